@@ -1,0 +1,49 @@
+namespace Cairn;
+
+/// <summary>A checkpoint could not be written, found, verified or restored. The message says what happened, where, and what to do.</summary>
+public class CheckpointException : Exception
+{
+    /// <summary>With a message.</summary>
+    public CheckpointException(string message) : base(message) { }
+    /// <summary>With a message and the cause.</summary>
+    public CheckpointException(string message, Exception? innerException) : base(message, innerException) { }
+
+    /// <summary>The step concerned, where there is one.</summary>
+    public long? Step { get; init; }
+    /// <summary>The file or folder concerned, relative to the run where possible.</summary>
+    public string? Path { get; init; }
+    /// <summary>The rank on which it happened.</summary>
+    public int? Rank { get; init; }
+    /// <summary>What was expected.</summary>
+    public string? Expected { get; init; }
+    /// <summary>What was found.</summary>
+    public string? Found { get; init; }
+    /// <summary>Whether the same call may succeed later without a change: a full disk, a lost connection, a lock that another process holds.</summary>
+    public virtual bool IsTransient { get; init; }
+}
+
+/// <summary>A file is not what it should be: cut, altered, or not of its format. Nothing of it was used.</summary>
+public class CorruptCheckpointException(string message, Exception? innerException = null) : CheckpointException(message, innerException);
+
+/// <summary>A saved state does not fit the objects that shall take it. Nothing was changed.</summary>
+public class StateMismatchException : CheckpointException
+{
+    /// <summary>With what did not fit.</summary>
+    public StateMismatchException(string message, State.RestoreProblems problems) : base(message) => Problems = problems;
+    /// <summary>All that did not fit.</summary>
+    public State.RestoreProblems Problems { get; }
+}
+
+/// <summary>The store refused: no space, no permission, no connection.</summary>
+public class StoreException(string message, Exception? innerException = null) : CheckpointException(message, innerException);
+
+/// <summary>Another process is writing this run.</summary>
+public class RunLockedException(string message) : CheckpointException(message)
+{
+    /// <summary>Process id of the holder, where known.</summary>
+    public int? HolderProcessId { get; init; }
+    /// <summary>Host of the holder, where known.</summary>
+    public string? HolderHost { get; init; }
+    /// <inheritdoc/>
+    public override bool IsTransient => true;
+}

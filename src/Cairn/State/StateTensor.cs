@@ -1,0 +1,64 @@
+namespace Cairn.State;
+
+/// <summary>
+/// A dense, row-major, little-endian tensor: live memory of a model, a copy in staging, or bytes in a file.
+/// The same instance at two places of the state is a tie: it is stored once and restored as a tie.
+/// </summary>
+public abstract class StateTensor : StateNode
+{
+    /// <summary>A tensor of this type and shape.</summary>
+    /// <exception cref="ArgumentException">The shape does not give a whole number of bytes.</exception>
+    protected StateTensor(TensorType type, ReadOnlySpan<long> shape)
+    {
+        Type = type;
+        Shape = shape.ToArray();
+        ByteLength = type.ByteLength(shape);
+    }
+
+    /// <summary>Element type.</summary>
+    public TensorType Type { get; }
+    /// <summary>Sizes of the dimensions, outermost first; empty for a single value.</summary>
+    public IReadOnlyList<long> Shape { get; }
+    /// <summary>Bytes of the whole tensor.</summary>
+    public long ByteLength { get; }
+
+    /// <summary>Copies the bytes from <paramref name="offset"/> on into <paramref name="destination"/>. May be called from several threads at once.</summary>
+    /// <exception cref="CheckpointException">The bytes come from a file that could not be read.</exception>
+    public abstract void CopyTo(long offset, Span<byte> destination);
+
+    /// <summary>Gives the bytes without a copy where they lie in memory; otherwise <see langword="false"/>.</summary>
+    public virtual bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
+    {
+        bytes = default;
+        return false;
+    }
+
+    /// <summary>The type and shape as people write them, for example <c>F32[4, 8]</c>.</summary>
+    public override string ToString() => $"{Type}[{string.Join(", ", Shape)}]";
+}
+
+/// <summary>A tensor in managed memory.</summary>
+public sealed class MemoryTensor : StateTensor
+{
+    private readonly ReadOnlyMemory<byte> _bytes;
+
+    /// <summary>A tensor of these bytes; they are not copied.</summary>
+    /// <exception cref="ArgumentException">The number of bytes does not fit type and shape.</exception>
+    public MemoryTensor(TensorType type, ReadOnlySpan<long> shape, ReadOnlyMemory<byte> bytes) : base(type, shape)
+    {
+        if (bytes.Length != ByteLength)
+            throw new ArgumentException($"{this} takes {ByteLength} bytes, not {bytes.Length}.", nameof(bytes));
+        _bytes = bytes;
+    }
+
+    /// <inheritdoc/>
+    public override void CopyTo(long offset, Span<byte> destination) =>
+        _bytes.Span.Slice(checked((int)offset), destination.Length).CopyTo(destination);
+
+    /// <inheritdoc/>
+    public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
+    {
+        bytes = _bytes.Span.Slice(checked((int)offset), length);
+        return true;
+    }
+}
