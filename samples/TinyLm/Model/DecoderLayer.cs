@@ -1,0 +1,30 @@
+using static TorchSharp.torch;
+
+namespace TinyLm.Model;
+
+/// <summary>One decoder layer: attention, then feed-forward, each behind a norm and added to the residual stream.</summary>
+public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
+{
+    readonly Attention _attention;
+    readonly FeedForward _feedForward;
+    readonly RmsNorm _attentionNorm;
+    readonly RmsNorm _feedForwardNorm;
+
+    public DecoderLayer(ModelShape shape, RotaryTable rotary) : base(nameof(DecoderLayer))
+    {
+        _attention = new Attention(shape, rotary);
+        _feedForward = new FeedForward(shape);
+        _attentionNorm = new RmsNorm(shape.HiddenSize);
+        _feedForwardNorm = new RmsNorm(shape.HiddenSize);
+        register_module("attention", _attention);
+        register_module("feed_forward", _feedForward);
+        register_module("attention_norm", _attentionNorm);
+        register_module("ffn_norm", _feedForwardNorm);
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        var attended = input + _attention.forward(_attentionNorm.forward(input));
+        return attended + _feedForward.forward(_feedForwardNorm.forward(attended));
+    }
+}

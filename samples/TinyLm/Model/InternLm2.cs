@@ -1,0 +1,77 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace TinyLm.Model;
+
+/// <summary>
+/// A small decoder in the shape of InternLM2 (Cai et al., 2024) and with its parameter names. Takes token ids of shape
+/// [batch, length] and gives logits of shape [batch, length, vocabulary].
+/// </summary>
+public sealed class InternLm2 : nn.Module<Tensor, Tensor>
+{
+    const double InitialDeviation = 0.02;
+
+    readonly RotaryTable _rotary;
+    readonly Embedding _embeddings;
+    readonly ModuleList<DecoderLayer> _layers;
+    readonly RmsNorm _norm;
+    readonly Linear _output;
+
+    public InternLm2(ModelShape shape) : base(nameof(InternLm2))
+    {
+        _rotary = new RotaryTable(shape.HeadSize, shape.MaxLength, shape.RotaryBase);
+        _embeddings = nn.Embedding(shape.VocabularySize, shape.HiddenSize);
+        _layers = new ModuleList<DecoderLayer>(
+            [.. Enumerable.Range(0, shape.Layers).Select(_ => new DecoderLayer(shape, _rotary))]);
+        _norm = new RmsNorm(shape.HiddenSize);
+        _output = nn.Linear(shape.HiddenSize, shape.VocabularySize, hasBias: false);
+        register_module("tok_embeddings", _embeddings);
+        register_module("layers", _layers);
+        register_module("norm", _norm);
+        register_module("output", _output);
+
+        Initialize(shape.Layers);
+        if (shape.TiedHead)
+        {
+            _output.weight = _embeddings.weight!;
+        }
+    }
+
+    /// <summary>Number of values that are learned.</summary>
+    public long ParameterCount => parameters().Sum(parameter => parameter.numel());
+
+    public override Tensor forward(Tensor input)
+    {
+        var hidden = _embeddings.forward(input);
+        foreach (var layer in _layers)
+        {
+            hidden = layer.forward(hidden);
+        }
+        return _output.forward(_norm.forward(hidden));
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _rotary.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    // Matrices that write to the residual stream start smaller, so that its size does not grow with depth (GPT-2).
+    void Initialize(int layers)
+    {
+        using var frozen = no_grad();
+        foreach (var (name, parameter) in named_parameters())
+        {
+            if (parameter.dim() < 2)
+            {
+                continue;
+            }
+            var toResidual = name.EndsWith("wo.weight", StringComparison.Ordinal)
+                || name.EndsWith("w2.weight", StringComparison.Ordinal);
+            nn.init.normal_(parameter, 0, toResidual ? InitialDeviation / Math.Sqrt(2 * layers) : InitialDeviation);
+        }
+    }
+}
