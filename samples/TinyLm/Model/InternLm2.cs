@@ -9,7 +9,8 @@ namespace TinyLm.Model;
 /// </summary>
 public sealed class InternLm2 : nn.Module<Tensor, Tensor>
 {
-    const double InitialDeviation = 0.02;
+    // At this width GPT-2's 0.02 leaves attention flat for hundreds of batches: 20 % accuracy after 500, against 100 %.
+    const double InitialDeviation = 0.06;
 
     readonly RotaryTable _rotary;
     readonly Embedding _embeddings;

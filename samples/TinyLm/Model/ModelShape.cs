@@ -9,11 +9,11 @@ public sealed record ModelShape
     /// <summary>Longest sequence, in tokens; the rotary table has this many rows.</summary>
     public required int MaxLength { get; init; }
 
-    /// <summary>Width of the residual stream. Default 128.</summary>
-    public int HiddenSize { get; init; } = 128;
+    /// <summary>Width of the residual stream. Default 176.</summary>
+    public int HiddenSize { get; init; } = 176;
 
-    /// <summary>Number of decoder layers. Default 6.</summary>
-    public int Layers { get; init; } = 6;
+    /// <summary>Number of decoder layers. Default 3.</summary>
+    public int Layers { get; init; } = 3;
 
     /// <summary>Query heads. Default 4.</summary>
     public int Heads { get; init; } = 4;
@@ -21,8 +21,8 @@ public sealed record ModelShape
     /// <summary>Key and value heads, each shared by <c>Heads / KeyValueHeads</c> query heads. Default 2.</summary>
     public int KeyValueHeads { get; init; } = 2;
 
-    /// <summary>Width inside the feed-forward part. Default 320.</summary>
-    public int FeedForwardSize { get; init; } = 320;
+    /// <summary>Width inside the feed-forward part. Default 512.</summary>
+    public int FeedForwardSize { get; init; } = 512;
 
     /// <summary>Base of the rotary frequencies. Default 10,000.</summary>
     public double RotaryBase { get; init; } = 10_000;
