@@ -3,37 +3,16 @@ namespace TinyLm;
 /// <summary>What the command line says. Each property is the option of the same name.</summary>
 public sealed record TinyLmOptions
 {
-    /// <summary>Folder of the run. Default <c>runs/tinylm</c>.</summary>
-    public string Run { get; init; } = "runs/tinylm";
-
-    /// <summary>Batches that the loop draws, counted over all restarts. Default 500.</summary>
+    /// <summary>Batches that the loop draws. Default 500.</summary>
     public int TotalSteps { get; init; } = 500;
-
-    /// <summary>Steps between checkpoints; 0 for only the final one. Default 100.</summary>
-    public int CheckpointEvery { get; init; } = 100;
-
-    /// <summary>Steps between snapshots; 0 for none. Default 20.</summary>
-    public int SnapshotEvery { get; init; } = 20;
 
     /// <summary>Seed of the weights, the text and the order of batches. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Whether training waits until each save is durable. Default no.</summary>
-    public bool Sync { get; init; }
-
-    /// <summary>The checkpoint to continue from; the newest good one when null.</summary>
-    public string? ResumeFrom { get; init; }
-
-    /// <summary>The folder of a new run that starts from the resumed checkpoint; null continues in <see cref="Run"/>.</summary>
-    public string? Branch { get; init; }
-
-    /// <summary>Training saves and ends when this file appears; null for none.</summary>
-    public string? StopFile { get; init; }
-
     /// <summary>Batches between printed lines. Default 20.</summary>
     public int LogEvery { get; init; } = 20;
 
-    /// <summary>Whether to end with a hash of everything that a resumed run must reproduce.</summary>
+    /// <summary>Whether to end with a hash of the whole state, which two runs of one seed share.</summary>
     public bool FinalDigest { get; init; }
 
     /// <summary>The batch after whose update the process kills itself; null for none.</summary>

@@ -13,11 +13,11 @@ public static class Training
     {
         using var run = new TrainingRun(options);
 
-        // CHECKPOINT (start): make the manager over `run` and `options`, resume, then run.Restore(batch, step).
+        // CHECKPOINT (start): make the manager over `run`, resume, then run.Restore(batch, step).
 
         view.Started([
             $"TinyLm: {Number(run.Model.ParameterCount)} parameters, {Number(run.Text.TrainingCount)} lines to learn, such as {run.Text.Line(0).TrimEnd()}",
-            $"run {options.Run}, batches {run.Batch + 1} to {options.TotalSteps} of {TrainingRun.BatchSize} lines, seed {options.Seed}",
+            $"batches {run.Batch + 1} to {options.TotalSteps} of {TrainingRun.BatchSize} lines, seed {options.Seed}",
         ]);
         var startedAt = clock.GetTimestamp();
         var firstBatch = run.Batch;

@@ -28,7 +28,7 @@ public sealed class TrainingRun : IDisposable
 
     public TrainingRun(TinyLmOptions options)
     {
-        // Sums are split by the number of threads, so the number decides the last bits. A fixed two gives the same losses on
+        // Sums are split by the number of threads, so the number may decide the last bits. A fixed two gives the same losses on
         // a laptop as on a large machine; this model is too small to be faster with more.
         set_num_threads(2);
         manual_seed(options.Seed);
