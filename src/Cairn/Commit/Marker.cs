@@ -1,0 +1,160 @@
+using System.Buffers;
+using System.Globalization;
+using System.IO.Hashing;
+using System.Text;
+using System.Text.Json;
+using Cairn.Formats;
+using Cairn.State;
+
+namespace Cairn.Commit;
+
+/// <summary>A file that a marker vouches for.</summary>
+/// <param name="Name">Name in the checkpoint's folder.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="Hash">XXH3-128 of the bytes, 32 lower-case hexadecimal digits.</param>
+public sealed record MarkedFile(string Name, long Length, string Hash);
+
+/// <summary>Which tier a folder of files belongs to.</summary>
+public enum CheckpointKind
+{
+    /// <summary>Permanent.</summary>
+    Checkpoint,
+    /// <summary>For recovery, overwritten in turn.</summary>
+    Snapshot,
+}
+
+/// <summary>
+/// The file that makes a folder a checkpoint: written last, it lists every other file with size and hash, and carries a
+/// hash of itself. Fields that this version does not know are ignored on reading.
+/// </summary>
+public sealed record Marker
+{
+    /// <summary>The newest format that is written and read.</summary>
+    public const int Format = 1;
+
+    // The marker's own hash is its last property: it covers every byte before it.
+    private const string SealStart = ",\n  \"xxh3_128\": \"";
+    private const string SealEnd = "\"\n}\n";
+    private const int HashDigits = 32;
+
+    /// <summary>The step that the state belongs to.</summary>
+    public required long Step { get; init; }
+    /// <summary>The tier.</summary>
+    public required CheckpointKind Kind { get; init; }
+    /// <summary>Why it was saved: <c>interval</c>, <c>snapshot</c>, <c>final</c>, <c>stop</c>, <c>signal</c> or <c>manual</c>.</summary>
+    public required string Reason { get; init; }
+    /// <summary>The run's id.</summary>
+    public required string Run { get; init; }
+    /// <summary>The branch that wrote it.</summary>
+    public required int Branch { get; init; }
+    /// <summary>The step this process resumed from; <see langword="null"/> when it began at step 0.</summary>
+    public long? Parent { get; init; }
+    /// <summary>When the state was captured.</summary>
+    public required DateTimeOffset Time { get; init; }
+    /// <summary>The counters of the run at this step.</summary>
+    public required StateMap Train { get; init; }
+    /// <summary>Every other file of the folder.</summary>
+    public required IReadOnlyList<MarkedFile> Files { get; init; }
+
+    /// <summary>The name of a step's marker.</summary>
+    public static string FileName(long step) => step.ToString(CultureInfo.InvariantCulture) + ".step";
+
+    /// <summary>The hash of these bytes as it stands in a marker.</summary>
+    public static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(XxHash128.Hash(bytes));
+
+    /// <summary>The marker's bytes.</summary>
+    public byte[] ToBytes()
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("format", Format);
+            json.WriteNumber("step", Step);
+            json.WriteString("kind", Kind == CheckpointKind.Checkpoint ? "checkpoint" : "snapshot");
+            json.WriteString("reason", Reason);
+            json.WriteString("run", Run);
+            json.WriteNumber("branch", Branch);
+            if (Parent is { } parent)
+                json.WriteNumber("parent", parent);
+            json.WriteString("time", Time);
+            json.WritePropertyName("train");
+            StateJson.Write(json, Train);
+            json.WriteStartArray("files");
+            foreach (MarkedFile file in Files)
+            {
+                json.WriteStartObject();
+                json.WriteString("name", file.Name);
+                json.WriteNumber("size", file.Length);
+                json.WriteString("xxh3_128", file.Hash);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        ReadOnlySpan<byte> body = buffer.WrittenSpan[..^"\n}".Length];
+        return [.. body, .. Encoding.ASCII.GetBytes(SealStart + HashOf(body) + SealEnd)];
+    }
+
+    /// <summary>Reads a marker.</summary>
+    /// <exception cref="CorruptCheckpointException">It is cut, altered, or of a newer format.</exception>
+    public static Marker Parse(ReadOnlyMemory<byte> bytes, string path)
+    {
+        if (bytes.Length == 0)
+            throw Bad(path, "is empty");
+        int bodyLength = bytes.Length - (SealStart.Length + HashDigits + SealEnd.Length);
+        if (bodyLength < 0)
+            throw Bad(path, "is cut short");
+        ReadOnlySpan<byte> body = bytes.Span[..bodyLength];
+        if (!bytes.Span[bodyLength..].SequenceEqual(Encoding.ASCII.GetBytes(SealStart + HashOf(body) + SealEnd)))
+            throw Bad(path, "does not have the hash that it ends with: it was cut or altered");
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = StateJson.MaxDepth });
+            return Read(document.RootElement, path);
+        }
+        catch (Exception e) when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw Bad(path, $"is not a marker ({e.Message})", e);
+        }
+    }
+
+    private static Marker Read(JsonElement json, string path)
+    {
+        int format = json.GetProperty("format").GetInt32();
+        if (format is < 1 or > Format)
+            throw Bad(path, $"has format {format}, and this version of Cairn reads up to {Format}: use a newer one");
+        return new Marker
+        {
+            Step = json.GetProperty("step").GetInt64(),
+            Kind = json.GetProperty("kind").GetString() switch
+            {
+                "checkpoint" => CheckpointKind.Checkpoint,
+                "snapshot" => CheckpointKind.Snapshot,
+                var other => throw new FormatException($"'{other}' is no kind of checkpoint"),
+            },
+            Reason = Text(json, "reason"),
+            Run = Text(json, "run"),
+            Branch = json.GetProperty("branch").GetInt32(),
+            Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
+            Time = json.GetProperty("time").GetDateTimeOffset(),
+            Train = StateJson.Read(json.GetProperty("train")) as StateMap ?? throw new FormatException("'train' is no object"),
+            Files = [.. json.GetProperty("files").EnumerateArray().Select(ReadFile)],
+        };
+    }
+
+    private static MarkedFile ReadFile(JsonElement json)
+    {
+        var file = new MarkedFile(Text(json, "name"), json.GetProperty("size").GetInt64(), Text(json, "xxh3_128"));
+        // A name is a name in this folder: a marker must not make anybody read elsewhere.
+        return file.Name.Length > 0 && file.Name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && file.Name is not ("." or "..") && file.Length >= 0
+            ? file
+            : throw new FormatException($"'{file.Name}' of {file.Length} bytes is no file of a checkpoint");
+    }
+
+    private static string Text(JsonElement json, string name) =>
+        json.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null");
+
+    private static CorruptCheckpointException Bad(string path, string what, Exception? cause = null) =>
+        new($"The marker {path} {what}.", cause) { Path = path };
+}
