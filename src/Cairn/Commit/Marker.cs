@@ -45,8 +45,8 @@ public sealed record Marker
     public required string Reason { get; init; }
     /// <summary>The run's id.</summary>
     public required string Run { get; init; }
-    /// <summary>The branch that wrote it.</summary>
-    public required int Branch { get; init; }
+    /// <summary>The run's history when it was written; the current branch is the one that wrote it.</summary>
+    public required Lineage Lineage { get; init; }
     /// <summary>The step this process resumed from; <see langword="null"/> when it began at step 0.</summary>
     public long? Parent { get; init; }
     /// <summary>When the state was captured.</summary>
@@ -74,7 +74,7 @@ public sealed record Marker
             json.WriteString("kind", Kind == CheckpointKind.Checkpoint ? "checkpoint" : "snapshot");
             json.WriteString("reason", Reason);
             json.WriteString("run", Run);
-            json.WriteNumber("branch", Branch);
+            LineageJson.Write(json, Lineage);
             if (Parent is { } parent)
                 json.WriteNumber("parent", parent);
             json.WriteString("time", Time);
@@ -113,7 +113,7 @@ public sealed record Marker
             using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = StateJson.MaxDepth });
             return Read(document.RootElement, path);
         }
-        catch (Exception e) when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e) when (StateJson.IsMalformed(e))
         {
             throw Bad(path, $"is not a marker ({e.Message})", e);
         }
@@ -135,7 +135,7 @@ public sealed record Marker
             },
             Reason = Text(json, "reason"),
             Run = Text(json, "run"),
-            Branch = json.GetProperty("branch").GetInt32(),
+            Lineage = LineageJson.Read(json),
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
             Time = json.GetProperty("time").GetDateTimeOffset(),
             Train = StateJson.Read(json.GetProperty("train")) as StateMap ?? throw new FormatException("'train' is no object"),

@@ -68,6 +68,9 @@ public static class StateJson
         }
     }
 
+    /// <summary>Whether an exception says that some text is not the JSON it should be.</summary>
+    internal static bool IsMalformed(Exception e) => e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException;
+
     private static StateNode ReadObject(JsonElement json, Func<string, StateTensor>? tensor)
     {
         var map = new StateMap();

@@ -13,7 +13,7 @@ public class MarkerTests
         Kind = CheckpointKind.Checkpoint,
         Reason = "final",
         Run = "7f3a",
-        Branch = 1,
+        Lineage = Lineage.New.Fork(250, "lr2"),
         Parent = 250,
         Time = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
         Train = new StateMap { { "batch", 500L }, { "loss", 0.25 } },
@@ -24,8 +24,10 @@ public class MarkerTests
     public void A_marker_comes_back_as_it_was_written()
     {
         Marker back = Marker.Parse(Sample.ToBytes(), "497/497.step");
-        (back with { Train = Sample.Train, Files = Sample.Files }).ShouldBe(Sample);
+        (back with { Train = Sample.Train, Files = Sample.Files, Lineage = Sample.Lineage }).ShouldBe(Sample);
         back.Files.ShouldBe(Sample.Files);
+        back.Lineage.Branches.ShouldBe(Sample.Lineage.Branches);
+        back.Lineage.Current.ShouldBe(Sample.Lineage.Current);
         ((StateScalar)back.Train["loss"]).Value.ShouldBe(0.25);
     }
 

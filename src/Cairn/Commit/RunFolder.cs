@@ -1,0 +1,46 @@
+using System.Globalization;
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>The names in a run's folder.</summary>
+public static class RunFolder
+{
+    /// <summary>Who the run is.</summary>
+    public const string Record = "run.json";
+    /// <summary>What happened, a line per event.</summary>
+    public const string Journal = "journal.jsonl";
+    /// <summary>What is being written; never looked at by resume.</summary>
+    public const string Staging = ".staging";
+    /// <summary>The folder of the two snapshot slots.</summary>
+    public const string Snapshots = "snapshot";
+    /// <summary>Checkpoints that stood in the way of a new one of the same step: rolled back or damaged, kept for inspection.</summary>
+    public const string Abandoned = "abandoned";
+    /// <summary>How many snapshots there are.</summary>
+    public const int Slots = 2;
+
+    /// <summary>The folder of a checkpoint.</summary>
+    public static string Checkpoint(long step) => step.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The folder of a snapshot slot.</summary>
+    public static string Slot(int slot) => $"{Snapshots}/{slot.ToString(CultureInfo.InvariantCulture)}";
+
+    /// <summary>Whether a name is a step as this program writes it.</summary>
+    public static bool IsStep(string name, out long step) =>
+        long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out step)
+        && Checkpoint(step) == name;
+
+    /// <summary>Reads a whole small file, whose size is checked first.</summary>
+    /// <exception cref="CorruptCheckpointException">It is larger than <paramref name="largest"/> bytes, or ends early.</exception>
+    public static byte[] ReadSmall(IFileSystem files, string path, int largest)
+    {
+        using IReadableFile file = files.OpenRead(path);
+        if (file.Length > largest)
+            throw new CorruptCheckpointException($"{path} in {files.Root} has {file.Length} bytes; at most {largest} are expected.") { Path = path };
+        byte[] bytes = new byte[file.Length];
+        int read = file.Read(0, bytes);
+        return read == bytes.Length
+            ? bytes
+            : throw new CorruptCheckpointException($"{path} in {files.Root} ended after {read} of {bytes.Length} bytes.") { Path = path };
+    }
+}

@@ -1,0 +1,82 @@
+using System.Buffers;
+using System.Text.Json;
+using Cairn.Formats;
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>Where a run was branched from another one.</summary>
+/// <param name="Run">Id of the other run.</param>
+/// <param name="Step">The step taken over.</param>
+public sealed record RunOrigin(string Run, long Step);
+
+/// <summary>What <c>run.json</c> says: who the run is, and the branches of its history.</summary>
+/// <param name="Id">The run's id, made once.</param>
+/// <param name="Created">When the run began.</param>
+/// <param name="Lineage">Its branches.</param>
+/// <param name="Origin">The run and step that it started from, if any.</param>
+public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineage, RunOrigin? Origin)
+{
+    private const int Format = 1;
+    private const int LargestFile = 16 << 20;
+
+    /// <summary>A new run.</summary>
+    public static RunRecord New(DateTimeOffset now) => new(Guid.NewGuid().ToString("N"), now, Lineage.New, null);
+
+    /// <summary>Writes the record so that a crash leaves the old one or the new one.</summary>
+    public void Save(IFileSystem files)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("format", Format);
+            json.WriteString("run", Id);
+            json.WriteString("created", Created);
+            if (Origin is { } origin)
+            {
+                json.WriteStartObject("parent");
+                json.WriteString("run", origin.Run);
+                json.WriteNumber("step", origin.Step);
+                json.WriteEndObject();
+            }
+            LineageJson.Write(json, Lineage);
+            json.WriteEndObject();
+        }
+        string beside = RunFolder.Record + ".new";
+        using (IWritableFile file = files.OpenWrite(beside, buffer.WrittenCount))
+        {
+            file.Write(buffer.WrittenSpan);
+            file.Sync();
+        }
+        files.Move(beside, RunFolder.Record);
+        files.SyncFolder("");
+    }
+
+    /// <summary>Reads the record; <see langword="null"/> when the run has none yet.</summary>
+    /// <exception cref="CorruptCheckpointException">The file is there and cannot be understood.</exception>
+    public static RunRecord? Load(IFileSystem files)
+    {
+        if (!files.FileExists(RunFolder.Record))
+            return null;
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, RunFolder.Record, LargestFile));
+            JsonElement json = document.RootElement;
+            int format = json.GetProperty("format").GetInt32();
+            if (format is < 1 or > Format)
+                throw new FormatException($"format {format}; this version of Cairn reads up to {Format}");
+            return new RunRecord(
+                json.GetProperty("run").GetString() ?? throw new FormatException("'run' is null"),
+                json.GetProperty("created").GetDateTimeOffset(),
+                LineageJson.Read(json),
+                json.TryGetProperty("parent", out JsonElement parent)
+                    ? new RunOrigin(parent.GetProperty("run").GetString() ?? "", parent.GetProperty("step").GetInt64())
+                    : null);
+        }
+        catch (Exception e) when (StateJson.IsMalformed(e))
+        {
+            throw new CorruptCheckpointException($"{RunFolder.Record} in {files.Root} cannot be understood ({e.Message}).", e) { Path = RunFolder.Record };
+        }
+    }
+}
