@@ -1,0 +1,46 @@
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>
+/// What stands in a run's folder, as the names say. Making one lists a few folders and reads no file; each entry reads
+/// its marker when it is asked for it, so that a run of ten thousand checkpoints opens at once.
+/// </summary>
+public sealed class Catalog
+{
+    private Catalog(IReadOnlyList<CatalogEntry> entries) => Entries = entries;
+
+    /// <summary>All checkpoints and snapshots, complete or not, the highest step first; at one step the checkpoint comes before the snapshot.</summary>
+    public IReadOnlyList<CatalogEntry> Entries { get; }
+
+    /// <summary>Lists a run.</summary>
+    public static Catalog Read(IFileSystem files)
+    {
+        var entries = new List<CatalogEntry>();
+        foreach (FileSystemEntry found in files.List(""))
+        {
+            if (found.IsFolder && RunFolder.IsStep(found.Name, out long step))
+                entries.Add(new CatalogEntry(files, found.Name, CheckpointKind.Checkpoint, step));
+        }
+        for (int slot = 0; slot < RunFolder.Slots; slot++)
+        {
+            string folder = RunFolder.Slot(slot);
+            if (files.FolderExists(folder))
+                entries.Add(new CatalogEntry(files, folder, CheckpointKind.Snapshot, MarkedStep(files, folder)) { Slot = slot });
+        }
+        entries.Sort((a, b) => a.Step == b.Step ? a.Kind.CompareTo(b.Kind) : b.Step.CompareTo(a.Step));
+        return new Catalog(entries);
+    }
+
+    // Of several markers in one slot the highest counts: an older one is left over.
+    private static long MarkedStep(IFileSystem files, string folder)
+    {
+        long highest = CatalogEntry.NoStep;
+        foreach (FileSystemEntry file in files.List(folder))
+        {
+            if (!file.IsFolder && file.Name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(file.Name[..^".step".Length], out long step))
+                highest = Math.Max(highest, step);
+        }
+        return highest;
+    }
+}

@@ -1,0 +1,108 @@
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>Why a checkpoint cannot be used.</summary>
+/// <param name="Folder">The checkpoint's folder.</param>
+/// <param name="Path">The file at fault, relative to the run; the folder itself when no one file is.</param>
+/// <param name="Reason">What is wrong with it.</param>
+public sealed record CheckpointFault(string Folder, string Path, string Reason)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Path}: {Reason}";
+}
+
+/// <summary>A checkpoint or snapshot as it stands in the run's folder. Not for use by several threads at once.</summary>
+public sealed class CatalogEntry
+{
+    /// <summary>The step of a slot without a marker.</summary>
+    public const long NoStep = -1;
+
+    // A marker grows with files and ranks, not with tensors.
+    private const int LargestMarker = 32 << 20;
+
+    private readonly IFileSystem _files;
+    private bool _inspected;
+    private Marker? _marker;
+    private CheckpointFault? _fault;
+
+    internal CatalogEntry(IFileSystem files, string folder, CheckpointKind kind, long step)
+    {
+        _files = files;
+        Folder = folder;
+        Kind = kind;
+        Step = step;
+    }
+
+    /// <summary>The folder, relative to the run.</summary>
+    public string Folder { get; }
+    /// <summary>The tier.</summary>
+    public CheckpointKind Kind { get; }
+    /// <summary>The step by name; <see cref="NoStep"/> for a slot without a marker.</summary>
+    public long Step { get; }
+    /// <summary>The slot of a snapshot.</summary>
+    public int? Slot { get; init; }
+
+    /// <summary>The marker, when the entry is complete: marker in order, every file there and of its size.</summary>
+    public Marker? Marker
+    {
+        get
+        {
+            Inspect();
+            return _marker;
+        }
+    }
+
+    /// <summary>Why the entry is not complete; <see langword="null"/> when it is. Hashes are not looked at.</summary>
+    public CheckpointFault? Fault
+    {
+        get
+        {
+            Inspect();
+            return _fault;
+        }
+    }
+
+    private void Inspect()
+    {
+        if (_inspected)
+            return;
+        _inspected = true;
+        string path = $"{Folder}/{Commit.Marker.FileName(Step)}";
+        try
+        {
+            if (Step == NoStep || !_files.FileExists(path))
+            {
+                _fault = new CheckpointFault(Folder, Folder, "there is no marker: the save did not end");
+                return;
+            }
+            Marker marker = Commit.Marker.Parse(RunFolder.ReadSmall(_files, path, LargestMarker), path);
+            _fault = Contradiction(marker, path) ?? WrongFile(marker);
+            _marker = _fault is null ? marker : null;
+        }
+        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        {
+            _fault = new CheckpointFault(Folder, path, e.Message);
+        }
+    }
+
+    private CheckpointFault? Contradiction(Marker marker, string path) =>
+        marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")
+        : marker.Kind != Kind ? new CheckpointFault(Folder, path, $"the marker is of a {marker.Kind.ToString().ToLowerInvariant()}, not of a {Kind.ToString().ToLowerInvariant()}")
+        : null;
+
+    private CheckpointFault? WrongFile(Marker marker)
+    {
+        Dictionary<string, long> found = new(StringComparer.Ordinal);
+        foreach (FileSystemEntry file in _files.List(Folder))
+            found[file.Name] = file.IsFolder ? -1 : file.Length;
+        foreach (MarkedFile file in marker.Files)
+        {
+            if (!found.TryGetValue(file.Name, out long length) || length < 0)
+                return new CheckpointFault(Folder, $"{Folder}/{file.Name}", "the file is missing");
+            if (length != file.Length)
+                return new CheckpointFault(Folder, $"{Folder}/{file.Name}", $"the file has {length} bytes instead of {file.Length}");
+        }
+        return null;
+    }
+}
