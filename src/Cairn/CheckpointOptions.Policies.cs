@@ -1,0 +1,75 @@
+using Cairn.Policies;
+
+namespace Cairn;
+
+// What the options mean: options in, policies and warnings out.
+public partial class CheckpointOptions
+{
+    /// <summary>The steps between snapshots after defaults: <see langword="null"/> when there are none by steps.</summary>
+    internal long? SnapshotSteps => SnapshotEvery switch
+    {
+        null when CheckpointEvery is { } steps => Math.Max(1, steps / 5),
+        null or 0 => null,
+        { } steps => steps,
+    };
+
+    /// <summary>When checkpoints and snapshots are due. <see cref="Enabled"/> is not looked at.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An interval is not positive.</exception>
+    public SaveSchedule CreateSchedule() => new(
+        PolicyOf(CheckpointEvery, CheckpointInterval),
+        PolicyOf(SnapshotSteps, SnapshotInterval));
+
+    /// <summary>
+    /// Which checkpoints stay: those that any of the Keep rules keeps, all where there is no rule, and of these as many as
+    /// <see cref="KeepWithinBytes"/> allows.
+    /// </summary>
+    /// <exception cref="ArgumentException">A rule's value is out of range, or <see cref="KeepBest"/> has no metric.</exception>
+    public IRetentionPolicy CreateRetention()
+    {
+        List<IRetentionPolicy> rules = [];
+        if (KeepLast is { } last)
+            rules.Add(Retention.KeepLast(last));
+        if (KeepEvery is { } multiple)
+            rules.Add(Retention.KeepEvery(multiple));
+        if (KeepBest is { } best)
+            rules.Add(Retention.KeepBest(best, KeepBestMetric ?? "", KeepBestHigher));
+        IRetentionPolicy kept = Retention.Any(rules);
+        return KeepWithinBytes is { } budget ? Retention.WithinBytes(budget, kept) : kept;
+    }
+
+    /// <summary>What is allowed but hardly meant, one sentence each; empty when there is nothing to say.</summary>
+    public IReadOnlyList<string> Warnings()
+    {
+        List<string> warnings = [];
+        if (!Enabled)
+            return warnings;
+        if (SnapshotEvery is > 0 && SnapshotEvery >= CheckpointEvery)
+        {
+            warnings.Add($"SnapshotEvery ({SnapshotEvery}) is not smaller than CheckpointEvery ({CheckpointEvery}): " +
+                "snapshots save next to nothing that the checkpoints do not. Make it smaller, or 0 for no snapshots.");
+        }
+        if (SnapshotInterval >= CheckpointInterval)
+        {
+            warnings.Add($"SnapshotInterval ({SnapshotInterval:c}) is not smaller than CheckpointInterval ({CheckpointInterval:c}): " +
+                "a checkpoint is always due first. Make it smaller, or leave it out.");
+        }
+        if (SnapshotSteps > TotalSteps && SnapshotEvery is not null)
+            warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({TotalSteps} steps): there will be no snapshot by steps.");
+        if (CheckpointEvery > TotalSteps)
+        {
+            warnings.Add($"CheckpointEvery ({CheckpointEvery}) is longer than the run ({TotalSteps} steps): " +
+                "no checkpoint is due on the way; the final checkpoint will still be written.");
+        }
+        return warnings;
+    }
+
+    private static ISavePolicy PolicyOf(long? steps, TimeSpan? interval)
+    {
+        List<ISavePolicy> policies = [];
+        if (steps is { } count)
+            policies.Add(SavePolicy.EverySteps(count));
+        if (interval is { } time)
+            policies.Add(SavePolicy.Every(time));
+        return SavePolicy.Any(policies);
+    }
+}

@@ -1,0 +1,90 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Cairn;
+
+/// <summary>What a run saves, when, where, and what it resumes from.</summary>
+public partial class CheckpointOptions
+{
+    /// <summary>The run's folder, or its address in an object store. Must be set.</summary>
+    [Required(AllowEmptyStrings = false, ErrorMessage = "Folder must be set: the folder in which the run keeps its checkpoints.")]
+    public string Folder { get; set; } = "";
+
+    /// <summary>Whether anything is saved. Resuming works all the same. Default <see langword="true"/>.</summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>Steps that the run shall make. Default <see langword="null"/>: no planned end.</summary>
+    [Range(1d, long.MaxValue, ErrorMessage = "TotalSteps must be at least 1; leave it out for a run without a planned end.")]
+    public long? TotalSteps { get; set; }
+
+    /// <summary>Steps between checkpoints. Default 1000; <see langword="null"/> for none by steps.</summary>
+    [Range(1d, long.MaxValue, ErrorMessage = "CheckpointEvery must be at least 1 step; leave it empty (null) for no checkpoints by steps.")]
+    public long? CheckpointEvery { get; set; } = 1000;
+
+    /// <summary>Time between checkpoints, besides <see cref="CheckpointEvery"/>. Default <see langword="null"/>: none by time.</summary>
+    public TimeSpan? CheckpointInterval { get; set; }
+
+    /// <summary>
+    /// Steps between snapshots; 0 for none by steps. Default <see langword="null"/>: a fifth of <see cref="CheckpointEvery"/>,
+    /// at least 1, and none without it.
+    /// </summary>
+    [Range(0d, long.MaxValue, ErrorMessage = "SnapshotEvery must be at least 1 step, or 0 for no snapshots by steps.")]
+    public long? SnapshotEvery { get; set; }
+
+    /// <summary>Time since the last snapshot or checkpoint after which a snapshot is due, besides <see cref="SnapshotEvery"/>. Default <see langword="null"/>: none by time.</summary>
+    public TimeSpan? SnapshotInterval { get; set; }
+
+    /// <summary>Whether training goes on while a save is written; it waits only for the copy of its state. Default <see langword="true"/>.</summary>
+    public bool Asynchronous { get; set; } = true;
+
+    /// <summary>Whether the run resumes from its own newest good checkpoint or snapshot, if it has one, before <see cref="ResumeFrom"/> is looked at. Default <see langword="true"/>.</summary>
+    public bool AutoResume { get; set; } = true;
+
+    /// <summary>Where to begin: a step of this run, the folder of a checkpoint, or the folder of a run. Default <see langword="null"/>: from scratch.</summary>
+    public string? ResumeFrom { get; set; }
+
+    /// <summary>Names of the parts to take from <see cref="ResumeFrom"/>, for example <c>model</c>. Default empty: all.</summary>
+    public IList<string> ResumeParts { get; set; } = [];
+
+    /// <summary>Name of the branch that a resume from an older step opens. Default <see langword="null"/>: named by the run.</summary>
+    public string? Branch { get; set; }
+
+    /// <summary>File that is read after each batch for a command: <c>N</c> or <c>+N</c> saves at step N and stops, <c>-N</c> saves and goes on. Default <see langword="null"/>: none.</summary>
+    public string? StopFile { get; set; }
+
+    /// <summary>Whether SIGTERM and SIGINT lead to a last checkpoint and an orderly stop. Default <see langword="true"/>.</summary>
+    public bool HandleSignals { get; set; } = true;
+
+    /// <summary>Checkpoints to keep, counted from the newest; at least 2. A checkpoint stays when any of the Keep rules keeps it. Default <see langword="null"/>: no such rule; without any rule all stay.</summary>
+    [Range(2, int.MaxValue, ErrorMessage = "KeepLast must be at least 2: with fewer, nothing is left to resume from when the newest checkpoint turns out to be unreadable.")]
+    public int? KeepLast { get; set; }
+
+    /// <summary>Keeps the checkpoints whose step is a multiple of this. Default <see langword="null"/>: no such rule.</summary>
+    [Range(1d, long.MaxValue, ErrorMessage = "KeepEvery must be at least 1 step.")]
+    public long? KeepEvery { get; set; }
+
+    /// <summary>Keeps this many checkpoints, the best by <see cref="KeepBestMetric"/>. Default <see langword="null"/>: no such rule.</summary>
+    [Range(1, int.MaxValue, ErrorMessage = "KeepBest must be at least 1.")]
+    public int? KeepBest { get; set; }
+
+    /// <summary>Name of the metric (see <see cref="TrainState.Metrics"/>) for <see cref="KeepBest"/>. Default <see langword="null"/>.</summary>
+    public string? KeepBestMetric { get; set; }
+
+    /// <summary>Whether a higher metric is better. Default <see langword="false"/>: lower is better, as for a loss.</summary>
+    public bool KeepBestHigher { get; set; }
+
+    /// <summary>Bytes that all checkpoints together may take; the oldest go first, also those that another rule keeps. Default <see langword="null"/>: no limit.</summary>
+    [Range(1d, long.MaxValue, ErrorMessage = "KeepWithinBytes must be at least 1 byte.")]
+    public long? KeepWithinBytes { get; set; }
+
+    /// <summary>Whether a snapshot is refused whose weights hold NaN or infinity, so that good state is not replaced by bad. Default <see langword="true"/>.</summary>
+    public bool RefuseNonFiniteSnapshots { get; set; } = true;
+
+    /// <summary>Whether a failed save ends training. Default <see langword="false"/>: it is reported and tried again when the next save is due.</summary>
+    public bool FailOnError { get; set; }
+
+    /// <summary>Whether the hashes of all files are compared before a resume. Default <see langword="true"/>; sizes are always compared.</summary>
+    public bool VerifyHashes { get; set; } = true;
+
+    /// <summary>Whether a small file is written and read back at the start, so that a store which refuses is found before hours of training. Default <see langword="true"/>.</summary>
+    public bool ProbeStore { get; set; } = true;
+}

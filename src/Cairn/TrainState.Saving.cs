@@ -1,0 +1,172 @@
+using System.Globalization;
+using Cairn.State;
+
+namespace Cairn;
+
+// The saved form uses InternLM's keys with InternLM's meaning, so that one reader serves both and its context.pt needs no
+// translation. There `batch_count` is the index of the last batch, counted from 0: hence the ± 1 here and nowhere else.
+public sealed partial class TrainState
+{
+    private const string BatchCount = "batch_count", StepCount = "step_count", Skipped = "inf_nan_skip_batches",
+        InEpoch = "num_consumed_samples_in_epoch", Samples = "num_consumed_samples", Tokens = "num_consumed_tokens",
+        LogFolderKey = "tensorboard_folder", Total = "total_steps", EpochKey = "epoch", Reasons = "skips_by_reason",
+        Loss = "last_loss", LearningRate = "last_learning_rate", MetricsKey = "metrics", ValuesKey = "values";
+
+    /// <summary>The part's name: <c>context</c>.</summary>
+    public string Name => "context";
+
+    /// <summary>
+    /// The saved form. Its keys are InternLM's where InternLM has the value; <c>batch_count</c> is, as there, the index of
+    /// the last batch: <see cref="Batch"/> − 1. What is not known (for example no loss yet) is left out.
+    /// </summary>
+    public StateMap Capture()
+    {
+        StateMap map = new()
+        {
+            [BatchCount] = Batch - 1,
+            [StepCount] = Step,
+            [Skipped] = SkippedBatches,
+            [InEpoch] = SamplesInEpoch,
+            [Samples] = ConsumedSamples,
+            [Tokens] = ConsumedTokens,
+            [EpochKey] = Epoch,
+            [Reasons] = MapOf(_skipsByReason, static count => count),
+            [MetricsKey] = MapOf(Metrics, static value => value),
+            [ValuesKey] = CopyOf(Values),
+        };
+        if (TotalSteps is { } total)
+            map[Total] = total;
+        if (LastLoss is { } loss)
+            map[Loss] = loss;
+        if (LastLearningRate is { } learningRate)
+            map[LearningRate] = learningRate;
+        if (LogFolder is not null)
+            map[LogFolderKey] = LogFolder;
+        return map;
+    }
+
+    /// <summary>Compares a saved form with what can be taken over. Only <c>batch_count</c> must be there; keys that are not known are ignored.</summary>
+    public void Check(StateMap saved, RestoreProblems problems)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(problems);
+        if (!saved.ContainsKey(BatchCount))
+            problems.AddMissing($"{Name}.{BatchCount}");
+        CheckEach(saved, [BatchCount], "an integer of at least -1", node => IntegerOf(node) is >= -1 and < long.MaxValue, problems);
+        CheckEach(saved, [StepCount, Skipped, InEpoch, Samples, Tokens, EpochKey], "an integer of at least 0", node => IntegerOf(node) >= 0, problems);
+        CheckEach(saved, [Total], "an integer of at least 0, or null", node => IsNull(node) || IntegerOf(node) >= 0, problems);
+        CheckEach(saved, [Loss, LearningRate], "a number, or null", node => IsNull(node) || NumberOf(node) is not null, problems);
+        CheckEach(saved, [LogFolderKey], "a string, or null", node => node is StateScalar { Value: string or null }, problems);
+        CheckEach(saved, [Reasons], "a map of counts", node => node is StateMap map && map.Values.All(count => IntegerOf(count) >= 0), problems);
+        CheckEach(saved, [MetricsKey], "a map of numbers", node => node is StateMap map && map.Values.All(value => NumberOf(value) is not null), problems);
+        CheckEach(saved, [ValuesKey], "a map", node => node is StateMap, problems);
+    }
+
+    /// <summary>
+    /// Takes over a saved form, InternLM's <c>context.pt</c> included. A key that an old file lacks gets its default:
+    /// <see cref="Step"/> becomes <see cref="Batch"/> (which for InternLM's files is the saved <c>batch_count</c> + 1), counts become 0,
+    /// <see cref="ConsumedSamples"/> becomes <see cref="SamplesInEpoch"/>, skips without a reason count as <see cref="OverflowReason"/>.
+    /// <see cref="TotalSteps"/> is taken only where none is configured.
+    /// </summary>
+    /// <exception cref="StateMismatchException">It does not pass <see cref="Check"/>; nothing was changed.</exception>
+    public void Restore(StateMap saved)
+    {
+        RestoreProblems problems = new();
+        Check(saved, problems);
+        if (!problems.None)
+        {
+            throw new StateMismatchException(
+                $"The saved part '{Name}' cannot be taken over: {string.Join("; ", [.. problems.Missing.Select(entry => $"{entry} is missing"), .. problems.Mismatched])}. Resume from another checkpoint.",
+                problems);
+        }
+
+        _batch = CountIn(saved, BatchCount)!.Value + 1;
+        _step = CountIn(saved, StepCount) ?? _batch;
+        _skippedBatches = CountIn(saved, Skipped) ?? 0;
+        _samplesInEpoch = CountIn(saved, InEpoch) ?? 0;
+        _consumedSamples = CountIn(saved, Samples) ?? _samplesInEpoch;
+        _consumedTokens = CountIn(saved, Tokens) ?? 0;
+        _epoch = CountIn(saved, EpochKey) ?? 0;
+        TotalSteps ??= CountIn(saved, Total);
+        LastLoss = saved.TryGetValue(Loss, out StateNode? loss) ? NumberOf(loss) : null;
+        LastLearningRate = saved.TryGetValue(LearningRate, out StateNode? learningRate) ? NumberOf(learningRate) : null;
+        if (saved.TryGetValue(LogFolderKey, out StateNode? folder) && folder is StateScalar { Value: string path })
+            LogFolder = path;
+        Values = saved.TryGetValue(ValuesKey, out StateNode? values) ? (StateMap)CopyOf(values) : new StateMap();
+
+        _skipsByReason.Clear();
+        if (saved.TryGetValue(Reasons, out StateNode? reasons))
+        {
+            foreach ((string reason, StateNode count) in (StateMap)reasons)
+                _skipsByReason[reason] = IntegerOf(count)!.Value;
+        }
+        else if (_skippedBatches > 0)
+        {
+            _skipsByReason[OverflowReason] = _skippedBatches;
+        }
+
+        Metrics.Clear();
+        if (saved.TryGetValue(MetricsKey, out StateNode? metrics))
+        {
+            foreach ((string metric, StateNode value) in (StateMap)metrics)
+                Metrics[metric] = NumberOf(value)!.Value;
+        }
+    }
+
+    /// <summary>The counters that a saved form holds.</summary>
+    /// <exception cref="StateMismatchException">It does not pass <see cref="Check"/>.</exception>
+    public static TrainState FromState(StateMap saved)
+    {
+        TrainState state = new();
+        state.Restore(saved);
+        return state;
+    }
+
+    private void CheckEach(StateMap saved, ReadOnlySpan<string> keys, string expected, Func<StateNode, bool> isGood, RestoreProblems problems)
+    {
+        foreach (string key in keys)
+        {
+            if (saved.TryGetValue(key, out StateNode? node) && !isGood(node))
+                problems.AddMismatched($"{Name}.{key}", expected, Describe(node));
+        }
+    }
+
+    private static string Describe(StateNode node) => node switch
+    {
+        StateScalar { Value: null } => "null",
+        StateScalar { Value: string } => "a string",
+        StateScalar scalar => Convert.ToString(scalar.Value, CultureInfo.InvariantCulture)!,
+        StateMap => "a map",
+        StateList => "a list",
+        _ => node.ToString()!,
+    };
+
+    private static bool IsNull(StateNode node) => node is StateScalar { Value: null };
+
+    private static long? IntegerOf(StateNode node) => (node as StateScalar)?.Value as long?;
+
+    // JSON may write 1.0 as 1.
+    private static double? NumberOf(StateNode node) => (node as StateScalar)?.Value switch
+    {
+        double number => number,
+        long number => number,
+        _ => null,
+    };
+
+    private static long? CountIn(StateMap map, string key) => map.TryGetValue(key, out StateNode? node) ? IntegerOf(node) : null;
+
+    private static StateMap MapOf<T>(IEnumerable<KeyValuePair<string, T>> values, Func<T, StateNode> toNode)
+    {
+        StateMap map = new();
+        foreach ((string name, T value) in values)
+            map.Add(name, toNode(value));
+        return map;
+    }
+
+    private static StateNode CopyOf(StateNode node) => node switch
+    {
+        StateMap map => MapOf(map, CopyOf),
+        StateList list => new StateList(list.Select(CopyOf)),
+        _ => node,
+    };
+}

@@ -1,0 +1,104 @@
+using Cairn.State;
+
+namespace Cairn;
+
+/// <summary>
+/// How far a run has come: the counters that decide when to save, and what shall be known again after a resume.
+/// Belongs to the training thread. Saved as the part <c>context</c>.
+/// </summary>
+public sealed partial class TrainState : IStatePart
+{
+    /// <summary>The reason under which a batch counts whose gradients overflowed: <c>overflow</c>.</summary>
+    public const string OverflowReason = "overflow";
+
+    private readonly SortedDictionary<string, long> _skipsByReason = new(StringComparer.Ordinal);
+    private long _step, _batch, _skippedBatches, _consumedSamples, _samplesInEpoch, _consumedTokens, _epoch;
+
+    /// <summary>Steps that the run shall make; <see langword="null"/> (the default) when it has no planned end. Set here, it wins over a saved one on restore.</summary>
+    public long? TotalSteps { get; set; }
+
+    /// <summary>Successful optimizer updates so far. Checkpoints are named by it. Default 0.</summary>
+    public long Step { get => _step; init => _step = NotNegative(value); }
+
+    /// <summary>Batches drawn so far, skipped ones included. Default 0.</summary>
+    public long Batch { get => _batch; init => _batch = NotNegative(value); }
+
+    /// <summary>Batches without an optimizer update, over all reasons. Default 0.</summary>
+    public long SkippedBatches { get => _skippedBatches; init => _skippedBatches = NotNegative(value); }
+
+    /// <summary>Skipped batches per reason, in the order of the reasons' names.</summary>
+    public IReadOnlyDictionary<string, long> SkipsByReason => _skipsByReason;
+
+    /// <summary>Samples consumed since the run began, over all ranks as the caller counts them. Default 0.</summary>
+    public long ConsumedSamples { get => _consumedSamples; init => _consumedSamples = NotNegative(value); }
+
+    /// <summary>Samples consumed since the current epoch began. Default 0.</summary>
+    public long SamplesInEpoch { get => _samplesInEpoch; init => _samplesInEpoch = NotNegative(value); }
+
+    /// <summary>Tokens consumed since the run began. Default 0.</summary>
+    public long ConsumedTokens { get => _consumedTokens; init => _consumedTokens = NotNegative(value); }
+
+    /// <summary>Completed passes over the data. Default 0; <see cref="CompleteEpoch"/> counts it.</summary>
+    public long Epoch { get => _epoch; init => _epoch = NotNegative(value); }
+
+    /// <summary>Loss of the last step that reported one; may be NaN.</summary>
+    public double? LastLoss { get; set; }
+
+    /// <summary>Learning rate of the last step that reported one.</summary>
+    public double? LastLearningRate { get; set; }
+
+    /// <summary>Folder of the run's logs, so that a resumed run goes on writing there. The saved one wins on restore.</summary>
+    public string? LogFolder { get; set; }
+
+    /// <summary>The latest measurements by name, for example <c>validation_loss</c>. They are kept with each checkpoint; retention picks the best by them.</summary>
+    public IDictionary<string, double> Metrics { get; } = new SortedDictionary<string, double>(StringComparer.Ordinal);
+
+    /// <summary>Values of the user's own that shall come back after a resume. Replaced by the saved ones on restore.</summary>
+    public StateMap Values { get; private set; } = new();
+
+    /// <summary>Whether all planned steps are made. Never <see langword="true"/> without <see cref="TotalSteps"/>.</summary>
+    public bool IsComplete => Step >= TotalSteps;
+
+    /// <summary>Counts a batch that led to an optimizer update. Values that are not given leave the last ones.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A count is negative.</exception>
+    public void CompleteStep(long samples = 0, long tokens = 0, double? loss = null, double? learningRate = null)
+    {
+        Consume(samples, tokens);
+        _step++;
+        LastLoss = loss ?? LastLoss;
+        LastLearningRate = learningRate ?? LastLearningRate;
+    }
+
+    /// <summary>Counts a batch that led to no optimizer update, for example because of <see cref="OverflowReason"/>.</summary>
+    /// <exception cref="ArgumentException">The reason is empty, or a count is negative.</exception>
+    public void SkipBatch(string reason, long samples = 0, long tokens = 0)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        Consume(samples, tokens);
+        _skippedBatches++;
+        _skipsByReason[reason] = _skipsByReason.GetValueOrDefault(reason) + 1;
+    }
+
+    /// <summary>Counts a completed pass over the data and starts <see cref="SamplesInEpoch"/> anew.</summary>
+    public void CompleteEpoch()
+    {
+        _epoch++;
+        _samplesInEpoch = 0;
+    }
+
+    private void Consume(long samples, long tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(samples);
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        _batch++;
+        _consumedSamples += samples;
+        _samplesInEpoch += samples;
+        _consumedTokens += tokens;
+    }
+
+    private static long NotNegative(long value)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(value);
+        return value;
+    }
+}
