@@ -1,0 +1,279 @@
+using System.IO.Enumeration;
+using Microsoft.Win32.SafeHandles;
+
+namespace Cairn.Storage;
+
+/// <summary>
+/// A folder of this machine, or one that is shared and mounted. Works on Linux, macOS and Windows; all members may be called
+/// from any thread. Paths that lead out of the root are refused with an <see cref="ArgumentException"/>.
+/// On Windows, <see cref="SyncFolder"/> does nothing (NTFS keeps its entries in order itself) and <see cref="CanExchange"/>
+/// is <see langword="false"/>.
+/// </summary>
+public sealed class LocalFileSystem : IFileSystem
+{
+    private static readonly EnumerationOptions AllEntries = new() { AttributesToSkip = FileAttributes.None, IgnoreInaccessible = false };
+
+    private readonly Lock _probing = new();
+    private bool? _canExchange;
+
+    /// <summary>The file system below this folder. It need not exist yet; <see cref="CreateFolder"/> of the empty path makes it.</summary>
+    public LocalFileSystem(string root)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(root);
+        Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
+    }
+
+    /// <summary>The root as an absolute path.</summary>
+    public string Root { get; }
+
+    /// <summary>Whether folders can be swapped atomically here. Tried out once, on the first call at which the root exists.</summary>
+    public bool CanExchange
+    {
+        get
+        {
+            lock (_probing)
+            {
+                if (_canExchange is null && Directory.Exists(Root))
+                    _canExchange = ProbeExchange();
+                return _canExchange ?? false;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public long? AvailableBytes()
+    {
+        try
+        {
+            return new DriveInfo(OperatingSystem.IsWindows() ? Path.GetPathRoot(Root)! : Root).AvailableFreeSpace;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<FileSystemEntry> List(string folder)
+    {
+        string path = Full(folder, allowRoot: true);
+        try
+        {
+            return
+            [
+                .. new FileSystemEnumerable<FileSystemEntry>(path, static (ref entry) =>
+                {
+                    bool isFolder = entry.IsDirectory;
+                    return new FileSystemEntry(entry.FileName.ToString(), isFolder, isFolder ? 0 : entry.Length);
+                }, AllEntries),
+            ];
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool FileExists(string path) => File.Exists(Full(path));
+
+    /// <inheritdoc/>
+    public bool FolderExists(string path) => Directory.Exists(Full(path, allowRoot: true));
+
+    /// <inheritdoc/>
+    public void CreateFolder(string path) => Directory.CreateDirectory(Full(path, allowRoot: true));
+
+    /// <inheritdoc/>
+    public IReadableFile OpenRead(string path)
+    {
+        string full = Full(path);
+        try
+        {
+            SafeFileHandle handle = File.OpenHandle(full, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return new LocalReadableFile(handle);
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new FileNotFoundException(e.Message, full, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IWritableFile OpenWrite(string path, long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        string full = Full(path);
+        bool existed = File.Exists(full);
+        SafeFileHandle handle = File.OpenHandle(full, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read | FileShare.Delete);
+        try
+        {
+            // Space first: where there is none, a file that exists stays as it was.
+            long present = RandomAccess.GetLength(handle);
+            Reserve(handle, full, present, length);
+            if (present > length)
+                RandomAccess.SetLength(handle, length);
+            return new LocalWritableFile(handle);
+        }
+        catch
+        {
+            handle.Dispose();
+            if (!existed)
+                File.Delete(full);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SyncFolder(string path)
+    {
+        string full = Full(path, allowRoot: true);
+        if (OperatingSystem.IsWindows())
+            return;
+        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.ReadOnly);
+        UnixCalls.Sync(handle, full);
+    }
+
+    /// <inheritdoc/>
+    public void Move(string from, string to)
+    {
+        string source = Full(from), destination = Full(to);
+        // rename(2) would replace an empty folder without a word.
+        if (Directory.Exists(destination))
+            throw new IOException($"'{source}' cannot be renamed to '{destination}': there is a folder of that name.");
+        if (!OperatingSystem.IsWindows())
+            UnixCalls.Rename(source, destination);
+        else if (Directory.Exists(source))
+            Directory.Move(source, destination);
+        else
+            File.Move(source, destination, overwrite: true);
+    }
+
+    /// <inheritdoc/>
+    public void Exchange(string first, string second)
+    {
+        string one = Full(first), other = Full(second);
+        if (!CanExchange)
+            throw new NotSupportedException($"The file system of '{Root}' cannot swap two folders atomically.");
+        int error = UnixCalls.Exchange(one, other);
+        if (error != 0)
+            throw UnixCalls.Failure("exchange", $"{one}' with '{other}", error);
+    }
+
+    /// <inheritdoc/>
+    public void DeleteFile(string path)
+    {
+        try
+        {
+            File.Delete(Full(path));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing to remove.
+        }
+    }
+
+    /// <inheritdoc/>
+    public void DeleteFolder(string path)
+    {
+        try
+        {
+            Directory.Delete(Full(path), recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing to remove.
+        }
+    }
+
+    /// <summary>
+    /// Appends bytes to a file, which is made when there is none, in one write: lines of several processes do not mix.
+    /// When <paramref name="durable"/>, the bytes are on the disk on return, and so is the name of a file that was made.
+    /// </summary>
+    /// <exception cref="IOException">Among others: the disk is full; part of the bytes may have been appended.</exception>
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    {
+        string full = Full(path);
+        bool made = !File.Exists(full);
+        if (OperatingSystem.IsWindows())
+        {
+            using var stream = new FileStream(full, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            stream.Write(bytes);
+            stream.Flush(durable);
+            return;
+        }
+        if (made)
+            File.OpenHandle(full, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete).Dispose();
+        // FileMode.Append seeks to the end; only O_APPEND makes "the end" and the write one step.
+        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.WriteOnly | UnixCalls.AppendFlag);
+        long written = UnixCalls.Write(handle, bytes, full);
+        if (written != bytes.Length)
+            throw new IOException($"Only {written} of {bytes.Length} bytes could be appended to '{full}'; the disk is probably full.");
+        if (!durable)
+            return;
+        UnixCalls.Sync(handle, full);
+        if (made)
+            SyncFolder(StorePath.Parent(path));
+    }
+
+    private string Full(string path, bool allowRoot = false)
+    {
+        StorePath.Check(path, allowRoot);
+        return path.Length == 0 ? Root : Path.Join(Root, path);
+    }
+
+    private void Reserve(SafeFileHandle handle, string path, long present, long length)
+    {
+        if (length == 0)
+            return;
+        if (OperatingSystem.IsLinux())
+        {
+            int error = UnixCalls.Reserve(handle, length);
+            if (error == 0)
+                return;
+            if (error != UnixCalls.NotSupported && error != UnixCalls.NotImplemented && error != UnixCalls.InvalidArgument)
+                throw UnixCalls.Failure($"reserving {length} bytes", path, error);
+        }
+        else if (OperatingSystem.IsWindows())
+        {
+            if (length > present)
+                RandomAccess.SetLength(handle, length);
+            return;
+        }
+        if (length - present > AvailableBytes())
+            throw new IOException($"There is no space for {length} bytes at '{path}': {AvailableBytes()} bytes are free.");
+    }
+
+    private bool ProbeExchange()
+    {
+        if (OperatingSystem.IsWindows())
+            return false;
+        string probe = Path.Join(Root, $".exchange-probe-{Guid.NewGuid():N}");
+        try
+        {
+            string first = Path.Join(probe, "first"), second = Path.Join(probe, "second");
+            Directory.CreateDirectory(first);
+            Directory.CreateDirectory(second);
+            return UnixCalls.Exchange(first, second) == 0;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+        finally
+        {
+            RemoveProbe(probe);
+        }
+    }
+
+    private static void RemoveProbe(string probe)
+    {
+        try
+        {
+            Directory.Delete(probe, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A hidden empty folder may stay; nothing depends on it.
+        }
+    }
+}
