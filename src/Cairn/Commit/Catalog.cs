@@ -1,3 +1,4 @@
+using Cairn.Policies;
 using Cairn.Storage;
 
 namespace Cairn.Commit;
@@ -20,13 +21,13 @@ public sealed class Catalog
         foreach (FileSystemEntry found in files.List(""))
         {
             if (found.IsFolder && RunFolder.IsStep(found.Name, out long step))
-                entries.Add(new CatalogEntry(files, found.Name, CheckpointKind.Checkpoint, step));
+                entries.Add(new CatalogEntry(files, found.Name, SaveKind.Checkpoint, step));
         }
         for (int slot = 0; slot < RunFolder.Slots; slot++)
         {
             string folder = RunFolder.Slot(slot);
             if (files.FolderExists(folder))
-                entries.Add(new CatalogEntry(files, folder, CheckpointKind.Snapshot, MarkedStep(files, folder)) { Slot = slot });
+                entries.Add(new CatalogEntry(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot });
         }
         entries.Sort((a, b) => a.Step == b.Step ? a.Kind.CompareTo(b.Kind) : b.Step.CompareTo(a.Step));
         return new Catalog(entries);

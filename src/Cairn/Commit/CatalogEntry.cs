@@ -1,3 +1,4 @@
+using Cairn.Policies;
 using Cairn.Storage;
 
 namespace Cairn.Commit;
@@ -26,7 +27,7 @@ public sealed class CatalogEntry
     private Marker? _marker;
     private CheckpointFault? _fault;
 
-    internal CatalogEntry(IFileSystem files, string folder, CheckpointKind kind, long step)
+    internal CatalogEntry(IFileSystem files, string folder, SaveKind kind, long step)
     {
         _files = files;
         Folder = folder;
@@ -37,7 +38,7 @@ public sealed class CatalogEntry
     /// <summary>The folder, relative to the run.</summary>
     public string Folder { get; }
     /// <summary>The tier.</summary>
-    public CheckpointKind Kind { get; }
+    public SaveKind Kind { get; }
     /// <summary>The step by name; <see cref="NoStep"/> for a slot without a marker.</summary>
     public long Step { get; }
     /// <summary>The slot of a snapshot.</summary>

@@ -4,6 +4,7 @@ using System.IO.Hashing;
 using System.Text;
 using System.Text.Json;
 using Cairn.Formats;
+using Cairn.Policies;
 using Cairn.State;
 
 namespace Cairn.Commit;
@@ -14,14 +15,6 @@ namespace Cairn.Commit;
 /// <param name="Hash">XXH3-128 of the bytes, 32 lower-case hexadecimal digits.</param>
 public sealed record MarkedFile(string Name, long Length, string Hash);
 
-/// <summary>Which tier a folder of files belongs to.</summary>
-public enum CheckpointKind
-{
-    /// <summary>Permanent.</summary>
-    Checkpoint,
-    /// <summary>For recovery, overwritten in turn.</summary>
-    Snapshot,
-}
 
 /// <summary>
 /// The file that makes a folder a checkpoint: written last, it lists every other file with size and hash, and carries a
@@ -40,9 +33,9 @@ public sealed record Marker
     /// <summary>The step that the state belongs to.</summary>
     public required long Step { get; init; }
     /// <summary>The tier.</summary>
-    public required CheckpointKind Kind { get; init; }
-    /// <summary>Why it was saved: <c>interval</c>, <c>snapshot</c>, <c>final</c>, <c>stop</c>, <c>signal</c> or <c>manual</c>.</summary>
-    public required string Reason { get; init; }
+    public required SaveKind Kind { get; init; }
+    /// <summary>Why it was saved.</summary>
+    public required SaveReason Reason { get; init; }
     /// <summary>The run's id.</summary>
     public required string Run { get; init; }
     /// <summary>The run's history when it was written; the current branch is the one that wrote it.</summary>
@@ -71,8 +64,8 @@ public sealed record Marker
             json.WriteStartObject();
             json.WriteNumber("format", Format);
             json.WriteNumber("step", Step);
-            json.WriteString("kind", Kind == CheckpointKind.Checkpoint ? "checkpoint" : "snapshot");
-            json.WriteString("reason", Reason);
+            json.WriteString("kind", NameOf(Kind));
+            json.WriteString("reason", NameOf(Reason));
             json.WriteString("run", Run);
             LineageJson.Write(json, Lineage);
             if (Parent is { } parent)
@@ -127,13 +120,8 @@ public sealed record Marker
         return new Marker
         {
             Step = json.GetProperty("step").GetInt64(),
-            Kind = json.GetProperty("kind").GetString() switch
-            {
-                "checkpoint" => CheckpointKind.Checkpoint,
-                "snapshot" => CheckpointKind.Snapshot,
-                var other => throw new FormatException($"'{other}' is no kind of checkpoint"),
-            },
-            Reason = Text(json, "reason"),
+            Kind = Named<SaveKind>(json, "kind"),
+            Reason = Named<SaveReason>(json, "reason"),
             Run = Text(json, "run"),
             Lineage = LineageJson.Read(json),
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
@@ -150,6 +138,15 @@ public sealed record Marker
         return file.Name.Length > 0 && file.Name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && file.Name is not ("." or "..") && file.Length >= 0
             ? file
             : throw new FormatException($"'{file.Name}' of {file.Length} bytes is no file of a checkpoint");
+    }
+
+    // The file has the words of the documentation, in lower case.
+    private static string NameOf<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+
+    private static T Named<T>(JsonElement json, string property) where T : struct, Enum
+    {
+        string text = Text(json, property);
+        return Enum.TryParse(text, ignoreCase: true, out T value) && NameOf(value) == text ? value : throw new FormatException($"'{text}' is no {property}");
     }
 
     private static string Text(JsonElement json, string name) =>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Cairn.Commit;
+using Cairn.Policies;
 using Cairn.State;
 
 namespace Cairn.Tests.Commit;
@@ -10,8 +11,8 @@ public class MarkerTests
     static readonly Marker Sample = new()
     {
         Step = 497,
-        Kind = CheckpointKind.Checkpoint,
-        Reason = "final",
+        Kind = SaveKind.Checkpoint,
+        Reason = SaveReason.Final,
         Run = "7f3a",
         Lineage = Lineage.New.Fork(250, "lr2"),
         Parent = 250,
