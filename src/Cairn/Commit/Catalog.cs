@@ -27,11 +27,15 @@ public sealed class Catalog
         {
             string folder = RunFolder.Slot(slot);
             if (files.FolderExists(folder))
-                entries.Add(new CatalogEntry(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot });
+                entries.Add(Snapshot(files, folder, slot));
         }
         entries.Sort((a, b) => a.Step == b.Step ? a.Kind.CompareTo(b.Kind) : b.Step.CompareTo(a.Step));
         return new Catalog(entries);
     }
+
+    /// <summary>The snapshot in a folder, whichever step it is of.</summary>
+    internal static CatalogEntry Snapshot(IFileSystem files, string folder, int? slot = null) =>
+        new(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot };
 
     // Of several markers in one slot the highest counts: an older one is left over.
     private static long MarkedStep(IFileSystem files, string folder)

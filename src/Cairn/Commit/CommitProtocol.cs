@@ -1,0 +1,223 @@
+using Cairn.Layouts;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>A snapshot was not committed because its weights hold NaN or infinity.</summary>
+public sealed class NonFiniteStateException(string tensor) : CheckpointException(
+    $"The snapshot was not kept: the weights hold NaN or infinity, first in '{tensor}'. The snapshots before it stand; set RefuseNonFiniteSnapshots to false to save such state all the same.")
+{
+    /// <summary>The first tensor found.</summary>
+    public string Tensor { get; } = tensor;
+}
+
+/// <summary>
+/// The order of operations that makes a copy complete or absent. One thread at a time, under the run's lock.
+/// <para>
+/// All files of a copy are written into <c>.staging/</c> and made durable one by one; the marker is the last; then the
+/// staging folder's entries are made durable, and only then does one atomic rename give the copy its name. So whatever has its
+/// name has every byte. A snapshot changes places with the older slot in one atomic exchange; where the system cannot do that, the
+/// slot is moved aside first, and <see cref="Recover"/> ends at the next start what a crash left between the two moves.
+/// The files of the replaced snapshot stay in staging without their marker: overwriting them is several times
+/// faster than making new ones, and they are the first to go when space is short.
+/// </para>
+/// </summary>
+public sealed class CommitProtocol(IFileSystem files)
+{
+    private const string StagedSnapshot = RunFolder.Staging + "/snapshot";
+    private const string MovedAside = RunFolder.Staging + "/replaced";
+
+    /// <summary>What a commit did.</summary>
+    /// <param name="Entry">The new copy.</param>
+    /// <param name="Bytes">Bytes of all its files but the marker.</param>
+    /// <param name="NonFiniteTensor">A tensor of the model that holds NaN or infinity.</param>
+    /// <param name="Notes">What stood in the way and was moved or given up, in words.</param>
+    public sealed record Result(CatalogEntry Entry, long Bytes, string? NonFiniteTensor, IReadOnlyList<string> Notes);
+
+    /// <summary>Ends what a crash interrupted, then clears the staging folder. Call once, at the start, with the lock held.</summary>
+    public void Recover()
+    {
+        for (int slot = 0; slot < RunFolder.Slots; slot++)
+        {
+            if (files.FolderExists(RunFolder.Slot(slot)))
+                continue;
+            // The new copy if it is whole, else the one that was moved aside for it.
+            foreach (string staged in (ReadOnlySpan<string>)[StagedSnapshot, MovedAside])
+            {
+                if (!files.FolderExists(staged) || Verifier.Verify(files, Catalog.Snapshot(files, staged)) is not null)
+                    continue;
+                files.CreateFolder(RunFolder.Snapshots);
+                files.SyncFolder("");
+                Publish(staged, RunFolder.Slot(slot), RunFolder.Snapshots);
+                break;
+            }
+        }
+        if (files.FolderExists(RunFolder.Staging))
+        {
+            files.DeleteFolder(RunFolder.Staging);
+            files.SyncFolder("");
+        }
+    }
+
+    /// <summary>Writes a copy and commits it.</summary>
+    /// <param name="marker">The marker without its files.</param>
+    /// <param name="plan">The files.</param>
+    /// <param name="refuseNonFinite">Whether a snapshot with NaN or infinity in the model is given up.</param>
+    /// <param name="cancellationToken">Gives the save up before its commit.</param>
+    /// <exception cref="IOException">The file system refused; nothing that was committed before has changed.</exception>
+    /// <exception cref="StoreException">There is not enough space.</exception>
+    /// <exception cref="NonFiniteStateException">A snapshot was refused.</exception>
+    public Result Save(Marker marker, IReadOnlyList<PlannedFile> plan, bool refuseNonFinite, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(marker);
+        ArgumentNullException.ThrowIfNull(plan);
+        var notes = new List<string>();
+        bool isSnapshot = marker.Kind == SaveKind.Snapshot;
+        string staged = isSnapshot ? StagedSnapshot : $"{RunFolder.Staging}/{RunFolder.Checkpoint(marker.Step)}";
+        if (!isSnapshot)
+            files.DeleteFolder(staged);
+        long bytes = plan.Sum(file => file.Length);
+        new SpaceMaker(files).Ensure(bytes, staged, notes);
+        Prepare(staged, plan);
+        CopyWriter.Written written;
+        try
+        {
+            written = CopyWriter.Write(files, staged, plan, cancellationToken);
+            if (isSnapshot && refuseNonFinite && written.NonFiniteTensor is { } tensor)
+                throw new NonFiniteStateException(tensor);
+            byte[] seal = (marker with { Files = written.Files }).ToBytes();
+            using (IWritableFile file = files.OpenWrite($"{staged}/{Marker.FileName(marker.Step)}", seal.Length))
+            {
+                file.Write(seal);
+                file.Sync();
+            }
+            files.SyncFolder(staged);
+        }
+        catch
+        {
+            Discard(staged);
+            throw;
+        }
+        CatalogEntry entry = isSnapshot ? CommitSnapshot(staged, marker.Lineage) : CommitCheckpoint(staged, marker, notes);
+        return new Result(entry, bytes, written.NonFiniteTensor, notes);
+    }
+
+    /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that.</summary>
+    public void Retire(long step)
+    {
+        string retired = $"{RunFolder.Staging}/retired-{RunFolder.Checkpoint(step)}";
+        files.CreateFolder(RunFolder.Staging);
+        files.DeleteFolder(retired);
+        files.Move(RunFolder.Checkpoint(step), retired);
+        files.SyncFolder("");
+        files.DeleteFolder(retired);
+    }
+
+    private void Prepare(string staged, IReadOnlyList<PlannedFile> plan)
+    {
+        if (!files.FolderExists(RunFolder.Staging))
+        {
+            files.CreateFolder(RunFolder.Staging);
+            files.SyncFolder("");
+        }
+        files.CreateFolder(staged);
+        HashSet<string> planned = new(plan.Select(file => file.Name), StringComparer.Ordinal);
+        foreach (FileSystemEntry file in files.List(staged))
+        {
+            if (!planned.Contains(file.Name))
+                files.DeleteFile($"{staged}/{file.Name}");
+        }
+    }
+
+    private CatalogEntry CommitCheckpoint(string staged, Marker marker, List<string> notes)
+    {
+        string target = RunFolder.Checkpoint(marker.Step);
+        if (files.FolderExists(target))
+        {
+            var present = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
+            string aside = MoveAside(target);
+            notes.Add($"{target}/ stood in the way ({present.Fault?.ToString() ?? "it belongs to a branch that was left"}) and is now {aside}/");
+        }
+        Publish(staged, target, "");
+        return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
+    }
+
+    private string MoveAside(string folder)
+    {
+        if (!files.FolderExists(RunFolder.Abandoned))
+        {
+            files.CreateFolder(RunFolder.Abandoned);
+            files.SyncFolder("");
+        }
+        string aside = $"{RunFolder.Abandoned}/{folder}";
+        for (int n = 1; files.FolderExists(aside); n++)
+            aside = $"{RunFolder.Abandoned}/{folder}.{n}";
+        files.Move(folder, aside);
+        files.SyncFolder(RunFolder.Abandoned);
+        files.SyncFolder("");
+        return aside;
+    }
+
+    private CatalogEntry CommitSnapshot(string staged, Lineage lineage)
+    {
+        if (!files.FolderExists(RunFolder.Snapshots))
+        {
+            files.CreateFolder(RunFolder.Snapshots);
+            files.SyncFolder("");
+        }
+        int victim = SlotChoice.Victim(files, lineage);
+        string slot = RunFolder.Slot(victim);
+        if (!files.FolderExists(slot))
+        {
+            Publish(staged, slot, RunFolder.Snapshots);
+        }
+        else if (files.CanExchange)
+        {
+            files.Exchange(staged, slot);
+            files.SyncFolder(RunFolder.Snapshots);
+            files.SyncFolder(RunFolder.Staging);
+        }
+        else
+        {
+            files.DeleteFolder(MovedAside);
+            Publish(slot, MovedAside, RunFolder.Snapshots);
+            Publish(staged, slot, RunFolder.Snapshots);
+            files.Move(MovedAside, staged);
+        }
+        Unmark(staged);
+        return Catalog.Snapshot(files, slot, victim);
+    }
+
+    private void Publish(string from, string to, string parent)
+    {
+        files.Move(from, to);
+        files.SyncFolder(parent);
+        files.SyncFolder(RunFolder.Staging);
+    }
+
+    // What is kept for its files must not look like a copy while they are overwritten.
+    private void Unmark(string staged)
+    {
+        foreach (FileSystemEntry file in files.List(staged))
+        {
+            if (file.Name.EndsWith(".step", StringComparison.Ordinal))
+                files.DeleteFile($"{staged}/{file.Name}");
+        }
+        if (files.FolderExists(staged))
+            files.SyncFolder(staged);
+    }
+
+    private void Discard(string staged)
+    {
+        try
+        {
+            files.DeleteFolder(staged);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The save's own error is the one to report; what is left here is cleared by the next save or the next start.
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using System.IO.Hashing;
+using Cairn.Layouts;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>Writes the files of a copy into a staging folder: one pass over memory that writes, hashes and looks for NaN and infinity.</summary>
+internal static class CopyWriter
+{
+    /// <summary>What was written.</summary>
+    /// <param name="Files">The files for the marker.</param>
+    /// <param name="NonFiniteTensor">The first tensor of the part <c>model</c> that holds NaN or infinity.</param>
+    public sealed record Written(IReadOnlyList<MarkedFile> Files, string? NonFiniteTensor)
+    {
+        public long Bytes => Files.Sum(file => file.Length);
+    }
+
+    /// <summary>Writes and makes durable all files; the folder's own entries are not yet.</summary>
+    public static Written Write(IFileSystem files, string folder, IReadOnlyList<PlannedFile> plan, CancellationToken cancellationToken)
+    {
+        var marked = new List<MarkedFile>(plan.Count);
+        string? nonFinite = null;
+        foreach (PlannedFile planned in plan)
+        {
+            var hash = new XxHash128();
+            long length = 0;
+            bool scan = planned.Part == "model";
+            using IWritableFile file = files.OpenWrite($"{folder}/{planned.Name}", planned.Length);
+            planned.WriteTo((bytes, type, name) =>
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                hash.Append(bytes);
+                if (scan && nonFinite is null && type is { } element && NonFinite.IsIn(bytes, element))
+                    nonFinite = name;
+                file.Write(bytes);
+                length += bytes.Length;
+            });
+            if (length != planned.Length)
+                throw new InvalidOperationException($"{planned.Name} was planned with {planned.Length} bytes and has {length}.");
+            file.Sync();
+            marked.Add(new MarkedFile(planned.Name, length, Convert.ToHexStringLower(hash.GetCurrentHash())));
+        }
+        return new Written(marked, nonFinite);
+    }
+}
