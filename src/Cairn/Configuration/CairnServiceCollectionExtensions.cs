@@ -1,0 +1,31 @@
+using Cairn;
+using Cairn.Configuration;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers Cairn in a service collection.</summary>
+public static class CairnServiceCollectionExtensions
+{
+    /// <summary>Registers <see cref="CheckpointOptions"/> read from a section by <see cref="CheckpointConfiguration"/>, checked when the host starts, and <see cref="TimeProvider.System"/> where no other is registered.</summary>
+    /// <returns>The same collection.</returns>
+    public static IServiceCollection AddCairn(this IServiceCollection services, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return services.AddCairn(options => CheckpointConfiguration.Bind(section, options));
+    }
+
+    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, and <see cref="TimeProvider.System"/> where no other is registered. Several calls add up, the later one winning.</summary>
+    /// <returns>The same collection.</returns>
+    public static IServiceCollection AddCairn(this IServiceCollection services, Action<CheckpointOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        services.AddOptions<CheckpointOptions>().Configure(configure).ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<CheckpointOptions>, CheckpointOptionsValidator>());
+        services.TryAddSingleton(TimeProvider.System);
+        return services;
+    }
+}

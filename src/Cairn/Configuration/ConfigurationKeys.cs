@@ -1,0 +1,53 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Configuration;
+
+namespace Cairn.Configuration;
+
+/// <summary>A key that a section may have, and how its value is read. A <see cref="FormatException"/> from <see cref="Read"/> says what is wrong with the value.</summary>
+internal sealed record ConfigurationKey(string Name, Action<IConfigurationSection, ConfigurationReading> Read);
+
+/// <summary>All keys: the options' own names and InternLM's.</summary>
+internal static class ConfigurationKeys
+{
+    private static readonly ConfigurationKey[] All =
+    [
+        Of("Folder", ConfigurationValues.Address, (options, value) => options.Folder = value ?? ""),
+        Of("Enabled", ConfigurationValues.Switch, (options, value) => options.Enabled = value),
+        Of("TotalSteps", ConfigurationValues.Count, (options, value) => options.TotalSteps = value),
+        Of("CheckpointEvery", ConfigurationValues.Count, (options, value) => options.CheckpointEvery = value),
+        Of("CheckpointInterval", ConfigurationValues.Time, (options, value) => options.CheckpointInterval = value),
+        Of("SnapshotEvery", ConfigurationValues.Count, (options, value) => options.SnapshotEvery = value),
+        Of("SnapshotInterval", ConfigurationValues.Time, (options, value) => options.SnapshotInterval = value),
+        Of("Asynchronous", ConfigurationValues.Switch, (options, value) => options.Asynchronous = value),
+        Of("AutoResume", ConfigurationValues.Switch, (options, value) => options.AutoResume = value),
+        Of("ResumeFrom", ConfigurationValues.Address, (options, value) => options.ResumeFrom = value),
+        new("ResumeParts", (entry, reading) => InternLmKeys.SetParts(entry.Path, ConfigurationValues.Names(entry), reading)),
+        Of("Branch", ConfigurationValues.Text, (options, value) => options.Branch = value),
+        Of("StopFile", ConfigurationValues.Address, (options, value) => options.StopFile = value),
+        Of("HandleSignals", ConfigurationValues.Switch, (options, value) => options.HandleSignals = value),
+        Of("KeepLast", ConfigurationValues.SmallCount, (options, value) => options.KeepLast = value),
+        Of("KeepEvery", ConfigurationValues.Count, (options, value) => options.KeepEvery = value),
+        Of("KeepBest", ConfigurationValues.SmallCount, (options, value) => options.KeepBest = value),
+        Of("KeepBestMetric", ConfigurationValues.Text, (options, value) => options.KeepBestMetric = value),
+        Of("KeepBestHigher", ConfigurationValues.Switch, (options, value) => options.KeepBestHigher = value),
+        Of("KeepWithinBytes", ConfigurationValues.Count, (options, value) => options.KeepWithinBytes = value),
+        Of("RefuseNonFiniteSnapshots", ConfigurationValues.Switch, (options, value) => options.RefuseNonFiniteSnapshots = value),
+        Of("FailOnError", ConfigurationValues.Switch, (options, value) => options.FailOnError = value),
+        Of("VerifyHashes", ConfigurationValues.Switch, (options, value) => options.VerifyHashes = value),
+        Of("ProbeStore", ConfigurationValues.Switch, (options, value) => options.ProbeStore = value),
+        .. InternLmKeys.All,
+    ];
+
+    private static readonly Dictionary<string, ConfigurationKey> ByName = All.ToDictionary(key => Normalize(key.Name), StringComparer.Ordinal);
+
+    public static IEnumerable<string> Names => All.Select(key => key.Name);
+
+    public static bool TryFind(string name, [NotNullWhen(true)] out ConfigurationKey? key) => ByName.TryGetValue(Normalize(name), out key);
+
+    /// <summary>The same for <c>CheckpointEvery</c>, <c>checkpoint_every</c> and <c>checkpoint-every</c>.</summary>
+    public static string Normalize(string name) =>
+        name.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal).ToLowerInvariant();
+
+    private static ConfigurationKey Of<T>(string option, Func<IConfigurationSection, T> parse, Action<CheckpointOptions, T> assign) =>
+        new(option, (entry, reading) => reading.Set(option, entry.Path, parse(entry), assign));
+}

@@ -1,0 +1,89 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+
+namespace Cairn.Configuration;
+
+/// <summary>Reads single values; a <see cref="FormatException"/> says what was expected and found. No value, <c>null</c> and <c>none</c> are the same.</summary>
+internal static class ConfigurationValues
+{
+    private static readonly (string Prefix, string Package)[] RemoteStores =
+    [
+        ("boto3:", "Cairn.S3"), ("s3:", "Cairn.S3"), ("oss2:", "Cairn.S3 (with the S3-compatible endpoint of the service)"),
+        ("volc:", "Cairn.S3 (with the S3-compatible endpoint of the service)"),
+    ];
+
+    public static string? Text(IConfigurationSection entry)
+    {
+        if (entry.GetChildren().Any())
+            throw new FormatException("expected one value, found a list or a section.");
+        string? value = entry.Value?.Trim();
+        return value is null or "" || Is(value, "null") || Is(value, "none") ? null : value;
+    }
+
+    public static bool Switch(IConfigurationSection entry) => Text(entry) is { } text && bool.TryParse(text, out bool value)
+        ? value
+        : throw new FormatException($"expected true or false, found '{entry.Value}'.");
+
+    /// <summary>A whole number; <c>inf</c>, InternLM's word for never, is <see langword="null"/>.</summary>
+    public static long? Count(IConfigurationSection entry)
+    {
+        string? text = Text(entry);
+        if (text is null || Is(text, "inf") || Is(text, "infinity"))
+            return null;
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
+            ? value
+            : throw new FormatException($"expected a whole number, found '{text}'.");
+    }
+
+    public static int? SmallCount(IConfigurationSection entry) => Count(entry) switch
+    {
+        null => null,
+        >= int.MinValue and <= int.MaxValue and { } value => (int)value,
+        { } value => throw new FormatException($"expected at most {int.MaxValue}, found {value}."),
+    };
+
+    public static TimeSpan? Time(IConfigurationSection entry)
+    {
+        string? text = Text(entry);
+        if (text is null)
+            return null;
+        // TimeSpan reads "10" as ten days, which nobody means.
+        return text.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value)
+            ? value
+            : throw new FormatException($"expected a time as hh:mm:ss or d.hh:mm:ss, for example 00:30:00 for half an hour, found '{text}'.");
+    }
+
+    /// <summary>A folder or an address; <c>local:</c> in front of it is dropped.</summary>
+    public static string? Address(IConfigurationSection entry)
+    {
+        const string Local = "local:";
+        string? text = Text(entry);
+        return text?.StartsWith(Local, StringComparison.OrdinalIgnoreCase) == true ? text[Local.Length..] : text;
+    }
+
+    /// <summary>A folder as InternLM writes it; its object stores are refused, since their endpoint and keys are the business of a store's own package.</summary>
+    public static string? InternLmPath(IConfigurationSection entry)
+    {
+        string? text = Text(entry);
+        foreach ((string prefix, string package) in RemoteStores)
+        {
+            if (text?.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) == true)
+            {
+                throw new FormatException($"'{text}' lies in an object store ('{prefix}'), which Cairn does not reach by itself. " +
+                    $"Add the package {package}, and name the place by its own address in Folder or ResumeFrom; or use a local folder.");
+            }
+        }
+        return Address(entry);
+    }
+
+    /// <summary>Names as a list, or as one value with commas between them.</summary>
+    public static string[] Names(IConfigurationSection entry)
+    {
+        IConfigurationSection[] items = [.. entry.GetChildren()];
+        return items.Length == 0
+            ? (Text(entry) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            : [.. items.Select(Text).OfType<string>()];
+    }
+
+    public static bool Is(string text, string word) => text.Equals(word, StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,80 @@
+using Microsoft.Extensions.Configuration;
+
+namespace Cairn.Configuration;
+
+/// <summary>The keys of InternLM's <c>ckpt</c> dictionary that are not an option's own name in snake case.</summary>
+internal static class InternLmKeys
+{
+    public static readonly ConfigurationKey[] All =
+    [
+        new("save_ckpt_folder", static (entry, reading) =>
+            reading.Set("Folder", entry.Path, ConfigurationValues.InternLmPath(entry), static (options, value) => options.Folder = value ?? "")),
+        new("enable_save_ckpt", static (entry, reading) =>
+            reading.Set("Enabled", entry.Path, ConfigurationValues.Switch(entry), static (options, value) => options.Enabled = value)),
+        new("oss_snapshot_freq", ReadSnapshotFrequency),
+        new("stop_file_path", static (entry, reading) =>
+            reading.Set("StopFile", entry.Path, ConfigurationValues.InternLmPath(entry), static (options, value) => options.StopFile = value)),
+        new("async_upload", static (entry, reading) =>
+            reading.Set("Asynchronous", entry.Path, ConfigurationValues.Switch(entry), static (options, value) => options.Asynchronous = value)),
+        new("async_upload_tmp_folder", static (entry, reading) =>
+            reading.Note($"'{entry.Path}' has no effect: a save is staged in memory, not in a temporary folder.")),
+        new("load_ckpt_info", ReadLoadInfo),
+    ];
+
+    public static void SetParts(string key, string[] parts, ConfigurationReading reading)
+    {
+        if (parts.Any(part => ConfigurationValues.Is(part, "all")))
+            parts = [];
+        reading.Set("ResumeParts", key, parts, static (options, value) => options.ResumeParts = [.. value], string.Join(", ", parts));
+    }
+
+    // InternLM takes snapshots only for frequencies above 1.
+    private static void ReadSnapshotFrequency(IConfigurationSection entry, ConfigurationReading reading)
+    {
+        long? frequency = ConfigurationValues.Count(entry);
+        reading.Set("SnapshotEvery", entry.Path, frequency > 1 ? frequency : 0, static (options, value) => options.SnapshotEvery = value);
+    }
+
+    private static void ReadLoadInfo(IConfigurationSection entry, ConfigurationReading reading)
+    {
+        IConfigurationSection[] items = [.. entry.GetChildren()];
+        if (items.Length == 0 && ConfigurationValues.Text(entry) is { } text)
+            throw new FormatException($"expected a section with path, content and ckpt_type, found '{text}'.");
+
+        string? path = null;
+        string[] content = [];
+        foreach (IConfigurationSection item in items)
+        {
+            switch (item.Key.ToLowerInvariant())
+            {
+                case "path":
+                    path = ConfigurationValues.InternLmPath(item);
+                    break;
+                case "content":
+                    content = ConfigurationValues.Names(item);
+                    break;
+                case "ckpt_type":
+                    RequireOwnType(ConfigurationValues.Text(item));
+                    break;
+                default:
+                    reading.Fail($"'{item.Path}' is not known. {entry.Key} has path, content and ckpt_type.");
+                    break;
+            }
+        }
+
+        // Without a path InternLM loads nothing, whatever the content says.
+        if (path is null)
+            return;
+        reading.Set("ResumeFrom", entry.Path, path, static (options, value) => options.ResumeFrom = value);
+        SetParts(entry.Path, content, reading);
+    }
+
+    private static void RequireOwnType(string? type)
+    {
+        if (type is not null && !ConfigurationValues.Is(type, "internevo") && !ConfigurationValues.Is(type, "internlm"))
+        {
+            throw new FormatException($"ckpt_type '{type}' cannot be resumed from; 'internevo' and 'internlm' can. " +
+                "Such weights hold no training progress: load them into the model before training.");
+        }
+    }
+}
