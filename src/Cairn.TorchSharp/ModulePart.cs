@@ -1,0 +1,91 @@
+using Cairn.State;
+using TorchSharp;
+
+namespace Cairn.TorchSharp;
+
+/// <summary>
+/// Parameters and persistent buffers of a module, by the names that PyTorch gives them. Tied weights (same memory, dtype,
+/// shape and strides; on devices: the same tensor object) appear under each of their names as one tensor, so they are
+/// stored once. Restoring writes into the existing memory, so ties and the optimizer's references stay.
+/// Buffers registered with <c>persistent: false</c> are not saved, as in PyTorch.
+/// </summary>
+/// <param name="module">The module.</param>
+/// <param name="name">The part's name.</param>
+public sealed class ModulePart(torch.nn.Module module, string name = "model") : IStatePart
+{
+    private readonly torch.nn.Module _module = module ?? throw new ArgumentNullException(nameof(module));
+
+    /// <inheritdoc/>
+    public string Name { get; } = name;
+
+    /// <inheritdoc/>
+    public StateMap Capture()
+    {
+        StateMap state = [];
+        Dictionary<(nint, TensorType, string), TorchTensor> seen = [];
+        foreach ((string entry, torch.Tensor tensor) in Tensors())
+        {
+            (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
+            if (!seen.TryGetValue(identity, out TorchTensor? live))
+                seen.Add(identity, live = new TorchTensor(tensor));
+            state.Add(entry, live);
+        }
+        return state;
+    }
+
+    /// <inheritdoc/>
+    public void Check(StateMap saved, RestoreProblems problems)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(problems);
+        HashSet<string> names = new(StringComparer.Ordinal);
+        Dictionary<(nint, TensorType, string), (string Entry, StateTensor Tensor)> seen = [];
+        foreach ((string entry, torch.Tensor tensor) in Tensors())
+        {
+            names.Add(entry);
+            saved.CheckTensor(entry, entry, tensor.dtype, tensor.shape, problems);
+            if (!saved.TryGetValue(entry, out StateNode? node) || node is not StateTensor found)
+                continue;
+            (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
+            if (!seen.TryAdd(identity, (entry, found)) && !SameBytes(seen[identity].Tensor, found))
+                problems.AddMismatched(entry, $"the values of {seen[identity].Entry}, with which it is tied", "other values");
+        }
+        saved.CheckUnexpected(names.Contains, "", problems);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="StateMismatchException">The state does not fit; nothing was changed.</exception>
+    public void Restore(StateMap saved)
+    {
+        SavedState.RequireFit(this, saved);
+        HashSet<(nint, TensorType, string)> written = [];
+        foreach ((string entry, torch.Tensor tensor) in Tensors())
+        {
+            if (written.Add(TorchTensor.IdentityOf(tensor)))
+                TorchTensor.Fill(tensor, (StateTensor)saved[entry]);
+        }
+    }
+
+    private IEnumerable<(string Name, torch.Tensor Tensor)> Tensors() =>
+        ModuleTensors.Parameters(_module).Select(entry => (entry.Name, (torch.Tensor)entry.Parameter))
+            .Concat(ModuleTensors.Buffers(_module));
+
+    // Formats without ties store a tied weight twice; that is good as long as both copies agree.
+    private static bool SameBytes(StateTensor first, StateTensor second)
+    {
+        if (ReferenceEquals(first, second))
+            return true;
+        if (first.ByteLength != second.ByteLength)
+            return false;
+        byte[] left = new byte[(int)Math.Min(1 << 20, first.ByteLength)], right = new byte[left.Length];
+        for (long offset = 0; offset < first.ByteLength; offset += left.Length)
+        {
+            int length = (int)Math.Min(left.Length, first.ByteLength - offset);
+            first.CopyTo(offset, left.AsSpan(0, length));
+            second.CopyTo(offset, right.AsSpan(0, length));
+            if (!left.AsSpan(0, length).SequenceEqual(right.AsSpan(0, length)))
+                return false;
+        }
+        return true;
+    }
+}

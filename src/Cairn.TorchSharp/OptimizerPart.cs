@@ -1,0 +1,269 @@
+using System.Reflection;
+using Cairn.State;
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Cairn.TorchSharp;
+
+/// <summary>
+/// State and options of an optimizer, by parameter name:
+/// <code>type: "AdamW", state: { "weight": { step, exp_avg, exp_avg_sq } }, groups: [ { lr, initial_lr, betas, …, params: ["weight"] } ]</code>
+/// Field names are TorchSharp's, which are PyTorch's; <c>beta1</c> and <c>beta2</c> become the list <c>betas</c>. What an
+/// optimizer has not created yet (SGD's momentum before the first step) is absent, and is created or removed by a restore.
+/// Options are taken over from the saved state, as in PyTorch. Type, names, dtypes and shapes are checked before writing.
+/// </summary>
+public sealed class OptimizerPart : IStatePart
+{
+    private readonly OptimizerHelper _optimizer;
+    private readonly torch.nn.Module _module;
+
+    /// <summary>A part for this optimizer.</summary>
+    /// <param name="optimizer">Any optimizer of TorchSharp but LBFGS.</param>
+    /// <param name="module">The module whose parameters it optimizes; it gives the names.</param>
+    /// <param name="name">The part's name.</param>
+    /// <exception cref="CheckpointException">LBFGS, whose state TorchSharp does not give out.</exception>
+    public OptimizerPart(torch.optim.Optimizer optimizer, torch.nn.Module module, string name = "optimizer")
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        _optimizer = optimizer as OptimizerHelper ?? throw new CheckpointException(
+            $"The state of {optimizer.GetType().Name} cannot be saved: it lives in native code, and TorchSharp has no access to it. Use another optimizer (all but LBFGS work), or leave its state out and accept that a resumed run is not exact.");
+        _module = module ?? throw new ArgumentNullException(nameof(module));
+        Name = name;
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public StateMap Capture()
+    {
+        StateMap states = [];
+        StateList groups = [];
+        foreach (Group group in Groups())
+        {
+            groups.Add(CaptureGroup(group));
+            foreach (Slot slot in group.Slots)
+                states.Add(slot.Name, CaptureSlot(slot.State));
+        }
+        return new StateMap { { "type", TypeName }, { "state", states }, { "groups", groups } };
+    }
+
+    /// <inheritdoc/>
+    public void Check(StateMap saved, RestoreProblems problems)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(problems);
+        if (!saved.CheckScalar<string>("type", "type", problems, type => type == TypeName, TypeName))
+            return;
+        if (!saved.TryGetValue("state", out StateNode? node) || node is not StateMap states)
+        {
+            problems.AddMissing("state");
+            return;
+        }
+        if (!saved.TryGetValue("groups", out node) || node is not StateList groups)
+        {
+            problems.AddMissing("groups");
+            return;
+        }
+        List<Group> live = Groups();
+        if (live.Count != groups.Count)
+        {
+            problems.AddMismatched("groups", $"{live.Count} groups", $"{groups.Count} groups");
+            return;
+        }
+        HashSet<string> names = new(StringComparer.Ordinal);
+        for (int i = 0; i < live.Count; i++)
+        {
+            if (groups[i] is not StateMap group)
+            {
+                problems.AddMismatched($"groups.{i}", "a map", SavedState.Describe(groups[i]));
+                continue;
+            }
+            CheckGroup(live[i], group, $"groups.{i}.", problems);
+            bool amsgrad = group.TryGetValue("amsgrad", out StateNode? flag) && flag is StateScalar { Value: true };
+            foreach (Slot slot in live[i].Slots)
+            {
+                names.Add(slot.Name);
+                if (!states.TryGetValue(slot.Name, out node) || node is not StateMap state)
+                    problems.AddMissing($"state.{slot.Name}");
+                else
+                    CheckSlot(slot, state, amsgrad, problems);
+            }
+        }
+        states.CheckUnexpected(names.Contains, "state.", problems);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="StateMismatchException">The state does not fit; nothing was changed.</exception>
+    public void Restore(StateMap saved)
+    {
+        SavedState.RequireFit(this, saved);
+        StateMap states = (StateMap)saved["state"];
+        StateList groups = (StateList)saved["groups"];
+        int index = 0;
+        foreach (Group group in Groups())
+        {
+            RestoreGroup(group.Options, (StateMap)groups[index++]);
+            foreach (Slot slot in group.Slots)
+                RestoreSlot(slot, (StateMap)states[slot.Name]);
+        }
+    }
+
+    private string TypeName => _optimizer.GetType().Name;
+
+    private List<Group> Groups()
+    {
+        Dictionary<nint, string> names = [];
+        foreach ((string name, Parameter parameter) in ModuleTensors.Parameters(_module))
+            names.TryAdd(parameter.Handle, name);
+        torch.optim.Optimizer.StateDictionary all = _optimizer.state_dict();
+        List<Group> groups = [];
+        int position = 0;
+        foreach (ParamGroup group in _optimizer.ParamGroups.Cast<ParamGroup>())
+        {
+            List<Slot> slots = [];
+            foreach (Parameter parameter in group.Parameters)
+            {
+                if (!names.TryGetValue(parameter.Handle, out string? name))
+                    throw new CheckpointException($"Parameter {position} of {TypeName}, {TorchTensor.Describe(parameter.dtype.ToTensorType(), parameter.shape)}, is not one of the module. Pass the module whose parameters the optimizer got, and create the optimizer after moving the module to its device.");
+                slots.Add(new Slot(name, parameter, all.State[position++]));
+            }
+            groups.Add(new Group(group.Options, slots));
+        }
+        return groups;
+    }
+
+    private static StateMap CaptureSlot(OptimizerState state)
+    {
+        StateMap map = [];
+        foreach (FieldInfo field in OptimizerFields.OfState(state))
+        {
+            switch (field.GetValue(state))
+            {
+                case long value: map.Add(field.Name, value); break;
+                case double value: map.Add(field.Name, value); break;
+                case torch.Tensor value: map.Add(field.Name, new TorchTensor(value)); break;
+            }
+        }
+        return map;
+    }
+
+    private static void CheckSlot(Slot slot, StateMap saved, bool amsgrad, RestoreProblems problems)
+    {
+        FieldInfo[] fields = OptimizerFields.OfState(slot.State);
+        foreach (FieldInfo field in fields)
+        {
+            string entry = $"state.{slot.Name}.{field.Name}";
+            if (field.FieldType == typeof(long))
+                saved.CheckScalar<long>(field.Name, entry, problems);
+            else if (field.FieldType == typeof(double))
+                saved.CheckScalar<double>(field.Name, entry, problems);
+            else if (saved.ContainsKey(field.Name) || !OptimizerFields.MayBeAbsent(slot.State, field) || (amsgrad && field.Name == "max_exp_avg_sq"))
+            {
+                torch.Tensor like = field.GetValue(slot.State) as torch.Tensor ?? slot.Parameter;
+                saved.CheckTensor(field.Name, entry, like.dtype, like.shape, problems);
+            }
+        }
+        saved.CheckUnexpected(name => fields.Any(field => field.Name == name), $"state.{slot.Name}.", problems);
+    }
+
+    private static void RestoreSlot(Slot slot, StateMap saved)
+    {
+        foreach (FieldInfo field in OptimizerFields.OfState(slot.State))
+        {
+            if (field.FieldType == typeof(long))
+                field.SetValue(slot.State, saved.Read<long>(field.Name));
+            else if (field.FieldType == typeof(double))
+                field.SetValue(slot.State, saved.Read<double>(field.Name));
+            else
+                RestoreTensor(slot, field, saved);
+        }
+    }
+
+    private static void RestoreTensor(Slot slot, FieldInfo field, StateMap saved)
+    {
+        torch.Tensor? live = (torch.Tensor?)field.GetValue(slot.State);
+        if (!saved.TryGetValue(field.Name, out StateNode? node))
+        {
+            live?.Dispose();
+            field.SetValue(slot.State, null);
+            return;
+        }
+        if (live is null)
+        {
+            using IDisposable quiet = torch.no_grad();
+            live = torch.empty_like(slot.Parameter).DetachFromDisposeScope();
+            field.SetValue(slot.State, live);
+        }
+        TorchTensor.Fill(live, (StateTensor)node);
+    }
+
+    private static StateMap CaptureGroup(Group group)
+    {
+        StateMap map = new() { { "lr", group.Options.LearningRate ?? 0 }, { "initial_lr", group.Options.InitialLearningRate } };
+        foreach ((string name, FieldInfo[] fields) in Named(group.Options))
+        {
+            StateNode[] values = [.. fields.Select(field => ToNode(field.GetValue(group.Options)))];
+            map.Add(name, values.Length == 1 ? values[0] : new StateList(values));
+        }
+        map.Add("params", new StateList(group.Slots.Select(slot => (StateNode)slot.Name)));
+        return map;
+    }
+
+    private static void CheckGroup(Group group, StateMap saved, string prefix, RestoreProblems problems)
+    {
+        saved.CheckScalar<double>("lr", prefix + "lr", problems);
+        saved.CheckScalar<double>("initial_lr", prefix + "initial_lr", problems);
+        HashSet<string> known = new(StringComparer.Ordinal) { "lr", "initial_lr", "params" };
+        foreach ((string name, FieldInfo[] fields) in Named(group.Options))
+        {
+            known.Add(name);
+            if (fields.Length == 1 && OptimizerFields.ValueType(fields[0]) == typeof(bool))
+                saved.CheckScalar<bool>(name, prefix + name, problems);
+            else if (fields.Length == 1)
+                saved.CheckScalar<double>(name, prefix + name, problems);
+            else if (!saved.TryGetValue(name, out StateNode? node))
+                problems.AddMissing(prefix + name);
+            else if (node is not StateList list || list.Count != fields.Length || !list.All(value => SavedState.TryRead(value, out double _)))
+                problems.AddMismatched(prefix + name, $"{fields.Length} numbers", SavedState.Describe(node));
+        }
+        if (!saved.TryGetValue("params", out StateNode? parameters) || parameters is not StateList names)
+            problems.AddMissing(prefix + "params");
+        else if (!names.Select(item => (item as StateScalar)?.Value as string).SequenceEqual(group.Slots.Select(slot => slot.Name), StringComparer.Ordinal))
+            problems.AddMismatched(prefix + "params", string.Join(", ", group.Slots.Select(slot => slot.Name)), string.Join(", ", names.Select(SavedState.Describe)));
+        saved.CheckUnexpected(known.Contains, prefix, problems);
+    }
+
+    private static void RestoreGroup(OptimizerOptions options, StateMap saved)
+    {
+        options.LearningRate = saved.Read<double>("lr");
+        options.InitialLearningRate = saved.Read<double>("initial_lr");
+        foreach ((string name, FieldInfo[] fields) in Named(options))
+        {
+            for (int i = 0; i < fields.Length; i++)
+            {
+                StateNode value = fields.Length == 1 ? saved[name] : ((StateList)saved[name])[i];
+                if (OptimizerFields.ValueType(fields[i]) == typeof(bool))
+                    fields[i].SetValue(options, saved.Read<bool>(name));
+                else if (SavedState.TryRead(value, out double number))
+                    fields[i].SetValue(options, number);
+            }
+        }
+    }
+
+    // beta1 and beta2 go by PyTorch's name, betas.
+    private static IEnumerable<(string Name, FieldInfo[] Fields)> Named(OptimizerOptions options) =>
+        OptimizerFields.OfOptions(options)
+            .GroupBy(field => field.Name is "beta1" or "beta2" ? "betas" : field.Name, (name, fields) => (name, fields.ToArray()), StringComparer.Ordinal);
+
+    private static StateNode ToNode(object? value) => value switch
+    {
+        bool flag => flag,
+        double number => number,
+        _ => StateScalar.Null,
+    };
+
+    private sealed record Slot(string Name, Parameter Parameter, OptimizerState State);
+
+    private sealed record Group(OptimizerOptions Options, List<Slot> Slots);
+}

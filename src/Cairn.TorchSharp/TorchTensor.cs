@@ -1,0 +1,131 @@
+using Cairn.State;
+using TorchSharp;
+
+namespace Cairn.TorchSharp;
+
+/// <summary>
+/// A live <see cref="torch.Tensor"/> as a tensor of the state. Dense row-major CPU tensors of any size are read where they
+/// lie; others (strided, conjugated or on a device) are copied once to dense CPU memory when their bytes are first read.
+/// Valid while the tensor is neither disposed nor moved.
+/// </summary>
+public sealed unsafe class TorchTensor : StateTensor
+{
+    // Keeps the memory alive, and holds the address for as long as it is read.
+    private readonly torch.Tensor _tensor;
+    private readonly Lazy<(torch.Tensor Owner, nint Address)> _memory;
+
+    /// <summary>A view of this tensor; nothing is copied yet.</summary>
+    /// <exception cref="CheckpointException">The tensor is sparse, quantized, on the meta device, or of a dtype that checkpoints lack.</exception>
+    public TorchTensor(torch.Tensor tensor) : base(TypeOf(tensor), tensor.shape)
+    {
+        _tensor = tensor;
+        _memory = new(OpenMemory);
+    }
+
+    /// <summary>Whether the bytes are read where they lie, without a copy.</summary>
+    public bool IsZeroCopy => LiesDense(_tensor);
+
+    /// <inheritdoc/>
+    public override void CopyTo(long offset, Span<byte> destination)
+    {
+        CheckRange(offset, destination.Length);
+        new ReadOnlySpan<byte>((byte*)_memory.Value.Address + offset, destination.Length).CopyTo(destination);
+        GC.KeepAlive(this);
+    }
+
+    /// <inheritdoc/>
+    public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
+    {
+        CheckRange(offset, length);
+        bytes = new ReadOnlySpan<byte>((byte*)_memory.Value.Address + offset, length);
+        return true;
+    }
+
+    /// <summary>
+    /// Fills an existing tensor in place with the bytes of <paramref name="source"/>, which must have its dtype and shape.
+    /// Dense CPU tensors are written where they lie; others through a temporary of their size. Autograd does not see it.
+    /// </summary>
+    /// <exception cref="CheckpointException">Type or shape differ (nothing was written), or the source could not be read.</exception>
+    public static void Fill(torch.Tensor destination, StateTensor source)
+    {
+        TensorType type = TypeOf(destination);
+        if (type != source.Type || !destination.shape.AsSpan().SequenceEqual(source.Shape.ToArray()))
+        {
+            string expected = Describe(type, destination.shape);
+            throw new CheckpointException($"A tensor {source} does not fit into {expected}: checkpoints are never cast or broadcast. Build the model as it was saved.")
+            {
+                Expected = expected,
+                Found = source.ToString(),
+            };
+        }
+        if (LiesDense(destination))
+        {
+            FillDense(destination, source);
+            return;
+        }
+        using IDisposable quiet = torch.no_grad();
+        using torch.Tensor dense = torch.empty(destination.shape, destination.dtype, torch.CPU);
+        FillDense(dense, source);
+        destination.copy_(dense);
+    }
+
+    internal static string Describe(TensorType type, IEnumerable<long> shape) => $"{type}[{string.Join(", ", shape)}]";
+
+    /// <summary>The same for tensors that share storage, type, shape and strides.</summary>
+    internal static (nint, TensorType, string) IdentityOf(torch.Tensor tensor)
+    {
+        TensorType type = TypeOf(tensor);
+        if (tensor.NumberOfElements == 0 || tensor.device_type != DeviceType.CPU)
+            return (tensor.Handle, type, "");
+        return (AddressOf(tensor), type, $"{string.Join(',', tensor.shape)}:{string.Join(',', tensor.stride())}");
+    }
+
+    private static TensorType TypeOf(torch.Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (tensor.is_sparse || tensor.is_meta)
+            throw new CheckpointException($"A checkpoint cannot hold a {(tensor.is_meta ? "meta" : "sparse")} tensor. Make it dense (to_dense) and give it memory before saving or restoring.");
+        return tensor.dtype.ToTensorType();
+    }
+
+    private static bool LiesDense(torch.Tensor tensor) =>
+        tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && !tensor.is_neg() && !(tensor.is_complex() && tensor.is_conj());
+
+    // A one-element view works for tensors over 2 GiB and for strided ones, where tensor.bytes refuses.
+    private static nint AddressOf(torch.Tensor tensor)
+    {
+        if (tensor.NumberOfElements == 0)
+            return 0;
+        using torch.Tensor detached = tensor.detach();
+        using torch.Tensor first = detached.as_strided([1], [1], tensor.storage_offset());
+        fixed (byte* address = first.bytes)
+            return (nint)address;
+    }
+
+    private static void FillDense(torch.Tensor destination, StateTensor source)
+    {
+        const int Chunk = 1 << 30;
+        byte* address = (byte*)AddressOf(destination);
+        for (long offset = 0; offset < source.ByteLength; offset += Chunk)
+            source.CopyTo(offset, new Span<byte>(address + offset, (int)Math.Min(Chunk, source.ByteLength - offset)));
+        GC.KeepAlive(destination);
+    }
+
+    private (torch.Tensor, nint) OpenMemory()
+    {
+        if (LiesDense(_tensor))
+            return (_tensor, AddressOf(_tensor));
+        using IDisposable quiet = torch.no_grad();
+        using torch.Tensor here = _tensor.detach().cpu();
+        using torch.Tensor real = here.resolve_neg();
+        using torch.Tensor resolved = real.is_complex() ? real.resolve_conj() : real.alias();
+        torch.Tensor dense = resolved.contiguous().DetachFromDisposeScope();
+        return (dense, AddressOf(dense));
+    }
+
+    private void CheckRange(long offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, ByteLength - offset);
+    }
+}
