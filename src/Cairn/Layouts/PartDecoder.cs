@@ -1,0 +1,113 @@
+using System.Text;
+using System.Text.Json;
+using Cairn.Formats.Safetensors;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Layouts;
+
+/// <summary>Turns a file back into the part of the state that <see cref="PartEncoder"/> made it of. Plain safetensors of other tools are maps of tensors.</summary>
+internal static class PartDecoder
+{
+    private static readonly Dictionary<string, StateTensor> NoTensors = [];
+
+    public static StateMap DecodeJson(IReadableFile file, string path)
+    {
+        long length = file.Length;
+        if (length > PartEncoder.MaxJsonLength)
+            throw Corrupt(path, "the JSON file is too large", $"at most {PartEncoder.MaxJsonLength} bytes", $"{length} bytes");
+        byte[] json = new byte[length];
+        int done = 0;
+        while (done < json.Length)
+        {
+            int read = file.Read(done, json.AsSpan(done));
+            if (read <= 0)
+                throw Corrupt(path, "the file ends while it is being read", $"{length} bytes", $"{done} bytes");
+            done += read;
+        }
+        return ValuesReader.Read(json, path, NoTensors);
+    }
+
+    public static StateMap Decode(SafetensorsFile file)
+    {
+        IReadOnlyDictionary<string, string> metadata = file.Metadata;
+        if (!metadata.TryGetValue(PartEncoder.VersionKey, out string? version))
+            return Foreign(file);
+        if (version != PartEncoder.Version)
+            throw Corrupt(file.Path, "the part was written by a newer Cairn or is damaged; a newer Cairn may read it", $"cairn.version {PartEncoder.Version}", Shorten(version));
+        return metadata.TryGetValue(PartEncoder.ValuesKey, out string? values)
+            ? ValuesReader.Read(Encoding.UTF8.GetBytes(values), file.Path, file.Tensors)
+            : DecodeFlat(file);
+    }
+
+    private static StateMap Foreign(SafetensorsFile file)
+    {
+        var state = new StateMap();
+        foreach ((string name, StateTensor tensor) in file.Tensors)
+            state.Add(name, tensor);
+        return state;
+    }
+
+    private static StateMap DecodeFlat(SafetensorsFile file)
+    {
+        var tensors = new OrderedDictionary<string, StateTensor>(file.Tensors, StringComparer.Ordinal);
+        if (file.Metadata.TryGetValue(PartEncoder.TiesKey, out string? ties))
+        {
+            foreach ((string alias, StateNode target) in ValuesReader.Read(Encoding.UTF8.GetBytes(ties), file.Path, NoTensors))
+            {
+                if ((target as StateScalar)?.Value is not string name || !file.Tensors.TryGetValue(name, out StateTensor? tensor) || !tensors.TryAdd(alias, tensor))
+                    throw Corrupt(file.Path, $"the tie '{Shorten(alias)}' is malformed", "a new name for a tensor of this file", "another");
+            }
+        }
+        return Arrange(file, tensors);
+    }
+
+    private static StateMap Arrange(SafetensorsFile file, OrderedDictionary<string, StateTensor> tensors)
+    {
+        var state = new StateMap();
+        IEnumerable<string> names = file.Metadata.TryGetValue(PartEncoder.OrderKey, out string? order) ? Names(order, file.Path) : tensors.Keys;
+        foreach (string name in names)
+        {
+            string key = TensorNames.Unescape(name);
+            if (!tensors.TryGetValue(name, out StateTensor? tensor) || state.ContainsKey(key))
+                throw Corrupt(file.Path, $"the order of the tensors names '{Shorten(name)}'", "each tensor of this file once", "one that is not there, or twice");
+            state.Add(key, tensor);
+        }
+        return state.Count == tensors.Count ? state
+            : throw Corrupt(file.Path, "the order of the tensors is not complete", $"{tensors.Count} names", $"{state.Count}");
+    }
+
+    private static List<string> Names(string json, string path)
+    {
+        var names = new List<string>();
+        try
+        {
+            var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(json));
+            reader.Read();
+            bool good = reader.TokenType == JsonTokenType.StartArray;
+            while (good && reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            {
+                if (good = reader.TokenType == JsonTokenType.String)
+                    names.Add(reader.GetString()!);
+            }
+            if (good && !reader.Read())
+                return names;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw Corrupt(path, "the order of the tensors is malformed", "a JSON list of texts", e.Message.TrimEnd('.'), e);
+        }
+        throw Corrupt(path, "the order of the tensors is malformed", "a JSON list of texts", "another value");
+    }
+
+    // A hostile name may be as long as the file.
+    internal static string Shorten(string text) => text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");
+
+    internal static CorruptCheckpointException Corrupt(string path, string what, string expected, string found, Exception? cause = null) =>
+        new($"'{path}' is not a good part of a checkpoint: {what}. Expected {expected}, found {Shorten(found)}. Restore the file from a copy, or resume from another checkpoint.", cause)
+        {
+            Path = path,
+            Expected = expected,
+            Found = Shorten(found),
+        };
+}
