@@ -1,9 +1,10 @@
 using System.Buffers;
+using System.Collections.Frozen;
 using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
 using System.Text.Json;
-using Cairn.Formats;
+using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.State;
 
@@ -72,7 +73,7 @@ public sealed record Marker
                 json.WriteNumber("parent", parent);
             json.WriteString("time", Time);
             json.WritePropertyName("train");
-            StateJson.Write(json, Train);
+            json.WriteRawValue(ValuesWriter.Write(Train, indented: false).Json.Span);
             json.WriteStartArray("files");
             foreach (MarkedFile file in Files)
             {
@@ -103,10 +104,10 @@ public sealed record Marker
             throw Bad(path, "does not have the hash that it ends with: it was cut or altered");
         try
         {
-            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = StateJson.MaxDepth });
+            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = ValuesWriter.MaxDepth });
             return Read(document.RootElement, path);
         }
-        catch (Exception e) when (StateJson.IsMalformed(e))
+        catch (Exception e) when (RunFolder.IsMalformed(e))
         {
             throw Bad(path, $"is not a marker ({e.Message})", e);
         }
@@ -126,7 +127,7 @@ public sealed record Marker
             Lineage = LineageJson.Read(json),
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
             Time = json.GetProperty("time").GetDateTimeOffset(),
-            Train = StateJson.Read(json.GetProperty("train")) as StateMap ?? throw new FormatException("'train' is no object"),
+            Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),
             Files = [.. json.GetProperty("files").EnumerateArray().Select(ReadFile)],
         };
     }

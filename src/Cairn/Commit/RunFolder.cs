@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Cairn.Storage;
 
 namespace Cairn.Commit;
@@ -29,6 +30,9 @@ public static class RunFolder
     public static bool IsStep(string name, out long step) =>
         long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out step)
         && Checkpoint(step) == name;
+
+    /// <summary>Whether an exception says that some text is not the JSON it should be.</summary>
+    internal static bool IsMalformed(Exception e) => e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException;
 
     /// <summary>Reads a whole small file, whose size is checked first.</summary>
     /// <exception cref="CorruptCheckpointException">It is larger than <paramref name="largest"/> bytes, or ends early.</exception>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using Cairn.Formats;
 using Cairn.Storage;
 
 namespace Cairn.Commit;
@@ -74,7 +73,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
                     ? new RunOrigin(parent.GetProperty("run").GetString() ?? "", parent.GetProperty("step").GetInt64())
                     : null);
         }
-        catch (Exception e) when (StateJson.IsMalformed(e))
+        catch (Exception e) when (RunFolder.IsMalformed(e))
         {
             throw new CorruptCheckpointException($"{RunFolder.Record} in {files.Root} cannot be understood ({e.Message}).", e) { Path = RunFolder.Record };
         }
