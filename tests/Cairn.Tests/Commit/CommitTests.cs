@@ -1,0 +1,161 @@
+using System.Text;
+using Cairn.Commit;
+using Cairn.Layouts;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Tests.Commit;
+
+/// <summary>Makes small copies of a known content, so that what is found can be compared with what was saved.</summary>
+internal sealed class SampleRun(IFileSystem files)
+{
+    static readonly DateTimeOffset Time = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public RunRecord Record { get; set; } = new("run", Time, Lineage.New, null);
+
+    public CommitProtocol.Result Save(SaveKind kind, long step, float value = 1, bool refuse = true)
+    {
+        var marker = new Marker
+        {
+            Step = step,
+            Kind = kind,
+            Reason = kind == SaveKind.Snapshot ? SaveReason.Snapshot : SaveReason.Interval,
+            Run = Record.Id,
+            Lineage = Record.Lineage,
+            Time = Time,
+            Train = new StateMap { { "step_count", step } },
+            Files = [],
+        };
+        return new CommitProtocol(files).Save(marker, CairnLayout.Plan([("model", Model(step, value)), ("context", new StateMap { { "step", step } })]), refuse);
+    }
+
+    public ResumeChoice Choose() => ResumeLadder.Choose(files, Catalog.Read(files), Record, verifyHashes: true);
+
+    static StateMap Model(long step, float value)
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(step.ToString("D8", null));
+        return new StateMap { { "w", new MemoryTensor(TensorType.U8, [8], bytes) }, { "v", new MemoryTensor(TensorType.F32, [1], BitConverter.GetBytes(value)) } };
+    }
+}
+
+public class CommitTests
+{
+    readonly Storage.SimulatedFileSystem _files = new();
+
+    SampleRun Run => field ??= new SampleRun(_files);
+
+    [Fact]
+    public void A_saved_copy_is_found_whole()
+    {
+        Run.Save(SaveKind.Checkpoint, 250).Bytes.ShouldBePositive();
+        CatalogEntry chosen = Run.Choose().Chosen.ShouldNotBeNull();
+        (chosen.Step, chosen.Kind, chosen.Folder).ShouldBe((250, SaveKind.Checkpoint, "250"));
+    }
+
+    [Fact]
+    public void Snapshots_take_turns_and_only_two_exist()
+    {
+        foreach (long step in (long[])[10, 20, 30, 40, 50])
+            Run.Save(SaveKind.Snapshot, step);
+        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([50, 40]);
+    }
+
+    [Fact]
+    public void A_restart_does_not_overwrite_the_newest_snapshot_first()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Snapshot, 20);
+        Run.Save(SaveKind.Snapshot, 30);
+        new CommitProtocol(_files).Recover();
+        new SampleRun(_files).Save(SaveKind.Snapshot, 40);
+        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([40, 30]);
+    }
+
+    [Fact]
+    public void A_damaged_slot_is_overwritten_before_a_good_older_one()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        CatalogEntry newer = Run.Save(SaveKind.Snapshot, 20).Entry;
+        _files.DeleteFile($"{newer.Folder}/20.step");
+        Run.Save(SaveKind.Snapshot, 30);
+        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([30, 10]);
+    }
+
+    [Fact]
+    public void At_one_step_the_checkpoint_comes_before_the_snapshot()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Checkpoint, 10);
+        Run.Choose().Chosen!.Kind.ShouldBe(SaveKind.Checkpoint);
+    }
+
+    [Fact]
+    public void A_snapshot_with_a_not_finite_weight_is_refused_and_the_older_ones_stand()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Should.Throw<NonFiniteStateException>(() => Run.Save(SaveKind.Snapshot, 20, float.NaN)).Tensor.ShouldBe("v");
+        Run.Choose().Chosen!.Step.ShouldBe(10);
+        Run.Save(SaveKind.Snapshot, 20, float.PositiveInfinity, refuse: false).NonFiniteTensor.ShouldBe("v");
+        Run.Save(SaveKind.Checkpoint, 30, float.NaN).NonFiniteTensor.ShouldBe("v");
+    }
+
+    [Fact]
+    public void A_damaged_checkpoint_in_the_way_is_moved_aside_and_never_overwritten()
+    {
+        Run.Save(SaveKind.Checkpoint, 500);
+        _files.DeleteFile("500/500.step");
+        Run.Save(SaveKind.Checkpoint, 500).Notes.ShouldHaveSingleItem().ShouldContain("abandoned/500");
+        _files.FileExists("abandoned/500/context.json").ShouldBeTrue();
+        Run.Choose().Chosen!.Step.ShouldBe(500);
+    }
+
+    [Fact]
+    public void Steps_of_a_branch_that_was_left_do_not_win()
+    {
+        Run.Save(SaveKind.Checkpoint, 250);
+        Run.Save(SaveKind.Checkpoint, 500);
+        Run.Record = Run.Record with { Lineage = Run.Record.Lineage.Fork(250) };
+        ResumeChoice choice = Run.Choose();
+        choice.Chosen!.Step.ShouldBe(250);
+        choice.Abandoned.ShouldHaveSingleItem().Step.ShouldBe(500);
+        Run.Save(SaveKind.Checkpoint, 300);
+        Run.Choose().Chosen!.Step.ShouldBe(300);
+    }
+
+    [Fact]
+    public void A_copy_of_another_run_is_passed_over()
+    {
+        Run.Save(SaveKind.Checkpoint, 250);
+        Run.Record = Run.Record with { Id = "other" };
+        ResumeChoice choice = Run.Choose();
+        choice.Chosen.ShouldBeNull();
+        choice.PassedOver.ShouldHaveSingleItem().Reason.ShouldContain("another run");
+    }
+
+    [Fact]
+    public void When_space_is_short_the_older_snapshot_goes_and_never_the_last_good_copy()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Snapshot, 20);
+        long used = 12 << 20;
+        _files.Capacity = used;
+        _files.CreateFolder("ballast");
+        using (IWritableFile ballast = _files.OpenWrite("ballast/b", 0))
+            ballast.Write(new byte[(int)(_files.AvailableBytes()! - (4 << 20) - 200)]);
+        string gone = Should.NotThrow(() =>
+        {
+            try
+            {
+                return string.Join(";", Run.Save(SaveKind.Checkpoint, 30).Notes);
+            }
+            catch (StoreException)
+            {
+                return "refused";
+            }
+        });
+        gone.ShouldBeOneOf("the snapshot of step 10 was given up to make room", "refused");
+        Run.Choose().Chosen!.Step.ShouldBeGreaterThanOrEqualTo(20);
+    }
+}

@@ -1,0 +1,79 @@
+using System.Globalization;
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.Tests.Storage;
+
+namespace Cairn.Tests.Commit;
+
+/// <summary>For every prefix of the protocol's operations, and every loss of what was not synced: what was committed is found.</summary>
+public class CrashConsistencyTests
+{
+    [Theory, InlineData(true), InlineData(false)]
+    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange)
+    {
+        var files = new SimulatedFileSystem { CanExchange = canExchange };
+        var run = new SampleRun(files);
+        (SaveKind Kind, long Step)[] saves =
+        [
+            (SaveKind.Snapshot, 10), (SaveKind.Snapshot, 20), (SaveKind.Checkpoint, 30), (SaveKind.Snapshot, 40), (SaveKind.Snapshot, 50), (SaveKind.Checkpoint, 60),
+        ];
+        foreach ((SaveKind kind, long step) in saves)
+        {
+            run.Save(kind, step);
+            files.Mark(step.ToString(CultureInfo.InvariantCulture));
+        }
+        new CommitProtocol(files).Retire(30);
+        files.Mark("60");
+
+        int states = 0;
+        foreach (CrashState state in files.CrashStates())
+        {
+            states++;
+            Check(state, Promised(state));
+        }
+        states.ShouldBeGreaterThan(300);
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_power_cut_during_recovery_loses_nothing_either(bool canExchange)
+    {
+        var files = new SimulatedFileSystem { CanExchange = canExchange };
+        var run = new SampleRun(files);
+        foreach (long step in (long[])[10, 20])
+            run.Save(SaveKind.Snapshot, step);
+        int from = files.Operations.Count;
+        files.Mark("20");
+        run.Save(SaveKind.Snapshot, 30);
+        foreach (CrashState state in files.CrashStates(from))
+        {
+            int start = state.FileSystem.Operations.Count;
+            new CommitProtocol(state.FileSystem).Recover();
+            foreach (CrashState again in state.FileSystem.CrashStates(start))
+                Check(again, 20, state.Description);
+        }
+    }
+
+    static long Promised(CrashState state) => state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], CultureInfo.InvariantCulture);
+
+    static void Check(CrashState state, long promised, string before = "")
+    {
+        string story = $"{before} / {state.Description}";
+        var run = new SampleRun(state.FileSystem);
+        Found(run).ShouldBeGreaterThanOrEqualTo(promised, story);
+        new CommitProtocol(state.FileSystem).Recover();
+        long found = Found(run);
+        found.ShouldBeGreaterThanOrEqualTo(promised, story + ", after recovery");
+        // The run goes on, in both tiers.
+        run.Save(SaveKind.Snapshot, 1000);
+        Found(run).ShouldBe(1000, story);
+        run.Save(SaveKind.Checkpoint, 1001);
+        Found(run).ShouldBe(1001, story);
+    }
+
+    static long Found(SampleRun run)
+    {
+        ResumeChoice choice = run.Choose();
+        return choice.Chosen?.Step ?? 0;
+    }
+}
