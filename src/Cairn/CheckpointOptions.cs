@@ -6,18 +6,18 @@ namespace Cairn;
 public partial class CheckpointOptions
 {
     /// <summary>The run's folder, or its address in an object store. Must be set.</summary>
-    [Required(AllowEmptyStrings = false, ErrorMessage = "Folder must be set: the folder in which the run keeps its checkpoints.")]
+    [Required]
     public string Folder { get; set; } = "";
 
     /// <summary>Whether anything is saved. Resuming works all the same. Default <see langword="true"/>.</summary>
     public bool Enabled { get; set; } = true;
 
     /// <summary>Steps that the run shall make. Default <see langword="null"/>: no planned end.</summary>
-    [Range(1d, long.MaxValue, ErrorMessage = "TotalSteps must be at least 1; leave it out for a run without a planned end.")]
+    [Range(1d, long.MaxValue)]
     public long? TotalSteps { get; set; }
 
     /// <summary>Steps between checkpoints. Default 1000; <see langword="null"/> for none by steps.</summary>
-    [Range(1d, long.MaxValue, ErrorMessage = "CheckpointEvery must be at least 1 step; leave it empty (null) for no checkpoints by steps.")]
+    [Range(1d, long.MaxValue)]
     public long? CheckpointEvery { get; set; } = 1000;
 
     /// <summary>Time between checkpoints, besides <see cref="CheckpointEvery"/>. Default <see langword="null"/>: none by time.</summary>
@@ -27,7 +27,7 @@ public partial class CheckpointOptions
     /// Steps between snapshots; 0 for none by steps. Default <see langword="null"/>: a fifth of <see cref="CheckpointEvery"/>,
     /// at least 1, and none without it.
     /// </summary>
-    [Range(0d, long.MaxValue, ErrorMessage = "SnapshotEvery must be at least 1 step, or 0 for no snapshots by steps.")]
+    [Range(0d, long.MaxValue)]
     public long? SnapshotEvery { get; set; }
 
     /// <summary>Time since the last snapshot or checkpoint after which a snapshot is due, besides <see cref="SnapshotEvery"/>. Default <see langword="null"/>: none by time.</summary>
@@ -55,15 +55,15 @@ public partial class CheckpointOptions
     public bool HandleSignals { get; set; } = true;
 
     /// <summary>Checkpoints to keep, counted from the newest; at least 2. A checkpoint stays when any of the Keep rules keeps it. Default <see langword="null"/>: no such rule; without any rule all stay.</summary>
-    [Range(2, int.MaxValue, ErrorMessage = "KeepLast must be at least 2: with fewer, nothing is left to resume from when the newest checkpoint turns out to be unreadable.")]
+    [Range(2, int.MaxValue)]
     public int? KeepLast { get; set; }
 
     /// <summary>Keeps the checkpoints whose step is a multiple of this. Default <see langword="null"/>: no such rule.</summary>
-    [Range(1d, long.MaxValue, ErrorMessage = "KeepEvery must be at least 1 step.")]
+    [Range(1d, long.MaxValue)]
     public long? KeepEvery { get; set; }
 
     /// <summary>Keeps this many checkpoints, the best by <see cref="KeepBestMetric"/>. Default <see langword="null"/>: no such rule.</summary>
-    [Range(1, int.MaxValue, ErrorMessage = "KeepBest must be at least 1.")]
+    [Range(1, int.MaxValue)]
     public int? KeepBest { get; set; }
 
     /// <summary>Name of the metric (see <see cref="TrainState.Metrics"/>) for <see cref="KeepBest"/>. Default <see langword="null"/>.</summary>
@@ -73,7 +73,7 @@ public partial class CheckpointOptions
     public bool KeepBestHigher { get; set; }
 
     /// <summary>Bytes that all checkpoints together may take; the oldest go first, also those that another rule keeps. Default <see langword="null"/>: no limit.</summary>
-    [Range(1d, long.MaxValue, ErrorMessage = "KeepWithinBytes must be at least 1 byte.")]
+    [Range(1d, long.MaxValue)]
     public long? KeepWithinBytes { get; set; }
 
     /// <summary>Whether a snapshot is refused whose weights hold NaN or infinity, so that good state is not replaced by bad. Default <see langword="true"/>.</summary>

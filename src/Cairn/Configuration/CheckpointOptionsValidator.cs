@@ -2,33 +2,63 @@ using Microsoft.Extensions.Options;
 
 namespace Cairn.Configuration;
 
-/// <summary>Checks <see cref="CheckpointOptions"/>: the ranges that its attributes state, and what values must be to go together.</summary>
-public sealed partial class CheckpointOptionsValidator : IValidateOptions<CheckpointOptions>
+/// <summary>
+/// Checks <see cref="CheckpointOptions"/>: the ranges that its attributes state, and what values must be to go together.
+/// Written by hand because the generated validators do not say which value to use instead.
+/// </summary>
+public sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOptions>
 {
-    private static readonly AttributeValidator Attributes = new();
-
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, CheckpointOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ValidateOptionsResultBuilder result = new();
-        result.AddResult(Attributes.Validate(name, options));
-
-        if (options.CheckpointInterval <= TimeSpan.Zero)
-            result.AddError($"CheckpointInterval must be longer than zero, not {options.CheckpointInterval:c}; leave it out for no checkpoints by time.");
-        if (options.SnapshotInterval <= TimeSpan.Zero)
-            result.AddError($"SnapshotInterval must be longer than zero, not {options.SnapshotInterval:c}; leave it out for no snapshots by time.");
-        if (options.KeepBest is not null && string.IsNullOrWhiteSpace(options.KeepBestMetric))
-            result.AddError("KeepBest needs KeepBestMetric: the name of the metric by which a checkpoint is the best.");
-        if (options.KeepBest is null && !string.IsNullOrWhiteSpace(options.KeepBestMetric))
-            result.AddError($"KeepBestMetric is '{options.KeepBestMetric}' but KeepBest is not set: say how many of the best checkpoints to keep.");
-        if (options.ResumeParts is null || options.ResumeParts.Any(string.IsNullOrWhiteSpace))
-            result.AddError("ResumeParts must hold names of parts such as 'model', or be empty for all parts.");
-        else if (options.ResumeParts.Count > 0 && string.IsNullOrWhiteSpace(options.ResumeFrom))
-            result.AddError("ResumeParts is set but ResumeFrom is not: say from where these parts shall be taken.");
-        return result.Build();
+        List<string> failures = [];
+        CheckWhereAndWhen(options, failures);
+        CheckRetention(options, failures);
+        CheckResume(options, failures);
+        return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
 
-    [OptionsValidator]
-    private sealed partial class AttributeValidator : IValidateOptions<CheckpointOptions>;
+    private static void CheckWhereAndWhen(CheckpointOptions options, List<string> failures)
+    {
+        if (string.IsNullOrWhiteSpace(options.Folder))
+            failures.Add("Folder must be set: the folder in which the run keeps its checkpoints.");
+        if (options.TotalSteps < 1)
+            failures.Add($"TotalSteps must be at least 1, not {options.TotalSteps}; leave it out for a run without a planned end.");
+        if (options.CheckpointEvery < 1)
+            failures.Add($"CheckpointEvery must be at least 1 step, not {options.CheckpointEvery}; set it to null for no checkpoints by steps.");
+        if (options.CheckpointInterval <= TimeSpan.Zero)
+            failures.Add($"CheckpointInterval must be longer than zero, not {options.CheckpointInterval:c}; leave it out for no checkpoints by time.");
+        if (options.SnapshotEvery < 0)
+            failures.Add($"SnapshotEvery must be at least 1 step, or 0 for no snapshots by steps, not {options.SnapshotEvery}.");
+        if (options.SnapshotInterval <= TimeSpan.Zero)
+            failures.Add($"SnapshotInterval must be longer than zero, not {options.SnapshotInterval:c}; leave it out for no snapshots by time.");
+    }
+
+    private static void CheckRetention(CheckpointOptions options, List<string> failures)
+    {
+        if (options.KeepLast < 2)
+        {
+            failures.Add($"KeepLast must be at least 2, not {options.KeepLast}: with fewer, nothing is left to resume from " +
+                "when the newest checkpoint turns out to be unreadable.");
+        }
+        if (options.KeepEvery < 1)
+            failures.Add($"KeepEvery must be at least 1 step, not {options.KeepEvery}.");
+        if (options.KeepBest < 1)
+            failures.Add($"KeepBest must be at least 1, not {options.KeepBest}.");
+        if (options.KeepBest is not null && string.IsNullOrWhiteSpace(options.KeepBestMetric))
+            failures.Add("KeepBest needs KeepBestMetric: the name of the metric by which a checkpoint is the best.");
+        if (options.KeepBest is null && !string.IsNullOrWhiteSpace(options.KeepBestMetric))
+            failures.Add($"KeepBestMetric is '{options.KeepBestMetric}' but KeepBest is not set: say how many of the best checkpoints to keep.");
+        if (options.KeepWithinBytes < 1)
+            failures.Add($"KeepWithinBytes must be at least 1 byte, not {options.KeepWithinBytes}; leave it out for no limit.");
+    }
+
+    private static void CheckResume(CheckpointOptions options, List<string> failures)
+    {
+        if (options.ResumeParts is null || options.ResumeParts.Any(string.IsNullOrWhiteSpace))
+            failures.Add("ResumeParts must hold names of parts such as 'model', or be empty for all parts.");
+        else if (options.ResumeParts.Count > 0 && string.IsNullOrWhiteSpace(options.ResumeFrom))
+            failures.Add("ResumeParts is set but ResumeFrom is not: say from where these parts shall be taken.");
+    }
 }

@@ -1,0 +1,156 @@
+using System.Text;
+using Cairn.Configuration;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Cairn.Tests.Configuration;
+
+public class CheckpointConfigurationTests
+{
+    [Fact]
+    public void A_configuration_of_InternLM_is_understood()
+    {
+        CheckpointOptions options = Bind("""
+            {
+              "enable_save_ckpt": true, "save_ckpt_folder": "local:/data/ckpts", "auto_resume": false,
+              "checkpoint_every": 500, "oss_snapshot_freq": 250, "stop_file_path": "local:/data/stop", "async_upload": false,
+              "async_upload_tmp_folder": "/dev/shm/internlm_tmp_ckpt/",
+              "load_ckpt_info": { "path": "local:/data/base/1000", "content": ["model", "optimizer"], "ckpt_type": "internevo" }
+            }
+            """, out IReadOnlyList<string> notes);
+        (options.Enabled, options.Folder, options.AutoResume).ShouldBe((true, "/data/ckpts", false));
+        (options.CheckpointEvery, options.SnapshotEvery, options.StopFile, options.Asynchronous).ShouldBe((500, 250, "/data/stop", false));
+        options.ResumeFrom.ShouldBe("/data/base/1000");
+        options.ResumeParts.ShouldBe(["model", "optimizer"]);
+        notes.ShouldHaveSingleItem().ShouldContain("async_upload_tmp_folder");
+    }
+
+    [Theory]
+    [InlineData("CheckpointEvery")]
+    [InlineData("checkpoint_every")]
+    [InlineData("CHECKPOINT_EVERY")]
+    [InlineData("checkpointEvery")]
+    public void A_name_may_be_written_in_any_case(string key) => Bind($$"""{ "{{key}}": 7 }""", out _).CheckpointEvery.ShouldBe(7);
+
+    [Fact]
+    public void Every_option_can_be_configured_by_its_name()
+    {
+        CheckpointOptions options = Bind("""
+            {
+              "Folder": "f", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3,
+              "SnapshotInterval": "00:10:00", "Asynchronous": false, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer",
+              "Branch": "b", "StopFile": "s", "HandleSignals": false, "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
+              "KeepBestHigher": true, "KeepWithinBytes": 7, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false
+            }
+            """, out _);
+        CheckpointOptions defaults = new();
+        foreach (System.Reflection.PropertyInfo property in typeof(CheckpointOptions).GetProperties())
+            property.GetValue(options).ShouldNotBe(property.GetValue(defaults), property.Name);
+        options.ResumeParts.ShouldBe(["model", "optimizer"]);
+        options.CheckpointInterval.ShouldBe(TimeSpan.FromHours(1));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public void A_snapshot_frequency_of_at_most_one_means_none_as_in_InternLM(int frequency) =>
+        Bind($$"""{ "oss_snapshot_freq": {{frequency}} }""", out _).SnapshotEvery.ShouldBe(0);
+
+    [Fact]
+    public void An_infinite_interval_means_no_checkpoints_by_steps()
+    {
+        Bind("""{ "checkpoint_every": "inf" }""", out _).CheckpointEvery.ShouldBeNull();
+        Bind("""{ "checkpoint_every": null }""", out _).CheckpointEvery.ShouldBeNull();
+    }
+
+    [Fact]
+    public void All_content_means_all_parts() =>
+        Bind("""{ "load_ckpt_info": { "path": "p", "content": ["all"] } }""", out _).ResumeParts.ShouldBeEmpty();
+
+    [Fact]
+    public void Content_without_a_path_loads_nothing()
+    {
+        CheckpointOptions options = Bind("""{ "load_ckpt_info": { "path": null, "content": ["model"] } }""", out _);
+        options.ResumeFrom.ShouldBeNull();
+        options.ResumeParts.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("boto3:s3://bucket.endpoint/prefix")]
+    [InlineData("s3://bucket/prefix")]
+    [InlineData("oss2:ali://bucket/prefix")]
+    [InlineData("volc:vc://bucket/prefix")]
+    public void A_store_of_InternLM_that_is_not_built_in_names_the_missing_package(string folder) =>
+        Failures($$"""{ "save_ckpt_folder": "{{folder}}" }""").ShouldHaveSingleItem().ShouldContain("Add the package Cairn.S3");
+
+    [Theory]
+    [InlineData("chekpoint_every", "CheckpointEvery")]
+    [InlineData("oss_snapshot_frequency", "oss_snapshot_freq")]
+    [InlineData("SaveCkptFolders", "save_ckpt_folder")]
+    public void An_unknown_key_is_an_error_with_the_nearest_name(string key, string meant) =>
+        Failures($$"""{ "{{key}}": 1 }""").ShouldHaveSingleItem().ShouldContain($"Did you mean '{meant}'?");
+
+    [Fact]
+    public void An_unknown_key_unlike_any_other_gets_no_guess() =>
+        Failures("""{ "gradient_clipping": 1 }""").ShouldHaveSingleItem().ShouldNotContain("Did you mean");
+
+    [Fact]
+    public void Two_names_of_one_option_must_agree()
+    {
+        Bind("""{ "Folder": "a", "save_ckpt_folder": "local:a" }""", out _).Folder.ShouldBe("a");
+        Failures("""{ "Folder": "a", "save_ckpt_folder": "b" }""").ShouldHaveSingleItem().ShouldContain("both set Folder");
+        Failures("""{ "CheckpointEvery": 5, "checkpoint_every": 6 }""").ShouldHaveSingleItem().ShouldContain("both set CheckpointEvery");
+        Failures("""{ "ResumeFrom": "p", "ResumeParts": ["model"], "load_ckpt_info": { "path": "p", "content": ["optimizer"] } }""")
+            .ShouldHaveSingleItem().ShouldContain("both set ResumeParts");
+    }
+
+    [Fact]
+    public void Foreign_weights_cannot_be_resumed_from() =>
+        Failures("""{ "load_ckpt_info": { "path": "p", "ckpt_type": "hf_llama" } }""").ShouldHaveSingleItem().ShouldContain("hf_llama");
+
+    [Theory]
+    [InlineData("""{ "CheckpointEvery": "often" }""", "whole number")]
+    [InlineData("""{ "KeepLast": 3000000000 }""", "at most")]
+    [InlineData("""{ "Enabled": "perhaps" }""", "true or false")]
+    [InlineData("""{ "CheckpointInterval": "10" }""", "hh:mm:ss")]
+    [InlineData("""{ "Folder": ["a"] }""", "one value")]
+    [InlineData("""{ "load_ckpt_info": "p" }""", "a section")]
+    [InlineData("""{ "load_ckpt_info": { "file": "p" } }""", "path, content and ckpt_type")]
+    public void A_value_that_cannot_be_read_says_what_it_should_be(string json, string expected) =>
+        Failures(json).ShouldHaveSingleItem().ShouldContain(expected);
+
+    [Fact]
+    public void Registered_options_are_read_and_checked()
+    {
+        using ServiceProvider good = new ServiceCollection().AddCairn(Section("""{ "folder": "runs/a", "keep_last": 3 }""")).BuildServiceProvider();
+        good.GetRequiredService<IOptions<CheckpointOptions>>().Value.KeepLast.ShouldBe(3);
+        good.GetRequiredService<TimeProvider>().ShouldBeSameAs(TimeProvider.System);
+        good.GetRequiredService<IStartupValidator>().Validate();
+
+        using ServiceProvider bad = new ServiceCollection().AddCairn(options => options.KeepLast = 1).BuildServiceProvider();
+        OptionsValidationException problem = Should.Throw<OptionsValidationException>(() => bad.GetRequiredService<IStartupValidator>().Validate());
+        problem.Failures.Count().ShouldBe(2);
+    }
+
+    [Fact]
+    public void A_key_that_is_not_known_stops_the_host_at_its_start()
+    {
+        using ServiceProvider bad = new ServiceCollection().AddCairn(Section("""{ "Folder": "a", "Foldr": "b" }""")).BuildServiceProvider();
+        Should.Throw<OptionsValidationException>(() => bad.GetRequiredService<IStartupValidator>().Validate()).Message.ShouldContain("'Folder'");
+    }
+
+    private static CheckpointOptions Bind(string json, out IReadOnlyList<string> notes)
+    {
+        CheckpointOptions options = new();
+        notes = CheckpointConfiguration.Bind(Section(json), options);
+        return options;
+    }
+
+    private static string[] Failures(string json) =>
+        [.. Should.Throw<OptionsValidationException>(() => CheckpointConfiguration.Bind(Section(json), new CheckpointOptions())).Failures];
+
+    private static IConfigurationSection Section(string json) => new ConfigurationBuilder()
+        .AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes($$"""{ "ckpt": {{json}} }"""))).Build().GetSection("ckpt");
+}
