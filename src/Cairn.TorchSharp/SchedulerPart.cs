@@ -74,7 +74,7 @@ public sealed class SchedulerPart(LRScheduler scheduler, string name = "schedule
         problems.AddMismatched(entry, SavedState.Describe(expected), SavedState.Describe(found));
     }
 
-    private static bool IsWhole(StateNode node) => node is StateScalar { Value: long };
+    private static bool IsWhole(StateNode node) => node is StateScalar { Value: >= (long)int.MinValue and <= (long)int.MaxValue };
 
     private static bool SameKind(object? expected, object? found) => expected switch
     {
