@@ -60,9 +60,10 @@ public static class CairnLayout
     /// <summary>The part that a file holds, or <see langword="null"/> when it is no part of a world of one rank.</summary>
     public static string? PartOf(string fileName)
     {
-        string stem = System.IO.Path.GetFileNameWithoutExtension(fileName);
-        if (System.IO.Path.GetExtension(fileName) is not (PartEncoder.JsonExtension or PartEncoder.SafetensorsExtension))
+        string extension = System.IO.Path.GetExtension(fileName);
+        if (extension is not (PartEncoder.JsonExtension or PartEncoder.SafetensorsExtension))
             return null;
+        string stem = fileName[..^extension.Length];
         if (Parts.TryGetValue(stem, out string? part))
             return part;
         bool valid = stem.Length is > 0 and <= MaxPartName && !stem.AsSpan().ContainsAnyExcept(NameCharacters);
