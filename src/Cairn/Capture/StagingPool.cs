@@ -81,9 +81,10 @@ public sealed unsafe class StagingPool : IDisposable
 
     internal void Return()
     {
-        if (_disposed)
-            Free();
         _free.Release();
+        // Checked after the release: Dispose may have come and found the memory lent a moment ago.
+        if (_disposed)
+            Dispose();
     }
 
     private StagingBuffer Lend(long bytes)
@@ -96,7 +97,7 @@ public sealed unsafe class StagingPool : IDisposable
         }
         catch
         {
-            _free.Release();
+            Return();
             throw;
         }
     }
