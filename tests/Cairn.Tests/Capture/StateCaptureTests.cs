@@ -74,10 +74,10 @@ public sealed class StateCaptureTests : IDisposable
         _pool.PreTouch(capture.RequiredBytes(parts));
         long capacity = _pool.Capacity;
         capture.Capture(parts, Stop).Dispose();
-        long before = GC.GetTotalAllocatedBytes(precise: true);
+        long before = GC.GetAllocatedBytesForCurrentThread();
         capture.Capture(parts, Stop).Dispose();
-        // Other tests run beside this one; a tensor would be 32 MiB.
-        (GC.GetTotalAllocatedBytes(precise: true) - before).ShouldBeLessThan(16 << 20);
+        // Of this thread only: other tests run beside this one. It copies its share of the chunks.
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(64 << 10);
         _pool.Capacity.ShouldBe(capacity);
     }
 
