@@ -65,7 +65,7 @@ public sealed class RunLockTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows() || !File.Exists("/usr/bin/flock"), "needs flock(1)");
         RunLockHolder other = WriteHolder(4242, "elsewhere");
-        using var process = Process.Start(new ProcessStartInfo("/usr/bin/flock", ["-x", LockFile, "-c", "echo locked; read line"])
+        using var process = Process.Start(new ProcessStartInfo("/usr/bin/flock", ["-x", "-o", LockFile, "-c", "echo locked; read line"])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
