@@ -225,22 +225,23 @@ public sealed class LocalFileSystem : IFileSystem
     {
         if (length == 0)
             return;
-        if (OperatingSystem.IsLinux())
-        {
-            int error = UnixCalls.Reserve(handle, length);
-            if (error == 0)
-                return;
-            if (error != UnixCalls.NotSupported && error != UnixCalls.NotImplemented && error != UnixCalls.InvalidArgument)
-                throw UnixCalls.Failure($"reserving {length} bytes", path, error);
-        }
-        else if (OperatingSystem.IsWindows())
+        // Asked first, because a reservation that fails half way fills the disk for everybody until it is undone.
+        if (length - present > AvailableBytes())
+            throw new IOException($"There is no space for {length} bytes at '{path}': {AvailableBytes()} bytes are free.", UnixCalls.NoSpace);
+        if (OperatingSystem.IsWindows())
         {
             if (length > present)
                 RandomAccess.SetLength(handle, length);
-            return;
         }
-        if (length - present > AvailableBytes())
-            throw new IOException($"There is no space for {length} bytes at '{path}': {AvailableBytes()} bytes are free.");
+        else if (OperatingSystem.IsLinux())
+        {
+            int error = UnixCalls.Reserve(handle, length);
+            if (error == 0 || error == UnixCalls.NotSupported || error == UnixCalls.NotImplemented || error == UnixCalls.InvalidArgument)
+                return;
+            // Gives back what was reserved beyond the end.
+            RandomAccess.SetLength(handle, present);
+            throw UnixCalls.Failure($"reserving {length} bytes", path, error);
+        }
     }
 
     private bool ProbeExchange()

@@ -48,13 +48,6 @@ internal sealed class SimulatedFileSystem : IFileSystem
             return new CrashSimulation(_start ?? _tree.Clone(), [.. _log], CanExchange, seed).States(from);
     }
 
-    /// <summary>The state after a clean shutdown: all that was done is there.</summary>
-    public SimulatedFileSystem Snapshot()
-    {
-        lock (_gate)
-            return new SimulatedFileSystem(_tree.Clone()) { CanExchange = CanExchange, Capacity = Capacity };
-    }
-
     /// <summary>All files with their bytes; folders end in <c>/</c> and have none.</summary>
     public SortedDictionary<string, byte[]> AllFiles()
     {
@@ -69,7 +62,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
     public long? AvailableBytes()
     {
         lock (_gate)
-            return Capacity - Used();
+            return Capacity - _tree.FileBytes();
     }
 
     public IReadOnlyList<FileSystemEntry> List(string folder)
@@ -138,10 +131,10 @@ internal sealed class SimulatedFileSystem : IFileSystem
             if (_tree.IsFolder(inode))
                 throw new UnauthorizedAccessException($"'{path}' is a folder.");
             byte[] present = inode < 0 ? [] : _tree.Files[inode];
-            if (length - present.Length > Capacity - Used())
+            if (length - present.Length > Capacity - _tree.FileBytes())
                 throw new IOException($"There is no space for {length} bytes at '{path}'.");
             if (inode < 0)
-                inode = Make($"create {path}", ParentOf(path), NameOf(path), isFolder: false);
+                inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
             if (present.Length > length)
                 SetContent($"cut {path} to {length}", inode, present[..(int)length]);
             return new SimulatedWritableFile(this, path, inode);
@@ -166,13 +159,13 @@ internal sealed class SimulatedFileSystem : IFileSystem
         StorePath.Check(to);
         lock (_gate)
         {
-            int inode = Existing(from), replaced = _tree.Find(to), source = ParentOf(from), destination = ParentOf(to);
+            int inode = _tree.Existing(from), replaced = _tree.Find(to), source = _tree.ParentOf(from), destination = _tree.ParentOf(to);
             if (_tree.IsFolder(replaced) || (replaced >= 0 && _tree.IsFolder(inode)))
                 throw new IOException($"'{from}' cannot be renamed to '{to}', which exists.");
             if (to.StartsWith(from + "/", StringComparison.Ordinal))
                 throw new IOException($"'{from}' cannot be moved into itself.");
             Change(new EntryOperation($"move {from} to {to}", [source, destination],
-                [new(source, NameOf(from), inode, false), new(destination, NameOf(to), inode, true)]));
+                [new(source, SimulatedTree.NameOf(from), inode, false), new(destination, SimulatedTree.NameOf(to), inode, true)]));
         }
     }
 
@@ -184,9 +177,9 @@ internal sealed class SimulatedFileSystem : IFileSystem
             throw new NotSupportedException("This file system cannot swap folders.");
         lock (_gate)
         {
-            int one = Existing(first), other = Existing(second), a = ParentOf(first), b = ParentOf(second);
+            int one = _tree.Existing(first), other = _tree.Existing(second), a = _tree.ParentOf(first), b = _tree.ParentOf(second);
             Change(new EntryOperation($"exchange {first} with {second}", [a, b],
-                [new(a, NameOf(first), one, false), new(b, NameOf(second), one, true), new(a, NameOf(first), other, true)]));
+                [new(a, SimulatedTree.NameOf(first), one, false), new(b, SimulatedTree.NameOf(second), one, true), new(a, SimulatedTree.NameOf(first), other, true)]));
         }
     }
 
@@ -225,17 +218,17 @@ internal sealed class SimulatedFileSystem : IFileSystem
         StorePath.Check(path);
         lock (_gate)
         {
-            if (bytes.Length > Capacity - Used())
+            if (bytes.Length > Capacity - _tree.FileBytes())
                 throw new IOException($"There is no space to append to '{path}'.");
             int inode = _tree.Find(path);
             bool made = inode < 0;
             if (made)
-                inode = Make($"create {path}", ParentOf(path), NameOf(path), isFolder: false);
+                inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
             SetContent($"append {bytes.Length} bytes to {path}", inode, [.. _tree.Files[inode], .. bytes]);
             if (durable)
                 Record(new SyncOperation($"sync {path}", inode));
             if (durable && made)
-                Record(new SyncFolderOperation($"sync folder of {path}", ParentOf(path)));
+                Record(new SyncFolderOperation($"sync folder of {path}", _tree.ParentOf(path)));
         }
     }
 
@@ -245,7 +238,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
         {
             byte[] old = _tree.Files[inode];
             int end = position + bytes.Length;
-            if (end - old.Length > Capacity - Used())
+            if (end - old.Length > Capacity - _tree.FileBytes())
                 throw new IOException($"There is no space to write to '{path}'.");
             byte[] content = new byte[Math.Max(old.Length, end)];
             old.CopyTo(content, 0);
@@ -273,8 +266,8 @@ internal sealed class SimulatedFileSystem : IFileSystem
 
     private EntryOperation Removal(string path, int inode, EntryOperation? impliedBy)
     {
-        int parent = ParentOf(path);
-        return new EntryOperation($"delete {path}", [parent], [new(parent, NameOf(path), inode, false)]) { ImpliedBy = impliedBy };
+        int parent = _tree.ParentOf(path);
+        return new EntryOperation($"delete {path}", [parent], [new(parent, SimulatedTree.NameOf(path), inode, false)]) { ImpliedBy = impliedBy };
     }
 
     private int Make(string description, int parent, string name, bool isFolder)
@@ -300,26 +293,5 @@ internal sealed class SimulatedFileSystem : IFileSystem
     {
         _start ??= _tree.Clone();
         _log.Add(operation);
-    }
-
-    private int Existing(string path)
-    {
-        int inode = _tree.Find(path);
-        return inode >= 0 ? inode : throw new FileNotFoundException($"There is no '{path}'.", path);
-    }
-
-    private int ParentOf(string path)
-    {
-        int parent = _tree.Find(StorePath.Parent(path));
-        return _tree.IsFolder(parent) ? parent : throw new DirectoryNotFoundException($"There is no folder for '{path}'.");
-    }
-
-    private static string NameOf(string path) => path[(path.LastIndexOf('/') + 1)..];
-
-    private long Used()
-    {
-        long used = 0;
-        _tree.Walk((_, inode, isFolder) => used += isFolder ? 0 : _tree.Files[inode].Length);
-        return used;
     }
 }

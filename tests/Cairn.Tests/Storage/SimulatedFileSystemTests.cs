@@ -165,7 +165,6 @@ public sealed class SimulatedFileSystemTests : FileSystemConformance
         int states = _files.CrashStates().Count();
         states.ShouldBeGreaterThan(1000);
         TimeProvider.System.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(20));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{_files.Operations.Count} operations, {states} states, {TimeProvider.System.GetElapsedTime(start)}");
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using Cairn.Storage;
+
 namespace Cairn.Tests.Storage;
 
 /// <summary>Folders and files by inode number: names belong to folders, bytes to inodes. Byte arrays are shared and never changed.</summary>
@@ -47,6 +49,28 @@ internal sealed class SimulatedTree
         return inode;
     }
 
+    public int Existing(string path)
+    {
+        int inode = Find(path);
+        return inode >= 0 ? inode : throw new FileNotFoundException($"There is no '{path}'.", path);
+    }
+
+    public int ParentOf(string path)
+    {
+        int parent = Find(StorePath.Parent(path));
+        return IsFolder(parent) ? parent : throw new DirectoryNotFoundException($"There is no folder for '{path}'.");
+    }
+
+    public static string NameOf(string path) => path[(path.LastIndexOf('/') + 1)..];
+
+    /// <summary>Bytes of all files that can be reached.</summary>
+    public long FileBytes()
+    {
+        long bytes = 0;
+        Walk((_, inode, isFolder) => bytes += isFolder ? 0 : Files[inode].Length);
+        return bytes;
+    }
+
     /// <summary>Gives an inode its only name. What had the name loses it, and so does the inode its earlier names.</summary>
     public void Link(int folder, string name, int inode)
     {
@@ -70,7 +94,7 @@ internal sealed class SimulatedTree
             _folders[folder].Remove(name);
     }
 
-    /// <summary>Calls back for every file that can be reached, in the order of names; folders come with <see langword="null"/>.</summary>
+    /// <summary>Calls back with path, inode and whether it is a folder, for all that can be reached, in the order of names.</summary>
     public void Walk(Action<string, int, bool> visit) => Walk(Root, "", visit);
 
     private void Walk(int folder, string path, Action<string, int, bool> visit)

@@ -1,0 +1,185 @@
+using System.Runtime.ExceptionServices;
+using Cairn.State;
+
+namespace Cairn.Capture;
+
+/// <summary>
+/// Copies live state into staging memory. Training waits for this and for nothing else, so the copy runs on all processors in
+/// chunks, and what it needs is kept from one capture to the next. One capture at a time; called on the training thread.
+/// </summary>
+public sealed class StateCapture
+{
+    private const int ChunkBytes = 4 << 20;
+    private const long SingleThreadBelow = 1L << 20;
+
+    private readonly StagingPool _pool;
+    private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount };
+    private readonly Dictionary<StateTensor, long> _starts = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<StateTensor, StagedTensor> _staged = new(ReferenceEqualityComparer.Instance);
+    private readonly List<Chunk> _chunks = [];
+    private readonly Action<int, ParallelLoopState> _copyChunk;
+    private StagingBuffer? _buffer;
+    private long _end, _total;
+
+    /// <summary>A capture into the memory of this pool.</summary>
+    public StateCapture(StagingPool pool)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        _pool = pool;
+        _copyChunk = (i, _) => Copy(i);
+    }
+
+    /// <summary>Copies the state. Waits while an earlier capture has not been disposed. The live state may change as soon as this returns.</summary>
+    /// <exception cref="CheckpointException">There is no memory for the copy, or a tensor could not be read.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled while waiting for the memory.</exception>
+    public CapturedState Capture(IReadOnlyList<(string Name, StateMap Live)> parts, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        try
+        {
+            Plan(parts);
+            return Fill(_pool.Rent(_end, cancellationToken), parts);
+        }
+        finally
+        {
+            Forget();
+        }
+    }
+
+    /// <summary>As <see cref="Capture"/>, but gives <see langword="null"/> when an earlier capture has not been disposed.</summary>
+    /// <exception cref="CheckpointException">There is no memory for the copy, or a tensor could not be read.</exception>
+    public CapturedState? TryCapture(IReadOnlyList<(string Name, StateMap Live)> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        try
+        {
+            Plan(parts);
+            return _pool.TryRent(_end) is { } buffer ? Fill(buffer, parts) : null;
+        }
+        finally
+        {
+            Forget();
+        }
+    }
+
+    /// <summary>Bytes of staging memory that a capture of these parts takes, for <see cref="StagingPool.PreTouch"/>.</summary>
+    public long RequiredBytes(IReadOnlyList<(string Name, StateMap Live)> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        try
+        {
+            Plan(parts);
+            return _end;
+        }
+        finally
+        {
+            Forget();
+        }
+    }
+
+    private void Plan(IReadOnlyList<(string Name, StateMap Live)> parts)
+    {
+        for (int i = 0; i < parts.Count; i++)
+            Plan(parts[i].Live);
+    }
+
+    private void Plan(StateNode node)
+    {
+        switch (node)
+        {
+            case StateMap map:
+                foreach ((_, StateNode child) in map)
+                    Plan(child);
+                break;
+            case StateList list:
+                for (int i = 0; i < list.Count; i++)
+                    Plan(list[i]);
+                break;
+            case StateTensor tensor when _starts.TryAdd(tensor, _end):
+                for (long offset = 0; offset < tensor.ByteLength; offset += ChunkBytes)
+                    _chunks.Add(new Chunk(tensor, offset, _end + offset, (int)Math.Min(ChunkBytes, tensor.ByteLength - offset)));
+                _total += tensor.ByteLength;
+                _end = checked(_end + tensor.ByteLength + StagingPool.Alignment - 1) / StagingPool.Alignment * StagingPool.Alignment;
+                break;
+        }
+    }
+
+    private CapturedState Fill(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap Live)> parts)
+    {
+        try
+        {
+            _buffer = buffer;
+            if (_total < SingleThreadBelow)
+            {
+                for (int i = 0; i < _chunks.Count; i++)
+                    Copy(i);
+            }
+            else
+            {
+                CopyInParallel();
+            }
+            var copies = new (string Name, StateMap State)[parts.Count];
+            for (int i = 0; i < copies.Length; i++)
+                copies[i] = (parts[i].Name, (StateMap)Staged(parts[i].Live, buffer));
+            return new CapturedState(buffer, copies, _total);
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+    }
+
+    private void CopyInParallel()
+    {
+        try
+        {
+            Parallel.For(0, _chunks.Count, _parallel, _copyChunk);
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+    }
+
+    private void Copy(int index)
+    {
+        Chunk chunk = _chunks[index];
+        chunk.Live.CopyTo(chunk.Offset, _buffer!.Span(chunk.Start, chunk.Length));
+    }
+
+    private StateNode Staged(StateNode node, StagingBuffer buffer)
+    {
+        switch (node)
+        {
+            case StateMap map:
+                var staged = new StateMap();
+                foreach ((string name, StateNode child) in map)
+                    staged.Add(name, Staged(child, buffer));
+                return staged;
+            case StateList list:
+                var items = new StateList();
+                for (int i = 0; i < list.Count; i++)
+                    items.Add(Staged(list[i], buffer));
+                return items;
+            case StateTensor tensor:
+                if (!_staged.TryGetValue(tensor, out StagedTensor? copy))
+                    _staged.Add(tensor, copy = new StagedTensor(tensor, buffer, _starts[tensor]));
+                return copy;
+            default:
+                return node;
+        }
+    }
+
+    /// <summary>Lets go of the live tensors, but keeps the room in the lists.</summary>
+    private void Forget()
+    {
+        _starts.Clear();
+        _staged.Clear();
+        _chunks.Clear();
+        _buffer = null;
+        _end = _total = 0;
+    }
+
+    private readonly record struct Chunk(StateTensor Live, long Offset, long Start, int Length);
+}
