@@ -85,10 +85,11 @@ public sealed class OptimizerPartTests
         }
         using Run from = new(1, TwoGroups), to = new(2, TwoGroups);
         from.Optimizer.ParamGroups.Last().LearningRate = 0.77;
+        from.Optimizer.ParamGroups.Last().InitialLearningRate = 0.66;
         ((AdamW.ParamGroup)from.Optimizer.ParamGroups.First()).Betas = (0.1, 0.2);
         Copies.Carry(from.Part, to.Part);
         to.Optimizer.ParamGroups.Select(group => group.LearningRate).ShouldBe([0.1, 0.77]);
-        to.Optimizer.ParamGroups.Select(group => group.InitialLearningRate).ShouldBe([0.1, 0.2]);
+        to.Optimizer.ParamGroups.Select(group => group.InitialLearningRate).ShouldBe([0.1, 0.66]);
         to.Optimizer.ParamGroups.Cast<AdamW.ParamGroup>().Select(group => group.Betas).ShouldBe([(0.1, 0.2), (0.5, 0.999)]);
     }
 
