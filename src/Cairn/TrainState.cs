@@ -29,6 +29,9 @@ public sealed partial class TrainState : IStatePart
     /// <summary>Skipped batches per reason, in the order of the reasons' names.</summary>
     public IReadOnlyDictionary<string, long> SkipsByReason => _skipsByReason;
 
+    /// <summary>Why the last skipped batch was skipped, as far as this process knows.</summary>
+    public string? LastSkipReason { get; private set; }
+
     /// <summary>Samples consumed since the run began, over all ranks as the caller counts them. Default 0.</summary>
     public long ConsumedSamples { get => _consumedSamples; init => _consumedSamples = NotNegative(value); }
 
@@ -76,6 +79,7 @@ public sealed partial class TrainState : IStatePart
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
         Consume(samples, tokens);
         _skippedBatches++;
+        LastSkipReason = reason;
         _skipsByReason[reason] = _skipsByReason.GetValueOrDefault(reason) + 1;
     }
 

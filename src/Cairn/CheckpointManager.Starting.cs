@@ -1,0 +1,219 @@
+using Cairn.Commit;
+using Cairn.Configuration;
+using Cairn.Journal;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.State;
+using Cairn.Stopping;
+using Cairn.Storage;
+using Cairn.Telemetry;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Cairn;
+
+// From the options to a run that is locked, probed and resumed.
+public sealed partial class CheckpointManager
+{
+    /// <summary>
+    /// Takes the run: locks it, tries the store out, ends what a crash interrupted, and resumes from the newest good copy, if there is one.
+    /// The parts hold the restored state when this returns.
+    /// </summary>
+    /// <param name="options">What to save, when and where. Read now; later changes have no effect.</param>
+    /// <param name="train">The run's counters; saved as the part <c>context</c>.</param>
+    /// <param name="parts">The state besides the counters, in the order of restoring.</param>
+    /// <param name="loggers">Where to log; nowhere by default.</param>
+    /// <param name="time">The clock; the system's by default.</param>
+    /// <param name="cancellationToken">Ends the search for a copy to resume from.</param>
+    /// <exception cref="OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="RunLockedException">Another process writes this run.</exception>
+    /// <exception cref="StoreException">The folder cannot be written.</exception>
+    /// <exception cref="StateMismatchException">The checkpoint does not fit the parts; nothing was changed.</exception>
+    /// <exception cref="CorruptCheckpointException">There are copies, and none can be used.</exception>
+    public static Task<CheckpointManager> StartAsync(
+        CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Validate(options);
+        string folder = options.Folder.StartsWith("local:", StringComparison.Ordinal) ? options.Folder["local:".Length..] : options.Folder;
+        if (folder.Contains("://", StringComparison.Ordinal))
+            throw new StoreException($"'{folder}' is not a folder, and no object store is set up. Give a local or mounted folder.") { Path = folder };
+        return Task.Run(() => Start(new LocalFileSystem(folder), options, train, parts, loggers, time, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>As above, over any file system; one that is not a local folder is not locked.</summary>
+    internal static CheckpointManager Start(
+        IFileSystem files, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(train);
+        ArgumentNullException.ThrowIfNull(parts);
+        time ??= TimeProvider.System;
+        ILogger logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CheckpointManager>();
+        foreach (string warning in options.Warnings())
+            logger.OptionWarning(warning);
+        train.TotalSteps ??= options.TotalSteps;
+        IReadOnlyList<IStatePart> all = WithContext(train, parts);
+        RunLock? runLock = Prepare(files, options, time, logger);
+        try
+        {
+            new CommitProtocol(files).Recover();
+            RunOpening opening = RunOpening.Decide(files, options, time.GetUtcNow(), cancellationToken);
+            long? lastKnown = RunJournal.LastKnownStep(files);
+            IReadOnlyList<string> restored = opening.Source is { } source ? StateRestorer.Restore(source, all, options.ResumeParts) : [];
+            // Only what could be restored becomes history.
+            opening.Record.Save(files);
+            var report = new ResumeReport
+            {
+                Step = train.Step,
+                Source = opening.Source?.Name,
+                Parts = restored,
+                PassedOver = opening.PassedOver,
+                LostSteps = opening.Source is null ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
+                Branch = opening.Record.Lineage.Current,
+            };
+            return new CheckpointManager(files, runLock, options, train, all, opening, report, time, logger);
+        }
+        catch
+        {
+            runLock?.Dispose();
+            throw;
+        }
+    }
+
+    private CheckpointManager(
+        IFileSystem files, RunLock? runLock, CheckpointOptions options, TrainState train, IReadOnlyList<IStatePart> parts, RunOpening opening, ResumeReport resume, TimeProvider time, ILogger logger)
+    {
+        (_files, _lock, _options, _parts, _time, _logger, _run) = (files, runLock, options, parts, time, logger, opening.Record);
+        Train = train;
+        Resume = resume;
+        _schedule = options.CreateSchedule();
+        _engine = new SaveEngine(files, options, time);
+        _journal = new RunJournal(files, time, logger);
+        _saveJournal = new SaveJournal(_journal, logger);
+        DateTimeOffset now = time.GetUtcNow();
+        (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, now), NewestOf(SaveKind.Snapshot, now));
+        (_previousStep, _seenSkips, _seenBatch) = (train.Step, train.SkippedBatches, train.Batch);
+        if (options.StopFile is { } stopFile)
+            _stopFile = StopFileState.AtStart(train.Step, StopFileReader.Read(stopFile));
+        if (options.HandleSignals)
+        {
+            _signals = new StopSignals(signal =>
+            {
+                _signalled = true;
+                logger.Signalled(signal);
+            });
+        }
+        AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
+        Announce(opening.Forked);
+    }
+
+    private void Announce(bool forked)
+    {
+        foreach (CheckpointFault fault in Resume.PassedOver)
+        {
+            _logger.PassedOver(fault.ToString());
+            _journal.Write("passed_over", json =>
+            {
+                json.WriteString("path", fault.Path);
+                json.WriteString("reason", fault.Reason);
+            });
+        }
+        if (forked)
+        {
+            _logger.Branched(Resume.Step, Resume.Branch.Id, Resume.Branch.Name);
+            _journal.Write("branched", json =>
+            {
+                json.WriteNumber("step", Resume.Step);
+                json.WriteNumber("branch", Resume.Branch.Id);
+                json.WriteString("name", Resume.Branch.Name);
+            });
+        }
+        if (Resume.IsFresh)
+            _logger.StartedFresh(_run.Id, _files.Root);
+        else
+            _logger.Resumed(_run.Id, Resume.Step, Resume.Source!, Resume.LostSteps);
+        CairnTelemetry.LostSteps.Add(Resume.LostSteps);
+        _journal.Write(Resume.IsFresh ? "started" : "resumed", json =>
+        {
+            json.WriteString("run", _run.Id);
+            json.WriteNumber("branch", Resume.Branch.Id);
+            json.WriteNumber("step", Train.Step);
+            json.WriteNumber("batch", Train.Batch);
+            if (Resume.Source is { } from)
+            {
+                json.WriteString("from", from);
+                json.WriteNumber("lost_steps", Resume.LostSteps);
+            }
+            if (Train.TotalSteps is { } total)
+                json.WriteNumber("total_steps", total);
+            json.WriteString("checkpoint", _schedule.CheckpointPolicy.Describe);
+            json.WriteString("snapshot", _schedule.SnapshotPolicy.Describe);
+            json.WriteNumber("pid", Environment.ProcessId);
+            json.WriteString("host", Environment.MachineName);
+        });
+    }
+
+    // What is complete by its marker: a step that has its copy is not saved again after a restart.
+    private SavedTier NewestOf(SaveKind kind, DateTimeOffset now)
+    {
+        foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
+        {
+            if (entry.Kind == kind && entry.Step <= Train.Step && entry.Marker is { } marker && marker.Run == _run.Id && _run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)
+                && !Resume.PassedOver.Any(fault => fault.Folder == entry.Folder))
+            {
+                return new SavedTier(entry.Step, now);
+            }
+        }
+        return new SavedTier(null, now);
+    }
+
+    private void WaitAtExit(object? sender, EventArgs e) => _engine.Wait();
+
+    private static RunLock? Prepare(IFileSystem files, CheckpointOptions options, TimeProvider time, ILogger logger)
+    {
+        RunLock? runLock = null;
+        try
+        {
+            files.CreateFolder("");
+            if (files is LocalFileSystem local)
+            {
+                runLock = RunLock.Acquire(local, time);
+                if (runLock.TookOverFrom is { } dead)
+                    logger.TookOverLock(dead.ProcessId, dead.Host);
+            }
+            if (options.ProbeStore)
+                StoreProbe.Run(files);
+            return runLock;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            runLock?.Dispose();
+            throw new StoreException($"{files.Root} cannot be used: {e.Message} Check Folder and its permissions.", e) { Path = files.Root };
+        }
+        catch
+        {
+            runLock?.Dispose();
+            throw;
+        }
+    }
+
+    private static IStatePart[] WithContext(TrainState train, IEnumerable<IStatePart> parts)
+    {
+        IStatePart[] all = [.. parts, train];
+        foreach (IGrouping<string, IStatePart> same in all.GroupBy(part => part.Name, StringComparer.Ordinal))
+        {
+            Layouts.CairnLayout.StemOf(same.Key);
+            if (same.Skip(1).Any())
+                throw new ArgumentException($"Two parts are named '{same.Key}'. Give one of them another name.", nameof(parts));
+        }
+        return all;
+    }
+
+    private static void Validate(CheckpointOptions options)
+    {
+        ValidateOptionsResult result = new CheckpointOptionsValidator().Validate(null, options);
+        if (result.Failed)
+            throw new OptionsValidationException(nameof(CheckpointOptions), typeof(CheckpointOptions), result.Failures);
+    }
+}

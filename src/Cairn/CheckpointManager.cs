@@ -1,0 +1,211 @@
+using Cairn.Commit;
+using Cairn.Journal;
+using Cairn.Policies;
+using Cairn.State;
+using Cairn.Stopping;
+using Cairn.Storage;
+using Cairn.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn;
+
+/// <summary>
+/// Keeps the progress of one training run: resumes it, saves what is due after each batch, and always saves the end.
+/// One per run and process. All members but <see cref="RequestStop"/> and <see cref="RequestSave"/> belong to the training thread.
+/// </summary>
+/// <example>
+/// <code>
+/// await using var checkpoints = await CheckpointManager.StartAsync(options, train, parts);
+/// do { … one batch, then train.CompleteStep() or train.SkipBatch(reason) … }
+/// while (checkpoints.AfterBatch());
+/// Console.WriteLine(checkpoints.Complete());
+/// </code>
+/// </example>
+public sealed partial class CheckpointManager : IAsyncDisposable
+{
+    private readonly CheckpointOptions _options;
+    private readonly IReadOnlyList<IStatePart> _parts;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly IFileSystem _files;
+    private readonly RunLock? _lock;
+    private readonly RunRecord _run;
+    private readonly RunJournal _journal;
+    private readonly SaveJournal _saveJournal;
+    private readonly SaveSchedule _schedule;
+    private readonly SaveEngine _engine;
+    private readonly StopSignals? _signals;
+    private readonly ExceptionWatch _exceptions = new();
+
+    private SavedTier _checkpointTier, _snapshotTier;
+    private StopFileState _stopFile;
+    private long _previousStep, _seenSkips, _seenBatch;
+    private volatile bool _stopRequested, _signalled, _saveRequested;
+    private bool _stopByFile, _completed, _disposed;
+    private int _saves, _unsaved;
+    private TimeSpan _stall;
+    private RunSummary? _summary;
+
+    /// <summary>The counters of the run.</summary>
+    public TrainState Train { get; }
+
+    /// <summary>What the run started from.</summary>
+    public ResumeReport Resume { get; }
+
+    /// <summary>The newest checkpoint of this branch that is durable.</summary>
+    public long? LastCheckpoint => _checkpointTier.LastStep;
+
+    /// <summary>The newest snapshot of this branch that is durable.</summary>
+    public long? LastSnapshot => _snapshotTier.LastStep;
+
+    /// <summary>Whether the run was told to stop: by a signal, the stop file, or <see cref="RequestStop"/>.</summary>
+    public bool StopRequested => _stopRequested || _signalled || _stopByFile;
+
+    /// <summary>Raised on the training thread, by the call after a save ended.</summary>
+    public event EventHandler<SaveReport>? SaveEnded;
+
+    /// <summary>Asks for an end at the next batch boundary, with a checkpoint. From any thread.</summary>
+    public void RequestStop() => _stopRequested = true;
+
+    /// <summary>Asks for a checkpoint at the next batch boundary. From any thread.</summary>
+    public void RequestSave() => _saveRequested = true;
+
+    /// <summary>
+    /// Call after every batch, skipped ones too: saves what is due. Runs on the calling thread and lets training wait only for the copy of its
+    /// state (for the whole save when not asynchronous, and for the save before when a checkpoint is due).
+    /// </summary>
+    /// <returns><see langword="false"/> when training shall end: all planned steps are made, or it was told to stop. <see cref="Complete"/> then saves the end.</returns>
+    /// <exception cref="CheckpointException">A save failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
+    public bool AfterBatch()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        JournalSkips();
+        _journal.WriteProgress(Train);
+        Report(_engine.Collect());
+        _engine.WarmUp(_seenBatch == 0 ? Live() : []);
+        SaveRequests requests = Requests();
+        if (!StopRequested && !Train.IsComplete && Decide(requests) is { } decision)
+            Save(decision, background: _options.Asynchronous);
+        _previousStep = Train.Step;
+        _seenBatch = Train.Batch;
+        _exceptions.Boundary();
+        return !StopRequested && !Train.IsComplete;
+    }
+
+    /// <summary>
+    /// Ends the run: waits for the save under way, makes sure that the last step has a checkpoint, whatever was counted, and says what the run did.
+    /// A second call does nothing.
+    /// </summary>
+    /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
+    public RunSummary Complete()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_summary is not null)
+            return _summary;
+        JournalSkips();
+        _engine.Wait();
+        Report(_engine.Collect());
+        SaveRequests requests = Requests() | (StopRequested ? SaveRequests.None : SaveRequests.Final);
+        if (Decide(requests) is { } decision)
+        {
+            SaveReport? last = Save(decision, background: false);
+            if (last is { Outcome: not SaveOutcome.Saved })
+                throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
+        }
+        _completed = true;
+        _summary = new RunSummary
+        {
+            Steps = Train.Step,
+            Batches = Train.Batch,
+            TotalSteps = Train.TotalSteps,
+            SkipsByReason = new Dictionary<string, long>(Train.SkipsByReason, StringComparer.Ordinal),
+            FinalCheckpoint = LastCheckpoint is { } step ? RunFolder.Checkpoint(step) : null,
+            Saves = _saves,
+            Unsaved = _unsaved,
+            Stall = _stall,
+        };
+        _journal.WriteProgress(Train, now: true);
+        _journal.Write(StopRequested ? "stopped" : "finished", json =>
+        {
+            json.WriteNumber("step", Train.Step);
+            json.WriteNumber("batch", Train.Batch);
+            json.WriteNumber("skipped", Train.SkippedBatches);
+            if (Train.TotalSteps is { } total)
+                json.WriteNumber("total_steps", total);
+        });
+        _logger.Finished(_summary.ToString());
+        return _summary;
+    }
+
+    /// <summary>
+    /// Waits for the save under way and lets go of the run. When <see cref="Complete"/> was not called and no exception was raised since the last
+    /// <see cref="AfterBatch"/>, the end is saved here; after an exception it is not, for the state may be half updated.
+    /// </summary>
+    public ValueTask DisposeAsync()
+    {
+        if (_disposed)
+            return ValueTask.CompletedTask;
+        try
+        {
+            if (!_completed && Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
+            {
+                if (_exceptions.RaisedSinceBoundary || Train.Batch != _seenBatch)
+                    _logger.EndedByException(Train.Step);
+                else
+                    Complete();
+            }
+            _engine.Wait();
+            Report(_engine.Collect());
+        }
+        finally
+        {
+            _disposed = true;
+            AppDomain.CurrentDomain.ProcessExit -= WaitAtExit;
+            _signals?.Dispose();
+            _exceptions.Dispose();
+            _engine.Dispose();
+            _lock?.Dispose();
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    private SaveRequests Requests()
+    {
+        SaveRequests requests = SaveRequests.None;
+        if (_options.StopFile is { } path)
+        {
+            _stopFile = _stopFile.Decide(Train.Step, StopFileReader.Read(path), out StopVerdict verdict);
+            if (verdict.Problem is { } problem)
+                _logger.StopFileProblem(problem);
+            if (verdict.Save && !verdict.Stop)
+                requests |= SaveRequests.Manual;
+            _stopByFile |= verdict.Stop;
+        }
+        if (_saveRequested)
+        {
+            _saveRequested = false;
+            requests |= SaveRequests.Manual;
+        }
+        if (_stopByFile || _stopRequested)
+            requests |= SaveRequests.Stop;
+        if (_signalled)
+            requests |= SaveRequests.Signal;
+        return requests;
+    }
+
+    private void JournalSkips()
+    {
+        if (Train.SkippedBatches == _seenSkips)
+            return;
+        _seenSkips = Train.SkippedBatches;
+        _journal.Write("skipped", json =>
+        {
+            json.WriteNumber("batch", Train.Batch);
+            json.WriteNumber("step", Train.Step);
+            json.WriteNumber("skipped", Train.SkippedBatches);
+            json.WriteString("reason", Train.LastSkipReason);
+        });
+    }
+
+    private long Newest() => Math.Max(LastCheckpoint ?? 0, LastSnapshot ?? 0);
+}

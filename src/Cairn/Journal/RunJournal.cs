@@ -1,0 +1,127 @@
+using System.Buffers;
+using System.Text.Json;
+using Cairn.Commit;
+using Cairn.Storage;
+using Cairn.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Journal;
+
+/// <summary>
+/// Writes <c>journal.jsonl</c>, one JSON object per event with at least <c>time</c> and <c>event</c>, and <c>progress.json</c>, where
+/// the run stands now. Neither is needed to resume: when they cannot be written, training goes on.
+/// </summary>
+internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger logger)
+{
+    private const string Progress = "progress.json";
+    private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
+    private const int LargestProgress = 64 << 10;
+
+    private readonly Lock _gate = new();
+    private bool _lineIsOpen = EndsWithinLine(files);
+    private bool _failed;
+    private long _lastProgress;
+
+    /// <summary>Adds an event. Never throws. May be called from several threads.</summary>
+    public void Write(string @event, Action<Utf8JsonWriter> fields)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        lock (_gate)
+        {
+            // A line that a crash cut off stays a line of its own.
+            if (_lineIsOpen)
+                buffer.Write("\n"u8);
+            using (var json = new Utf8JsonWriter(buffer))
+            {
+                json.WriteStartObject();
+                json.WriteString("time", time.GetUtcNow());
+                json.WriteString("event", @event);
+                fields(json);
+                json.WriteEndObject();
+            }
+            buffer.Write("\n"u8);
+            Guarded(() =>
+            {
+                files.Append(RunFolder.Journal, buffer.WrittenSpan.ToArray(), durable: false);
+                _lineIsOpen = false;
+            });
+        }
+    }
+
+    /// <summary>Says where the run stands, at most once a second unless <paramref name="now"/>.</summary>
+    public void WriteProgress(TrainState train, bool now = false)
+    {
+        if (!now && _lastProgress != 0 && time.GetElapsedTime(_lastProgress) < BetweenProgress)
+            return;
+        _lastProgress = time.GetTimestamp();
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("time", time.GetUtcNow());
+            json.WriteNumber("pid", Environment.ProcessId);
+            json.WriteNumber("step", train.Step);
+            json.WriteNumber("batch", train.Batch);
+            json.WriteNumber("skipped", train.SkippedBatches);
+            if (train.LastLoss is { } loss && double.IsFinite(loss))
+                json.WriteNumber("loss", loss);
+            if (train.TotalSteps is { } total)
+                json.WriteNumber("total_steps", total);
+            json.WriteEndObject();
+        }
+        Guarded(() =>
+        {
+            string beside = Progress + ".new";
+            using (IWritableFile file = files.OpenWrite(beside, buffer.WrittenCount))
+                file.Write(buffer.WrittenSpan);
+            files.Move(beside, Progress);
+        });
+    }
+
+    /// <summary>The step that the run was last known to have made, before this process; <see langword="null"/> when that is not known.</summary>
+    public static long? LastKnownStep(IFileSystem files)
+    {
+        try
+        {
+            if (!files.FileExists(Progress))
+                return null;
+            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, Progress, LargestProgress));
+            return document.RootElement.GetProperty("step").GetInt64();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException || RunFolder.IsMalformed(e))
+        {
+            return null;
+        }
+    }
+
+    private static bool EndsWithinLine(IFileSystem files)
+    {
+        try
+        {
+            if (!files.FileExists(RunFolder.Journal))
+                return false;
+            using IReadableFile file = files.OpenRead(RunFolder.Journal);
+            Span<byte> last = stackalloc byte[1];
+            return file.Length > 0 && file.Read(file.Length - 1, last) == 1 && last[0] != '\n';
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private void Guarded(Action write)
+    {
+        try
+        {
+            write();
+            _failed = false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (!_failed)
+                logger.JournalFailed(e);
+            _failed = true;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using Cairn.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Journal;
+
+/// <summary>Tells journal, log and meters about saves.</summary>
+internal sealed class SaveJournal(RunJournal journal, ILogger logger)
+{
+    /// <summary>Reports a save that ended.</summary>
+    public void Report(SaveReport report)
+    {
+        CairnTelemetry.Record(report);
+        string @event = report.Outcome.ToString().ToLowerInvariant();
+        journal.Write(@event, json =>
+        {
+            json.WriteNumber("step", report.Step);
+            json.WriteString("kind", report.Kind.ToString().ToLowerInvariant());
+            json.WriteString("reason", report.Reason.ToString().ToLowerInvariant());
+            json.WriteNumber("stall_seconds", report.Stall.TotalSeconds);
+            if (report.Outcome == SaveOutcome.Saved)
+            {
+                json.WriteString("folder", report.Folder);
+                json.WriteNumber("bytes", report.Bytes);
+                json.WriteNumber("seconds", report.Duration.TotalSeconds);
+            }
+            if (report.Error is { } error)
+                json.WriteString("error", error.Message);
+            foreach (string note in report.Notes)
+                json.WriteString("note", note);
+        });
+        foreach (long step in report.Retired)
+        {
+            journal.Write("retired", json => json.WriteNumber("step", step));
+            logger.Retired(step);
+        }
+        Log(report);
+    }
+
+    private void Log(SaveReport report)
+    {
+        switch (report.Outcome)
+        {
+            case SaveOutcome.Saved:
+                logger.Saved(report.Kind, report.Step, report.Reason, report.Bytes, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                break;
+            case SaveOutcome.Failed or SaveOutcome.Refused:
+                logger.Failed(report.Error!, report.Kind, report.Step);
+                break;
+        }
+        foreach (string note in report.Notes)
+            logger.SaveNote(note);
+        if (report.NonFiniteTensor is { } tensor)
+            logger.SavedNonFinite(report.Step, tensor);
+        if (report.RetentionError is { } retention)
+            logger.RetentionFailed(retention);
+    }
+}

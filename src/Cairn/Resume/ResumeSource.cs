@@ -1,0 +1,48 @@
+using Cairn.Commit;
+using Cairn.Storage;
+
+namespace Cairn.Resume;
+
+/// <summary>A verified copy to restore from.</summary>
+/// <param name="Files">The run that it stands in.</param>
+/// <param name="Folder">Its folder.</param>
+/// <param name="Marker">Its marker.</param>
+/// <param name="Name">How a person would name it.</param>
+internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Marker, string Name)
+{
+    /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
+    /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
+    public static ResumeSource FromPath(string path, bool verifyHashes, CancellationToken cancellationToken)
+    {
+        string full = Path.GetFullPath(path);
+        if (!Directory.Exists(full))
+            throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
+        if (EntryAt(full) is { } single)
+        {
+            CheckpointFault? fault = single.Entry.Fault ?? (verifyHashes ? Verifier.Verify(single.Files, single.Entry, cancellationToken) : null);
+            return fault is null
+                ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full)
+                : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
+        }
+        var files = new LocalFileSystem(full);
+        RunRecord? run = RunRecord.Load(files);
+        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(files, Catalog.Read(files), run, verifyHashes, cancellationToken: cancellationToken);
+        return choice?.Chosen is { } chosen
+            ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}")
+            : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };
+    }
+
+    private static string Describe(ResumeChoice? choice) =>
+        choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";
+
+    // A checkpoint's folder is one that is named by a step, a snapshot slot, or what holds a marker.
+    private static (LocalFileSystem Files, CatalogEntry Entry)? EntryAt(string full)
+    {
+        var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
+        string name = Path.GetFileName(full);
+        if (RunFolder.IsStep(name, out long step) && parent.FileExists($"{name}/{Marker.FileName(step)}"))
+            return (parent, new CatalogEntry(parent, name, Policies.SaveKind.Checkpoint, step));
+        CatalogEntry slot = Catalog.Snapshot(parent, name);
+        return slot.Step == CatalogEntry.NoStep ? null : (parent, slot);
+    }
+}

@@ -1,0 +1,127 @@
+using System.Globalization;
+using Cairn.Commit;
+using Cairn.Storage;
+
+namespace Cairn.Resume;
+
+/// <summary>How a run begins: who it is, what it restores, and what is to be reported.</summary>
+/// <param name="Record">The run, on the branch that it is trained on.</param>
+/// <param name="Source">What to restore; <see langword="null"/> for a fresh start.</param>
+/// <param name="PassedOver">Newer copies that could not be used.</param>
+/// <param name="Forked">Whether a new branch was opened.</param>
+internal sealed record RunOpening(RunRecord Record, ResumeSource? Source, IReadOnlyList<CheckpointFault> PassedOver, bool Forked)
+{
+    /// <summary>
+    /// Decides. What stands in the run's own folder wins over <see cref="CheckpointOptions.ResumeFrom"/> of another run, so that one
+    /// command line starts a run and restarts it. Changes nothing in the store.
+    /// </summary>
+    /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
+    public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        Catalog catalog = Catalog.Read(files);
+        RunRecord run = Load(files, catalog) ?? RunRecord.New(now);
+        if (options.ResumeFrom is { } from && StepOf(files, from) is { } step)
+            return Rewind(files, catalog, run, options, step, cancellationToken);
+        if (options.AutoResume)
+        {
+            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, options.VerifyHashes, cancellationToken: cancellationToken);
+            if (choice.Chosen is not null)
+                return Continue(files, run, choice);
+            if (choice.PassedOver.Count > 0)
+                throw NothingGood(files, choice.PassedOver);
+        }
+        bool forked = catalog.Entries.Any(entry => entry.Marker is { } marker && run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step));
+        if (forked)
+            run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
+        if (options.ResumeFrom is not { } path)
+            return new RunOpening(run, null, [], forked);
+        ResumeSource source = ResumeSource.FromPath(path, options.VerifyHashes, cancellationToken);
+        return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, [], forked);
+    }
+
+    private static RunOpening Continue(IFileSystem files, RunRecord run, ResumeChoice choice)
+    {
+        CatalogEntry chosen = choice.Chosen!;
+        // A copy above that is bad today and readable tomorrow must not win over what is trained from here on.
+        bool forked = choice.PassedOver.Count > 0 && choice.PassedOver.Any(fault => IsAbove(fault, chosen.Step));
+        if (forked)
+            run = run with { Lineage = run.Lineage.Fork(chosen.Step) };
+        return new RunOpening(run, SourceOf(files, chosen), choice.PassedOver, forked);
+    }
+
+    private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, CancellationToken cancellationToken)
+    {
+        // The same command line again, after a crash on the branch that it opened: go on there.
+        Branch current = run.Lineage.Current;
+        if (options.AutoResume && options.Branch is { } name && current.Name == name && current.Parent is not null)
+        {
+            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, options.VerifyHashes, cancellationToken: cancellationToken);
+            return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
+        }
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, options.VerifyHashes, from: step, cancellationToken: cancellationToken);
+        if (choice.Chosen?.Step != step)
+        {
+            throw new CheckpointException(
+                $"ResumeFrom: step {step} cannot be used in {files.Root}: {(choice.PassedOver.Count > 0 ? string.Join("; ", choice.PassedOver) : "there is no such checkpoint on this branch")}. Steps there: {Steps(catalog)}.")
+            {
+                Step = step,
+                Path = files.Root,
+            };
+        }
+        long newest = catalog.Entries.Where(entry => entry.Marker is { } marker && run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)).Max(entry => entry.Step);
+        if (newest == step)
+            return Continue(files, run, choice);
+        if (options.Branch is null)
+        {
+            throw new CheckpointException(
+                $"ResumeFrom: step {step} is not the newest in {files.Root}, step {newest} is. To leave the newer ones behind, name the new branch (Branch); they are kept and do not win.")
+            {
+                Step = step,
+                Path = files.Root,
+            };
+        }
+        return new RunOpening(run with { Lineage = run.Lineage.Fork(step, options.Branch) }, SourceOf(files, choice.Chosen), choice.PassedOver, Forked: true);
+    }
+
+    // A damaged run.json is rebuilt from the history that every marker carries.
+    private static RunRecord? Load(IFileSystem files, Catalog catalog)
+    {
+        RunRecord? record = null;
+        CorruptCheckpointException? damage = null;
+        try
+        {
+            record = RunRecord.Load(files);
+        }
+        catch (CorruptCheckpointException e)
+        {
+            damage = e;
+        }
+        if (record is not null)
+            return record;
+        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>().MaxBy(marker => (marker.Lineage.Branches.Max(branch => branch.Id), marker.Step));
+        if (newest is not null)
+            return new RunRecord(newest.Run, newest.Time, newest.Lineage, null);
+        return damage is null ? null : throw damage;
+    }
+
+    private static long? StepOf(IFileSystem files, string from)
+    {
+        if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out long step))
+            return step;
+        string full = Path.GetFullPath(from);
+        return Path.GetDirectoryName(full) == files.Root && RunFolder.IsStep(Path.GetFileName(full), out step) ? step : null;
+    }
+
+    private static bool IsAbove(CheckpointFault fault, long step) =>
+        !RunFolder.IsStep(fault.Folder, out long bad) || bad > step;
+
+    private static ResumeSource SourceOf(IFileSystem files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder);
+
+    private static string Steps(Catalog catalog) => catalog.Entries.Count == 0 ? "none" : string.Join(", ", catalog.Entries.Where(entry => entry.Step >= 0).Take(20).Select(entry => entry.Step));
+
+    private static CorruptCheckpointException NothingGood(IFileSystem files, IReadOnlyList<CheckpointFault> faults) => new(
+        $"{files.Root} holds checkpoints, and none of them can be used: {string.Join("; ", faults)}. Repair or move them away; to start again from step 0 beside them, set AutoResume to false.")
+    {
+        Path = files.Root,
+    };
+}

@@ -1,0 +1,45 @@
+using System.Globalization;
+using System.Text;
+
+namespace Cairn;
+
+/// <summary>What a run really did, at its end.</summary>
+public sealed record RunSummary
+{
+    /// <summary>Successful optimizer updates.</summary>
+    public required long Steps { get; init; }
+    /// <summary>Batches drawn.</summary>
+    public required long Batches { get; init; }
+    /// <summary>Planned steps.</summary>
+    public long? TotalSteps { get; init; }
+    /// <summary>Skipped batches by reason.</summary>
+    public required IReadOnlyDictionary<string, long> SkipsByReason { get; init; }
+    /// <summary>The folder of the newest checkpoint; <see langword="null"/> when there is none.</summary>
+    public string? FinalCheckpoint { get; init; }
+    /// <summary>Checkpoints and snapshots that this process saved.</summary>
+    public int Saves { get; init; }
+    /// <summary>Saves of this process that failed, were dropped or were refused.</summary>
+    public int Unsaved { get; init; }
+    /// <summary>Time for which training waited because of saves, in this process.</summary>
+    public TimeSpan Stall { get; init; }
+
+    /// <summary>One sentence each: how the run ended, what was skipped, what was saved.</summary>
+    public override string ToString()
+    {
+        CultureInfo invariant = CultureInfo.InvariantCulture;
+        var text = new StringBuilder();
+        text.Append(invariant, $"{Batches} batches, {Steps} steps");
+        if (TotalSteps is { } total)
+            text.Append(invariant, $" of {total}");
+        long skipped = SkipsByReason.Values.Sum();
+        if (skipped > 0)
+            text.Append(invariant, $"; {skipped} batches were skipped ({string.Join(", ", SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})");
+        if (TotalSteps > Steps)
+            text.Append(invariant, $", {TotalSteps - Steps} steps short of the plan");
+        text.Append('.');
+        text.Append(FinalCheckpoint is null ? " No checkpoint was saved." : $" The newest checkpoint is {FinalCheckpoint}/.");
+        text.Append(invariant, $" {Saves} saves, training waited {Stall.TotalSeconds:0.00} s for them");
+        text.Append(Unsaved == 0 ? "." : string.Create(invariant, $"; {Unsaved} failed, were refused or dropped (see journal.jsonl)."));
+        return text.ToString();
+    }
+}

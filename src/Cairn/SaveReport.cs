@@ -1,0 +1,47 @@
+using Cairn.Policies;
+
+namespace Cairn;
+
+/// <summary>How a save ended.</summary>
+public enum SaveOutcome
+{
+    /// <summary>The copy is durable and complete.</summary>
+    Saved,
+    /// <summary>It failed; earlier copies stand, and the next due step tries again.</summary>
+    Failed,
+    /// <summary>A snapshot that was due while an earlier save was still being written.</summary>
+    Dropped,
+    /// <summary>A snapshot whose weights hold NaN or infinity.</summary>
+    Refused,
+}
+
+/// <summary>A save that ended, well or not.</summary>
+public sealed record SaveReport
+{
+    /// <summary>The step.</summary>
+    public required long Step { get; init; }
+    /// <summary>The tier.</summary>
+    public required SaveKind Kind { get; init; }
+    /// <summary>Why it was due.</summary>
+    public required SaveReason Reason { get; init; }
+    /// <summary>How it ended.</summary>
+    public required SaveOutcome Outcome { get; init; }
+    /// <summary>Time for which training waited.</summary>
+    public TimeSpan Stall { get; init; }
+    /// <summary>From the decision until the copy was durable.</summary>
+    public TimeSpan Duration { get; init; }
+    /// <summary>Bytes of the copy, its marker not counted.</summary>
+    public long Bytes { get; init; }
+    /// <summary>The copy's folder, relative to the run.</summary>
+    public string? Folder { get; init; }
+    /// <summary>What went wrong.</summary>
+    public Exception? Error { get; init; }
+    /// <summary>A tensor of the model that holds NaN or infinity, in a copy that was saved all the same.</summary>
+    public string? NonFiniteTensor { get; init; }
+    /// <summary>What was moved aside or given up for it, in words.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>Steps of the checkpoints that were retired after it.</summary>
+    public IReadOnlyList<long> Retired { get; init; } = [];
+    /// <summary>Why old checkpoints could not be retired; they are tried again after the next save.</summary>
+    public Exception? RetentionError { get; init; }
+}

@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Telemetry;
+
+/// <summary>Every message of the library, with its event id.</summary>
+internal static partial class CairnLog
+{
+    [LoggerMessage(1, LogLevel.Information, "Run {Run} in {Folder} starts at step 0")]
+    public static partial void StartedFresh(this ILogger logger, string run, string folder);
+
+    [LoggerMessage(2, LogLevel.Information, "Run {Run} resumes at step {Step} from {Copy}; {LostSteps} steps have to be made again")]
+    public static partial void Resumed(this ILogger logger, string run, long step, string copy, long lostSteps);
+
+    [LoggerMessage(3, LogLevel.Warning, "Passed over: {Fault}. It is left for inspection")]
+    public static partial void PassedOver(this ILogger logger, string fault);
+
+    [LoggerMessage(4, LogLevel.Warning, "{Warning}")]
+    public static partial void OptionWarning(this ILogger logger, string warning);
+
+    [LoggerMessage(5, LogLevel.Warning, "The run's lock was left by process {Process} on {Host}, which ended without releasing it; it is taken over")]
+    public static partial void TookOverLock(this ILogger logger, int process, string host);
+
+    [LoggerMessage(6, LogLevel.Information, "Left the line at step {Step}: now on branch {Branch} '{Name}'. Copies above that step are kept and do not win")]
+    public static partial void Branched(this ILogger logger, long step, int branch, string name);
+
+    [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Bytes} bytes in {Seconds:0.000} s, training waited {Stall:0.000} s")]
+    public static partial void Saved(this ILogger logger, Policies.SaveKind kind, long step, Policies.SaveReason reason, long bytes, double seconds, double stall);
+
+    [LoggerMessage(11, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies stand")]
+    public static partial void Failed(this ILogger logger, Exception error, Policies.SaveKind kind, long step);
+
+    [LoggerMessage(12, LogLevel.Warning, "The snapshot of step {Step} was dropped: the save of step {Busy} is still being written")]
+    public static partial void Dropped(this ILogger logger, long step, long busy);
+
+    [LoggerMessage(13, LogLevel.Warning, "{Note}")]
+    public static partial void SaveNote(this ILogger logger, string note);
+
+    [LoggerMessage(14, LogLevel.Warning, "Step {Step} was saved although '{Tensor}' holds NaN or infinity")]
+    public static partial void SavedNonFinite(this ILogger logger, long step, string tensor);
+
+    [LoggerMessage(15, LogLevel.Information, "Retired checkpoint {Step}")]
+    public static partial void Retired(this ILogger logger, long step);
+
+    [LoggerMessage(16, LogLevel.Warning, "Old checkpoints could not be retired; they are tried again after the next save")]
+    public static partial void RetentionFailed(this ILogger logger, Exception error);
+
+    [LoggerMessage(20, LogLevel.Information, "Told to stop by {Signal}: the next batch boundary saves and ends. A second interrupt ends at once")]
+    public static partial void Signalled(this ILogger logger, string signal);
+
+    [LoggerMessage(21, LogLevel.Warning, "{Problem}")]
+    public static partial void StopFileProblem(this ILogger logger, string problem);
+
+    [LoggerMessage(22, LogLevel.Error, "Disposed in the middle of a batch, after an exception: step {Step} has no final checkpoint, because the state may be half updated. The newest copy stands")]
+    public static partial void EndedByException(this ILogger logger, long step);
+
+    [LoggerMessage(23, LogLevel.Information, "{Summary}")]
+    public static partial void Finished(this ILogger logger, string summary);
+
+    [LoggerMessage(24, LogLevel.Warning, "The journal cannot be written; training goes on without it")]
+    public static partial void JournalFailed(this ILogger logger, Exception error);
+}
