@@ -7,13 +7,36 @@ namespace TinyLm;
 /// <summary>The options of the sample as System.CommandLine knows them.</summary>
 public sealed class CommandLine
 {
+    /// <summary>Exit code when the run could not start, resume or save its end.</summary>
+    public const int Failed = 3;
+
     /// <summary>Exit code for a command line that cannot be understood.</summary>
     public const int UsageError = 2;
 
     static readonly TinyLmOptions Defaults = new();
 
-    readonly Option<int> _totalSteps = Whole("--total-steps", "Batches to draw.", 1, Defaults.TotalSteps);
+    readonly Option<string> _run = new("--run") { Description = "Folder of the run.", HelpName = "folder", DefaultValueFactory = _ => Defaults.Run };
+    readonly Option<int> _totalSteps = Whole("--total-steps", "Batches to draw, counted over all restarts.", 1, Defaults.TotalSteps);
+    readonly Option<int> _checkpointEvery =
+        Whole("--checkpoint-every", "Steps between checkpoints; 0 for only the final one.", 0, Defaults.CheckpointEvery);
+    readonly Option<int> _snapshotEvery = Whole("--snapshot-every", "Steps between snapshots; 0 for none.", 0, Defaults.SnapshotEvery);
     readonly Option<int> _seed = Whole("--seed", "Seed of the weights, the text and the order of batches.", 0, Defaults.Seed);
+    readonly Option<bool> _sync = new("--sync") { Description = "Wait until each save is durable instead of saving in the background." };
+    readonly Option<string?> _resumeFrom = new("--resume-from")
+    {
+        Description = "Begin at this step of the run (with --branch when newer ones exist), or at another run's checkpoint [default: the newest good copy of the run].",
+        HelpName = "step or folder",
+    };
+    readonly Option<string?> _branch = new("--branch")
+    {
+        Description = "Leave the steps above --resume-from behind under this name; they are kept and do not win.",
+        HelpName = "name",
+    };
+    readonly Option<string?> _stopFile = new("--stop-file")
+    {
+        Description = "Look into this file after each batch: +N saves at step N and ends, -N saves and goes on, 0 does nothing.",
+        HelpName = "file",
+    };
     readonly Option<int> _logEvery = Whole("--log-every", "Batches between printed lines when there is no terminal.", 1, Defaults.LogEvery);
     readonly Option<bool> _finalDigest =
         new("--final-digest") { Description = "End with a hash of the whole state: two runs of one seed share it." };
@@ -32,20 +55,28 @@ public sealed class CommandLine
     };
 
     /// <summary>The command. <paramref name="train"/> runs once the options are known to be good; its result is the exit code.</summary>
-    public RootCommand Create(Func<TinyLmOptions, CancellationToken, Task<int>> train)
+    public RootCommand Create(Func<TinyLmOptions, Task<int>> train)
     {
-        var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers.")
+        var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _totalSteps, _seed, _logEvery, _finalDigest, _crashAt, _overflowAt,
+            _run, _totalSteps, _checkpointEvery, _snapshotEvery, _seed, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
+            _crashAt, _overflowAt,
         };
-        command.SetAction((result, cancellationToken) => train(Read(result), cancellationToken));
+        command.SetAction(result => train(Read(result)));
         return command;
     }
 
     TinyLmOptions Read(ParseResult result) => new()
     {
+        Run = result.GetValue(_run)!,
         TotalSteps = result.GetValue(_totalSteps),
+        CheckpointEvery = result.GetValue(_checkpointEvery),
+        SnapshotEvery = result.GetValue(_snapshotEvery),
         Seed = result.GetValue(_seed),
+        Sync = result.GetValue(_sync),
+        ResumeFrom = result.GetValue(_resumeFrom),
+        Branch = result.GetValue(_branch),
+        StopFile = result.GetValue(_stopFile),
         LogEvery = result.GetValue(_logEvery),
         FinalDigest = result.GetValue(_finalDigest),
         CrashAt = result.GetValue(_crashAt),

@@ -1,10 +1,21 @@
+using System.CommandLine;
+using Cairn;
+using Microsoft.Extensions.Options;
 using TinyLm;
 
 var parsed = new CommandLine()
-    .Create(async (options, cancellationToken) =>
+    .Create(async options =>
     {
         using var view = ProgressView.Create(options.LogEvery);
-        return await Training.RunAsync(options, view, TimeProvider.System, cancellationToken);
+        try
+        {
+            return await Training.RunAsync(options, view, TimeProvider.System);
+        }
+        catch (Exception e) when (e is CheckpointException or OptionsValidationException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return CommandLine.Failed;
+        }
     })
     .Parse(args);
 
@@ -17,4 +28,5 @@ if (parsed.Errors.Count > 0)
     await Console.Error.WriteLineAsync("Type --help to see all options.");
     return CommandLine.UsageError;
 }
-return await parsed.InvokeAsync();
+// Cairn handles SIGTERM and SIGINT: the end is saved, however long that takes.
+return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -3,11 +3,32 @@ namespace TinyLm;
 /// <summary>What the command line says. Each property is the option of the same name.</summary>
 public sealed record TinyLmOptions
 {
-    /// <summary>Batches that the loop draws. Default 500.</summary>
+    /// <summary>Folder of the run. Default <c>runs/tinylm</c>.</summary>
+    public string Run { get; init; } = "runs/tinylm";
+
+    /// <summary>Batches that the loop draws, counted over all restarts. Default 500.</summary>
     public int TotalSteps { get; init; } = 500;
+
+    /// <summary>Steps between checkpoints; 0 for only the final one. Default 100.</summary>
+    public int CheckpointEvery { get; init; } = 100;
+
+    /// <summary>Steps between snapshots; 0 for none. Default 20.</summary>
+    public int SnapshotEvery { get; init; } = 20;
 
     /// <summary>Seed of the weights, the text and the order of batches. Default 1.</summary>
     public int Seed { get; init; } = 1;
+
+    /// <summary>Whether training waits until each save is durable. Default no.</summary>
+    public bool Sync { get; init; }
+
+    /// <summary>Where to begin: a step of this run, a checkpoint's folder or a run's folder; the newest good copy when null.</summary>
+    public string? ResumeFrom { get; init; }
+
+    /// <summary>Name of the branch that a start from an older step opens.</summary>
+    public string? Branch { get; init; }
+
+    /// <summary>File in which a person may write when to save and stop; null for none.</summary>
+    public string? StopFile { get; init; }
 
     /// <summary>Batches between printed lines. Default 20.</summary>
     public int LogEvery { get; init; } = 20;

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using Cairn;
+using Microsoft.Extensions.Logging;
 using TinyLm.Data;
 
 namespace TinyLm;
@@ -8,67 +10,76 @@ namespace TinyLm;
 public static class Training
 {
     /// <summary>Trains as <paramref name="options"/> say and gives the exit code.</summary>
-    public static Task<int> RunAsync(
-        TinyLmOptions options, ITrainingView view, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(TinyLmOptions options, ITrainingView view, TimeProvider clock)
     {
         using var run = new TrainingRun(options);
-
-        // CHECKPOINT (start): make the manager over `run`, resume, then run.Restore(batch, step).
-
+        using var loggers = new LoggerFactory([new EventLogger(view)]);
         view.Started([
             $"TinyLm: {Number(run.Model.ParameterCount)} parameters, {Number(run.Text.TrainingCount)} lines to learn, such as {run.Text.Line(0).TrimEnd()}",
-            $"batches {run.Batch + 1} to {options.TotalSteps} of {TrainingRun.BatchSize} lines, seed {options.Seed}",
         ]);
+        await using var checkpoints = await CheckpointManager.StartAsync(Checkpoints(options), run.Train, run.Parts, loggers, clock);
+        TimeSpan? lastStall = null;
+        checkpoints.SaveEnded += (_, report) => lastStall = report.Outcome == SaveOutcome.Saved ? report.Stall : lastStall;
+
+        var train = run.Train;
+        var firstBatch = train.Batch;
+        var alreadyDone = firstBatch >= options.TotalSteps;
+        view.Event(alreadyDone
+            ? $"run {options.Run} is done: {train.Batch} batches, step {train.Step}"
+            : $"run {options.Run}: batches {firstBatch + 1} to {options.TotalSteps} of {TrainingRun.BatchSize} lines, seed {options.Seed}");
         var startedAt = clock.GetTimestamp();
-        var firstBatch = run.Batch;
         BatchResult last = default;
-        while (run.Batch < options.TotalSteps && !cancellationToken.IsCancellationRequested)
+        while (train.Batch < options.TotalSteps)
         {
-            last = run.Update(overflow: options.OverflowAt.Contains(run.Batch + 1));
-            if (run.Batch == options.CrashAt)
+            last = run.Update(overflow: options.OverflowAt.Contains((int)train.Batch + 1));
+            if (train.Batch == options.CrashAt)
             {
                 // SIGKILL: no handler runs, nothing is flushed, as when the machine's memory runs out.
                 Process.GetCurrentProcess().Kill();
             }
             if (!last.Stepped)
             {
-                view.Event($"skipped batch {run.Batch}: gradients overflowed, loss scale now {Number(run.Scaler.Factor)}");
+                view.Event($"skipped batch {train.Batch}: gradients overflowed, loss scale now {Number(run.Scaler.CurrentScale)}");
             }
-
-            // CHECKPOINT (batch boundary): tell the manager of run.Batch, run.Step and whether the batch stepped; it saves what is
-            // due and says whether to stop. The three nulls below are its answers. Dispose scopes belong to a thread:
-            // none may be open across an await.
-
-            var tokens = (long)(run.Batch - firstBatch) * TrainingRun.BatchSize * (ArithmeticText.LineLength - 1);
+            var goOn = checkpoints.AfterBatch();
+            var tokens = (train.Batch - firstBatch) * TrainingRun.BatchSize * (ArithmeticText.LineLength - 1);
             view.Batch(new TrainingProgress(
-                run.Batch, options.TotalSteps, run.Step, run.Skipped, last.Loss, last.LearningRate,
+                (int)train.Batch, options.TotalSteps, (int)train.Step, (int)train.SkippedBatches, last.Loss, last.LearningRate,
                 tokens / clock.GetElapsedTime(startedAt).TotalSeconds,
-                LastCheckpoint: null, LastSnapshot: null, LastStall: null));
+                checkpoints.LastCheckpoint?.ToString(CultureInfo.InvariantCulture), checkpoints.LastSnapshot?.ToString(CultureInfo.InvariantCulture), lastStall));
+            if (!goOn)
+            {
+                break;
+            }
         }
         var trained = clock.GetElapsedTime(startedAt);
-
-        // CHECKPOINT (end): the final checkpoint, whatever ended the loop.
-
-        view.Finished(Summary(options, run, firstBatch, last, trained));
-        return Task.FromResult(0);
+        var summary = checkpoints.Complete();
+        view.Finished(Lines(options, run, summary, checkpoints.StopRequested && train.Batch < options.TotalSteps, alreadyDone ? null : trained));
+        return 0;
     }
 
-    static List<string> Summary(TinyLmOptions options, TrainingRun run, int firstBatch, BatchResult last, TimeSpan trained)
+    static CheckpointOptions Checkpoints(TinyLmOptions options) => new()
     {
-        var lines = new List<string>
+        Folder = options.Run,
+        TotalSteps = options.TotalSteps,
+        CheckpointEvery = options.CheckpointEvery > 0 ? options.CheckpointEvery : null,
+        SnapshotEvery = options.SnapshotEvery,
+        Asynchronous = !options.Sync,
+        ResumeFrom = options.ResumeFrom,
+        Branch = options.Branch,
+        StopFile = options.StopFile,
+    };
+
+    static List<string> Lines(TinyLmOptions options, TrainingRun run, RunSummary summary, bool stopped, TimeSpan? trained)
+    {
+        var lines = new List<string> { summary.ToString() };
+        if (trained is { } time)
         {
-            Invariant($"trained {run.Batch - firstBatch} batches in {trained.TotalSeconds:0.0} s; step {run.Step} after {run.Batch} of {options.TotalSteps} batches"),
-        };
-        if (run.Skipped > 0)
-        {
-            lines.Add($"{run.Skipped} batches were skipped because their gradients overflowed; loss scale {Number(run.Scaler.Factor)}");
+            lines.Add(Invariant($"trained for {time.TotalSeconds:0.0} s; accuracy {run.Text.Accuracy(run.Model):0.0} % on {run.Text.HeldOut.Count()} sums that training never saw"));
         }
-        lines.Add(Invariant($"accuracy {run.Text.Accuracy(run.Model):0.0} % of {run.Text.HeldOut.Count()} sums that training never saw"));
-        if (run.Batch > firstBatch)
-        {
-            // All nine digits and the bits: two runs agree only if these agree.
-            lines.Add(Invariant($"final loss {last.Loss:G9} (0x{BitConverter.SingleToUInt32Bits(last.Loss):x8})"));
-        }
+        lines.Add(stopped
+            ? $"stopped as asked. The same command goes on at batch {run.Train.Batch + 1}."
+            : $"done. To train longer, raise --total-steps (now {options.TotalSteps}) and run the same command; to start anew, give another --run.");
         if (options.FinalDigest)
         {
             lines.Add("final digest " + run.Digest());

@@ -1,4 +1,6 @@
-using System.Security.Cryptography;
+using Cairn;
+using Cairn.State;
+using Cairn.TorchSharp;
 using TinyLm.Data;
 using TinyLm.Model;
 using TorchSharp.Modules;
@@ -41,8 +43,9 @@ public sealed class TrainingRun : IDisposable
         _parameters = [.. Model.parameters()];
         Optimizer = optim.AdamW(_parameters, PeakLearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
         Scheduler = LearningRate.Cosine(Optimizer, WarmUpSteps, options.TotalSteps);
-        Sampler = new Sampler(Text.TrainingCount, options.Seed);
-        Scaler = new LossScaler();
+        Sampler = new ResumableSampler(Text.TrainingCount, options.Seed);
+        Scaler = new DynamicLossScaler(initialScale: 1 << 18, growthInterval: 50);
+        Parts = TorchState.Parts(Model, Optimizer, Scheduler, Sampler, Scaler);
     }
 
     public ArithmeticText Text { get; }
@@ -54,21 +57,15 @@ public sealed class TrainingRun : IDisposable
     /// <summary>Moves with steps, not with batches: a skipped batch does not use up the schedule.</summary>
     public LRScheduler Scheduler { get; }
 
-    public Sampler Sampler { get; }
+    public ResumableSampler Sampler { get; }
 
-    public LossScaler Scaler { get; }
+    public DynamicLossScaler Scaler { get; }
 
-    /// <summary>Batches drawn, over all restarts.</summary>
-    public int Batch { get; private set; }
+    /// <summary>Steps, batches and skips, over all restarts.</summary>
+    public TrainState Train { get; } = new();
 
-    /// <summary>Successful optimizer updates.</summary>
-    public int Step { get; private set; }
-
-    /// <summary>Batches whose gradients overflowed.</summary>
-    public int Skipped => Batch - Step;
-
-    /// <summary>Sets the counts of a restored run.</summary>
-    public void Restore(int batch, int step) => (Batch, Step) = (batch, step);
+    /// <summary>All that a resumed run needs besides the counters.</summary>
+    public IReadOnlyList<IStatePart> Parts { get; }
 
     /// <summary>Draws a batch and learns from it, or skips it when its gradients overflow in fp16.</summary>
     public BatchResult Update(bool overflow)
@@ -86,41 +83,22 @@ public sealed class TrainingRun : IDisposable
         }
         var stepped = Scaler.Step(Optimizer);
         Scaler.Update();
-        Batch++;
+        var lossValue = loss.item<float>();
+        var tokens = (long)BatchSize * (ArithmeticText.LineLength - 1);
         if (stepped)
         {
-            Step++;
             Scheduler.step();
+            Train.CompleteStep(BatchSize, tokens, lossValue, learningRate);
         }
-        return new BatchResult(loss.item<float>(), learningRate, stepped);
+        else
+        {
+            Train.SkipBatch(TrainState.OverflowReason, BatchSize, tokens);
+        }
+        return new BatchResult(lossValue, learningRate, stepped);
     }
 
-    /// <summary>SHA-256 over weights, moments, rates, counts, sampler and scaler: equal only when all bits are.</summary>
-    public string Digest()
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var parameter in _parameters)
-        {
-            hash.AppendData(parameter.bytes);
-        }
-        using (var state = new MemoryStream())
-        {
-            using var writer = new BinaryWriter(state);
-            Optimizer.save_state_dict(writer);
-            foreach (var group in Optimizer.ParamGroups)
-            {
-                writer.Write(group.LearningRate);
-            }
-            writer.Write(Batch);
-            writer.Write(Step);
-            writer.Write(Sampler.Epoch);
-            writer.Write(Sampler.Position);
-            writer.Write(Scaler.Factor);
-            writer.Flush();
-            hash.AppendData(state.GetBuffer().AsSpan(0, (int)state.Length));
-        }
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
+    /// <summary>A hash over weights, moments, rates, counts, sampler, scaler and random state: equal only when all bits are.</summary>
+    public string Digest() => StateDigest.Of([.. Parts, Train]);
 
     public void Dispose()
     {

@@ -7,10 +7,10 @@ public class DeterminismTests
     [Fact]
     public void Two_runs_with_one_seed_end_in_the_same_state()
     {
-        string first = LastLine("--total-steps", "3", "--overflow-at", "2", "--final-digest");
+        string first = LastLine("--run", Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N")), "--total-steps", "3", "--overflow-at", "2", "--final-digest");
         first.ShouldNotBeEmpty();
-        LastLine("--total-steps", "3", "--overflow-at", "2", "--final-digest").ShouldBe(first);
-        LastLine("--total-steps", "3", "--final-digest").ShouldNotBe(first, StringComparer.Ordinal);
+        LastLine("--run", Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N")), "--total-steps", "3", "--overflow-at", "2", "--final-digest").ShouldBe(first);
+        LastLine("--run", Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N")), "--total-steps", "3", "--final-digest").ShouldNotBe(first, StringComparer.Ordinal);
     }
 
     static string LastLine(params string[] arguments)

@@ -9,6 +9,7 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
     readonly FeedForward _feedForward;
     readonly RmsNorm _attentionNorm;
     readonly RmsNorm _feedForwardNorm;
+    readonly double _dropout;
 
     public DecoderLayer(ModelShape shape, RotaryTable rotary) : base(nameof(DecoderLayer))
     {
@@ -16,6 +17,7 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
         _feedForward = new FeedForward(shape);
         _attentionNorm = new RmsNorm(shape.HiddenSize);
         _feedForwardNorm = new RmsNorm(shape.HiddenSize);
+        _dropout = shape.Dropout;
         register_module("attention", _attention);
         register_module("feed_forward", _feedForward);
         register_module("attention_norm", _attentionNorm);
@@ -25,6 +27,7 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         var attended = input + _attention.forward(_attentionNorm.forward(input));
-        return attended + _feedForward.forward(_feedForwardNorm.forward(attended));
+        var fed = _feedForward.forward(_feedForwardNorm.forward(attended));
+        return attended + nn.functional.dropout(fed, _dropout, training);
     }
 }

@@ -27,6 +27,9 @@ public sealed record ModelShape
     /// <summary>Base of the rotary frequencies. Default 10,000.</summary>
     public double RotaryBase { get; init; } = 10_000;
 
+    /// <summary>Share of the feed-forward part's output that is dropped while training. Default 0.02: little, but it makes the random state count.</summary>
+    public double Dropout { get; init; } = 0.02;
+
     /// <summary>Whether <c>output</c> shares its weight with <c>tok_embeddings</c>. Default no, as InternLM2.</summary>
     public bool TiedHead { get; init; }
 

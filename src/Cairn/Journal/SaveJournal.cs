@@ -38,13 +38,14 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
 
     private void Log(SaveReport report)
     {
+        string kind = report.Kind.ToString().ToLowerInvariant();
         switch (report.Outcome)
         {
             case SaveOutcome.Saved:
-                logger.Saved(report.Kind, report.Step, report.Reason, report.Bytes, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), report.Bytes / 1e6, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
                 break;
             case SaveOutcome.Failed or SaveOutcome.Refused:
-                logger.Failed(report.Error!, report.Kind, report.Step);
+                logger.Failed(report.Error!, kind, report.Step);
                 break;
         }
         foreach (string note in report.Notes)

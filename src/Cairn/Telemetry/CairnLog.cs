@@ -23,11 +23,11 @@ internal static partial class CairnLog
     [LoggerMessage(6, LogLevel.Information, "Left the line at step {Step}: now on branch {Branch} '{Name}'. Copies above that step are kept and do not win")]
     public static partial void Branched(this ILogger logger, long step, int branch, string name);
 
-    [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Bytes} bytes in {Seconds:0.000} s, training waited {Stall:0.000} s")]
-    public static partial void Saved(this ILogger logger, Policies.SaveKind kind, long step, Policies.SaveReason reason, long bytes, double seconds, double stall);
+    [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in {Seconds:0.000} s, training waited {Stall:0.000} s")]
+    public static partial void Saved(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
 
     [LoggerMessage(11, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies stand")]
-    public static partial void Failed(this ILogger logger, Exception error, Policies.SaveKind kind, long step);
+    public static partial void Failed(this ILogger logger, Exception error, string kind, long step);
 
     [LoggerMessage(12, LogLevel.Warning, "The snapshot of step {Step} was dropped: the save of step {Busy} is still being written")]
     public static partial void Dropped(this ILogger logger, long step, long busy);
