@@ -1,0 +1,74 @@
+using System.Globalization;
+
+namespace TinyLm.Tests;
+
+/// <summary>Being told to stop: the end is saved, and the same command goes on.</summary>
+public class StopTests
+{
+    [Theory, InlineData("TERM"), InlineData("INT")]
+    public async Task A_signal_saves_the_step_that_was_reached_and_ends(string signal)
+    {
+        using var folder = new TemporaryFolder();
+        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000", "--checkpoint-every", "0", "--snapshot-every", "0");
+        await sample.WaitForAsync("batch 20/");
+        sample.Signal(signal);
+        (int code, string output) = sample.WaitForExit();
+        code.ShouldBe(0, output);
+        output.ShouldContain("(signal)");
+        output.ShouldContain("stopped as asked");
+        long step = long.Parse(Path.GetFileName(Directory.GetDirectories(folder.Run("run")).Single(path => char.IsDigit(Path.GetFileName(path)[0]))), CultureInfo.InvariantCulture);
+        output.ShouldContain($"The newest checkpoint is {step}/.");
+        using SampleProcess again = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000");
+        await again.WaitForAsync($"resumes at step {step} from {step};");
+    }
+
+    [Fact]
+    public void A_stop_file_is_obeyed_at_its_step_or_after()
+    {
+        using var folder = new TemporaryFolder();
+        string stop = folder.Run("stop");
+        File.WriteAllText(stop, "+7");
+        string output = SampleProcess.Run(folder.Run("run"), "--total-steps", "40", "--stop-file", stop);
+        output.ShouldContain("Saved checkpoint 7 (stop)");
+        output.ShouldContain("stopped as asked");
+        // The old command does not stop the restart.
+        output = SampleProcess.Run(folder.Run("run"), "--total-steps", "16", "--stop-file", stop);
+        output.ShouldContain("resumes at step 7");
+        output.ShouldContain("done.");
+    }
+
+    [Theory, InlineData("-5", "Saved checkpoint 5 (manual)"), InlineData("0", "done."), InlineData("", "The stop file is empty"), InlineData("soon", "which is not a step")]
+    public void Another_stop_file_does_not_end_the_run(string text, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        string stop = folder.Run("stop");
+        File.WriteAllText(stop, text);
+        string output = SampleProcess.Run(folder.Run("run"), "--total-steps", "8", "--stop-file", stop);
+        output.ShouldContain(expected);
+        output.ShouldContain("8 batches, ");
+        output.ShouldContain("done.");
+    }
+
+    [Fact]
+    public async Task A_second_process_on_the_run_is_refused_and_told_by_whom()
+    {
+        using var folder = new TemporaryFolder();
+        using SampleProcess first = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000");
+        await first.WaitForTrainingAsync();
+        using SampleProcess second = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000");
+        (int code, string output) = second.WaitForExit();
+        code.ShouldBe(3, output);
+        output.ShouldContain(first.Id.ToString(CultureInfo.InvariantCulture));
+        output.ShouldContain(Environment.MachineName);
+    }
+
+    [Fact]
+    public void A_wrong_option_says_what_to_type()
+    {
+        using var folder = new TemporaryFolder();
+        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "many");
+        (int code, string output) = sample.WaitForExit();
+        code.ShouldBe(2, output);
+        output.ShouldContain("--total-steps 100");
+    }
+}
