@@ -9,7 +9,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers Cairn in a service collection.</summary>
 public static class CairnServiceCollectionExtensions
 {
-    /// <summary>Registers <see cref="CheckpointOptions"/> read from a section by <see cref="CheckpointConfiguration"/>, checked when the host starts, and <see cref="TimeProvider.System"/> where no other is registered.</summary>
+    /// <summary>Registers <see cref="CheckpointOptions"/> read from a section by <see cref="CheckpointConfiguration"/>, checked when the host starts, a <see cref="CheckpointManagerFactory"/>, and <see cref="TimeProvider.System"/> where no other is registered.</summary>
     /// <returns>The same collection.</returns>
     public static IServiceCollection AddCairn(this IServiceCollection services, IConfiguration section)
     {
@@ -17,7 +17,7 @@ public static class CairnServiceCollectionExtensions
         return services.AddCairn(options => CheckpointConfiguration.Bind(section, options));
     }
 
-    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, and <see cref="TimeProvider.System"/> where no other is registered. Several calls add up, the later one winning.</summary>
+    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, a <see cref="CheckpointManagerFactory"/>, and <see cref="TimeProvider.System"/> where no other is registered. Several calls add up, the later one winning.</summary>
     /// <returns>The same collection.</returns>
     public static IServiceCollection AddCairn(this IServiceCollection services, Action<CheckpointOptions> configure)
     {
@@ -26,6 +26,7 @@ public static class CairnServiceCollectionExtensions
         services.AddOptions<CheckpointOptions>().Configure(configure).ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<CheckpointOptions>, CheckpointOptionsValidator>());
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<CheckpointManagerFactory>();
         return services;
     }
 }

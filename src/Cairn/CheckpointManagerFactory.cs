@@ -1,0 +1,13 @@
+using Cairn.State;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Cairn;
+
+/// <summary>Starts the run that the registered <see cref="CheckpointOptions"/> describe. Registered by <c>AddCairn</c>.</summary>
+public sealed class CheckpointManagerFactory(IOptions<CheckpointOptions> options, TimeProvider time, ILoggerFactory? loggers = null)
+{
+    /// <inheritdoc cref="CheckpointManager.StartAsync"/>
+    public Task<CheckpointManager> StartAsync(TrainState train, IEnumerable<IStatePart> parts, CancellationToken cancellationToken = default) =>
+        CheckpointManager.StartAsync(options.Value, train, parts, loggers, time, cancellationToken);
+}
