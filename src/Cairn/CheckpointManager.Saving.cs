@@ -28,8 +28,7 @@ public sealed partial class CheckpointManager
             _logger.Dropped(Train.Step, _engine.UnderWayStep);
             return Report(new SaveReport { Step = Train.Step, Kind = decision.Kind, Reason = decision.Reason, Outcome = SaveOutcome.Dropped });
         }
-        _engine.Wait();
-        Report(_engine.Collect());
+        CollectUnderWay();
         var marker = new Marker
         {
             Step = Train.Step,
@@ -43,6 +42,12 @@ public sealed partial class CheckpointManager
             Files = [],
         };
         return Report(_engine.Save(Live(), marker, started, background));
+    }
+
+    private void CollectUnderWay()
+    {
+        _engine.Wait();
+        Report(_engine.Collect());
     }
 
     private List<(string, StateMap)> Live()

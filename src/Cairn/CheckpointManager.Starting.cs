@@ -39,7 +39,15 @@ public sealed partial class CheckpointManager
         string folder = options.Folder.StartsWith("local:", StringComparison.Ordinal) ? options.Folder["local:".Length..] : options.Folder;
         if (folder.Contains("://", StringComparison.Ordinal))
             throw new StoreException($"'{folder}' is not a folder, and no object store is set up. Give a local or mounted folder.") { Path = folder };
-        return Task.Run(() => Start(new LocalFileSystem(folder), options, train, parts, loggers, time, cancellationToken), cancellationToken);
+        // On the caller's thread: the parts belong to it.
+        try
+        {
+            return Task.FromResult(Start(new LocalFileSystem(folder), options, train, parts, loggers, time, cancellationToken));
+        }
+        catch (Exception e)
+        {
+            return Task.FromException<CheckpointManager>(e);
+        }
     }
 
     /// <summary>As above, over any file system; one that is not a local folder is not locked.</summary>

@@ -41,7 +41,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private StopFileState _stopFile;
     private long _previousStep, _seenSkips, _seenBatch;
     private volatile bool _stopRequested, _signalled, _saveRequested;
-    private bool _stopByFile, _completed, _disposed;
+    private bool _stopByFile, _warm, _completed, _disposed;
     private int _saves, _unsaved;
     private TimeSpan _stall;
     private RunSummary? _summary;
@@ -74,7 +74,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     /// Call after every batch, skipped ones too: saves what is due. Runs on the calling thread and lets training wait only for the copy of its
     /// state (for the whole save when not asynchronous, and for the save before when a checkpoint is due).
     /// </summary>
-    /// <returns><see langword="false"/> when training shall end: all planned steps are made, or it was told to stop. <see cref="Complete"/> then saves the end.</returns>
+    /// <returns><see langword="false"/> when training shall end: all planned steps are made, or it was told to stop. The end is saved by then; <see cref="Complete"/> makes sure of it and sums up.</returns>
     /// <exception cref="CheckpointException">A save failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
     public bool AfterBatch()
     {
@@ -82,14 +82,22 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         JournalSkips();
         _journal.WriteProgress(Train);
         Report(_engine.Collect());
-        _engine.WarmUp(_seenBatch == 0 ? Live() : []);
-        SaveRequests requests = Requests();
-        if (!StopRequested && !Train.IsComplete && Decide(requests) is { } decision)
-            Save(decision, background: _options.Asynchronous);
+        if (!_warm)
+        {
+            _warm = true;
+            _engine.WarmUp(Live());
+        }
+        SaveRequests requests = Requests() | (Train.IsComplete ? SaveRequests.Final : SaveRequests.None);
+        bool ends = StopRequested || Train.IsComplete;
+        // The end is durable before anybody hears of it; should it fail here, Complete tries again.
+        if (ends)
+            CollectUnderWay();
+        if (Decide(requests) is { } decision)
+            Save(decision, background: _options.Asynchronous && !ends);
         _previousStep = Train.Step;
         _seenBatch = Train.Batch;
         _exceptions.Boundary();
-        return !StopRequested && !Train.IsComplete;
+        return !ends;
     }
 
     /// <summary>
@@ -103,8 +111,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         if (_summary is not null)
             return _summary;
         JournalSkips();
-        _engine.Wait();
-        Report(_engine.Collect());
+        CollectUnderWay();
         SaveRequests requests = Requests() | (StopRequested ? SaveRequests.None : SaveRequests.Final);
         if (Decide(requests) is { } decision)
         {
@@ -154,8 +161,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
                 else
                     Complete();
             }
-            _engine.Wait();
-            Report(_engine.Collect());
+            CollectUnderWay();
         }
         finally
         {

@@ -25,8 +25,12 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
             }
             if (report.Error is { } error)
                 json.WriteString("error", error.Message);
+            if (report.Notes.Count == 0)
+                return;
+            json.WriteStartArray("notes");
             foreach (string note in report.Notes)
-                json.WriteString("note", note);
+                json.WriteStringValue(note);
+            json.WriteEndArray();
         });
         foreach (long step in report.Retired)
         {

@@ -41,6 +41,19 @@ public class ReportedCaseTests
     }
 
     [Fact]
+    public async Task The_end_is_durable_before_the_loop_hears_of_it()
+    {
+        var files = new SimulatedFileSystem();
+        var training = new SampleTraining();
+        await using CheckpointManager checkpoints = training.Start(files, new CheckpointOptions { Folder = "run", TotalSteps = 7, HandleSignals = false });
+        do
+            training.Batch();
+        while (checkpoints.AfterBatch());
+        Catalog.Read(files).Entries[0].Step.ShouldBe(7);
+        checkpoints.Complete().Saves.ShouldBe(1, "and it is saved once");
+    }
+
+    [Fact]
     public async Task A_restart_continues_with_the_same_values()
     {
         var files = new SimulatedFileSystem();
