@@ -61,6 +61,9 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     /// <summary>Whether the run was told to stop: by a signal, the stop file, or <see cref="RequestStop"/>.</summary>
     public bool StopRequested => _stopRequested || _signalled || _stopByFile;
 
+    /// <summary>Whether a save is being written in the background now.</summary>
+    public bool IsSaving => _engine.IsBusy;
+
     /// <summary>Raised on the training thread, by the call after a save ended.</summary>
     public event EventHandler<SaveReport>? SaveEnded;
 
