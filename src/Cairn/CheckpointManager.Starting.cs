@@ -68,7 +68,7 @@ public sealed partial class CheckpointManager
             new CommitProtocol(files).Recover();
             RunOpening opening = RunOpening.Decide(files, options, time.GetUtcNow(), cancellationToken);
             long? lastKnown = RunJournal.LastKnownStep(files);
-            IReadOnlyList<string> restored = opening.Source is { } source ? StateRestorer.Restore(source, all, options.ResumeParts) : [];
+            IReadOnlyList<string> restored = opening.Source is { } source ? StateRestorer.Restore(source, all, opening.Parts) : [];
             // Only what could be restored becomes history.
             opening.Record.Save(files);
             var report = new ResumeReport
@@ -77,7 +77,7 @@ public sealed partial class CheckpointManager
                 Source = opening.Source?.Name,
                 Parts = restored,
                 PassedOver = opening.PassedOver,
-                LostSteps = opening.Source is null ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
+                LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
                 Branch = opening.Record.Lineage.Current,
             };
             return new CheckpointManager(files, runLock, options, train, all, opening, report, time, logger);

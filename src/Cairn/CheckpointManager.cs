@@ -16,8 +16,11 @@ namespace Cairn;
 /// <example>
 /// <code>
 /// await using var checkpoints = await CheckpointManager.StartAsync(options, train, parts);
-/// do { … one batch, then train.CompleteStep() or train.SkipBatch(reason) … }
-/// while (checkpoints.AfterBatch());
+/// while (!train.IsComplete &amp;&amp; !checkpoints.StopRequested)
+/// {
+///     … one batch, then train.CompleteStep() or train.SkipBatch(reason) …
+///     checkpoints.AfterBatch();
+/// }
 /// Console.WriteLine(checkpoints.Complete());
 /// </code>
 /// </example>

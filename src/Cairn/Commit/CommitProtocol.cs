@@ -136,9 +136,8 @@ public sealed class CommitProtocol(IFileSystem files)
         string target = RunFolder.Checkpoint(marker.Step);
         if (files.FolderExists(target))
         {
-            var present = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
-            string aside = MoveAside(target);
-            notes.Add($"{target}/ stood in the way ({present.Fault?.ToString() ?? "it belongs to a branch that was left"}) and is now {aside}/");
+            string why = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step).Fault?.ToString() ?? "it belongs to a line that was left";
+            notes.Add($"{target}/ stood in the way ({why}) and is now {MoveAside(target)}/");
         }
         Publish(staged, target, "");
         return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);

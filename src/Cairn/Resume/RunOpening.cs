@@ -7,10 +7,15 @@ namespace Cairn.Resume;
 /// <summary>How a run begins: who it is, what it restores, and what is to be reported.</summary>
 /// <param name="Record">The run, on the branch that it is trained on.</param>
 /// <param name="Source">What to restore; <see langword="null"/> for a fresh start.</param>
+/// <param name="Parts">Names of the parts to restore; empty for all. A run that goes on where it was takes all, whatever it once began with.</param>
+/// <param name="ByChoice">Whether steps above the source are left behind on purpose.</param>
 /// <param name="PassedOver">Newer copies that could not be used.</param>
 /// <param name="Forked">Whether a new branch was opened.</param>
-internal sealed record RunOpening(RunRecord Record, ResumeSource? Source, IReadOnlyList<CheckpointFault> PassedOver, bool Forked)
+internal sealed record RunOpening(
+    RunRecord Record, ResumeSource? Source, IEnumerable<string> Parts, IReadOnlyList<CheckpointFault> PassedOver, bool Forked, bool ByChoice = false)
 {
+    private const string ContextPart = "context";
+
     /// <summary>
     /// Decides. What stands in the run's own folder wins over <see cref="CheckpointOptions.ResumeFrom"/> of another run, so that one
     /// command line starts a run and restarts it. Changes nothing in the store.
@@ -34,9 +39,9 @@ internal sealed record RunOpening(RunRecord Record, ResumeSource? Source, IReadO
         if (forked)
             run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
         if (options.ResumeFrom is not { } path)
-            return new RunOpening(run, null, [], forked);
+            return new RunOpening(run, null, [], [], forked);
         ResumeSource source = ResumeSource.FromPath(path, options.VerifyHashes, cancellationToken);
-        return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, [], forked);
+        return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 
     private static RunOpening Continue(IFileSystem files, RunRecord run, ResumeChoice choice)
@@ -46,7 +51,7 @@ internal sealed record RunOpening(RunRecord Record, ResumeSource? Source, IReadO
         bool forked = choice.PassedOver.Count > 0 && choice.PassedOver.Any(fault => IsAbove(fault, chosen.Step));
         if (forked)
             run = run with { Lineage = run.Lineage.Fork(chosen.Step) };
-        return new RunOpening(run, SourceOf(files, chosen), choice.PassedOver, forked);
+        return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
     }
 
     private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, CancellationToken cancellationToken)
@@ -69,7 +74,7 @@ internal sealed record RunOpening(RunRecord Record, ResumeSource? Source, IReadO
             };
         }
         long newest = catalog.Entries.Where(entry => entry.Marker is { } marker && run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)).Max(entry => entry.Step);
-        if (newest == step)
+        if (newest == step && options.Branch is null)
             return Continue(files, run, choice);
         if (options.Branch is null)
         {
@@ -80,7 +85,10 @@ internal sealed record RunOpening(RunRecord Record, ResumeSource? Source, IReadO
                 Path = files.Root,
             };
         }
-        return new RunOpening(run with { Lineage = run.Lineage.Fork(step, options.Branch) }, SourceOf(files, choice.Chosen), choice.PassedOver, Forked: true);
+        // Without the counters the new line begins at step 0, and nothing of the old one may stand above it.
+        bool counts = options.ResumeParts.Count == 0 || options.ResumeParts.Contains(ContextPart);
+        Lineage lineage = run.Lineage.Fork(counts ? step : 0, options.Branch);
+        return new RunOpening(run with { Lineage = lineage }, SourceOf(files, choice.Chosen), options.ResumeParts, choice.PassedOver, Forked: true, ByChoice: true);
     }
 
     // A damaged run.json is rebuilt from the history that every marker carries.

@@ -1,0 +1,175 @@
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Tests.Storage;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Cairn.Tests.Manager;
+
+/// <summary>However training ends, and whatever asks for a save.</summary>
+public class EndTests
+{
+    readonly SimulatedFileSystem _files = new();
+    readonly SampleTraining _training = new();
+
+    static CheckpointOptions Options => new() { Folder = "run", CheckpointEvery = 100, SnapshotEvery = 0, HandleSignals = false, Asynchronous = false };
+
+    [Fact]
+    public async Task Disposal_after_success_saves_the_end()
+    {
+        await using (CheckpointManager checkpoints = _training.Start(_files, Options))
+            Train(checkpoints, 7);
+        Steps().ShouldBe([7]);
+    }
+
+    [Fact]
+    public async Task Disposal_by_an_exception_in_the_middle_of_a_batch_saves_nothing_that_may_be_torn()
+    {
+        await Should.ThrowAsync<InvalidOperationException>(async () =>
+        {
+            await using CheckpointManager checkpoints = _training.Start(_files, Options);
+            Train(checkpoints, 7);
+            throw new InvalidOperationException("out of memory, say");
+        });
+        Steps().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_last_background_save_is_not_lost_at_disposal()
+    {
+        CheckpointOptions options = Options;
+        options.Asynchronous = true;
+        await using (CheckpointManager checkpoints = _training.Start(_files, options))
+        {
+            Train(checkpoints, 7);
+            checkpoints.RequestSave();
+            checkpoints.AfterBatch();
+        }
+        Steps().ShouldBe([7]);
+    }
+
+    [Fact]
+    public async Task A_request_to_stop_saves_and_ends()
+    {
+        await using CheckpointManager checkpoints = _training.Start(_files, Options);
+        Train(checkpoints, 7);
+        checkpoints.RequestStop();
+        _training.Batch();
+        checkpoints.AfterBatch().ShouldBeFalse();
+        checkpoints.Complete().FinalCheckpoint.ShouldBe("8");
+        Catalog.Read(_files).Entries[0].Marker!.Reason.ShouldBe(SaveReason.Stop);
+        checkpoints.Complete().Saves.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_request_to_save_saves_once_and_goes_on()
+    {
+        await using CheckpointManager checkpoints = _training.Start(_files, Options);
+        checkpoints.RequestSave();
+        Train(checkpoints, 3);
+        Steps().ShouldBe([1]);
+        Catalog.Read(_files).Entries[0].Marker!.Reason.ShouldBe(SaveReason.Manual);
+    }
+
+    [Fact]
+    public async Task A_run_without_a_step_has_no_checkpoint_and_says_so()
+    {
+        await using CheckpointManager checkpoints = _training.Start(_files, Options);
+        _training.Batch(overflow: true);
+        checkpoints.AfterBatch();
+        checkpoints.Complete().ToString().ShouldContain("No checkpoint was saved");
+        Steps().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Switched_off_it_saves_nothing_and_still_resumes()
+    {
+        await using (CheckpointManager checkpoints = _training.Start(_files, Options))
+            Train(checkpoints, 7);
+        CheckpointOptions off = Options;
+        off.Enabled = false;
+        var second = new SampleTraining();
+        await using (CheckpointManager checkpoints = second.Start(_files, off))
+        {
+            checkpoints.Resume.Step.ShouldBe(7);
+            second.Batch();
+            checkpoints.AfterBatch();
+            checkpoints.Complete();
+        }
+        Steps().ShouldBe([7]);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_by_the_clock_is_due_when_its_time_has_gone_by()
+    {
+        var time = new FakeTimeProvider();
+        CheckpointOptions options = Options;
+        options.CheckpointEvery = null;
+        options.CheckpointInterval = TimeSpan.FromMinutes(10);
+        await using CheckpointManager checkpoints = CheckpointManager.Start(_files, options, _training.Train, [_training.Weights], time: time, cancellationToken: TestContext.Current.CancellationToken);
+        for (int minute = 1; minute <= 25; minute++)
+        {
+            time.Advance(TimeSpan.FromMinutes(1));
+            _training.Batch();
+            checkpoints.AfterBatch();
+        }
+        Steps().ShouldBe([20, 10]);
+    }
+
+    [Fact]
+    public async Task A_checkpoint_waits_for_the_save_before_it_and_a_snapshot_is_dropped_and_said_so()
+    {
+        using var gate = new GatedFileSystem(_files);
+        var options = new CheckpointOptions { Folder = "run", CheckpointEvery = 3, SnapshotEvery = 1, HandleSignals = false };
+        await using CheckpointManager checkpoints = _training.Start(gate, options);
+        var reports = new List<(SaveOutcome, SaveKind, long)>();
+        checkpoints.SaveEnded += (_, report) => reports.Add((report.Outcome, report.Kind, report.Step));
+        gate.Close();
+        Train(checkpoints, 2);
+        reports.ShouldBe([(SaveOutcome.Dropped, SaveKind.Snapshot, 2)]);
+        _ = Task.Run(gate.Open, TestContext.Current.CancellationToken);
+        Train(checkpoints, 3);
+        checkpoints.Complete();
+        reports.ShouldBe([(SaveOutcome.Dropped, SaveKind.Snapshot, 2), (SaveOutcome.Saved, SaveKind.Snapshot, 1), (SaveOutcome.Saved, SaveKind.Checkpoint, 3)]);
+    }
+
+    [Fact]
+    public async Task Retention_keeps_the_newest_and_what_was_left_behind_on_another_branch()
+    {
+        CheckpointOptions options = Options;
+        options.CheckpointEvery = 10;
+        options.KeepLast = 2;
+        await using (CheckpointManager checkpoints = _training.Start(_files, options))
+            Train(checkpoints, 50);
+        Steps().ShouldBe([50, 40]);
+        options.ResumeFrom = "40";
+        options.Branch = "other";
+        var second = new SampleTraining();
+        await using (CheckpointManager checkpoints = second.Start(_files, options))
+        {
+            while (second.Train.Step < 49)
+            {
+                second.Batch();
+                checkpoints.AfterBatch();
+            }
+        }
+        Steps().ShouldBe([50, 49, 40]);
+        (await CheckReadableAsync()).ShouldBe(49);
+    }
+
+    async Task<long> CheckReadableAsync()
+    {
+        await using CheckpointManager checkpoints = new SampleTraining().Start(_files, Options);
+        return checkpoints.Resume.Step;
+    }
+
+    void Train(CheckpointManager checkpoints, long until)
+    {
+        while (_training.Train.Step < until)
+        {
+            _training.Batch();
+            checkpoints.AfterBatch();
+        }
+    }
+
+    IEnumerable<long> Steps() => Catalog.Read(_files).Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step);
+}

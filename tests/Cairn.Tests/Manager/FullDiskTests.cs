@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using Cairn.Commit;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Tests.Manager;
+
+/// <summary>A real file system that really is full: a small tmpfs, filled so that the save fails at another file each time.</summary>
+public class FullDiskTests
+{
+    const int TensorBytes = 1 << 20;
+    const int DiskBytes = 64 << 20;
+
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task A_full_disk_costs_the_save_and_not_the_run_nor_the_last_good_copy(bool asynchronous)
+    {
+        using var folder = new TemporaryFolder();
+        using Tmpfs disk = Tmpfs.Mount(folder.Path, DiskBytes);
+        var files = new LocalFileSystem(folder["run"]);
+        var train = new TrainState();
+        LargePart[] parts = [new("model"), new("optimizer"), new("extra")];
+        var options = new CheckpointOptions { Folder = folder["run"], CheckpointEvery = 10, SnapshotEvery = 0, Asynchronous = asynchronous, HandleSignals = false };
+        await using CheckpointManager checkpoints = CheckpointManager.Start(files, options, train, parts, cancellationToken: TestContext.Current.CancellationToken);
+        var reports = new List<SaveReport>();
+        checkpoints.SaveEnded += (_, report) => reports.Add(report);
+        Train(10);
+        reports[^1].Outcome.ShouldBe(SaveOutcome.Saved);
+
+        string ballast = folder["ballast"];
+        int failed = 0;
+        // From no room at all to room for all but the last file.
+        for (long room = 0; room <= 3 * TensorBytes; room += TensorBytes / 2)
+        {
+            long last = reports.Last(report => report.Outcome == SaveOutcome.Saved).Step;
+            Fill(ballast, files.AvailableBytes()!.Value - room);
+            Train(10);
+            reports[^1].Outcome.ShouldBe(SaveOutcome.Failed, $"with {room} bytes of room");
+            failed++;
+            reports[^1].Error!.Message.ShouldContain("room");
+            Newest(files).ShouldBe(last);
+            File.Delete(ballast);
+            Train(10);
+            reports[^1].Outcome.ShouldBe(SaveOutcome.Saved, $"once there is room again, after {room}");
+            Newest(files).ShouldBe(train.Step);
+            foreach (string old in Directory.GetDirectories(folder["run"]).Where(path => long.TryParse(Path.GetFileName(path), out long step) && step < train.Step))
+                Directory.Delete(old, recursive: true);
+        }
+        failed.ShouldBe(7);
+        (await File.ReadAllTextAsync(folder["run/journal.jsonl"], TestContext.Current.CancellationToken)).ShouldContain("\"failed\"");
+
+        void Train(int steps)
+        {
+            for (int i = 0; i < steps; i++)
+            {
+                train.CompleteStep();
+                checkpoints.AfterBatch().ShouldBeTrue();
+                SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+            }
+            train.SkipBatch("test");
+            checkpoints.AfterBatch();
+        }
+    }
+
+    [Fact]
+    public void A_disk_that_fills_up_between_the_check_and_the_write_is_an_error_of_that_save_too()
+    {
+        using var folder = new TemporaryFolder();
+        using Tmpfs disk = Tmpfs.Mount(folder.Path, 16 << 20);
+        var files = new LocalFileSystem(folder.Path);
+        // A planned length beyond the disk: the reservation fails before a byte is written.
+        Should.Throw<IOException>(() => files.OpenWrite("large", 32 << 20));
+        files.FileExists("large").ShouldBeFalse();
+    }
+
+    static long Newest(LocalFileSystem files) =>
+        Cairn.Resume.ResumeLadder.Choose(files, Catalog.Read(files), RunRecord.Load(files)!, verifyHashes: true).Chosen!.Step;
+
+    static void Fill(string path, long bytes)
+    {
+        using FileStream file = File.Create(path);
+        byte[] block = new byte[1 << 16];
+        try
+        {
+            for (long left = bytes; left > 0; left -= block.Length)
+                file.Write(block, 0, (int)Math.Min(left, block.Length));
+        }
+        catch (IOException)
+        {
+            // Full is what it should be.
+        }
+    }
+
+    sealed class LargePart(string name) : IStatePart
+    {
+        readonly byte[] _bytes = new byte[TensorBytes];
+
+        public string Name => name;
+        public StateMap Capture() => new() { { "t", new MemoryTensor(TensorType.U8, [TensorBytes], _bytes) } };
+        public void Check(StateMap saved, RestoreProblems problems) { }
+        public void Restore(StateMap saved) => ((StateTensor)saved["t"]).CopyTo(0, _bytes);
+    }
+
+    /// <summary>Needs the right to mount. Where it is missing the test fails on a build server and is left out elsewhere.</summary>
+    sealed class Tmpfs(string path) : IDisposable
+    {
+        public static Tmpfs Mount(string path, long bytes)
+        {
+            if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", $"size={bytes}", "tmpfs", path) != 0)
+            {
+                const string Why = "A small tmpfs cannot be mounted here. Run the tests as root on Linux: sudo ./test.sh";
+                if (Environment.GetEnvironmentVariable("CI") == "true")
+                    Assert.Fail(Why);
+                Assert.Skip(Why);
+            }
+            return new Tmpfs(path);
+        }
+
+        public void Dispose() => Run("umount", path);
+
+        static int Run(string program, params string[] arguments)
+        {
+            using Process process = Process.Start(program, arguments);
+            process.WaitForExit();
+            return process.ExitCode;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using Cairn.State;
+using Cairn.Storage;
+using Cairn.Tests.Manager;
+
+namespace Cairn.Tests.Resume;
+
+/// <summary>What a run starts from, and what it refuses to start from.</summary>
+public class StartTests
+{
+    [Fact]
+    public async Task Weights_alone_are_taken_from_another_run_for_fine_tuning()
+    {
+        using var folder = new TemporaryFolder();
+        float weights = await TrainAsync(folder["first"], 10);
+        CheckpointOptions options = Options(folder["second"]);
+        options.ResumeFrom = folder["first"];
+        options.ResumeParts = ["model"];
+        var training = new SampleTraining();
+        await using (CheckpointManager checkpoints = training.Start(new LocalFileSystem(folder["second"]), options))
+        {
+            training.Weights.Value.ShouldBe(weights);
+            (training.Train.Step, checkpoints.Resume.Parts.Single()).ShouldBe((0, "model"));
+            training.Batch();
+            checkpoints.AfterBatch();
+        }
+        // The same command line again: what stands in the run's own folder wins.
+        var again = new SampleTraining();
+        await using CheckpointManager restarted = again.Start(new LocalFileSystem(folder["second"]), options);
+        restarted.Resume.Step.ShouldBe(1);
+        restarted.Resume.Parts.ShouldBe(["model", "context"]);
+    }
+
+    [Fact]
+    public async Task A_branch_from_an_older_step_is_asked_for_by_name_and_the_same_command_goes_on_with_it()
+    {
+        using var folder = new TemporaryFolder();
+        await TrainAsync(folder.Path, 10);
+        await TrainAsync(folder.Path, 20);
+        CheckpointOptions options = Options(folder.Path);
+        options.ResumeFrom = "10";
+        Should.Throw<CheckpointException>(() => Start(folder, options)).Message.ShouldContain("name the new branch");
+        options.Branch = "colder";
+        await using (CheckpointManager checkpoints = Start(folder, options, out SampleTraining training))
+        {
+            (checkpoints.Resume.Step, checkpoints.Resume.Branch.Name).ShouldBe((10, "colder"));
+            training.Batch();
+            checkpoints.AfterBatch();
+        }
+        await using (CheckpointManager checkpoints = Start(folder, options))
+            checkpoints.Resume.Step.ShouldBe(11);
+        await using (CheckpointManager checkpoints = Start(folder, Options(folder.Path)))
+            checkpoints.Resume.Step.ShouldBe(11, "the newer step 20 was left behind");
+        Directory.Exists(folder["20"]).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_state_that_does_not_fit_is_refused_with_all_that_does_not_and_nothing_is_changed()
+    {
+        using var folder = new TemporaryFolder();
+        await TrainAsync(folder.Path, 10);
+        var train = new TrainState();
+        var weights = new WeightsPart();
+        StateMismatchException error = Should.Throw<StateMismatchException>(() => CheckpointManager.Start(
+            new LocalFileSystem(folder.Path), Options(folder.Path), train, [weights, new Named("ema"), new Named("sampler")]));
+        error.Problems.Missing.ShouldBe(["part 'ema'", "part 'sampler'"]);
+        (weights.Value, train.Step).ShouldBe((1f, 0L));
+        // The lock was let go.
+        await using CheckpointManager checkpoints = Start(folder, Options(folder.Path));
+    }
+
+    [Fact]
+    public void Two_parts_of_one_name_are_refused() =>
+        Should.Throw<ArgumentException>(() => CheckpointManager.Start(new Storage.SimulatedFileSystem(), Options("run"), new TrainState(), [new Named("a"), new Named("a")])).Message.ShouldContain("'a'");
+
+    [Fact]
+    public async Task A_second_manager_on_one_run_is_refused_with_process_and_host()
+    {
+        using var folder = new TemporaryFolder();
+        await using CheckpointManager first = Start(folder, Options(folder.Path));
+        RunLockedException error = Should.Throw<RunLockedException>(() => Start(folder, Options(folder.Path)));
+        error.Message.ShouldContain(Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        error.Message.ShouldContain(Environment.MachineName);
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_written_fails_before_the_first_step()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["file"], "");
+        Should.Throw<StoreException>(() => CheckpointManager.Start(new LocalFileSystem(folder["file/run"]), Options("run"), new TrainState(), []));
+    }
+
+    [Theory, InlineData("99", "there is no such checkpoint"), InlineData("/nowhere/at/all", "there is no folder")]
+    public async Task A_start_from_what_is_not_there_says_what_is(string from, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        if (from == "99")
+            await TrainAsync(folder.Path, 10);
+        CheckpointOptions options = Options(folder.Path);
+        options.ResumeFrom = from;
+        Should.Throw<CheckpointException>(() => Start(folder, options)).Message.ShouldContain(expected);
+    }
+
+    static CheckpointOptions Options(string folder) => new() { Folder = folder, CheckpointEvery = 1000, HandleSignals = false, Asynchronous = false };
+
+    static CheckpointManager Start(TemporaryFolder folder, CheckpointOptions options) => Start(folder, options, out _);
+
+    static CheckpointManager Start(TemporaryFolder folder, CheckpointOptions options, out SampleTraining training)
+    {
+        training = new SampleTraining();
+        return training.Start(new LocalFileSystem(folder.Path), options);
+    }
+
+    static async Task<float> TrainAsync(string folder, long until)
+    {
+        var training = new SampleTraining();
+        await using CheckpointManager checkpoints = training.Start(new LocalFileSystem(folder), Options(folder));
+        while (training.Train.Step < until)
+        {
+            training.Batch();
+            checkpoints.AfterBatch();
+        }
+        checkpoints.Complete();
+        return training.Weights.Value;
+    }
+
+    sealed class Named(string name) : IStatePart
+    {
+        public string Name => name;
+        public StateMap Capture() => [];
+        public void Check(StateMap saved, RestoreProblems problems) { }
+        public void Restore(StateMap saved) { }
+    }
+}
