@@ -147,7 +147,7 @@ public sealed record Marker
     private static T Named<T>(JsonElement json, string property) where T : struct, Enum
     {
         string text = Text(json, property);
-        return Enum.TryParse(text, ignoreCase: true, out T value) && NameOf(value) == text ? value : throw new FormatException($"'{text}' is no {property}");
+        return Enum.TryParse(text, ignoreCase: true, out T value) && Enum.IsDefined(value) && NameOf(value) == text ? value : throw new FormatException($"'{text}' is no {property}");
     }
 
     private static string Text(JsonElement json, string name) =>
