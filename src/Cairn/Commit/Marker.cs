@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using Cairn.Layouts;
 using Cairn.Policies;
+using Cairn.Ranks;
 using Cairn.State;
 
 namespace Cairn.Commit;
@@ -45,6 +46,8 @@ public sealed record Marker
     public long? Parent { get; init; }
     /// <summary>When the state was captured.</summary>
     public required DateTimeOffset Time { get; init; }
+    /// <summary>The world that saved it.</summary>
+    public World World { get; init; } = World.Single;
     /// <summary>The counters of the run at this step.</summary>
     public required StateMap Train { get; init; }
     /// <summary>Every other file of the folder.</summary>
@@ -72,6 +75,12 @@ public sealed record Marker
             if (Parent is { } parent)
                 json.WriteNumber("parent", parent);
             json.WriteString("time", Time);
+            json.WriteStartObject("world");
+            json.WriteNumber("tp", World.Tp);
+            json.WriteNumber("pp", World.Pp);
+            json.WriteNumber("dp", World.Dp);
+            json.WriteNumber("zo", World.Zo);
+            json.WriteEndObject();
             json.WritePropertyName("train");
             json.WriteRawValue(ValuesWriter.Write(Train, indented: false).Json.Span);
             json.WriteStartArray("files");
@@ -127,9 +136,16 @@ public sealed record Marker
             Lineage = LineageJson.Read(json),
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
             Time = json.GetProperty("time").GetDateTimeOffset(),
+            World = json.TryGetProperty("world", out JsonElement world) ? ReadWorld(world) : World.Single,
             Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),
             Files = [.. json.GetProperty("files").EnumerateArray().Select(ReadFile)],
         };
+    }
+
+    private static World ReadWorld(JsonElement json)
+    {
+        var world = new World(json.GetProperty("tp").GetInt32(), json.GetProperty("pp").GetInt32(), json.GetProperty("dp").GetInt32(), json.GetProperty("zo").GetInt32());
+        return world is { Tp: > 0, Pp: > 0, Dp: > 0, Zo: > 0 } ? world : throw new FormatException($"{world} has a size below 1");
     }
 
     private static MarkedFile ReadFile(JsonElement json)
