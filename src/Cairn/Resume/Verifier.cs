@@ -34,19 +34,25 @@ public static class Verifier
 
     private static string? FaultOf(IFileSystem files, string path, MarkedFile marked, CancellationToken cancellationToken)
     {
-        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        byte[] current = ArrayPool<byte>.Shared.Rent(BlockBytes), next = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
             using IReadableFile file = files.OpenRead(path);
             var hash = new XxHash128();
+            int ready = Read(file, 0, marked.Length, current);
             for (long offset = 0; offset < marked.Length;)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int read = file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, marked.Length - offset)));
-                if (read == 0)
+                if (ready == 0)
                     return $"the file ends after {offset} of {marked.Length} bytes";
-                hash.Append(block.AsSpan(0, read));
-                offset += read;
+                // The next block is read while this one is hashed; the last needs no other thread.
+                long after = offset + ready;
+                byte[] block = next;
+                Task<int>? reading = after < marked.Length ? Task.Run(() => Read(file, after, marked.Length, block), CancellationToken.None) : null;
+                hash.Append(current.AsSpan(0, ready));
+                offset = after;
+                ready = reading?.GetAwaiter().GetResult() ?? 0;
+                (current, next) = (next, current);
             }
             string found = Convert.ToHexStringLower(hash.GetCurrentHash());
             return found == marked.Hash ? null : $"the file was altered: its hash is {found} instead of {marked.Hash}";
@@ -57,7 +63,11 @@ public static class Verifier
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(block);
+            ArrayPool<byte>.Shared.Return(current);
+            ArrayPool<byte>.Shared.Return(next);
         }
     }
+
+    private static int Read(IReadableFile file, long offset, long length, byte[] block) =>
+        file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, length - offset)));
 }

@@ -1,0 +1,259 @@
+using System.Diagnostics;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using Cairn.Bench;
+using Cairn.Capture;
+using Cairn.Commit;
+using Cairn.Formats.Safetensors;
+using Cairn.Layouts;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.State;
+using Cairn.Storage;
+using Microsoft.Win32.SafeHandles;
+
+// bench [folder] [MiB] [rounds]
+string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
+long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 512) << 20;
+int rounds = args.Length > 2 ? int.Parse(args[2], null) : 5;
+const int Block = 8 << 20;
+Directory.CreateDirectory(folder);
+try
+{
+    using var state = new LargeState(bytes);
+    Console.WriteLine($"{state.Bytes >> 20} MiB in {state.Tensors.Count} tensors, {Environment.ProcessorCount} processors, {rounds} rounds, {folder}");
+    Stall();
+    Allocations();
+    Scan();
+    Save(SaveKind.Checkpoint);
+    Save(SaveKind.Snapshot);
+    Load();
+    CatalogOfMany();
+
+    void Stall()
+    {
+        using var pool = new StagingPool();
+        var capture = new StateCapture(pool);
+        using var copy = new LargeState(bytes, seed: 2);
+        Measure.Compare("stall: capture against memcpy", state.Bytes, rounds * 3,
+            () => Measure.Time(() => ParallelCopy(state, copy)),
+            () =>
+            {
+                CapturedState? captured = null;
+                TimeSpan time = Measure.Time(() => captured = capture.Capture([("model", state.Model)]));
+                captured!.Dispose();
+                return time;
+            });
+    }
+
+    void Allocations()
+    {
+        using var pool = new StagingPool();
+        var capture = new StateCapture(pool);
+        capture.Capture([("model", state.Model)]).Dispose();
+        long before = GC.GetTotalAllocatedBytes(precise: true), native = pool.Capacity;
+        capture.Capture([("model", state.Model)]).Dispose();
+        Console.WriteLine($"{"second capture allocates",-44} {GC.GetTotalAllocatedBytes(precise: true) - before} managed bytes, {pool.Capacity - native} native bytes");
+    }
+
+    void Scan()
+    {
+        var hash = new XxHash128();
+        Measure.Compare("hash and scan against reading memory", state.Bytes, rounds,
+            () => Measure.Time(() => Each(block => Sum(block))),
+            () => Measure.Time(() => Each(block =>
+            {
+                hash.Append(block);
+                NonFinite.IsIn(block, TensorType.F32);
+            })));
+    }
+
+    void Save(SaveKind kind)
+    {
+        var files = new LocalFileSystem(Path.Combine(folder, kind.ToString()));
+        files.CreateFolder("");
+        var protocol = new CommitProtocol(files);
+        long step = 0;
+        string raw = Path.Combine(folder, "raw");
+        // The replaced snapshot's files are recycled from the third one on.
+        for (int i = 0; kind == SaveKind.Snapshot && i < 3; i++)
+            protocol.Save(MarkerOf(kind, ++step), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true);
+        Measure.Compare($"durable {kind.ToString().ToLowerInvariant()} against raw write and fsync", state.Bytes, rounds,
+            () =>
+            {
+                if (kind == SaveKind.Checkpoint)
+                    File.Delete(raw);
+                return Measure.Time(() => RawWrite(raw));
+            },
+            () =>
+            {
+                TimeSpan time = Measure.Time(() => protocol.Save(MarkerOf(kind, ++step), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true));
+                if (kind == SaveKind.Checkpoint)
+                    protocol.Retire(step);
+                return time;
+            });
+        File.Delete(raw);
+    }
+
+    void Load()
+    {
+        var files = new LocalFileSystem(Path.Combine(folder, "load"));
+        files.CreateFolder("");
+        new CommitProtocol(files).Save(MarkerOf(SaveKind.Checkpoint, 1), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true);
+        string path = Path.Combine(files.Root, "1", "model_tp0_pp0.safetensors");
+        using var target = new LargeState(bytes, seed: 3);
+        foreach (bool cold in (bool[])[false, true])
+        {
+            Measure.Compare($"load into tensors, {(cold ? "cold" : "warm")}, against raw read", state.Bytes, rounds,
+                () =>
+                {
+                    Forget(cold);
+                    return Measure.Time(() => RawRead(path, target));
+                },
+                () =>
+                {
+                    Forget(cold);
+                    return Measure.Time(() => Fill(files, target));
+                });
+            Measure.Compare($"verify and load, {(cold ? "cold" : "warm")}, against raw read", state.Bytes, rounds,
+                () =>
+                {
+                    Forget(cold);
+                    return Measure.Time(() => RawRead(path, target));
+                },
+                () =>
+                {
+                    Forget(cold);
+                    return Measure.Time(() =>
+                    {
+                        if (Verifier.Verify(files, Catalog.Read(files).Entries[0]) is { } fault)
+                            throw new InvalidOperationException(fault.ToString());
+                        Fill(files, target);
+                    });
+                });
+        }
+    }
+
+    void CatalogOfMany()
+    {
+        const int Many = 10_000;
+        var files = new LocalFileSystem(Path.Combine(folder, "many"));
+        for (int step = 1; step <= Many; step++)
+        {
+            files.CreateFolder(RunFolder.Checkpoint(step));
+            files.Append($"{RunFolder.Checkpoint(step)}/{Marker.FileName(step)}", MarkerOf(SaveKind.Checkpoint, step).ToBytes(), durable: false);
+        }
+        double[] open = new double[rounds], all = new double[rounds];
+        for (int round = 0; round < rounds; round++)
+        {
+            Catalog catalog = null!;
+            open[round] = Measure.Time(() => _ = (catalog = Catalog.Read(files)).Entries[0].Marker).TotalMilliseconds;
+            all[round] = Measure.Time(() =>
+            {
+                if (catalog.Entries.Count(entry => entry.Marker is not null) != Many)
+                    throw new InvalidOperationException("A marker was not read");
+            }).TotalMilliseconds;
+        }
+        Console.WriteLine($"{"catalog of 10,000 checkpoints",-44} open, newest marker read: {Measure.Median(open):0.0} ms; all markers read: {Measure.Median(all):0.0} ms");
+    }
+
+    void Each(Action<ReadOnlySpan<byte>> visit)
+    {
+        foreach (NativeTensor tensor in state.Tensors)
+        {
+            for (long at = 0; at < tensor.ByteLength; at += Block)
+                visit(tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at)));
+        }
+    }
+
+    void RawWrite(string path)
+    {
+        using SafeFileHandle handle = File.OpenHandle(path, File.Exists(path) ? FileMode.Open : FileMode.CreateNew, FileAccess.Write, FileShare.Read, FileOptions.None, File.Exists(path) ? 0 : state.Bytes);
+        long offset = 0;
+        Each(block =>
+        {
+            RandomAccess.Write(handle, block, offset);
+            offset += block.Length;
+        });
+        RandomAccess.FlushToDisk(handle);
+    }
+}
+finally
+{
+    Directory.Delete(folder, recursive: true);
+}
+
+static Marker MarkerOf(SaveKind kind, long step) => new()
+{
+    Step = step,
+    Kind = kind,
+    Reason = SaveReason.Manual,
+    Run = "bench",
+    Lineage = Lineage.New,
+    Time = DateTimeOffset.UnixEpoch,
+    Train = [],
+    Files = [],
+};
+
+static void ParallelCopy(LargeState from, LargeState to)
+{
+    const int Chunk = 4 << 20;
+    List<(NativeTensor From, NativeTensor To, long At)> chunks = [];
+    for (int i = 0; i < from.Tensors.Count; i++)
+    {
+        for (long at = 0; at < from.Tensors[i].ByteLength; at += Chunk)
+            chunks.Add((from.Tensors[i], to.Tensors[i], at));
+    }
+    Parallel.ForEach(chunks, chunk =>
+    {
+        int length = (int)Math.Min(Chunk, chunk.From.ByteLength - chunk.At);
+        chunk.From.Span(chunk.At, length).CopyTo(chunk.To.Span(chunk.At, length));
+    });
+}
+
+static ulong Sum(ReadOnlySpan<byte> block)
+{
+    var total = System.Numerics.Vector<ulong>.Zero;
+    foreach (System.Numerics.Vector<ulong> value in MemoryMarshal.Cast<byte, System.Numerics.Vector<ulong>>(block))
+        total += value;
+    return total[0];
+}
+
+static void RawRead(string path, LargeState target)
+{
+    using SafeFileHandle handle = File.OpenHandle(path);
+    long offset = 0;
+    foreach (NativeTensor tensor in target.Tensors)
+    {
+        for (long at = 0; at < tensor.ByteLength;)
+        {
+            int read = RandomAccess.Read(handle, tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at)), offset);
+            if (read == 0)
+                throw new EndOfStreamException(path);
+            at += read;
+            offset += read;
+        }
+    }
+}
+
+static void Fill(LocalFileSystem files, LargeState target)
+{
+    using SafetensorsFile file = SafetensorsFile.Open(files, "1/model_tp0_pp0.safetensors");
+    int i = 0;
+    foreach ((_, StateTensor saved) in target.Model.Select(entry => (entry.Key, file.Tensors[entry.Key])))
+    {
+        NativeTensor tensor = target.Tensors[i++];
+        for (long at = 0; at < tensor.ByteLength; at += Block)
+            saved.CopyTo(at, tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at)));
+    }
+}
+
+// Drops the page cache; needs root, and is left out where it is not allowed.
+static void Forget(bool cold)
+{
+    if (!cold)
+        return;
+    using Process sync = Process.Start("sync");
+    sync.WaitForExit();
+    File.WriteAllText("/proc/sys/vm/drop_caches", "1");
+}
