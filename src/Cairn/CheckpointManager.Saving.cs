@@ -29,19 +29,45 @@ public sealed partial class CheckpointManager
             return Report(new SaveReport { Step = Train.Step, Kind = decision.Kind, Reason = decision.Reason, Outcome = SaveOutcome.Dropped });
         }
         CollectUnderWay();
-        var marker = new Marker
+        SaveReport? report;
+        try
         {
-            Step = Train.Step,
-            Kind = decision.Kind,
-            Reason = decision.Reason,
-            Run = _run.Id,
-            Lineage = _run.Lineage,
-            Parent = Resume.IsFresh ? null : Resume.Step,
-            Time = _time.GetUtcNow(),
-            Train = Train.Capture(),
-            Files = [],
-        };
-        return Report(_engine.Save(Live(), marker, started, background));
+            report = _engine.Save(Live(), MarkerOf(decision), started, background);
+        }
+        catch (Exception e)
+        {
+            // No memory for the copy, or a part that cannot be captured: this save is lost, not the run.
+            report = new SaveReport { Step = Train.Step, Kind = decision.Kind, Reason = decision.Reason, Outcome = SaveOutcome.Failed, Error = e, Stall = _time.GetElapsedTime(started) };
+        }
+        return Report(report);
+    }
+
+    private Marker MarkerOf(SaveDecision decision) => new()
+    {
+        Step = Train.Step,
+        Kind = decision.Kind,
+        Reason = decision.Reason,
+        Run = _run.Id,
+        Lineage = _run.Lineage,
+        Parent = Resume.IsFresh ? null : Resume.Step,
+        Time = _time.GetUtcNow(),
+        Train = Train.Capture(),
+        Files = [],
+    };
+
+    private void WarmUp()
+    {
+        if (_warm)
+            return;
+        _warm = true;
+        try
+        {
+            _engine.WarmUp(Live());
+        }
+        catch (CheckpointException)
+        {
+            // A part that cannot be captured is reported by the save that needs it.
+        }
     }
 
     private void CollectUnderWay()

@@ -70,7 +70,8 @@ public sealed partial class CheckpointManager
             long? lastKnown = RunJournal.LastKnownStep(files);
             IReadOnlyList<string> restored = opening.Source is { } source ? StateRestorer.Restore(source, all, opening.Parts) : [];
             // Only what could be restored becomes history.
-            opening.Record.Save(files);
+            if (opening.IsNews)
+                opening.Record.Save(files);
             var report = new ResumeReport
             {
                 Step = train.Step,
@@ -82,9 +83,11 @@ public sealed partial class CheckpointManager
             };
             return new CheckpointManager(files, runLock, options, train, all, opening, report, time, logger);
         }
-        catch
+        catch (Exception e)
         {
             runLock?.Dispose();
+            if (e is IOException or UnauthorizedAccessException)
+                throw Unusable(files, e);
             throw;
         }
     }
@@ -197,7 +200,7 @@ public sealed partial class CheckpointManager
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             runLock?.Dispose();
-            throw new StoreException($"{files.Root} cannot be used: {e.Message} Check Folder and its permissions.", e) { Path = files.Root };
+            throw Unusable(files, e);
         }
         catch
         {
@@ -205,6 +208,9 @@ public sealed partial class CheckpointManager
             throw;
         }
     }
+
+    private static StoreException Unusable(IFileSystem files, Exception e) =>
+        new($"{files.Root} cannot be used: {e.Message} Check Folder, its permissions and free space.", e) { Path = files.Root };
 
     private static IStatePart[] WithContext(TrainState train, IEnumerable<IStatePart> parts)
     {

@@ -44,7 +44,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private StopFileState _stopFile;
     private long _previousStep, _seenSkips, _seenBatch;
     private volatile bool _stopRequested, _signalled, _saveRequested;
-    private bool _stopByFile, _warm, _completed, _disposed;
+    private bool _stopByFile, _warm, _endSeen, _completed, _disposed;
     private int _saves, _unsaved;
     private TimeSpan _stall;
     private RunSummary? _summary;
@@ -88,18 +88,17 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         JournalSkips();
         _journal.WriteProgress(Train);
         Report(_engine.Collect());
-        if (!_warm)
-        {
-            _warm = true;
-            _engine.WarmUp(Live());
-        }
+        WarmUp();
         SaveRequests requests = Requests() | (Train.IsComplete ? SaveRequests.Final : SaveRequests.None);
         bool ends = StopRequested || Train.IsComplete;
-        // The end is durable before anybody hears of it; should it fail here, Complete tries again.
-        if (ends)
+        // The end is durable before anybody hears of it, once: whoever trains on all the same is saved as before.
+        // Should it fail here, Complete tries again.
+        bool savesEnd = ends && !_endSeen;
+        _endSeen |= ends;
+        if (savesEnd)
             CollectUnderWay();
-        if (Decide(requests) is { } decision)
-            Save(decision, background: _options.Asynchronous && !ends);
+        if (Decide(savesEnd ? requests : requests & SaveRequests.Manual) is { } decision)
+            Save(decision, background: _options.Asynchronous && !savesEnd);
         _previousStep = Train.Step;
         _seenBatch = Train.Batch;
         _exceptions.Boundary();

@@ -23,6 +23,20 @@ public class StopTests
     }
 
     [Fact]
+    public async Task A_second_interrupt_ends_at_once()
+    {
+        using var folder = new TemporaryFolder();
+        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000");
+        await sample.WaitForAsync("batch 20/");
+        sample.Signal("INT");
+        await sample.WaitForAsync("Told to stop");
+        sample.Signal("INT");
+        (int code, string output) = sample.WaitForExit();
+        code.ShouldNotBe(0, output);
+        output.ShouldNotContain("stopped as asked");
+    }
+
+    [Fact]
     public void A_stop_file_is_obeyed_at_its_step_or_after()
     {
         using var folder = new TemporaryFolder();

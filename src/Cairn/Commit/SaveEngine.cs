@@ -14,6 +14,9 @@ namespace Cairn.Commit;
 /// </summary>
 internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time) : IDisposable
 {
+    /// <summary>Name of the thread that writes in the background.</summary>
+    public const string WriterName = "Cairn writer";
+
     private readonly CommitProtocol _protocol = new(files);
     private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
     private readonly StagingPool _pool = new();
@@ -84,7 +87,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
                 report = Guarded(() => CairnLayout.Plan(captured.Parts), marker, started, stall);
             done.SetResult(report);
         })
-        { Name = "Cairn writer", IsBackground = false };
+        { Name = WriterName, IsBackground = false };
         _inFlight = done.Task;
         writer.Start();
         return null;

@@ -14,6 +14,9 @@ namespace Cairn.Resume;
 internal sealed record RunOpening(
     RunRecord Record, ResumeSource? Source, IEnumerable<string> Parts, IReadOnlyList<CheckpointFault> PassedOver, bool Forked, bool ByChoice = false)
 {
+    /// <summary>Whether <c>run.json</c> says something else, or nothing yet.</summary>
+    public bool IsNews { get; private init; }
+
     private const string ContextPart = "context";
 
     /// <summary>
@@ -24,7 +27,13 @@ internal sealed record RunOpening(
     public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, CancellationToken cancellationToken)
     {
         Catalog catalog = Catalog.Read(files);
-        RunRecord run = Load(files, catalog) ?? RunRecord.New(now);
+        (RunRecord? stored, RunRecord? rebuilt) = Load(files, catalog);
+        RunOpening opening = Decide(files, catalog, stored ?? rebuilt ?? RunRecord.New(now), options, cancellationToken);
+        return opening with { IsNews = opening.Record != stored };
+    }
+
+    private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, CancellationToken cancellationToken)
+    {
         if (options.ResumeFrom is { } from && StepOf(files, from) is { } step)
             return Rewind(files, catalog, run, options, step, cancellationToken);
         if (options.AutoResume)
@@ -92,7 +101,7 @@ internal sealed record RunOpening(
     }
 
     // A damaged run.json is rebuilt from the history that every marker carries.
-    private static RunRecord? Load(IFileSystem files, Catalog catalog)
+    private static (RunRecord? Stored, RunRecord? Rebuilt) Load(IFileSystem files, Catalog catalog)
     {
         RunRecord? record = null;
         CorruptCheckpointException? damage = null;
@@ -105,11 +114,11 @@ internal sealed record RunOpening(
             damage = e;
         }
         if (record is not null)
-            return record;
+            return (record, null);
         Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>().MaxBy(marker => (marker.Lineage.Branches.Max(branch => branch.Id), marker.Step));
         if (newest is not null)
-            return new RunRecord(newest.Run, newest.Time, newest.Lineage, null);
-        return damage is null ? null : throw damage;
+            return (null, new RunRecord(newest.Run, newest.Time, newest.Lineage, null));
+        return damage is null ? (null, null) : throw damage;
     }
 
     private static long? StepOf(IFileSystem files, string from)

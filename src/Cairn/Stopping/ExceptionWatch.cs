@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Cairn.Commit;
 
 namespace Cairn.Stopping;
 
@@ -20,5 +21,6 @@ internal sealed class ExceptionWatch : IDisposable
 
     public void Dispose() => AppDomain.CurrentDomain.FirstChanceException -= Note;
 
-    private void Note(object? sender, FirstChanceExceptionEventArgs e) => _raised = true;
+    // A save that fails in the background says nothing about the training thread.
+    private void Note(object? sender, FirstChanceExceptionEventArgs e) => _raised |= Thread.CurrentThread.Name != SaveEngine.WriterName;
 }

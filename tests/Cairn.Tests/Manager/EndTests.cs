@@ -71,6 +71,53 @@ public class EndTests
     }
 
     [Fact]
+    public async Task Whoever_trains_on_past_the_end_is_not_saved_at_every_step()
+    {
+        CheckpointOptions options = Options;
+        options.TotalSteps = 5;
+        await using CheckpointManager checkpoints = _training.Start(_files, options);
+        Train(checkpoints, 9);
+        Steps().ShouldBe([5]);
+        checkpoints.Complete();
+        Steps().ShouldBe([9, 5]);
+    }
+
+    [Fact]
+    public async Task A_part_that_cannot_be_captured_costs_the_save_and_not_the_run()
+    {
+        var part = new FailingPart();
+        CheckpointOptions options = Options;
+        options.CheckpointEvery = 2;
+        options.Asynchronous = true;
+        await using CheckpointManager checkpoints = CheckpointManager.Start(_files, options, _training.Train, [_training.Weights, part], cancellationToken: TestContext.Current.CancellationToken);
+        var outcomes = new List<SaveOutcome>();
+        checkpoints.SaveEnded += (_, report) => outcomes.Add(report.Outcome);
+        part.Fails = true;
+        Train(checkpoints, 2);
+        part.Fails = false;
+        Train(checkpoints, 4);
+        checkpoints.Complete();
+        outcomes.ShouldBe([SaveOutcome.Failed, SaveOutcome.Saved]);
+    }
+
+    [Fact]
+    public async Task A_background_save_that_fails_does_not_make_disposal_doubt_the_end()
+    {
+        var breakable = new BreakableFileSystem(_files);
+        CheckpointOptions options = Options;
+        options.CheckpointEvery = 3;
+        options.Asynchronous = true;
+        await using (CheckpointManager checkpoints = _training.Start(breakable, options))
+        {
+            breakable.BreakAt(0);
+            Train(checkpoints, 3);
+            SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+            breakable.Mend();
+        }
+        Steps().ShouldBe([3]);
+    }
+
+    [Fact]
     public async Task A_run_without_a_step_has_no_checkpoint_and_says_so()
     {
         await using CheckpointManager checkpoints = _training.Start(_files, Options);
@@ -154,6 +201,15 @@ public class EndTests
         }
         Steps().ShouldBe([50, 49, 40]);
         (await CheckReadableAsync()).ShouldBe(49);
+    }
+
+    sealed class FailingPart : Cairn.State.IStatePart
+    {
+        public bool Fails { get; set; }
+        public string Name => "extra";
+        public Cairn.State.StateMap Capture() => Fails ? throw new CheckpointException("no memory, say") : new() { { "a", 1L } };
+        public void Check(Cairn.State.StateMap saved, Cairn.State.RestoreProblems problems) { }
+        public void Restore(Cairn.State.StateMap saved) { }
     }
 
     async Task<long> CheckReadableAsync()
