@@ -34,7 +34,7 @@ public sealed class Catalog
     }
 
     /// <summary>The snapshot in a folder, whichever step it is of.</summary>
-    internal static CatalogEntry Snapshot(IFileSystem files, string folder, int? slot = null) =>
+    public static CatalogEntry Snapshot(IFileSystem files, string folder, int? slot = null) =>
         new(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot };
 
     // Of several markers in one slot the highest counts: an older one is left over.

@@ -35,6 +35,9 @@ public sealed class CatalogEntry
         Step = step;
     }
 
+    /// <summary>The copy in one folder, whatever else stands beside it.</summary>
+    public static CatalogEntry At(IFileSystem files, string folder, SaveKind kind, long step) => new(files, folder, kind, step);
+
     /// <summary>The folder, relative to the run.</summary>
     public string Folder { get; }
     /// <summary>The tier.</summary>

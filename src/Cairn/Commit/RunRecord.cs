@@ -78,4 +78,33 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
             throw new CorruptCheckpointException($"{RunFolder.Record} in {files.Root} cannot be understood ({e.Message}).", e) { Path = RunFolder.Record };
         }
     }
+
+    /// <summary>Reads the record; where it is missing or damaged it is rebuilt from the history that every marker carries. <see langword="null"/> when there is neither.</summary>
+    /// <param name="files">The run.</param>
+    /// <param name="catalog">What stands in it.</param>
+    /// <param name="isStored">Whether the record was read as it stands.</param>
+    /// <exception cref="CorruptCheckpointException">The file is damaged, and there is no marker.</exception>
+    public static RunRecord? LoadOrRebuild(IFileSystem files, Catalog catalog, out bool isStored)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        CorruptCheckpointException? damage = null;
+        isStored = false;
+        try
+        {
+            if (Load(files) is { } record)
+            {
+                isStored = true;
+                return record;
+            }
+        }
+        catch (CorruptCheckpointException e)
+        {
+            damage = e;
+        }
+        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>()
+            .MaxBy(marker => (marker.Lineage.Branches.Max(branch => branch.Id), marker.Step));
+        if (newest is not null)
+            return new RunRecord(newest.Run, newest.Time, newest.Lineage, null);
+        return damage is null ? null : throw damage;
+    }
 }

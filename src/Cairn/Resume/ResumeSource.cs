@@ -25,8 +25,9 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
         }
         var files = new LocalFileSystem(full);
-        RunRecord? run = RunRecord.Load(files);
-        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(files, Catalog.Read(files), run, verifyHashes, cancellationToken: cancellationToken);
+        Catalog catalog = Catalog.Read(files);
+        RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out _);
+        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(files, catalog, run, verifyHashes, cancellationToken: cancellationToken);
         return choice?.Chosen is { } chosen
             ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}")
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };

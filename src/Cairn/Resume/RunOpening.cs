@@ -27,9 +27,9 @@ internal sealed record RunOpening(
     public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, CancellationToken cancellationToken)
     {
         Catalog catalog = Catalog.Read(files);
-        (RunRecord? stored, RunRecord? rebuilt) = Load(files, catalog);
-        RunOpening opening = Decide(files, catalog, stored ?? rebuilt ?? RunRecord.New(now), options, cancellationToken);
-        return opening with { IsNews = opening.Record != stored };
+        RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
+        RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, cancellationToken);
+        return opening with { IsNews = !isStored || opening.Record != run };
     }
 
     private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, CancellationToken cancellationToken)
@@ -98,27 +98,6 @@ internal sealed record RunOpening(
         bool counts = options.ResumeParts.Count == 0 || options.ResumeParts.Contains(ContextPart);
         Lineage lineage = run.Lineage.Fork(counts ? step : 0, options.Branch);
         return new RunOpening(run with { Lineage = lineage }, SourceOf(files, choice.Chosen), options.ResumeParts, choice.PassedOver, Forked: true, ByChoice: true);
-    }
-
-    // A damaged run.json is rebuilt from the history that every marker carries.
-    private static (RunRecord? Stored, RunRecord? Rebuilt) Load(IFileSystem files, Catalog catalog)
-    {
-        RunRecord? record = null;
-        CorruptCheckpointException? damage = null;
-        try
-        {
-            record = RunRecord.Load(files);
-        }
-        catch (CorruptCheckpointException e)
-        {
-            damage = e;
-        }
-        if (record is not null)
-            return (record, null);
-        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>().MaxBy(marker => (marker.Lineage.Branches.Max(branch => branch.Id), marker.Step));
-        if (newest is not null)
-            return (null, new RunRecord(newest.Run, newest.Time, newest.Lineage, null));
-        return damage is null ? (null, null) : throw damage;
     }
 
     private static long? StepOf(IFileSystem files, string from)

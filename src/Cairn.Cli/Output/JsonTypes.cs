@@ -1,0 +1,10 @@
+using System.Text.Json.Serialization;
+using Cairn.Cli.Verbs;
+
+namespace Cairn.Cli.Output;
+
+/// <summary>The JSON of every verb: snake_case names, absent values left out.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(LsResult))]
+[JsonSerializable(typeof(VerifyResult))]
+internal sealed partial class JsonTypes : JsonSerializerContext;

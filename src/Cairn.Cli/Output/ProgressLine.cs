@@ -1,0 +1,35 @@
+using System.Diagnostics;
+
+namespace Cairn.Cli.Output;
+
+/// <summary>One line on a terminal's standard error that says how far, how fast and how long still; nothing in a pipe and nothing in the first second.</summary>
+internal sealed class ProgressLine(Screen screen, string what, long totalBytes) : IDisposable
+{
+    private static readonly TimeSpan BeforeFirst = TimeSpan.FromSeconds(1), Between = TimeSpan.FromSeconds(0.2);
+
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private long _last, _done;
+    private bool _shown;
+
+    public void Add(long bytes)
+    {
+        _done += bytes;
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(_start);
+        if (!screen.IsTerminal || elapsed < BeforeFirst || (_last != 0 && Stopwatch.GetElapsedTime(_last) < Between))
+            return;
+        _last = Stopwatch.GetTimestamp();
+        _shown = true;
+        double rate = _done / elapsed.TotalSeconds;
+        TimeSpan left = TimeSpan.FromSeconds((totalBytes - _done) / Math.Max(rate, 1));
+        Console.Error.Write($"\r\e[K{what} {100.0 * _done / Math.Max(totalBytes, 1):0}%  {Units.Bytes(_done)} of {Units.Bytes(totalBytes)}  {Units.Bytes(rate)}/s  {Units.Time(left)} left");
+    }
+
+    public void Clear()
+    {
+        if (_shown)
+            Console.Error.Write("\r\e[K");
+        _shown = false;
+    }
+
+    public void Dispose() => Clear();
+}

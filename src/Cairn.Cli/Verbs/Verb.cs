@@ -1,0 +1,29 @@
+using System.CommandLine;
+using Cairn.Cli.Output;
+
+namespace Cairn.Cli.Verbs;
+
+/// <summary>One word after <c>cairn</c>: its arguments, its help with an example, and what it does.</summary>
+internal abstract class Verb
+{
+    private readonly Option<bool> _json = new("--json") { Description = "Print JSON instead of text; its fields are in docs/cli.md." };
+
+    /// <summary>The command for the parser.</summary>
+    public Command Create()
+    {
+        Command command = Define();
+        command.Description += $"\n\nExample:\n  {Example}";
+        command.Options.Add(_json);
+        command.SetAction((parsed, cancellationToken) => Task.FromResult(Run(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken)));
+        return command;
+    }
+
+    protected abstract string Example { get; }
+
+    protected abstract Command Define();
+
+    /// <summary>Does it, and gives the exit code.</summary>
+    protected abstract int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken);
+
+    protected static Argument<string> RunArgument() => new("run") { Description = "The run's folder.", HelpName = "RUN" };
+}
