@@ -4,7 +4,7 @@ using Cairn.Cli;
 using Cairn.Cli.Verbs;
 
 var root = new RootCommand("Lists, checks, compares and prunes checkpoints, and says what a training run really did.\n\nExit codes: 0 good, 1 found something bad, 2 wrong use, 3 could not.");
-foreach (Verb verb in (Verb[])[new LsVerb(TimeProvider.System), new VerifyVerb()])
+foreach (Verb verb in (Verb[])[new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new PruneVerb(), new BranchVerb()])
     root.Subcommands.Add(verb.Create());
 
 ParseResult parsed = root.Parse(args);
@@ -18,6 +18,11 @@ if (parsed.Errors.Count > 0)
 try
 {
     return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (WrongUseException e)
+{
+    await Console.Error.WriteLineAsync(e.Message);
+    return ExitCode.WrongUse;
 }
 catch (OperationCanceledException)
 {

@@ -7,4 +7,7 @@ namespace Cairn.Cli.Output;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(LsResult))]
 [JsonSerializable(typeof(VerifyResult))]
+[JsonSerializable(typeof(ShowResult))]
+[JsonSerializable(typeof(PruneResult))]
+[JsonSerializable(typeof(BranchResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

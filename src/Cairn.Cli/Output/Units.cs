@@ -36,5 +36,7 @@ internal static class Units
 
     public static string Count(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
 
+    public static string Percent(double part, double whole) => (whole == 0 ? 0 : part / whole).ToString("0.0 %", CultureInfo.InvariantCulture);
+
     public static string Number(double number) => number.ToString("G6", CultureInfo.InvariantCulture);
 }
