@@ -18,6 +18,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     public const string WriterName = "Cairn writer";
 
     private readonly CommitProtocol _protocol = new(files);
+    private readonly ICheckpointLayout _layout = CairnLayout.Instance;
     private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
     private readonly StagingPool _pool = new();
     private StateCapture? _capture;
@@ -68,7 +69,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     {
         if (!background)
         {
-            SaveReport report = Run(CairnLayout.Plan(live), marker, started, default);
+            SaveReport report = Run(_layout.Plan(marker.Step, live), marker, started, default);
             return Waited(report, time.GetElapsedTime(started));
         }
         WaitForWarmUp();
@@ -84,7 +85,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             Activity.Current = parent;
             SaveReport report;
             using (captured)
-                report = Guarded(() => CairnLayout.Plan(captured.Parts), marker, started, stall);
+                report = Guarded(() => _layout.Plan(marker.Step, captured.Parts), marker, started, stall);
             done.SetResult(report);
         })
         { Name = WriterName, IsBackground = false };

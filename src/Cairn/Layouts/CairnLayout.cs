@@ -23,8 +23,11 @@ public sealed class LoadedPart : IDisposable
 /// <summary>
 /// The layout <c>cairn</c> for a world of one rank: one file per part, safetensors when the part has tensors and JSON when not.
 /// </summary>
-public static class CairnLayout
+public sealed class CairnLayout : ICheckpointLayout
 {
+    /// <summary>The layout.</summary>
+    public static CairnLayout Instance { get; } = new();
+
     private const int MaxPartName = 64;
     private static readonly SearchValues<char> NameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
 
@@ -129,6 +132,17 @@ public static class CairnLayout
         }
     }
 
+    /// <inheritdoc/>
+    string ICheckpointLayout.Name => "cairn";
+    /// <inheritdoc/>
+    string ICheckpointLayout.MarkerName(long step) => Commit.Marker.FileName(step);
+    /// <inheritdoc/>
+    void ICheckpointLayout.CheckPart(string part) => StemOf(part);
+    /// <inheritdoc/>
+    IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<(string Part, StateMap State)> parts) => Plan(parts);
+    /// <inheritdoc/>
+    LoadedCheckpoint ICheckpointLayout.Open(IFileSystem files, string folder, IEnumerable<string> fileNames) => new Loaded(files, folder, FilesByPart(fileNames));
+
     // model_tp1_pp0, optimizer_tp0_pp0_zo3, sampler_7: a part of Cairn's own with the coordinates of a rank.
     private static bool IsRankStem(string stem)
     {
@@ -142,5 +156,12 @@ public static class CairnLayout
                 return false;
         }
         return true;
+    }
+
+    private sealed class Loaded(IFileSystem store, string folder, IReadOnlyDictionary<string, string> fileOfPart) : LoadedCheckpoint
+    {
+        public override IReadOnlyList<string> Parts { get; } = [.. fileOfPart.Keys];
+        public override IReadOnlyList<string> FilesOf(string part) => [fileOfPart[part]];
+        public override StateMap Load(string part) => Keep(Read(store, folder, fileOfPart[part])).State;
     }
 }

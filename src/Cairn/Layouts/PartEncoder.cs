@@ -34,7 +34,7 @@ internal static class PartEncoder
             (json, _) = ValuesWriter.Write(state, indented: true);
             if (json.Length > MaxJsonLength)
                 throw new ArgumentException($"Part '{part}' takes {json.Length} bytes of JSON, more than {MaxJsonLength}. Put its long lists into tensors.", nameof(state));
-            return new PlannedFile(part, stem + JsonExtension, json);
+            return new PlannedFile(part, stem + JsonExtension, new BytesContent(json));
         }
         Dictionary<string, string> metadata = Metadata();
         metadata.Add(ValuesKey, Encoding.UTF8.GetString(json.Span));

@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.Layouts;
 using Cairn.Storage;
 
 namespace Cairn.Resume;
@@ -10,6 +11,10 @@ namespace Cairn.Resume;
 /// <param name="Name">How a person would name it.</param>
 internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Marker, string Name)
 {
+    /// <summary>Opens its files.</summary>
+    /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
+    public LoadedCheckpoint Open() => ((ICheckpointLayout)CairnLayout.Instance).Open(Files, Folder, Marker.Files.Select(file => file.Name));
+
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
     public static ResumeSource FromPath(string path, bool verifyHashes, CancellationToken cancellationToken)

@@ -16,38 +16,30 @@ internal static class StateRestorer
     public static IReadOnlyList<string> Restore(ResumeSource source, IReadOnlyList<IStatePart> parts, IEnumerable<string> wanted)
     {
         HashSet<string> names = new(wanted, StringComparer.Ordinal);
-        IReadOnlyDictionary<string, string> files = CairnLayout.FilesByPart(source.Marker.Files.Select(file => file.Name));
+        using LoadedCheckpoint checkpoint = source.Open();
         var problems = new RestoreProblems();
-        var loaded = new List<(IStatePart Owner, LoadedPart Saved)>();
-        try
+        var loaded = new List<(IStatePart Owner, StateMap Saved)>();
+        foreach (IStatePart part in parts)
         {
-            foreach (IStatePart part in parts)
-            {
-                if (names.Count > 0 && !names.Contains(part.Name))
-                    continue;
-                if (files.TryGetValue(part.Name, out string? file))
-                    loaded.Add((part, CairnLayout.Read(source.Files, source.Folder, file)));
-                else
-                    problems.AddMissing($"part '{part.Name}'");
-            }
-            foreach (string part in names.Count > 0 ? names : files.Keys)
-            {
-                if (!parts.Any(owner => owner.Name == part))
-                    problems.AddUnexpected($"part '{part}'");
-            }
-            foreach ((IStatePart owner, LoadedPart saved) in loaded)
-                owner.Check(saved.State, problems);
-            if (!problems.None)
-                throw Mismatch(source, problems);
-            foreach ((IStatePart owner, LoadedPart saved) in loaded)
-                owner.Restore(saved.State);
-            return [.. loaded.Select(pair => pair.Owner.Name)];
+            if (names.Count > 0 && !names.Contains(part.Name))
+                continue;
+            if (checkpoint.Parts.Contains(part.Name, StringComparer.Ordinal))
+                loaded.Add((part, checkpoint.Load(part.Name)));
+            else
+                problems.AddMissing($"part '{part.Name}'");
         }
-        finally
+        foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : checkpoint.Parts)
         {
-            foreach ((_, LoadedPart saved) in loaded)
-                saved.Dispose();
+            if (!parts.Any(owner => owner.Name == part))
+                problems.AddUnexpected($"part '{part}'");
         }
+        foreach ((IStatePart owner, StateMap saved) in loaded)
+            owner.Check(saved, problems);
+        if (!problems.None)
+            throw Mismatch(source, problems);
+        foreach ((IStatePart owner, StateMap saved) in loaded)
+            owner.Restore(saved);
+        return [.. loaded.Select(pair => pair.Owner.Name)];
     }
 
     private static StateMismatchException Mismatch(ResumeSource source, RestoreProblems problems)

@@ -1,3 +1,4 @@
+using Cairn.Formats;
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
@@ -87,7 +88,7 @@ public class SafetensorsTests
     [Fact]
     public void A_large_tensor_is_given_in_blocks_with_its_type_and_name()
     {
-        MemoryTensor tensor = TestTensors.Of(TensorType.F32, SafetensorsWriter.BlockLength / 4 + 1);
+        MemoryTensor tensor = TestTensors.Of(TensorType.F32, BlockWriter.BlockLength / 4 + 1);
         foreach (StateTensor source in new StateTensor[] { tensor, new CopyOnlyTensor(tensor) })
         {
             var blocks = new List<int>();
@@ -99,7 +100,7 @@ public class SafetensorsTests
                 name.ShouldBe("w");
                 blocks.Add(bytes.Length);
             });
-            blocks.ShouldBe([SafetensorsWriter.BlockLength, 4]);
+            blocks.ShouldBe([BlockWriter.BlockLength, 4]);
         }
     }
 
