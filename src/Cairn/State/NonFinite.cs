@@ -9,10 +9,10 @@ public static class NonFinite
     /// <summary>Whether a block of whole elements holds NaN or infinity. Types that have neither never do.</summary>
     public static bool IsIn(ReadOnlySpan<byte> bytes, TensorType type) => type switch
     {
-        TensorType.F64 => Any<ulong>(bytes, 0x7FF0_0000_0000_0000),
+        TensorType.F64 or TensorType.C128 => Any<ulong>(bytes, 0x7FF0_0000_0000_0000),
         TensorType.F32 or TensorType.C64 => Any<uint>(bytes, 0x7F80_0000),
         TensorType.BF16 => Any<ushort>(bytes, 0x7F80),
-        TensorType.F16 => Any<ushort>(bytes, 0x7C00),
+        TensorType.F16 or TensorType.C32 => Any<ushort>(bytes, 0x7C00),
         TensorType.F8E5M2 => Any<byte>(bytes, 0x7C),
         // These have one NaN and no infinity (OCP 8-bit floating point specification; the FNUZ types keep it at minus zero).
         TensorType.F8E4M3 => Any<byte>(bytes, 0x7F),

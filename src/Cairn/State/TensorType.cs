@@ -1,6 +1,6 @@
 namespace Cairn.State;
 
-/// <summary>The element type of a tensor: all the types of the safetensors format.</summary>
+/// <summary>The element type of a tensor: all the types of the safetensors format, and the two complex types that only PyTorch has.</summary>
 public enum TensorType
 {
     /// <summary>One byte, 0 or 1.</summary>
@@ -47,6 +47,10 @@ public enum TensorType
     I64,
     /// <summary>Unsigned 64-bit integer.</summary>
     U64,
+    /// <summary>Two half-precision floats: real and imaginary part. Not in safetensors.</summary>
+    C32,
+    /// <summary>Two doubles: real and imaginary part. Not in safetensors.</summary>
+    C128,
 }
 
 /// <summary>Facts about element types.</summary>
@@ -60,8 +64,9 @@ public static class TensorTypes
         TensorType.Bool or TensorType.U8 or TensorType.I8 or TensorType.F8E5M2 or TensorType.F8E4M3
             or TensorType.F8E8M0 or TensorType.F8E4M3Fnuz or TensorType.F8E5M2Fnuz => 8,
         TensorType.I16 or TensorType.U16 or TensorType.F16 or TensorType.BF16 => 16,
-        TensorType.I32 or TensorType.U32 or TensorType.F32 => 32,
+        TensorType.I32 or TensorType.U32 or TensorType.F32 or TensorType.C32 => 32,
         TensorType.C64 or TensorType.F64 or TensorType.I64 or TensorType.U64 => 64,
+        TensorType.C128 => 128,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not an element type."),
     };
 

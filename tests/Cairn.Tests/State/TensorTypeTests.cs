@@ -10,6 +10,8 @@ public class TensorTypeTests
     [InlineData(TensorType.F4, new long[] { 2, 3 }, 3)]
     [InlineData(TensorType.I64, new long[0], 8)]
     [InlineData(TensorType.Bool, new long[] { 5, 0 }, 0)]
+    [InlineData(TensorType.C32, new long[] { 3 }, 12)]
+    [InlineData(TensorType.C128, new long[] { 3 }, 48)]
     public void A_dense_tensor_takes_the_bits_of_its_elements(TensorType type, long[] shape, long bytes) =>
         type.ByteLength(shape).ShouldBe(bytes);
 

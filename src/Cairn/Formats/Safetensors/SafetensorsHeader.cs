@@ -81,7 +81,7 @@ public sealed class SafetensorsHeader
     /// </summary>
     /// <param name="tensors">The tensors in the order of their bytes.</param>
     /// <param name="metadata">Free texts, or <see langword="null"/>.</param>
-    /// <exception cref="ArgumentException">A name is reserved, double or not well-formed, or the header would be too long.</exception>
+    /// <exception cref="ArgumentException">A name is reserved, double or not well-formed, a type is none of the format (C32, C128), or the header would be too long.</exception>
     public static byte[] Write(IReadOnlyList<SafetensorsEntry> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -124,7 +124,7 @@ public sealed class SafetensorsHeader
     private static void WriteEntry(Utf8JsonWriter json, SafetensorsEntry tensor)
     {
         json.WriteStartObject(WellFormed(tensor.Name));
-        json.WriteString("dtype", SafetensorsTypeNames.Name(tensor.Type));
+        json.WriteString("dtype", SafetensorsTypeNames.Name(tensor.Type, tensor.Name));
         json.WriteStartArray("shape");
         foreach (long size in tensor.Shape)
             json.WriteNumberValue(size);

@@ -5,7 +5,8 @@ namespace Cairn.Formats.Safetensors;
 /// <summary>The names of element types in the header: <c>Dtype</c> of the reference implementation's <c>tensor.rs</c>.</summary>
 internal static class SafetensorsTypeNames
 {
-    public static string Name(TensorType type) => type switch
+    /// <exception cref="ArgumentException">The format has no such type.</exception>
+    public static string Name(TensorType type, string tensor) => type switch
     {
         TensorType.Bool => "BOOL",
         TensorType.F4 => "F4",
@@ -29,6 +30,8 @@ internal static class SafetensorsTypeNames
         TensorType.F64 => "F64",
         TensorType.I64 => "I64",
         TensorType.U64 => "U64",
+        TensorType.C32 or TensorType.C128 => throw new ArgumentException(
+            $"safetensors has no complex type but C64, so tensor '{tensor}' of type {type} cannot be saved in it. Save its real and imaginary parts as {(type == TensorType.C32 ? "F16" : "F64")} (torch.view_as_real), or convert it to C64.", nameof(tensor)),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not an element type."),
     };
 

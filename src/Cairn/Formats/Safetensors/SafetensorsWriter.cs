@@ -27,7 +27,7 @@ public sealed class SafetensorsWriter : IFileContent
     /// <summary>Plans a file.</summary>
     /// <param name="tensors">The tensors with their names.</param>
     /// <param name="metadata">Free texts for <c>__metadata__</c>, or <see langword="null"/>.</param>
-    /// <exception cref="ArgumentException">A name is reserved, double or not well-formed, or the header would be longer than readers accept.</exception>
+    /// <exception cref="ArgumentException">A name is reserved, double or not well-formed, a type is none of the format (C32, C128), or the header would be longer than readers accept.</exception>
     /// <exception cref="OverflowException">The file would be longer than 2^63 bytes.</exception>
     public static SafetensorsWriter Plan(IEnumerable<KeyValuePair<string, StateTensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {

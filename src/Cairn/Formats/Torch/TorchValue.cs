@@ -12,6 +12,10 @@ public abstract class TorchValue
 {
     private protected TorchValue() { }
 
+    /// <summary>The values that this one is made of, for walks that must not recurse.</summary>
+    internal virtual int ChildCount => 0;
+    internal virtual TorchValue ChildAt(int index) => throw new ArgumentOutOfRangeException(nameof(index));
+
     /// <summary>A scalar of this value.</summary>
     public static implicit operator TorchValue(bool value) => new TorchScalar(value);
     /// <summary>A scalar of this value.</summary>
@@ -57,7 +61,28 @@ public sealed class TorchScalar : TorchValue, IEquatable<TorchScalar>
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as TorchScalar);
     /// <inheritdoc/>
-    public override int GetHashCode() => Value is byte[] bytes ? bytes.Length : Value?.GetHashCode() ?? 0;
+    public override int GetHashCode()
+    {
+        // Seeded, all bits: keys of a hostile file must not all meet in one bucket.
+        var hash = new HashCode();
+        switch (Value)
+        {
+            case long number: hash.Add((int)number); hash.Add((int)(number >> 32)); break;
+            case double number: AddBits(ref hash, number); break;
+            case Complex number: AddBits(ref hash, number.Real); AddBits(ref hash, number.Imaginary); break;
+            case byte[] bytes: hash.AddBytes(bytes); break;
+            default: hash.Add(Value); break;
+        }
+        return hash.ToHashCode();
+    }
+
+    private static void AddBits(ref HashCode hash, double number)
+    {
+        // Zeros are equal whatever their sign, and so are NaNs.
+        long bits = number == 0 ? 0 : double.IsNaN(number) ? -1 : BitConverter.DoubleToInt64Bits(number);
+        hash.Add((int)bits);
+        hash.Add((int)(bits >> 32));
+    }
     /// <inheritdoc/>
     public override string ToString() => Value?.ToString() ?? "None";
 }
@@ -78,24 +103,45 @@ public enum TorchListKind
 }
 
 /// <summary>A list, tuple, <c>torch.Size</c>, set or frozenset.</summary>
-public sealed class TorchList(TorchListKind kind) : TorchValue, IReadOnlyList<TorchValue>
+public sealed class TorchList : TorchValue, IReadOnlyList<TorchValue>
 {
-    private readonly List<TorchValue> _items = [];
+    private TorchValue[] _items;
 
+    /// <summary>An empty sequence.</summary>
+    public TorchList(TorchListKind kind) => (Kind, _items) = (kind, []);
     /// <summary>A sequence of these values.</summary>
-    public TorchList(TorchListKind kind, IEnumerable<TorchValue> items) : this(kind) => _items.AddRange(items);
+    public TorchList(TorchListKind kind, IEnumerable<TorchValue> items) : this(kind)
+    {
+        foreach (TorchValue item in items)
+            Add(item);
+    }
+    internal TorchList(TorchListKind kind, TorchValue[] items) => (Kind, _items, Count) = (kind, items, items.Length);
 
     /// <summary>The kind of sequence.</summary>
-    public TorchListKind Kind { get; } = kind;
+    public TorchListKind Kind { get; }
     /// <inheritdoc/>
-    public TorchValue this[int index] => _items[index];
+    public TorchValue this[int index] => index < Count ? _items[index] : throw new ArgumentOutOfRangeException(nameof(index));
     /// <inheritdoc/>
-    public int Count => _items.Count;
+    public int Count { get; private set; }
     /// <summary>Adds a value at the end.</summary>
-    public void Add(TorchValue item) => _items.Add(item ?? throw new ArgumentNullException(nameof(item)));
+    public void Add(TorchValue item)
+    {
+        ArgumentNullException.ThrowIfNull(item);
+        // Most tuples are short and lists many: start small.
+        if (Count == _items.Length)
+            Array.Resize(ref _items, Math.Max(4, checked(Count * 2)));
+        _items[Count++] = item;
+    }
     /// <inheritdoc/>
-    public IEnumerator<TorchValue> GetEnumerator() => _items.GetEnumerator();
+    public IEnumerator<TorchValue> GetEnumerator()
+    {
+        for (int i = 0; i < Count; i++)
+            yield return _items[i];
+    }
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    internal override int ChildCount => Count;
+    internal override TorchValue ChildAt(int index) => _items[index];
 }
 
 /// <summary>What kind of map a <see cref="TorchMap"/> is in Python.</summary>
@@ -115,29 +161,36 @@ public enum TorchMapKind
 public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue, IReadOnlyCollection<KeyValuePair<TorchValue, TorchValue>>
 {
     // Scalars are equal by value, all else by reference: a reader that meets equal tuples as keys keeps both.
-    private readonly OrderedDictionary<TorchValue, TorchValue> _items = [];
+    private OrderedDictionary<TorchValue, TorchValue>? _items;
 
     /// <summary>The kind of map.</summary>
     public TorchMapKind Kind { get; } = kind;
     /// <summary>Attributes that the object carries besides its entries, such as <c>_metadata</c> of a state dict; <see langword="null"/> for none.</summary>
     public TorchMap? Attributes { get; set; }
+    /// <summary>What a <c>defaultdict</c> makes of a missing key, such as <c>builtins.list</c>; <see langword="null"/> for nothing.</summary>
+    public TorchGlobal? DefaultFactory { get; init; }
     /// <inheritdoc/>
-    public int Count => _items.Count;
+    public int Count => _items?.Count ?? 0;
     /// <summary>Gets or sets an entry; a new key goes to the end, and one that is there keeps its place.</summary>
     /// <exception cref="KeyNotFoundException">On get, when there is no such key.</exception>
     public TorchValue this[TorchValue key]
     {
-        get => _items.TryGetValue(key, out TorchValue? value) ? value : throw new KeyNotFoundException($"There is no entry '{key}'.");
-        set => _items[key] = value ?? throw new ArgumentNullException(nameof(value));
+        get => Find(key) ?? throw new KeyNotFoundException($"There is no entry '{key}'.");
+        set => (_items ??= [])[key] = value ?? throw new ArgumentNullException(nameof(value));
     }
     /// <summary>The value of a key, or <see langword="null"/>.</summary>
-    public TorchValue? Find(TorchValue key) => _items.TryGetValue(key, out TorchValue? value) ? value : null;
+    public TorchValue? Find(TorchValue key) => _items is not null && _items.TryGetValue(key, out TorchValue? value) ? value : null;
     /// <summary>Adds an entry at the end.</summary>
     /// <exception cref="ArgumentException">The key is there.</exception>
-    public void Add(TorchValue key, TorchValue value) => _items.Add(key, value ?? throw new ArgumentNullException(nameof(value)));
+    public void Add(TorchValue key, TorchValue value) => (_items ??= []).Add(key, value ?? throw new ArgumentNullException(nameof(value)));
     /// <inheritdoc/>
-    public IEnumerator<KeyValuePair<TorchValue, TorchValue>> GetEnumerator() => _items.GetEnumerator();
+    public IEnumerator<KeyValuePair<TorchValue, TorchValue>> GetEnumerator() =>
+        _items is null ? Enumerable.Empty<KeyValuePair<TorchValue, TorchValue>>().GetEnumerator() : _items.GetEnumerator();
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    internal override int ChildCount => (2 * Count) + (Attributes is null ? 0 : 1);
+    internal override TorchValue ChildAt(int index) =>
+        index == 2 * Count ? Attributes! : index % 2 == 0 ? _items!.GetAt(index / 2).Key : _items!.GetAt(index / 2).Value;
 }
 
 /// <summary>A class or function by its name, not called: a dtype such as <c>torch.float32</c>, or the class of a <see cref="TorchObject"/>.</summary>
@@ -166,71 +219,28 @@ public sealed class TorchObject(TorchGlobal type, TorchList arguments, bool isOp
     public TorchGlobal Type { get; } = type;
     /// <summary>What the class would be called with.</summary>
     public TorchList Arguments { get; } = arguments;
+    /// <summary>Whether it is made by <c>type.__new__(type, *arguments)</c>, as most classes of data are, and not by a call.</summary>
+    public bool IsNew { get; init; }
+    /// <summary>Arguments by name; <see langword="null"/> for none.</summary>
+    public TorchMap? Keywords { get; init; }
     /// <summary>What it is given after it was made, mostly a map of its attributes; <see langword="null"/> for nothing.</summary>
     public TorchValue? State { get; set; }
+    /// <summary>What is appended to it, when its class is a list; <see langword="null"/> for nothing.</summary>
+    public TorchList? Items { get; set; }
+    /// <summary>What is set in it by key, when its class is a dict; <see langword="null"/> for nothing.</summary>
+    public TorchMap? Entries { get; set; }
     /// <summary>Whether this reader does not know the class.</summary>
     public bool IsOpaque { get; } = isOpaque;
     /// <inheritdoc/>
     public override string ToString() => $"{Type}(…)";
-}
 
-/// <summary>Memory that one or more tensors look into. In the file it is one record.</summary>
-/// <param name="bytes">The bytes: a tensor of one dimension, of the storage's own type (<see cref="TensorType.U8"/> for an untyped one).</param>
-/// <param name="location">Where it lived: <c>cpu</c>, <c>cuda:0</c>.</param>
-public sealed class TorchStorage(StateTensor bytes, string location = "cpu")
-{
-    /// <summary>The bytes: a tensor of one dimension.</summary>
-    public StateTensor Bytes { get; } = bytes;
-    /// <summary>Where it lived.</summary>
-    public string Location { get; } = location;
-}
-
-/// <summary>A tensor: a view into a storage.</summary>
-public sealed class TorchTensorValue : TorchValue
-{
-    /// <summary>A whole tensor with a storage of its own.</summary>
-    /// <param name="data">Its elements.</param>
-    /// <param name="isParameter">Whether it is a <c>torch.nn.Parameter</c>.</param>
-    public TorchTensorValue(StateTensor data, bool isParameter = false)
-        : this(data, new TorchStorage(data), 0, RowMajor(data.Shape), isParameter, isParameter) { }
-
-    /// <summary>A view.</summary>
-    /// <param name="data">The elements that it shows, dense and row-major.</param>
-    /// <param name="storage">The storage that it looks into.</param>
-    /// <param name="offset">Elements before its first one.</param>
-    /// <param name="strides">Elements from one to the next, for each dimension.</param>
-    /// <param name="isParameter">Whether it is a <c>torch.nn.Parameter</c>.</param>
-    /// <param name="requiresGrad">Whether it asks for gradients.</param>
-    public TorchTensorValue(StateTensor data, TorchStorage storage, long offset, IReadOnlyList<long> strides, bool isParameter = false, bool requiresGrad = false)
+    internal override int ChildCount => 5;
+    internal override TorchValue ChildAt(int index) => index switch
     {
-        (Data, Storage, Offset, Strides, IsParameter, RequiresGrad) = (data, storage, offset, strides, isParameter, requiresGrad);
-    }
-
-    /// <summary>The elements that it shows, dense and row-major. Views that are equal (storage, offset, shape, strides, type) have the same instance, as ties have.</summary>
-    public StateTensor Data { get; }
-    /// <summary>The storage that it looks into; two tensors that share memory have the same instance.</summary>
-    public TorchStorage Storage { get; }
-    /// <summary>Elements before its first one.</summary>
-    public long Offset { get; }
-    /// <summary>Elements from one to the next, for each dimension.</summary>
-    public IReadOnlyList<long> Strides { get; }
-    /// <summary>Whether it is a <c>torch.nn.Parameter</c>.</summary>
-    public bool IsParameter { get; }
-    /// <summary>Whether it asks for gradients.</summary>
-    public bool RequiresGrad { get; }
-    /// <inheritdoc/>
-    public override string ToString() => Data.ToString();
-
-    /// <summary>The strides of a dense row-major tensor, in elements. Sizes of 0 count as 1, as in PyTorch.</summary>
-    public static long[] RowMajor(IReadOnlyList<long> shape)
-    {
-        long[] strides = new long[shape.Count];
-        long step = 1;
-        for (int i = shape.Count - 1; i >= 0; i--)
-        {
-            strides[i] = step;
-            step = checked(step * Math.Max(1, shape[i]));
-        }
-        return strides;
-    }
+        0 => Arguments,
+        1 => Keywords,
+        2 => State,
+        3 => Items,
+        _ => (TorchValue?)Entries,
+    } ?? TorchScalar.None;
 }

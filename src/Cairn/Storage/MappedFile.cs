@@ -1,7 +1,6 @@
 using System.IO.MemoryMappedFiles;
-using Cairn.Storage;
 
-namespace Cairn.Formats.Safetensors;
+namespace Cairn.Storage;
 
 /// <summary>A local file mapped into memory for reading.</summary>
 internal sealed unsafe class MappedFile : IReadableFile
