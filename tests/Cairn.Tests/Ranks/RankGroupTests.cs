@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using Cairn.Ranks;
+
+namespace Cairn.Tests.Ranks;
+
+public class RankGroupTests
+{
+    private static readonly World Four = new(2, 1, 2, 2);
+
+    public static IEnumerable<TheoryDataRow<string>> Cases => RankGroupCases.All.Keys.Select(name => new TheoryDataRow<string>(name));
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void On_threads(string name) =>
+        new InProcessRanks(RankGroupCases.Ranks).Run(transport => RankGroupCases.All[name](new RankGroup(transport, Four)));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void A_dead_rank_is_named_by_every_rank_that_lives(int dead)
+    {
+        InProcessRanks job = new(4);
+        job.Silence(dead);
+        job.Run(transport =>
+        {
+            if (transport.Rank == dead)
+                return;
+            long start = Stopwatch.GetTimestamp();
+            RankTimeoutException error = Should.Throw<RankTimeoutException>(() => new RankGroup(transport, Four).Barrier("meet", TimeSpan.FromSeconds(0.5)));
+            error.Missing.ShouldBe([dead]);
+            Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(2));
+        });
+    }
+
+    [Fact]
+    public void A_rank_that_came_earlier_hears_who_is_missing_before_the_first_rank_gives_up()
+    {
+        // Rank 1 waits one second in all; the first rank would wait ten.
+        InProcessRanks job = new(3);
+        job.Silence(2);
+        job.Run(transport =>
+        {
+            RankGroup group = new(transport, new World(1, 1, 3, 1));
+            if (transport.Rank == 1)
+                Should.Throw<RankTimeoutException>(() => group.Barrier("meet", TimeSpan.FromSeconds(2))).Missing.ShouldBe([2]);
+            else if (transport.Rank == 0)
+                Should.Throw<RankTimeoutException>(() => group.Barrier("meet", TimeSpan.FromSeconds(6))).Missing.ShouldBe([2]);
+        });
+    }
+
+    [Fact]
+    public void Alone_every_call_returns_at_once()
+    {
+        RankGroup group = RankGroup.Single;
+        CancellationToken stop = TestContext.Current.CancellationToken;
+        group.AllGather("names", "me"u8, cancellationToken: stop).ShouldBe([[(byte)'m', (byte)'e']]);
+        group.Broadcast("names", "me"u8, cancellationToken: stop).ShouldBe("me"u8.ToArray());
+        group.Agree("decide", [1], parts => [(byte)(parts[0].Span[0] + 1)], cancellationToken: stop).ShouldBe([2]);
+        group.Barrier("meet", cancellationToken: stop);
+        group.Fail("save", "the disk is full");
+        group.World.ShouldBe(World.Single);
+    }
+
+    [Fact]
+    public void A_wait_without_bound_is_refused()
+    {
+        Should.Throw<ArgumentOutOfRangeException>(() => RankGroup.Single.Barrier("meet", System.Threading.Timeout.InfiniteTimeSpan));
+        Should.Throw<ArgumentOutOfRangeException>(() => RankGroup.Single.Barrier("meet", TimeSpan.MaxValue));
+    }
+
+    [Fact]
+    public void A_world_of_another_size_is_refused() =>
+        Should.Throw<CheckpointException>(() => new RankGroup(new InProcessRanks(3).Transport(0), Four));
+
+    [Fact]
+    public void Bytes_that_are_no_message_are_refused()
+    {
+        InProcessRanks job = new(2);
+        job.Transport(1).Send(0, [1, 2, 3]);
+        Should.Throw<CheckpointException>(() => new RankGroup(job.Transport(0), new World(1, 1, 2, 1)).Barrier("meet")).Message.ShouldContain("Rank 1");
+    }
+}
