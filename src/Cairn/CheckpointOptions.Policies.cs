@@ -5,10 +5,13 @@ namespace Cairn;
 // What the options mean: options in, policies and warnings out.
 public partial class CheckpointOptions
 {
+    /// <summary>How many snapshots there are to a checkpoint unless the options say otherwise: InternLM takes one every N/5 steps.</summary>
+    internal const int SnapshotsPerCheckpoint = 5;
+
     /// <summary>The steps between snapshots after defaults: <see langword="null"/> when there are none by steps.</summary>
     internal long? SnapshotSteps => SnapshotEvery switch
     {
-        null when CheckpointEvery is { } steps => Math.Max(1, steps / 5),
+        null when CheckpointEvery is { } steps => Math.Max(1, steps / SnapshotsPerCheckpoint),
         null or 0 => null,
         { } steps => steps,
     };

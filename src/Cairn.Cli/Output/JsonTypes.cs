@@ -10,4 +10,5 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(ShowResult))]
 [JsonSerializable(typeof(PruneResult))]
 [JsonSerializable(typeof(BranchResult))]
+[JsonSerializable(typeof(PlanResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Spectre.Console;
@@ -43,27 +46,54 @@ internal sealed class Screen
     /// <summary>Shows a result: as JSON, or as <paramref name="render"/> draws it.</summary>
     public void Show<T>(T result, JsonTypeInfo<T> type, Action<T> render)
     {
-        if (IsJson)
-            _out.WriteLine(JsonSerializer.Serialize(result, type));
-        else
+        if (!IsJson)
+        {
             render(result);
+            return;
+        }
+        var buffer = new ArrayBufferWriter<byte>();
+        // For eyes and other programs, not for a web page: quotes and umlauts stay as they are.
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            JsonSerializer.Serialize(json, result, type);
+        _out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
     }
 
     /// <summary>A table: with lines on a terminal, columns of text in a pipe.</summary>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, params ReadOnlySpan<int> rightAligned)
     {
-        var table = new Table { Border = IsTerminal ? TableBorder.Rounded : TableBorder.None };
+        if (!IsTerminal)
+        {
+            PlainTable(columns, rows, rightAligned);
+            return;
+        }
+        var table = new Table { Border = TableBorder.Rounded };
         for (int i = 0; i < columns.Count; i++)
         {
-            var column = new TableColumn(IsTerminal ? $"[bold]{Markup.Escape(columns[i])}[/]" : Markup.Escape(columns[i])) { NoWrap = true };
-            column.Alignment = rightAligned.Contains(i) ? Justify.Right : Justify.Left;
-            if (!IsTerminal)
-                column.Padding = new Padding(0, 0, 2, 0);
-            table.AddColumn(column);
+            table.AddColumn(new TableColumn($"[bold]{Markup.Escape(columns[i])}[/]")
+            {
+                NoWrap = true,
+                Alignment = rightAligned.Contains(i) ? Justify.Right : Justify.Left,
+            });
         }
         foreach (IReadOnlyList<string> row in rows)
             table.AddRow([.. row]);
         Console.Write(table);
+    }
+
+    // Cells may hold markup; without a terminal it paints nothing, but what was escaped in it counts once.
+    private void PlainTable(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, ReadOnlySpan<int> rightAligned)
+    {
+        List<string[]> lines = [[.. columns], .. rows.Select(row => (string[])[.. row.Select(Markup.Remove)])];
+        if (columns.All(string.IsNullOrEmpty))
+            lines.RemoveAt(0);
+        int[] widths = [.. columns.Select((_, i) => lines.Max(line => line[i].Length))];
+        foreach (string[] line in lines)
+        {
+            var text = new StringBuilder();
+            for (int i = 0; i < line.Length; i++)
+                text.Append(rightAligned.Contains(i) ? line[i].PadLeft(widths[i]) : line[i].PadRight(widths[i])).Append("  ");
+            _out.WriteLine(text.ToString().TrimEnd());
+        }
     }
 
     public void Line(string text = "") => Console.MarkupLine(text);

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Cairn.Configuration;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace Cairn.Cli.Input;
+
+/// <summary>A configuration to be judged.</summary>
+/// <param name="Path">Its file.</param>
+/// <param name="Section">Where in the file it stands; empty for the whole of it.</param>
+/// <param name="Options">What it says.</param>
+/// <param name="Notes">What was accepted and has no effect.</param>
+/// <param name="Failures">What cannot be understood; then <paramref name="Options"/> are not to be used.</param>
+internal sealed record OptionsFile(string Path, string Section, CheckpointOptions Options, IReadOnlyList<string> Notes, IReadOnlyList<string> Failures)
+{
+    /// <summary>Reads a JSON file: the options, or a configuration that has them in one of its sections.</summary>
+    /// <exception cref="WrongUseException">It cannot be read as JSON, or no options are in it.</exception>
+    public static OptionsFile Read(string path)
+    {
+        if (!File.Exists(path))
+            throw new WrongUseException($"There is no file {path}. Give --check the file with the options.");
+        string text = File.ReadAllText(path);
+        var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            Flatten(document.RootElement, "", values);
+        }
+        catch (JsonException e)
+        {
+            throw new WrongUseException($"{path} is not JSON: {e.Message}");
+        }
+        return Bind(path, values);
+    }
+
+    private static OptionsFile Bind(string path, Dictionary<string, string?> values)
+    {
+        IConfigurationRoot root = new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+        IConfiguration section = Find(root)
+            ?? throw new WrongUseException($"{path} holds no checkpoint options, such as CheckpointEvery or checkpoint_every, in any of its sections.");
+        string name = (section as IConfigurationSection)?.Path ?? "";
+        var options = new CheckpointOptions();
+        try
+        {
+            return new OptionsFile(path, name, options, CheckpointConfiguration.Bind(section, options), []);
+        }
+        catch (OptionsValidationException e)
+        {
+            return new OptionsFile(path, name, options, [], [.. e.Failures]);
+        }
+    }
+
+    // The section nearest to the root that has a known key.
+    private static IConfiguration? Find(IConfiguration root)
+    {
+        Queue<IConfiguration> open = new([root]);
+        while (open.TryDequeue(out IConfiguration? section))
+        {
+            IConfigurationSection[] children = [.. section.GetChildren()];
+            if (children.Any(child => ConfigurationKeys.TryFind(child.Key, out _)))
+                return section;
+            foreach (IConfigurationSection child in children)
+                open.Enqueue(child);
+        }
+        return null;
+    }
+
+    private static void Flatten(JsonElement element, string path, Dictionary<string, string?> values)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                    Flatten(property.Value, Join(path, property.Name), values);
+                break;
+            case JsonValueKind.Array:
+                int index = 0;
+                foreach (JsonElement item in element.EnumerateArray())
+                    Flatten(item, Join(path, Output.Units.Plain(index++)), values);
+                break;
+            default:
+                values[path] = element.ValueKind == JsonValueKind.Null ? null : element.ToString();
+                break;
+        }
+    }
+
+    private static string Join(string path, string key) => path.Length == 0 ? key : ConfigurationPath.Combine(path, key);
+}

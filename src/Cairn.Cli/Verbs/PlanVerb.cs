@@ -1,0 +1,139 @@
+using System.CommandLine;
+using Cairn.Advice;
+using Cairn.Cli.Input;
+using Cairn.Cli.Output;
+using Cairn.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace Cairn.Cli.Verbs;
+
+/// <summary><c>cairn plan</c>: how often should I save?</summary>
+internal sealed class PlanVerb : Verb
+{
+    private const int MostCopiesShown = 8;
+
+    private readonly PlanInputs _inputs = new();
+    private readonly Option<string?> _check = new("--check") { Description = "Judge the options in this JSON file instead of recommending some.", HelpName = "FILE" };
+
+    protected override string Example => "cairn plan --steps 50000 --step-time 1.2s --parameters 7B --target runs/new --mtbf 12h";
+
+    protected override Command Define()
+    {
+        var command = new Command("plan", "Recommends how often to save, before a run: work lost by a failure, stalls, bytes, space, what will exist at the end. With --check, judges given options and exits with 1 if something in them should be changed.") { _check };
+        _inputs.AddTo(command);
+        return command;
+    }
+
+    protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
+    {
+        OptionsFile? given = parsed.GetValue(_check) is { } path ? OptionsFile.Read(path) : null;
+        (PlanRequest request, IReadOnlyList<string> assumed) = _inputs.Read(parsed, given?.Options, screen, cancellationToken);
+        Recommendation recommendation = Recommendation.For(request);
+        CheckpointOptions options = given?.Options ?? recommendation.Options;
+        List<string> failures = given is null ? [] : [.. given.Failures];
+        if (given is { Failures.Count: 0 })
+            failures.AddRange(Invalid(options));
+        CheckpointPlan? plan = failures.Count == 0 ? CheckpointPlan.Of(request, options) : null;
+        var result = new PlanResult(
+            PlanGiven.Of(request), assumed, given?.Path, PlanOptions.Of(options),
+            new PlanRecommendation(PlanOptions.Of(recommendation.Options), recommendation.Young.TotalSeconds, recommendation.Daly.TotalSeconds, recommendation.Reasons),
+            plan is null ? null : PlanForecast.Of(plan),
+            [.. (plan?.Warnings ?? []).Select(warning => new PlanTrapFound(Words.Snake(warning.Trap.ToString()), warning.IsHarmful, warning.Message))], failures, given?.Notes ?? []);
+        screen.Show(result, JsonTypes.Default.PlanResult, shown => Render(screen, shown, plan));
+        return given is not null && (failures.Count > 0 || result.Warnings.Any(warning => warning.Harmful)) ? ExitCode.FoundBad : ExitCode.Good;
+    }
+
+    private static IEnumerable<string> Invalid(CheckpointOptions options)
+    {
+        // Where it will be saved does not matter here.
+        string folder = options.Folder;
+        options.Folder = folder.Length == 0 ? "run" : folder;
+        ValidateOptionsResult result = new CheckpointOptionsValidator().Validate(null, options);
+        options.Folder = folder;
+        return result.Failures ?? [];
+    }
+
+    private static void Render(Screen screen, PlanResult result, CheckpointPlan? plan)
+    {
+        PlanGiven given = result.Given;
+        screen.Line(Screen.Plain($"{Units.Of(given.TotalSteps, "step")} of {Seconds(given.StepSeconds)}, {Units.Bytes(given.StateBytes)} a copy, disk {Units.Bytes(given.WriteBytesPerSecond)}/s, a failure every {Seconds(given.MtbfSeconds)}"
+            + (given.SpaceBytes is { } space ? $", space {Units.Bytes(space)}" : "")));
+        foreach (string assumption in result.Assumed)
+            screen.Line(screen.Dim("assumed: " + assumption));
+        screen.Line();
+        screen.Line(screen.Strong(result.Checked is { } file ? $"judged: {file}" : "recommended"));
+        ShowOptions(screen, result.Options);
+        if (result.Checked is null)
+            Bullets(screen, result.Recommendation.Reasons);
+        foreach (string failure in result.Failures)
+            screen.Line($"  {screen.Bad("wrong")}  {Screen.Plain(failure)}");
+        foreach (string note in result.Notes)
+            screen.Line($"  {screen.Dim("note")}   {Screen.Plain(note)}");
+        if (plan is not null)
+            ShowForecast(screen, result.Forecast!, plan);
+        if (result.Warnings.Count > 0)
+        {
+            screen.Line();
+            foreach (PlanTrapFound warning in result.Warnings)
+                screen.Line($"{(warning.Harmful ? screen.Bad("warning") : screen.Dim("note"))}  {Screen.Plain(warning.Message)}");
+        }
+        else if (plan is not null && result.Checked is not null)
+        {
+            screen.Line();
+            screen.Line(screen.Good("Nothing to change."));
+        }
+        if (result.Checked is null)
+            return;
+        screen.Line();
+        screen.Line(screen.Strong("recommended instead"));
+        ShowOptions(screen, result.Recommendation.Options);
+        Bullets(screen, result.Recommendation.Reasons);
+    }
+
+    private static void ShowOptions(Screen screen, PlanOptions options)
+    {
+        (string Name, object? Value)[] all =
+        [
+            ("CheckpointEvery", options.CheckpointEvery), ("CheckpointInterval", options.CheckpointInterval), ("SnapshotEvery", options.SnapshotEvery), ("SnapshotInterval", options.SnapshotInterval),
+            ("KeepLast", options.KeepLast), ("KeepEvery", options.KeepEvery), ("KeepBest", options.KeepBest), ("KeepWithinBytes", options.KeepWithinBytes), ("Asynchronous", options.Asynchronous ? null : "false"),
+        ];
+        foreach ((string name, object? value) in all.Where(option => option.Value is not null))
+            screen.Line(Screen.Plain($"  {name} = {value}"));
+    }
+
+    private static void ShowForecast(Screen screen, PlanForecast forecast, CheckpointPlan plan)
+    {
+        screen.Line();
+        screen.Table(["what it means", ""],
+        [
+            ["saves", $"{Units.Of(forecast.Checkpoints, "checkpoint")} and {Units.Of(forecast.Snapshots, "snapshot")} in {Seconds(forecast.Seconds)}"],
+            ["stall", $"{Seconds(forecast.StallSecondsPerSave)} a save, {Seconds(forecast.StallSeconds)} in all, {Quantities.Percent(forecast.Overhead)} of the time"],
+            ["durable after", Seconds(forecast.WriteSecondsPerSave)],
+            ["lost by a failure", $"{Seconds(forecast.MeanLossSeconds)} of work on the mean, {Seconds(forecast.WorstLossSeconds)} at worst"],
+            ["failures to expect", $"{Units.Number(Math.Round(forecast.ExpectedFailures, 1))}, which lose {Seconds(forecast.ExpectedLossSeconds)} in all"],
+            ["end to expect", forecast.ExpectedSeconds is { } seconds ? $"after {Seconds(seconds)}, failures and restarts included" : "never: failures come too fast"],
+            ["written", Units.Bytes(forecast.BytesWritten)],
+            ["space at most", Units.Bytes(forecast.PeakBytes)],
+        ]);
+        IReadOnlyList<string> chart = SpaceChart.Draw(plan.Forecast.Space, plan.Request.TotalSteps);
+        if (chart.Count > 0)
+            screen.Line();
+        foreach (string line in chart)
+            screen.Line(Screen.Plain(line));
+        screen.Line();
+        screen.Line(screen.Strong("at the end there will be"));
+        int more = forecast.AtEnd.Count - MostCopiesShown;
+        foreach (PlanCopy copy in forecast.AtEnd.Take(more > 1 ? MostCopiesShown : forecast.AtEnd.Count))
+            screen.Line(Screen.Plain($"  {copy.Kind,-10}  {copy.Step,-10}  {copy.Reason}").TrimEnd());
+        if (more > 1)
+            screen.Line(Screen.Plain($"  and {more} more, down to step {forecast.AtEnd[^1].Step}"));
+    }
+
+    private static void Bullets(Screen screen, IReadOnlyList<string> lines)
+    {
+        foreach (string line in lines)
+            screen.Line(Screen.Plain("  - " + line));
+    }
+
+    private static string Seconds(double seconds) => Units.Time(TimeSpan.FromSeconds(seconds));
+}
