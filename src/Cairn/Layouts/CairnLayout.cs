@@ -117,18 +117,25 @@ public sealed class CairnLayout : ICheckpointLayout
                 using (IReadableFile json = files.OpenRead(path))
                     return new LoadedPart(PartDecoder.DecodeJson(json, path), file: null);
             case PartEncoder.SafetensorsExtension:
-                SafetensorsFile file = SafetensorsFile.Open(files, path);
-                try
-                {
-                    return new LoadedPart(PartDecoder.Decode(file), file);
-                }
-                catch
-                {
-                    file.Dispose();
-                    throw;
-                }
+                return ReadSafetensors(files, path, out _);
             default:
                 throw new ArgumentException($"'{fileName}' is no file of this layout. Its files end in .json and .safetensors.", nameof(fileName));
+        }
+    }
+
+    /// <summary>Reads a safetensors file under any name, and says whether Cairn wrote it.</summary>
+    internal static LoadedPart ReadSafetensors(IFileSystem files, string path, out bool isCairn)
+    {
+        SafetensorsFile file = SafetensorsFile.Open(files, path);
+        try
+        {
+            isCairn = file.Metadata.ContainsKey(PartEncoder.VersionKey);
+            return new LoadedPart(PartDecoder.Decode(file), file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
         }
     }
 

@@ -1,0 +1,160 @@
+using Cairn.Commit;
+using Cairn.Layouts.HuggingFace;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.Storage;
+
+namespace Cairn.Layouts;
+
+/// <summary>
+/// Opens whatever holds a training run's state, without being told what it is: a checkpoint or snapshot of Cairn, a run (then what a
+/// restart would take), a model folder of Hugging Face, a safetensors file.
+/// </summary>
+public static class CheckpointReader
+{
+    private const string CairnName = "cairn", SafetensorsName = "safetensors";
+
+    /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>
+    /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
+    /// <exception cref="CheckpointException">There is nothing, or nothing that is known; the message says what was found and what to give instead.</exception>
+    public static CheckpointSource Detect(string path)
+    {
+        (IFileSystem files, string name, IFileSystem? self) = Locate(path);
+        return Detect(files, name, self);
+    }
+
+    /// <summary>Says what stands at a path of a store. A run is recognised at its root.</summary>
+    /// <inheritdoc cref="Detect(string)"/>
+    public static CheckpointSource Detect(IFileSystem files, string path) => Detect(files, path, path.Length == 0 ? files : null);
+
+    /// <summary>Opens what stands at a path of this machine.</summary>
+    /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
+    /// <exception cref="CorruptCheckpointException">It is damaged or incomplete.</exception>
+    /// <exception cref="CheckpointException">There is nothing, or nothing that is known.</exception>
+    /// <exception cref="IOException">A file could not be opened or read.</exception>
+    public static LoadedCheckpoint Open(string path) => Open(Detect(path));
+
+    /// <summary>Opens what stands at a path of a store.</summary>
+    /// <inheritdoc cref="Open(string)"/>
+    public static LoadedCheckpoint Open(IFileSystem files, string path) => Open(Detect(files, path));
+
+    /// <summary>Opens what was found.</summary>
+    /// <inheritdoc cref="Open(string)"/>
+    public static LoadedCheckpoint Open(CheckpointSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        CheckpointSource exact = source;
+        LoadedCheckpoint opened = (source.Layout, source.Kind) switch
+        {
+            (CairnName, SourceKind.Run) => OpenEntry(source.Files, Newest(source), out exact),
+            (CairnName, _) => OpenEntry(source.Files, EntryAt(source.Files, source.Path), out exact),
+            (HuggingFaceLayout.Name, _) => HuggingFaceLayout.Open(source.Files, source.Path),
+            (SafetensorsName, _) => new LoadedFile(source.Files, source.Path),
+            _ => throw new ArgumentException($"The layout '{source.Layout}' is not known.", nameof(source)),
+        };
+        opened.Source = exact;
+        return opened;
+    }
+
+    private static (IFileSystem Files, string Name, IFileSystem? Self) Locate(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        const string local = "local:";
+        string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path));
+        string? parent = System.IO.Path.GetDirectoryName(full);
+        IFileSystem? self = Directory.Exists(full) ? new LocalFileSystem(full) : null;
+        return parent is null ? (new LocalFileSystem(full), "", self) : (new LocalFileSystem(parent), System.IO.Path.GetFileName(full), self);
+    }
+
+    private static CheckpointSource Detect(IFileSystem files, string path, IFileSystem? self)
+    {
+        string shown = new CheckpointSource("", SourceKind.File, files, path).FullPath;
+        if (path.Length > 0 && files.FileExists(path))
+            return new CheckpointSource(LayoutOfFile(files, path, shown), SourceKind.File, files, path);
+        if (self is null && !files.FolderExists(path))
+            throw new CheckpointException($"There is nothing at {shown}. Give a run, a checkpoint's folder or a file.") { Path = shown };
+        FileSystemEntry[] entries = [.. files.List(path)];
+        string[] names = [.. entries.Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
+        if (self is not null && IsRun(entries, self))
+            return new CheckpointSource(CairnName, SourceKind.Run, self, "");
+        if (IsCairnCheckpoint(names))
+            return new CheckpointSource(CairnName, SourceKind.Checkpoint, files, path);
+        if (ModelFiles.Find(names) is not null || names.Any(ModelFiles.IsShard))
+            return new CheckpointSource(HuggingFaceLayout.Name, SourceKind.Checkpoint, files, path);
+        throw Unknown(shown, entries);
+    }
+
+    private static bool IsRun(FileSystemEntry[] entries, IFileSystem run) =>
+        entries.Any(entry => !entry.IsFolder && entry.Name == RunFolder.Record)
+        || entries.Any(entry => entry.IsFolder && RunFolder.IsStep(entry.Name, out long step) && run.FileExists($"{entry.Name}/{Marker.FileName(step)}"))
+        || entries.Any(entry => entry.IsFolder && entry.Name == RunFolder.Snapshots);
+
+    private static bool IsCairnCheckpoint(string[] names) =>
+        names.Any(name => name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(name[..^".step".Length], out _));
+
+    private static string LayoutOfFile(IFileSystem files, string path, string shown)
+    {
+        Span<byte> first = stackalloc byte[9];
+        using IReadableFile file = files.OpenRead(path);
+        int read = file.Read(0, first);
+        if (read == first.Length && first[8] == (byte)'{' && BitConverter.ToInt64(first) <= file.Length - 8)
+            return SafetensorsName;
+        string hint = path.EndsWith(".json", StringComparison.Ordinal) || path.EndsWith(".step", StringComparison.Ordinal)
+            ? $"Give its folder: {System.IO.Path.GetDirectoryName(shown)}."
+            : "Give a checkpoint's folder or a .safetensors file.";
+        throw new CheckpointException($"{shown} is no file of a known format: it has {file.Length} bytes and begins with {Convert.ToHexString(first[..read])}. {hint}") { Path = shown };
+    }
+
+    private static CatalogEntry EntryAt(IFileSystem files, string path)
+    {
+        string name = path[(path.LastIndexOf('/') + 1)..];
+        return RunFolder.IsStep(name, out long step) && files.FileExists($"{path}/{Marker.FileName(step)}")
+            ? CatalogEntry.At(files, path, SaveKind.Checkpoint, step)
+            : Catalog.Snapshot(files, path);
+    }
+
+    private static CatalogEntry Newest(CheckpointSource source)
+    {
+        Catalog catalog = Catalog.Read(source.Files);
+        RunRecord? run = RunRecord.LoadOrRebuild(source.Files, catalog, out _);
+        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(source.Files, catalog, run, verifyHashes: false);
+        return choice?.Chosen ?? throw new CheckpointException(
+            $"{source.FullPath} is a run without a complete checkpoint{(choice is { PassedOver.Count: > 0 } ? $": {string.Join("; ", choice.PassedOver)}" : "")}. Try: cairn ls {source.FullPath}")
+        { Path = source.FullPath };
+    }
+
+    private static LoadedCheckpoint OpenEntry(IFileSystem files, CatalogEntry entry, out CheckpointSource source)
+    {
+        source = new CheckpointSource(CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
+        if (entry.Marker is not { } marker)
+            throw new CorruptCheckpointException($"{source.FullPath} cannot be used: {entry.Fault}. Try: cairn ls on its run.") { Path = source.FullPath };
+        ICheckpointLayout layout = CairnLayout.Instance;
+        return layout.Open(files, entry.Folder, marker.Files.Select(file => file.Name));
+    }
+
+    private static CheckpointException Unknown(string shown, FileSystemEntry[] entries)
+    {
+        string[] weights = [.. entries.Where(entry => !entry.IsFolder && entry.Name.EndsWith(".safetensors", StringComparison.Ordinal)).Select(entry => entry.Name).Order(StringComparer.Ordinal)];
+        string found = entries.Length == 0 ? "it is empty" : $"it holds {string.Join(", ", entries.Select(entry => entry.Name + (entry.IsFolder ? "/" : "")).Order(StringComparer.Ordinal).Take(8))}{(entries.Length > 8 ? ", …" : "")}";
+        string instead = weights.Length > 0 ? $"Give one of its files, for example {shown}/{weights[0]}." : "Give a run, a checkpoint's folder or a file.";
+        return new CheckpointException($"{shown} is no run and no checkpoint: {found}. {instead}") { Path = shown };
+    }
+
+    /// <summary>A bare safetensors file: the part that Cairn wrote it for, else <c>model</c>.</summary>
+    private sealed class LoadedFile : LoadedCheckpoint
+    {
+        private readonly string _name, _part;
+        private readonly LoadedPart _loaded;
+
+        public LoadedFile(IFileSystem files, string path)
+        {
+            _name = path[(path.LastIndexOf('/') + 1)..];
+            _loaded = Keep(CairnLayout.ReadSafetensors(files, path, out bool isCairn));
+            _part = (isCairn ? CairnLayout.PartOf(_name) : null) ?? HuggingFaceLayout.ModelPart;
+        }
+
+        public override IReadOnlyList<string> Parts => [_part];
+        public override IReadOnlyList<string> FilesOf(string part) => part == _part ? [_name] : throw new KeyNotFoundException($"{_name} holds the part '{_part}', not '{part}'.");
+        public override State.StateMap Load(string part) => part == _part ? _loaded.State : throw new KeyNotFoundException($"{_name} holds the part '{_part}', not '{part}'.");
+    }
+}

@@ -1,0 +1,121 @@
+using System.Text.Json;
+using Cairn.Commit;
+using Cairn.Formats.Safetensors;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Layouts.HuggingFace;
+
+/// <summary>A model's folder that is open for reading.</summary>
+internal sealed class LoadedModel : LoadedCheckpoint
+{
+    private const int LargestConfig = 16 << 20;
+    private const string Embeddings = "model.embed_tokens.weight", Head = "lm_head.weight";
+
+    private readonly StateMap _state = [];
+    private readonly List<string> _weights = [];
+
+    private LoadedModel(IReadOnlyList<string> others) => OtherFiles = others;
+
+    public override IReadOnlyList<string> Parts { get; } = [HuggingFaceLayout.ModelPart];
+    public override IReadOnlyList<string> OtherFiles { get; }
+    public override IReadOnlyList<string> FilesOf(string part) => Known(part, _weights);
+    public override StateMap Load(string part) => Known(part, _state);
+
+    public static LoadedModel Open(IFileSystem files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
+    {
+        var model = new LoadedModel(found.Others);
+        try
+        {
+            if (found.Weights is { } single)
+                model.Take(model.OpenWeights(files, Join(folder, single), single));
+            else
+                model.TakeShards(files, folder, found.Index!, names);
+            if (found.Others.Contains(ModelFiles.Config, StringComparer.Ordinal))
+                model.TieByConfig(files, Join(folder, ModelFiles.Config));
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private void TakeShards(IFileSystem files, string folder, string indexName, IReadOnlyCollection<string> names)
+    {
+        string path = Join(folder, indexName);
+        ShardIndex index = ShardIndex.Read(files, path);
+        // All names before the first file: an index that lies costs no opening.
+        foreach ((string tensor, string file) in index.FileOfTensor)
+        {
+            if (!names.Contains(file, StringComparer.Ordinal))
+                throw new CorruptHuggingFaceException(HuggingFaceFault.MissingShard, path, $"the shard of '{tensor}' is missing", $"a file {file}", "none", tensor);
+        }
+        var opened = new Dictionary<string, WeightsFile>(StringComparer.Ordinal);
+        foreach (string file in index.FileOfTensor.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+            opened.Add(file, OpenWeights(files, Join(folder, file), file));
+        foreach ((string tensor, string file) in index.FileOfTensor)
+        {
+            if (opened[file].Tensors.ContainsKey(tensor))
+                continue;
+            string? other = opened.Where(o => o.Value.Tensors.ContainsKey(tensor)).Select(o => o.Key).FirstOrDefault();
+            throw other is not null
+                ? new CorruptHuggingFaceException(HuggingFaceFault.TensorElsewhere, path, $"'{tensor}' is not where the index says", file, other, tensor)
+                : new CorruptHuggingFaceException(HuggingFaceFault.MissingTensor, path, $"'{tensor}' is in no shard", $"it in {file}", "none", tensor);
+        }
+        foreach ((string file, WeightsFile weights) in opened)
+        {
+            foreach (string tensor in weights.Tensors.Keys)
+            {
+                if (!index.FileOfTensor.TryGetValue(tensor, out string? said))
+                    throw new CorruptHuggingFaceException(HuggingFaceFault.ExtraTensor, path, $"{file} holds '{tensor}', which the index does not name", "no such tensor", tensor, tensor);
+                if (said != file)
+                    throw new CorruptHuggingFaceException(HuggingFaceFault.ExtraTensor, path, $"{file} holds '{tensor}', which the index finds elsewhere", said, file, tensor);
+            }
+            Take(weights);
+        }
+    }
+
+    private WeightsFile OpenWeights(IFileSystem files, string path, string name)
+    {
+        _weights.Add(name);
+        SafetensorsFile file = Keep(SafetensorsFile.Open(files, path));
+        return new WeightsFile(file.Tensors, file.Metadata);
+    }
+
+    private void Take(WeightsFile weights)
+    {
+        foreach ((string name, StateTensor tensor) in weights.Tensors)
+            _state.Add(name, tensor);
+        foreach ((string tied, string name) in weights.Metadata)
+        {
+            if (!_state.ContainsKey(tied) && weights.Tensors.TryGetValue(name, out StateTensor? tensor))
+                _state.Add(tied, tensor);
+        }
+    }
+
+    // transformers leaves the head out, and ties it again when the configuration says so.
+    private void TieByConfig(IFileSystem files, string path)
+    {
+        if (_state.ContainsKey(Head) || !_state.TryGetValue(Embeddings, out StateNode? embeddings))
+            return;
+        try
+        {
+            using JsonDocument config = JsonDocument.Parse(RunFolder.ReadSmall(files, path, LargestConfig));
+            if (config.RootElement.ValueKind == JsonValueKind.Object && config.RootElement.TryGetProperty("tie_word_embeddings", out JsonElement tie) && tie.ValueKind == JsonValueKind.True)
+                _state.Add(Head, embeddings);
+        }
+        catch (JsonException e)
+        {
+            throw new CorruptCheckpointException($"'{path}' is not JSON: {e.Message}", e) { Path = path };
+        }
+    }
+
+    private static T Known<T>(string part, T value) =>
+        part == HuggingFaceLayout.ModelPart ? value : throw new KeyNotFoundException($"A model of Hugging Face has no part '{part}', only '{HuggingFaceLayout.ModelPart}'.");
+
+    private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
+
+    private sealed record WeightsFile(IReadOnlyDictionary<string, StateTensor> Tensors, IReadOnlyDictionary<string, string> Metadata);
+}
