@@ -31,6 +31,9 @@ public sealed class RandomPart : IStatePart
     public string Name { get; }
 
     /// <inheritdoc/>
+    public PartScope Scope => PartScope.PerRank;
+
+    /// <inheritdoc/>
     public StateMap Capture()
     {
         StateMap generators = [];

@@ -33,6 +33,8 @@ public sealed class ResumableSampler : IStatePart
 
     /// <inheritdoc/>
     public string Name { get; }
+    /// <inheritdoc/>
+    public PartScope Scope => PartScope.PerDataRank;
     /// <summary>Number of samples in the dataset.</summary>
     public long DatasetSize { get; }
     /// <summary>This data-parallel rank.</summary>

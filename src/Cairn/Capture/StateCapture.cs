@@ -15,7 +15,7 @@ public sealed class StateCapture
     private readonly StagingPool _pool;
     private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount };
     private readonly Dictionary<StateTensor, long> _starts = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<StateTensor, StagedTensor> _staged = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<StateTensor, StateTensor> _staged = new(ReferenceEqualityComparer.Instance);
     private readonly List<Chunk> _chunks = [];
     private readonly Action<int, ParallelLoopState> _copyChunk;
     private StagingBuffer? _buffer;
@@ -163,8 +163,11 @@ public sealed class StateCapture
                     items.Add(Staged(list[i], buffer));
                 return items;
             case StateTensor tensor:
-                if (!_staged.TryGetValue(tensor, out StagedTensor? copy))
-                    _staged.Add(tensor, copy = new StagedTensor(tensor, buffer, _starts[tensor]));
+                if (!_staged.TryGetValue(tensor, out StateTensor? copy))
+                {
+                    copy = new StagedTensor(tensor, buffer, _starts[tensor]);
+                    _staged.Add(tensor, copy = tensor is ShardTensor shard ? new ShardTensor(copy, shard.Extent) : copy);
+                }
                 return copy;
             default:
                 return node;

@@ -1,11 +1,28 @@
 namespace Cairn.State;
 
+/// <summary>What the state that one rank has of a part has to do with that of the other ranks.</summary>
+public enum PartScope
+{
+    /// <summary>
+    /// One state for all ranks. A tensor or value stands under one name on every rank that has it, and is saved once; a tensor that a rank holds only
+    /// a shard of is declared as a <see cref="ShardTensor"/>.
+    /// </summary>
+    Shared,
+    /// <summary>One state for each data-parallel rank, saved by the first of its ranks. Where all are equal, as the sampler's are, any number of ranks can take them.</summary>
+    PerDataRank,
+    /// <summary>One state for each rank, such as its random numbers.</summary>
+    PerRank,
+}
+
 /// <summary>
 /// One named part of the state: <c>model</c>, <c>optimizer</c>, <c>scheduler</c>, <c>sampler</c>, <c>random</c>, or a part of the user's own.
 /// All members are called on the training thread, between batches.
 /// </summary>
 public interface IStatePart
 {
+    /// <summary>What the state of one rank has to do with that of the others. <see cref="PartScope.Shared"/> unless the part says otherwise.</summary>
+    PartScope Scope => PartScope.Shared;
+
     /// <summary>The part's name: lower-case letters, digits and <c>_</c>. It names the part's file.</summary>
     string Name { get; }
 

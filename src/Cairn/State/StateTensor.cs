@@ -33,6 +33,38 @@ public abstract class StateTensor : StateNode
         return false;
     }
 
+    /// <summary>A shard of this tensor, as a tensor of its own. Nothing is copied until its bytes are asked for.</summary>
+    /// <exception cref="ArgumentException">The shard is of a tensor of another shape, or the elements do not fill whole bytes.</exception>
+    public StateTensor Slice(ShardExtent extent)
+    {
+        ArgumentNullException.ThrowIfNull(extent);
+        if (!Shape.SequenceEqual(extent.GlobalShape))
+            throw new ArgumentException($"The shard {extent} is not one of a tensor {this}.", nameof(extent));
+        if (extent.IsWhole)
+            return this;
+        return this is AssembledTensor assembled ? assembled.SliceShards(extent) : new AssembledTensor(Type, extent, [(ShardExtent.Whole([.. Shape]), this)]);
+    }
+
+    /// <summary>The tensor that shards make up. Where one of them is all of it, that one.</summary>
+    /// <param name="name">The tensor's name, for errors.</param>
+    /// <param name="shards">The shards; replicas of one another count once.</param>
+    /// <exception cref="ShardOwnershipException">An element is held by none or by several.</exception>
+    /// <exception cref="ArgumentException">There is none, or they differ in type or global shape.</exception>
+    public static StateTensor Join(string name, IReadOnlyList<ShardTensor> shards)
+    {
+        ArgumentNullException.ThrowIfNull(shards);
+        if (shards.Count == 0)
+            throw new ArgumentException("There is no shard.", nameof(shards));
+        ShardTensor first = shards[0];
+        if (shards.FirstOrDefault(shard => shard.Type != first.Type || !shard.Extent.GlobalShape.SequenceEqual(first.Extent.GlobalShape)) is { } other)
+            throw new ArgumentException($"The shards of '{name}' are of different tensors: {first} and {other}.", nameof(shards));
+        long[] shape = [.. first.Extent.GlobalShape];
+        if (ShardOwnership.FaultOf(name, shape, shards.Select(shard => shard.Extent)) is { } fault)
+            throw ShardOwnershipException.Of([fault]);
+        return shards.FirstOrDefault(shard => shard.Extent.IsWhole)?.Local
+            ?? new AssembledTensor(first.Type, ShardExtent.Whole(shape), [.. shards.DistinctBy(shard => shard.Extent).Select(shard => (shard.Extent, shard.Local))]);
+    }
+
     /// <summary>The type and shape as people write them, for example <c>F32[4, 8]</c>.</summary>
     public override string ToString() => $"{Type}[{string.Join(", ", Shape)}]";
 }

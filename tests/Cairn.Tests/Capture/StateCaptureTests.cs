@@ -52,6 +52,21 @@ public sealed class StateCaptureTests : IDisposable
     }
 
     [Fact]
+    public void A_shard_stays_a_shard_of_its_tensor()
+    {
+        ShardExtent extent = ShardExtent.Cut([100], 0, 1, 2);
+        byte[] live = Noise(50);
+        var shard = new ShardTensor(Tensor(live), extent);
+        using CapturedState captured = new StateCapture(_pool).Capture([("model", new StateMap { ["w"] = shard, ["tied"] = shard })], Stop);
+        ShardTensor staged = captured.Parts[0].State["w"].ShouldBeOfType<ShardTensor>();
+        staged.Extent.ShouldBe(extent);
+        byte[] copy = new byte[50];
+        staged.CopyTo(0, copy);
+        copy.ShouldBe(live);
+        captured.Parts[0].State["tied"].ShouldBeSameAs(staged);
+    }
+
+    [Fact]
     public unsafe void Staged_tensors_are_aligned()
     {
         var map = new StateMap();
