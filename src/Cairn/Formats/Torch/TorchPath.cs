@@ -1,0 +1,32 @@
+using System.Globalization;
+
+namespace Cairn.Formats.Torch;
+
+/// <summary>Where a walk over a tree of values stands: keys and indexes from the root, joined by <c>/</c>. It bounds the depth.</summary>
+internal sealed class TorchPath
+{
+    /// <summary>More levels than any state has, and few enough for a small stack.</summary>
+    public const int MaxDepth = 1000;
+
+    private readonly List<string> _steps = [];
+
+    public void Push(TorchValue key) => Push(key.ToString()!);
+
+    public void Push(int index) => Push(index.ToString(CultureInfo.InvariantCulture));
+
+    public void Push(string step)
+    {
+        if (_steps.Count == MaxDepth)
+            throw new ArgumentException($"A value is nested deeper than {MaxDepth} levels, at '{string.Join('/', _steps.Take(8))}/…'. Does it contain itself?", nameof(step));
+        _steps.Add(step);
+    }
+
+    public void Pop() => _steps.RemoveAt(_steps.Count - 1);
+
+    /// <summary>The error of a value at this place.</summary>
+    public ArgumentException Refuse(string what) => Error($"At '{this}' {what}.");
+
+    private static ArgumentException Error(string message, string? root = null) => new(message, nameof(root));
+
+    public override string ToString() => _steps.Count == 0 ? "the root" : string.Join('/', _steps);
+}

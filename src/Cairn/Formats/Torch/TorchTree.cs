@@ -1,0 +1,201 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Numerics;
+using Cairn.State;
+
+namespace Cairn.Formats.Torch;
+
+/// <summary>
+/// Between the values of a file of PyTorch and the state of a checkpoint.
+/// <list type="table">
+/// <listheader><term>PyTorch</term><description>state</description></listheader>
+/// <item><term>dict, OrderedDict, defaultdict, Counter</term><description><see cref="StateMap"/>; an int as a key becomes decimal text; <c>_metadata</c> and other attributes are dropped</description></item>
+/// <item><term>list, tuple, Size, set, frozenset</term><description><see cref="StateList"/></description></item>
+/// <item><term>None, bool, int of 64 bits, float, str</term><description>the scalar</description></item>
+/// <item><term>int beyond 64 bits</term><description>decimal text</description></item>
+/// <item><term>bytes</term><description>a tensor <c>U8[length]</c></description></item>
+/// <item><term>complex</term><description>the map <c>real</c>, <c>imag</c></description></item>
+/// <item><term>dtype, device</term><description>text: <c>torch.float32</c>, <c>cuda:0</c></description></item>
+/// <item><term>tensor, Parameter, view</term><description>its elements as <see cref="StateTensor"/>; equal views of one storage are a tie</description></item>
+/// </list>
+/// The other way: maps are dicts, lists are lists, each tensor has a storage of its own, and a tie is one tensor at two places. Maps and lists that stand at
+/// several places do so on both sides, and are walked once.
+/// </summary>
+public static class TorchTree
+{
+    /// <summary>The state of these values. Tensors are not read; they stay tied to the file.</summary>
+    /// <exception cref="CheckpointException">
+    /// A state cannot hold a value; the message has its path: an object or function, a key that is neither str nor int, two keys that become one text, a value that contains itself.
+    /// </exception>
+    public static StateNode ToState(TorchValue value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return new Reader().Node(value);
+    }
+
+    /// <summary>The values of this state. Tensors are not read.</summary>
+    /// <exception cref="ArgumentException">The state contains itself.</exception>
+    public static TorchValue FromState(StateNode state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return new Writer().Value(state);
+    }
+
+    private sealed class Reader
+    {
+        private readonly Dictionary<TorchValue, StateNode?> _done = new(ReferenceEqualityComparer.Instance);
+        private readonly TorchPath _path = new();
+
+        public StateNode Node(TorchValue value)
+        {
+            switch (value)
+            {
+                case TorchScalar scalar: return Scalar(scalar);
+                case TorchTensorValue tensor: return tensor.Data;
+                case TorchGlobal global when TorchDtypes.IsDtype(global): return global.ToString();
+                case TorchGlobal global: Refuse($"the class or function {global}"); break;
+                case TorchObject made: return Device(made);
+            }
+            if (_done.TryGetValue(value, out StateNode? node))
+            {
+                if (node is null)
+                    Refuse("a value that contains itself");
+                return node;
+            }
+            // Without an entry yet: on the way to itself.
+            _done.Add(value, null);
+            node = value is TorchMap map ? Map(map) : List((TorchList)value);
+            _done[value] = node;
+            return node;
+        }
+
+        private StateNode Scalar(TorchScalar scalar) => scalar.Value switch
+        {
+            null => StateScalar.Null,
+            bool value => value,
+            long value => value,
+            double value => value,
+            string value => value,
+            BigInteger value => value.ToString(CultureInfo.InvariantCulture),
+            Complex value => new StateMap { { "real", value.Real }, { "imag", value.Imaginary } },
+            byte[] value => Bytes(scalar, value),
+            object other => throw new InvalidOperationException($"A scalar is a {other.GetType()}."),
+        };
+
+        private StateNode Bytes(TorchScalar scalar, byte[] value)
+        {
+            if (!_done.TryGetValue(scalar, out StateNode? node))
+                _done.Add(scalar, node = new MemoryTensor(TensorType.U8, [value.Length], value));
+            return node!;
+        }
+
+        private StateMap Map(TorchMap map)
+        {
+            StateMap state = [];
+            foreach ((TorchValue key, TorchValue value) in map)
+            {
+                _path.Push(key);
+                string name = (key as TorchScalar)?.Value switch
+                {
+                    string text => text,
+                    long number => number.ToString(CultureInfo.InvariantCulture),
+                    BigInteger number => number.ToString(CultureInfo.InvariantCulture),
+                    _ => RefuseKey(key),
+                };
+                if (state.ContainsKey(name))
+                    Refuse($"a key that reads '{name}' a second time, once as text and once as a number");
+                state.Add(name, Node(value));
+                _path.Pop();
+            }
+            return state;
+        }
+
+        private StateList List(TorchList list)
+        {
+            StateList state = [];
+            for (int i = 0; i < list.Count; i++)
+            {
+                _path.Push(i);
+                state.Add(Node(list[i]));
+                _path.Pop();
+            }
+            return state;
+        }
+
+        private string Device(TorchObject made)
+        {
+            if (made is not { IsOpaque: false, Type: { Module: "torch", Name: "device" }, Arguments: [TorchScalar { Value: string type }, ..] })
+            {
+                Refuse($"an object of {made.Type}");
+                return "";
+            }
+            return made.Arguments is [_, TorchScalar { Value: long index }] ? $"{type}:{index}" : type;
+        }
+
+        [DoesNotReturn]
+        private string RefuseKey(TorchValue key)
+        {
+            Refuse($"a key that is neither text nor a whole number: {key}");
+            return "";
+        }
+
+        [DoesNotReturn]
+        private void Refuse(string what) => throw new CheckpointException($"At '{_path}' stands what a state cannot hold: {what}. Read the file as values (TorchFile.Root) to reach what is around it.") { Found = what };
+    }
+
+    private sealed class Writer
+    {
+        private readonly Dictionary<StateNode, TorchValue> _done = new(ReferenceEqualityComparer.Instance);
+        private readonly TorchPath _path = new();
+
+        public TorchValue Value(StateNode node)
+        {
+            if (node is StateScalar scalar)
+                return Scalar(scalar);
+            if (_done.TryGetValue(node, out TorchValue? value))
+                return value;
+            value = node switch
+            {
+                StateTensor tensor => new TorchTensorValue(tensor),
+                StateList list => List(list),
+                StateMap map => Map(map),
+                _ => throw new ArgumentException($"A state has no {node.GetType()}.", nameof(node)),
+            };
+            _done.Add(node, value);
+            return value;
+        }
+
+        private static TorchValue Scalar(StateScalar scalar) => scalar.Value switch
+        {
+            bool value => value,
+            long value => value,
+            double value => value,
+            string value => value,
+            _ => TorchScalar.None,
+        };
+
+        private TorchList List(StateList list)
+        {
+            var value = new TorchList(TorchListKind.List);
+            for (int i = 0; i < list.Count; i++)
+            {
+                _path.Push(i);
+                value.Add(Value(list[i]));
+                _path.Pop();
+            }
+            return value;
+        }
+
+        private TorchMap Map(StateMap map)
+        {
+            var value = new TorchMap();
+            foreach ((string key, StateNode item) in map)
+            {
+                _path.Push(key);
+                value.Add(key, Value(item));
+                _path.Pop();
+            }
+            return value;
+        }
+    }
+}
