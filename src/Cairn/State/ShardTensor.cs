@@ -15,7 +15,7 @@ public sealed class ShardTensor : StateTensor
     {
         Local = local;
         Extent = extent;
-        _ = AssembledTensor.SizeOf(Type);
+        _ = JoinedTensor.SizeOf(Type);
     }
 
     /// <summary>The elements.</summary>

@@ -42,7 +42,7 @@ public abstract class StateTensor : StateNode
             throw new ArgumentException($"The shard {extent} is not one of a tensor {this}.", nameof(extent));
         if (extent.IsWhole)
             return this;
-        return this is AssembledTensor assembled ? assembled.SliceShards(extent) : new AssembledTensor(Type, extent, [(ShardExtent.Whole([.. Shape]), this)]);
+        return this is JoinedTensor joined ? joined.SliceShards(extent) : new JoinedTensor(Type, extent, [(ShardExtent.Whole([.. Shape]), this)]);
     }
 
     /// <summary>The tensor that shards make up. Where one of them is all of it, that one.</summary>
@@ -62,7 +62,7 @@ public abstract class StateTensor : StateNode
         if (ShardOwnership.FaultOf(name, shape, shards.Select(shard => shard.Extent)) is { } fault)
             throw ShardOwnershipException.Of([fault]);
         return shards.FirstOrDefault(shard => shard.Extent.IsWhole)?.Local
-            ?? new AssembledTensor(first.Type, ShardExtent.Whole(shape), [.. shards.DistinctBy(shard => shard.Extent).Select(shard => (shard.Extent, shard.Local))]);
+            ?? new JoinedTensor(first.Type, ShardExtent.Whole(shape), [.. shards.DistinctBy(shard => shard.Extent).Select(shard => (shard.Extent, shard.Local))]);
     }
 
     /// <summary>The type and shape as people write them, for example <c>F32[4, 8]</c>.</summary>

@@ -6,7 +6,7 @@ namespace Cairn.State;
 /// A tensor, or a shard of one, whose elements lie in the shards of other ranks. Nothing is copied until its bytes are asked for; then
 /// only those shards are read that hold some of them, and of these only the bytes needed and the small gaps between them.
 /// </summary>
-internal sealed class AssembledTensor : StateTensor
+internal sealed class JoinedTensor : StateTensor
 {
     /// <summary>Runs that lie no farther apart than this are read with what is between them, in bytes: one large read is faster than many small ones.</summary>
     public const int LargestGap = 64 << 10;
@@ -18,7 +18,7 @@ internal sealed class AssembledTensor : StateTensor
     private readonly List<(TensorBox Box, long Start)> _places;
 
     /// <summary>What an extent shows of a tensor that these shards make up.</summary>
-    public AssembledTensor(TensorType type, ShardExtent extent, IReadOnlyList<(ShardExtent Extent, StateTensor Shard)> shards) : base(type, [.. extent.LocalShape])
+    public JoinedTensor(TensorType type, ShardExtent extent, IReadOnlyList<(ShardExtent Extent, StateTensor Shard)> shards) : base(type, [.. extent.LocalShape])
     {
         _shards = shards;
         int size = SizeOf(type);
@@ -60,7 +60,7 @@ internal sealed class AssembledTensor : StateTensor
             if (held.Equals(extent))
                 return shard;
         }
-        return new AssembledTensor(Type, extent, _shards);
+        return new JoinedTensor(Type, extent, _shards);
     }
 
     internal static int SizeOf(TensorType type) =>
