@@ -3,7 +3,7 @@ using System.IO.MemoryMappedFiles;
 namespace Cairn.Storage;
 
 /// <summary>A local file mapped into memory for reading.</summary>
-internal sealed unsafe class MappedFile : IReadableFile
+internal sealed unsafe class MappedFile : ISpanFile
 {
     private readonly MemoryMappedFile? _mapping;
     private readonly MemoryMappedViewAccessor? _view;
@@ -42,10 +42,18 @@ internal sealed unsafe class MappedFile : IReadableFile
         return length;
     }
 
-    public ReadOnlySpan<byte> Span(long offset, int length)
+    private ReadOnlySpan<byte> Span(long offset, int length)
     {
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         return length == 0 ? [] : new ReadOnlySpan<byte>(_start + offset, length);
+    }
+
+    public bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
+    {
+        if (offset < 0 || length < 0 || offset > Length - length)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{length} bytes at {offset} do not lie within the {Length} bytes of the file.");
+        bytes = Span(offset, length);
+        return true;
     }
 
     public void Dispose()

@@ -99,11 +99,8 @@ internal sealed class SafetensorsTensor : StateTensor
     public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
     {
         CheckRange(offset, length);
-        if (_file is MappedFile mapped)
-        {
-            bytes = mapped.Span(_start + offset, length);
-            return true;
-        }
+        if (_file is ISpanFile mapped)
+            return mapped.TryGetSpan(_start + offset, length, out bytes);
         bytes = default;
         return false;
     }

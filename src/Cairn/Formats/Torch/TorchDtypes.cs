@@ -41,6 +41,11 @@ internal static class TorchDtypes
     private static readonly FrozenDictionary<TensorType, string> Storages = All.Where(type => type.Storage is not null).ToFrozenDictionary(type => type.Type, type => type.Storage!);
     private static readonly FrozenDictionary<string, TensorType> Types = All.ToFrozenDictionary(type => type.Dtype, type => type.Type, StringComparer.Ordinal);
     private static readonly FrozenDictionary<string, TensorType> StorageTypes = All.Where(type => type.Storage is not null).ToFrozenDictionary(type => type.Storage!, type => type.Type, StringComparer.Ordinal);
+    private static readonly FrozenDictionary<string, string> Aliases = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["short"] = "int16", ["int"] = "int32", ["long"] = "int64", ["half"] = "float16", ["float"] = "float32", ["double"] = "float64",
+        ["chalf"] = "complex32", ["cfloat"] = "complex64", ["cdouble"] = "complex128",
+    }.ToFrozenDictionary(StringComparer.Ordinal);
     private static readonly FrozenSet<string> Known = FrozenSet.Create(StringComparer.Ordinal, [.. Types.Keys, .. Others]);
 
     /// <summary>The dtype's name in the module <c>torch</c>; <see langword="null"/> where PyTorch has none (floats of 4 and 6 bits).</summary>
@@ -54,6 +59,10 @@ internal static class TorchDtypes
 
     /// <summary>The type of a class of storages; <see langword="null"/> when tensors here cannot have it.</summary>
     public static TensorType? FromStorage(string name) => StorageTypes.TryGetValue(name, out TensorType type) ? type : null;
+
+    /// <summary>The type of a dtype, under any of its names; <see langword="null"/> when it is none, or tensors here cannot have it.</summary>
+    public static TensorType? Parse(TorchGlobal global) =>
+        global.Module == "torch" ? FromName(Aliases.GetValueOrDefault(global.Name, global.Name)) : null;
 
     /// <summary>Whether this is a dtype.</summary>
     public static bool IsDtype(TorchGlobal global) => global.Module == "torch" && Known.Contains(global.Name);

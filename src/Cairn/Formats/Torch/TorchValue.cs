@@ -140,6 +140,7 @@ public sealed class TorchList : TorchValue, IReadOnlyList<TorchValue>
     }
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    internal void Replace(int index, TorchValue item) => _items[index] = item;
     internal override int ChildCount => Count;
     internal override TorchValue ChildAt(int index) => _items[index];
 }

@@ -1,0 +1,42 @@
+namespace Cairn.Formats.Torch;
+
+/// <summary>A file of PyTorch is bad, or of a kind that is not read; <see cref="Fault"/> says in which way.</summary>
+public sealed class CorruptTorchFileException : CorruptCheckpointException
+{
+    private const string DefaultAdvice = "Restore the file from a copy, or resume from another checkpoint.";
+
+    internal CorruptTorchFileException(TorchFault fault, string path, string what, string expected, string found, string advice = DefaultAdvice, Exception? cause = null)
+        : base($"'{path}' is not a good PyTorch file: {what}. Expected {expected}, found {Shorten(found)}. {advice}", cause)
+    {
+        Fault = fault;
+        Path = path;
+        Expected = expected;
+        Found = Shorten(found);
+    }
+
+    /// <summary>The way in which the file is bad.</summary>
+    public TorchFault Fault { get; }
+
+    // A hostile name may be as long as the file.
+    internal static string Shorten(string text) => text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");
+}
+
+/// <summary>
+/// A pickle names a class or function that is not known to be plain data. Loaded by Python's <c>pickle</c> it could run any code; here nothing
+/// was called, and nothing of the file was used.
+/// </summary>
+public sealed class ForbiddenPickleException : CorruptCheckpointException
+{
+    internal ForbiddenPickleException(string path, string callable)
+        : base($"'{path}' asks for '{CorruptTorchFileException.Shorten(callable)}', which is not on the list of plain data, so nothing of the file was used and nothing was called. "
+            + $"If you trust its origin, save it again with tensors, numbers, texts, lists and dicts only; to look at the rest of it, allow opaque values ({nameof(TorchReadOptions)}.{nameof(TorchReadOptions.AllowOpaque)}).")
+    {
+        Callable = CorruptTorchFileException.Shorten(callable);
+        Path = path;
+        Expected = "plain data";
+        Found = Callable;
+    }
+
+    /// <summary>The class or function, with its module.</summary>
+    public string Callable { get; }
+}

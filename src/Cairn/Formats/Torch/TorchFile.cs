@@ -1,0 +1,101 @@
+using System.Collections.ObjectModel;
+using Cairn.Formats.Torch.Pickle;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Formats.Torch;
+
+/// <summary>
+/// A file of PyTorch (<c>.pt</c>, <c>.pth</c>, <c>.bin</c>) open for reading: the zip format, and the older one of before PyTorch 1.6. Its pickle
+/// is read by Cairn, which makes values and calls nothing. Its tensors read straight into the span that <see cref="StateTensor.CopyTo"/> is
+/// given, from any thread, until the file is disposed. Source of the formats: <c>torch/serialization.py</c>.
+/// </summary>
+/// <remarks>A storage that was saved by itself is read as a tensor of one dimension; arrays of numpy are read as tensors.</remarks>
+public sealed class TorchFile : IDisposable
+{
+    private readonly IReadableFile _file;
+    private readonly TorchContents _contents;
+
+    private TorchFile(IReadableFile file, string path, TorchContents contents)
+    {
+        _file = file;
+        _contents = contents;
+        Path = path;
+        Storages = new ReadOnlyDictionary<string, TorchStorage>(contents.Storages);
+    }
+
+    /// <summary>The file's path, as in messages.</summary>
+    public string Path { get; }
+    /// <summary>What was saved.</summary>
+    public TorchValue Root => _contents.Root;
+    /// <summary>The storages that its tensors look into, by their keys in the file.</summary>
+    public IReadOnlyDictionary<string, TorchStorage> Storages { get; }
+    /// <summary>Whether the file has the format of before PyTorch 1.6, which has no checksums.</summary>
+    public bool IsLegacy => _contents.Archive is null;
+
+    /// <summary>Opens a file and reads all of it but the tensors' bytes.</summary>
+    /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
+    /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
+    /// <exception cref="IOException">The file could not be opened or read.</exception>
+    public static TorchFile Open(IFileSystem files, string path, TorchReadOptions? options = null) => Open(files.OpenRead(path), path, options);
+
+    /// <summary>Reads an open file, which from here on belongs to the result, or is disposed when this throws.</summary>
+    /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
+    /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
+    /// <exception cref="IOException">The file could not be read.</exception>
+    public static TorchFile Open(IReadableFile file, string path, TorchReadOptions? options = null)
+    {
+        try
+        {
+            return new TorchFile(file, path, TorchContents.Read(file, path, options ?? TorchReadOptions.Default));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Maps a local file into memory; <see cref="StateTensor.TryGetSpan"/> of its dense tensors gives the bytes without a copy. No span may be
+    /// used after the file is disposed, and nobody may cut the file while it is mapped: both end the process.
+    /// </summary>
+    /// <param name="filePath">A path of the operating system.</param>
+    /// <param name="options">How to read; <see langword="null"/> for the defaults.</param>
+    /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
+    /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
+    /// <exception cref="IOException">The file could not be opened or mapped.</exception>
+    public static TorchFile Map(string filePath, TorchReadOptions? options = null) => Open(new MappedFile(filePath), filePath, options);
+
+    /// <summary>
+    /// Reads a plain pickle, as <c>pickle.dump</c> writes it, to its STOP: the <c>.metadata</c> of a distributed checkpoint, for example. It may
+    /// hold arrays of numpy, and tensors in the way of <c>pickle.dump</c>.
+    /// </summary>
+    /// <param name="file">The file; it stays open, and is not used any more.</param>
+    /// <param name="path">Its path, for messages.</param>
+    /// <param name="options">How to read; <see langword="null"/> for the defaults.</param>
+    /// <exception cref="CorruptTorchFileException">The pickle is bad, or something follows it.</exception>
+    /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
+    public static TorchValue ReadPickle(IReadableFile file, string path, TorchReadOptions? options = null)
+    {
+        using var source = new PickleSource(file, path, 0, file.Length);
+        var context = new PickleContext(source, options ?? TorchReadOptions.Default, new TensorTable(file.Length));
+        TorchValue root = new PickleMachine(source, context).Run();
+        return source.Remaining == 0 ? root : throw source.Bad(TorchFault.StrayBytes, "bytes after the pickle belong to nothing", $"the end at {source.Position}", $"{source.Remaining} bytes more");
+    }
+
+    /// <summary>Reads every record and compares it with its checksum. A legacy file has none, and passes when all its bytes can be read.</summary>
+    /// <exception cref="CorruptTorchFileException">A checksum is wrong.</exception>
+    /// <exception cref="IOException">The file could not be read.</exception>
+    public void Verify(CancellationToken cancellationToken = default) => _contents.Verify(_file, Path, cancellationToken);
+
+    /// <summary>A file of PyTorch that is a value of a pickle. It must hold one storage.</summary>
+    internal static TorchValue ReadNested(byte[] bytes, PickleContext outer)
+    {
+        TorchContents contents = TorchContents.Read(new MemoryFile(bytes), outer.Path, outer.Options, isNested: true);
+        return contents.BareStorage ?? throw outer.Wrong("a file of PyTorch within the pickle does not hold a storage", "a storage", contents.Root);
+    }
+
+    /// <summary>Closes the file. Its tensors cannot be read any more.</summary>
+    public void Dispose() => _file.Dispose();
+}

@@ -1,0 +1,8 @@
+namespace Cairn.Formats.Torch.Zip;
+
+/// <summary>A stored record of a zip archive whose header was compared with the directory.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Start">Offset in the file of its first byte.</param>
+/// <param name="Length">Its bytes.</param>
+/// <param name="Crc32">Its checksum, as the directory has it.</param>
+internal readonly record struct ZipRecord(string Name, long Start, long Length, uint Crc32);

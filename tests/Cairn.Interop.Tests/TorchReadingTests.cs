@@ -1,0 +1,56 @@
+using System.Text.Json.Nodes;
+using Cairn.Formats.Torch;
+using Cairn.Storage;
+
+namespace Cairn.Interop.Tests;
+
+/// <summary>What the system's PyTorch writes is read equal: values, kinds, types, strides, shared storages and ties.</summary>
+public class TorchReadingTests(PyTorchFiles files) : IClassFixture<PyTorchFiles>
+{
+    private static readonly string[] Fixtures =
+        ["values", "types", "empty", "views", "sharing", "module", "optimizers", "arrays", "attributes", "tensor", "scalar", "list", "storage", "sparse", "random"];
+
+    public static TheoryData<string, string> Formats()
+    {
+        var formats = new TheoryData<string, string>();
+        foreach (string fixture in Fixtures)
+        {
+            foreach (string format in (string[])["", ".protocol1", ".protocol3", ".protocol4", ".protocol5", ".legacy"])
+                formats.Add(fixture, format);
+        }
+        return formats;
+    }
+
+    public static TheoryData<string> Names() => [.. Fixtures];
+
+    [Theory, MemberData(nameof(Formats))]
+    public void A_file_of_pytorch_is_read_equal(string fixture, string format)
+    {
+        string path = files.PathOf($"{fixture}{format}.pt");
+        JsonNode? expected = Expected(fixture);
+        using (TorchFile mapped = TorchFile.Map(path))
+        {
+            Same(new ValueDescription().Of(mapped.Root), expected);
+            mapped.Verify(TestContext.Current.CancellationToken);
+            mapped.IsLegacy.ShouldBe(format == ".legacy");
+        }
+        using TorchFile read = TorchFile.Open(new LocalFileSystem(Path.GetDirectoryName(path)!), Path.GetFileName(path));
+        Same(new ValueDescription().Of(read.Root), expected);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void What_pickle_dump_wrote_is_read_equal(string fixture)
+    {
+        string path = files.PathOf($"{fixture}.pickle.pt");
+        using IReadableFile file = new LocalFileSystem(Path.GetDirectoryName(path)!).OpenRead(Path.GetFileName(path));
+        Same(new ValueDescription(withSharing: false).Of(TorchFile.ReadPickle(file, path)), ValueDescription.WithoutSharing(Expected(fixture)));
+    }
+
+    private JsonNode? Expected(string fixture) => JsonNode.Parse(File.ReadAllText(files.PathOf($"{fixture}.json")));
+
+    private static void Same(JsonNode? actual, JsonNode? expected)
+    {
+        // The text says where they differ; the comparison whether.
+        (actual?.ToJsonString() ?? "null").ShouldBe(expected?.ToJsonString() ?? "null");
+    }
+}
