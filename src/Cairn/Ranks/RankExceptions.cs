@@ -12,7 +12,12 @@ public sealed class RankTimeoutException(string message) : CheckpointException(m
     /// <inheritdoc/>
     public override bool IsTransient => true;
 
-    internal static RankTimeoutException Of(int self, string purpose, TimeSpan waited, IReadOnlyList<int> missing)
+    /// <summary>With the usual message.</summary>
+    /// <param name="self">The rank that waited.</param>
+    /// <param name="purpose">What it waited for.</param>
+    /// <param name="waited">How long.</param>
+    /// <param name="missing">Who did not answer, ascending; with <paramref name="self"/> among them when the others gave up waiting for it.</param>
+    public static RankTimeoutException Of(int self, string purpose, TimeSpan waited, IReadOnlyList<int> missing)
     {
         string who = missing.Count == 1 ? $"rank {missing[0]}" : $"ranks {List(missing)}";
         string what = missing.Contains(self)

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Cairn.Ranks;
 
 /// <summary>
@@ -44,7 +46,9 @@ public sealed class RankGroup
     }
 
     /// <summary>One rank, alone: every call returns at once.</summary>
-    public static RankGroup Single => new(new NoTransport(), World.Single);
+    public static RankGroup Single => new(Alone, World.Single);
+    /// <summary>The transport of a job of one rank.</summary>
+    public static IRankTransport Alone { get; } = new NoTransport();
 
     /// <summary>This rank, from 0.</summary>
     public int Rank => _inbox.Transport.Rank;
@@ -68,6 +72,23 @@ public sealed class RankGroup
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(number, 1);
         return new RankGroup(_inbox, World, timeout ?? Timeout, _clock, number);
+    }
+
+    /// <summary>
+    /// The same ranks placed in a world of these sizes, once all have said that theirs are the same. This group is not used afterwards.
+    /// </summary>
+    /// <exception cref="CheckpointException">A rank has other sizes, or they do not multiply to <see cref="Size"/>.</exception>
+    public RankGroup In(World world, TimeSpan? timeout = null)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        byte[][] all = AllGather("sizes of the world", Encoding.UTF8.GetBytes(world.ToString()), timeout);
+        for (int rank = 0; rank < Size; rank++)
+        {
+            string other = Encoding.UTF8.GetString(all[rank]);
+            if (other != world.ToString())
+                throw new CheckpointException($"Rank {Rank} is in {world} and rank {rank} in {other}. Give all ranks the same sizes.") { Rank = rank, Expected = world.ToString(), Found = other };
+        }
+        return new RankGroup(_inbox, world, Timeout, _clock, _channel) { _call = _call };
     }
 
     /// <summary>
