@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Cairn.Mpi.Native;
 using Cairn.Ranks;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,7 @@ public sealed class MpiJob : IDisposable
     private readonly ILogger _logger;
     private readonly List<MpiCollectives> _groups = [];
     private readonly bool _ownsMpi;
+    private readonly PosixSignalRegistration? _deathNotice;
     private bool _ended;
 
     private MpiJob(MpiOptions options, ILogger logger)
@@ -39,6 +41,9 @@ public sealed class MpiJob : IDisposable
         _ownsMpi = !_mpi.Initialized;
         Threads = _ownsMpi ? (MpiThreadLevel)Together("MPI_Init_thread", () => (int)_mpi.InitThread(options.Threads)) : _mpi.QueryThread();
         handlers.Restore();
+        // MPICH's launcher, when told to keep the others alive, tells them of a rank's death by SIGUSR1, which ends a process that does not listen.
+        if (implementation == MpiImplementation.Mpich)
+            _deathNotice = PosixSignalRegistration.Create((PosixSignal)(OperatingSystem.IsMacOS() ? 30 : 10), static notice => notice.Cancel = true);
         if (Threads < MpiThreadLevel.Serialized)
             throw new MpiException($"{Library} allows calls only from one thread ({Threads}); a job saves in the background while it trains. Use an MPI with thread support, such as the packages of Debian and Ubuntu.");
         if (Threads == MpiThreadLevel.Multiple)
@@ -121,6 +126,7 @@ public sealed class MpiJob : IDisposable
             _logger.NotFinalized(e);
         }
         _thread!.Dispose();
+        _deathNotice?.Dispose();
     }
 
     private MpiCollectives Group(string name, Func<RankCoordinates, bool> isMember, int color)
