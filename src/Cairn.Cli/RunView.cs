@@ -37,7 +37,7 @@ internal sealed class RunView
     public ResumeChoice Choose(bool verifyHashes, CancellationToken cancellationToken) =>
         ResumeLadder.Choose(Files, Catalog, Record, verifyHashes, cancellationToken: cancellationToken);
 
-    public bool IsOnLine(Marker marker) => marker.Run == Record.Id && Record.Lineage.Contains(marker.Lineage.Current.Id, marker.Step);
+    public bool IsOnLine(Marker marker) => (marker.IsForeign || marker.Run == Record.Id) && Record.Lineage.Contains(marker.Lineage.Current.Id, marker.Step);
 
     public static string KindOf(CatalogEntry entry) => entry.Kind == SaveKind.Checkpoint ? "checkpoint" : "snapshot";
 }

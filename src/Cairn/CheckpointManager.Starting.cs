@@ -1,6 +1,7 @@
 using Cairn.Commit;
 using Cairn.Configuration;
 using Cairn.Journal;
+using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.Resume;
 using Cairn.State;
@@ -61,7 +62,7 @@ public sealed partial class CheckpointManager
         foreach (string warning in options.Warnings())
             logger.OptionWarning(warning);
         train.TotalSteps ??= options.TotalSteps;
-        IReadOnlyList<IStatePart> all = WithContext(train, parts);
+        IReadOnlyList<IStatePart> all = WithContext(train, parts, CheckpointLayouts.Of(options.Layout));
         RunLock? runLock = Prepare(files, options, time, logger);
         try
         {
@@ -170,7 +171,7 @@ public sealed partial class CheckpointManager
     {
         foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
         {
-            if (entry.Kind == kind && entry.Step <= Train.Step && entry.Marker is { } marker && marker.Run == _run.Id && _run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)
+            if (entry.Kind == kind && entry.Step <= Train.Step && entry.Marker is { } marker && (marker.IsForeign || marker.Run == _run.Id) && _run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)
                 && !Resume.PassedOver.Any(fault => fault.Folder == entry.Folder))
             {
                 return new SavedTier(entry.Step, now);
@@ -212,12 +213,12 @@ public sealed partial class CheckpointManager
     private static StoreException Unusable(IFileSystem files, Exception e) =>
         new($"{files.Root} cannot be used: {e.Message} Check Folder, its permissions and free space.", e) { Path = files.Root };
 
-    private static IStatePart[] WithContext(TrainState train, IEnumerable<IStatePart> parts)
+    private static IStatePart[] WithContext(TrainState train, IEnumerable<IStatePart> parts, ICheckpointLayout layout)
     {
         IStatePart[] all = [.. parts, train];
         foreach (IGrouping<string, IStatePart> same in all.GroupBy(part => part.Name, StringComparer.Ordinal))
         {
-            Layouts.CairnLayout.StemOf(same.Key);
+            layout.CheckPart(same.Key);
             if (same.Skip(1).Any())
                 throw new ArgumentException($"Two parts are named '{same.Key}'. Give one of them another name.", nameof(parts));
         }

@@ -9,6 +9,12 @@ public partial class CheckpointOptions
     [Required]
     public string Folder { get; set; } = "";
 
+    /// <summary>
+    /// The layout of the files that are written: <c>cairn</c> (safetensors and JSON), or <c>internlm</c> (files of PyTorch as InternLM and InternEvo save and load them).
+    /// Copies of every layout are resumed from. Default <c>cairn</c>.
+    /// </summary>
+    public string Layout { get; set; } = Layouts.CheckpointLayouts.Default;
+
     /// <summary>Whether anything is saved. Resuming works all the same. Default <see langword="true"/>.</summary>
     public bool Enabled { get; set; } = true;
 

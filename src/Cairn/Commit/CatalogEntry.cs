@@ -1,3 +1,4 @@
+using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.Storage;
 
@@ -21,6 +22,9 @@ public sealed class CatalogEntry
 
     // A marker grows with files and ranks, not with tensors.
     private const int LargestMarker = 32 << 20;
+
+    // The first local header of a zip archive (APPNOTE.TXT, 4.3.7).
+    private static ReadOnlySpan<byte> ZipStart => "PK\u0003\u0004"u8;
 
     private readonly IFileSystem _files;
     private bool _inspected;
@@ -72,7 +76,7 @@ public sealed class CatalogEntry
         if (_inspected)
             return;
         _inspected = true;
-        string path = $"{Folder}/{Commit.Marker.FileName(Step)}";
+        string step = Commit.Marker.FileName(Step), path = $"{Folder}/{step}";
         try
         {
             if (Step == NoStep || !_files.FileExists(path))
@@ -80,8 +84,21 @@ public sealed class CatalogEntry
                 _fault = new CheckpointFault(Folder, Folder, "there is no marker: the save did not end");
                 return;
             }
-            Marker marker = Commit.Marker.Parse(RunFolder.ReadSmall(_files, path, LargestMarker), path);
-            _fault = Contradiction(marker, path) ?? WrongFile(marker);
+            byte[] bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
+            // In the layout of InternLM this is a file of PyTorch, one among the others.
+            bool isTorch = bytes.AsSpan().StartsWith(ZipStart);
+            if (isTorch)
+            {
+                path = $"{Folder}/{RunFolder.Manifest}";
+                if (!_files.FileExists(path))
+                {
+                    _fault = new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}: another program saved it");
+                    return;
+                }
+                bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
+            }
+            Marker marker = Commit.Marker.Parse(bytes, path);
+            _fault = Contradiction(marker, path, isTorch ? step : null) ?? WrongFile(marker);
             _marker = _fault is null ? marker : null;
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
@@ -90,9 +107,12 @@ public sealed class CatalogEntry
         }
     }
 
-    private CheckpointFault? Contradiction(Marker marker, string path) =>
+    private CheckpointFault? Contradiction(Marker marker, string path, string? stepFile) =>
         marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")
         : marker.Kind != Kind ? new CheckpointFault(Folder, path, $"the marker is of a {marker.Kind.ToString().ToLowerInvariant()}, not of a {Kind.ToString().ToLowerInvariant()}")
+        : !CheckpointLayouts.Contains(marker.Layout) ? new CheckpointFault(Folder, path, $"its layout is '{marker.Layout}', and this version of Cairn knows {string.Join(", ", CheckpointLayouts.Names)}: use a newer one")
+        : $"{Folder}/{CheckpointLayouts.Of(marker.Layout).MarkerName(Step)}" != path ? new CheckpointFault(Folder, path, $"the marker of the layout '{marker.Layout}' has another name")
+        : stepFile is not null && !marker.Files.Any(file => file.Name == stepFile) ? new CheckpointFault(Folder, path, $"the marker does not list {stepFile}, which stands beside it")
         : null;
 
     private CheckpointFault? WrongFile(Marker marker)

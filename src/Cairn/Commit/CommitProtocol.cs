@@ -46,7 +46,8 @@ public sealed class CommitProtocol(IFileSystem files)
             // The new copy if it is whole, else the one that was moved aside for it.
             foreach (string staged in (ReadOnlySpan<string>)[StagedSnapshot, MovedAside])
             {
-                if (!files.FolderExists(staged) || Verifier.Verify(files, Catalog.Snapshot(files, staged)) is not null)
+                // Without the marker of Cairn it is what was left of a copy that is being overwritten.
+                if (!files.FolderExists(staged) || Catalog.Snapshot(files, staged) is not { Marker.IsForeign: false } copy || Verifier.Verify(files, copy) is not null)
                     continue;
                 files.CreateFolder(RunFolder.Snapshots);
                 files.SyncFolder("");
@@ -88,7 +89,7 @@ public sealed class CommitProtocol(IFileSystem files)
             if (isSnapshot && refuseNonFinite && written.NonFiniteTensor is { } tensor)
                 throw new NonFiniteStateException(tensor);
             byte[] seal = (marker with { Files = written.Files }).ToBytes();
-            using (IWritableFile file = files.OpenWrite($"{staged}/{Marker.FileName(marker.Step)}", seal.Length))
+            using (IWritableFile file = files.OpenWrite($"{staged}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
             {
                 file.Write(seal);
                 file.Sync();
@@ -196,12 +197,12 @@ public sealed class CommitProtocol(IFileSystem files)
         files.SyncFolder(RunFolder.Staging);
     }
 
-    // What is kept for its files must not look like a copy while they are overwritten.
+    // What is kept for its files must not look like a copy while they are overwritten: neither to Cairn nor to InternLM, which looks for "*.step".
     private void Unmark(string staged)
     {
         foreach (FileSystemEntry file in files.List(staged))
         {
-            if (file.Name.EndsWith(".step", StringComparison.Ordinal))
+            if (file.Name.EndsWith(".step", StringComparison.Ordinal) || file.Name == RunFolder.Manifest)
                 files.DeleteFile($"{staged}/{file.Name}");
         }
         if (files.FolderExists(staged))

@@ -19,7 +19,7 @@ public sealed record MarkedFile(string Name, long Length, string Hash);
 
 
 /// <summary>
-/// The file that makes a folder a checkpoint: written last, it lists every other file with size and hash, and carries a
+/// The file that makes a folder a checkpoint, named by its layout: written last, it lists every other file with size and hash, and carries a
 /// hash of itself. Fields that this version does not know are ignored on reading.
 /// </summary>
 public sealed record Marker
@@ -50,6 +50,13 @@ public sealed record Marker
     public World World { get; init; } = World.Single;
     /// <summary>The counters of the run at this step.</summary>
     public required StateMap Train { get; init; }
+    /// <summary>The layout of the files. Markers of before there were several layouts do not say it: <c>cairn</c>.</summary>
+    public string Layout { get; init; } = CheckpointLayouts.Default;
+    /// <summary>
+    /// Whether another program wrote the copy: there is no marker of Cairn, and what stands here was derived from the files. It then belongs to
+    /// the run in whose folder it stands, on its first branch; its files have no hashes.
+    /// </summary>
+    public bool IsForeign { get; init; }
     /// <summary>Every other file of the folder.</summary>
     public required IReadOnlyList<MarkedFile> Files { get; init; }
 
@@ -70,6 +77,7 @@ public sealed record Marker
             json.WriteNumber("step", Step);
             json.WriteString("kind", NameOf(Kind));
             json.WriteString("reason", NameOf(Reason));
+            json.WriteString("layout", Layout);
             json.WriteString("run", Run);
             LineageJson.Write(json, Lineage);
             if (Parent is { } parent)
@@ -132,6 +140,7 @@ public sealed record Marker
             Step = json.GetProperty("step").GetInt64(),
             Kind = Named<SaveKind>(json, "kind"),
             Reason = Named<SaveReason>(json, "reason"),
+            Layout = json.TryGetProperty("layout", out JsonElement layout) ? layout.GetString() ?? "" : CheckpointLayouts.Default,
             Run = Text(json, "run"),
             Lineage = LineageJson.Read(json),
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,

@@ -17,6 +17,8 @@ public static class RunFolder
     public const string Snapshots = "snapshot";
     /// <summary>Checkpoints that stood in the way of a new one of the same step: rolled back or damaged, kept for inspection.</summary>
     public const string Abandoned = "abandoned";
+    /// <summary>The marker of a copy whose layout needs <c>&lt;step&gt;.step</c> for a file of its own.</summary>
+    public const string Manifest = "cairn.json";
     /// <summary>How many snapshots there are.</summary>
     public const int Slots = 2;
 

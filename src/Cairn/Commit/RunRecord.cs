@@ -101,7 +101,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
         {
             damage = e;
         }
-        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>()
+        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>().Where(marker => !marker.IsForeign)
             .MaxBy(marker => (marker.Lineage.Branches.Max(branch => branch.Id), marker.Step));
         if (newest is not null)
             return new RunRecord(newest.Run, newest.Time, newest.Lineage, null);

@@ -18,7 +18,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     public const string WriterName = "Cairn writer";
 
     private readonly CommitProtocol _protocol = new(files);
-    private readonly ICheckpointLayout _layout = CairnLayout.Instance;
+    private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);
     private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
     private readonly StagingPool _pool = new();
     private StateCapture? _capture;
@@ -67,6 +67,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     /// <param name="background">Whether training may go on while it is written.</param>
     public SaveReport? Save(IReadOnlyList<(string Name, StateMap State)> live, Marker marker, long started, bool background)
     {
+        marker = marker with { Layout = _layout.Name };
         if (!background)
         {
             SaveReport report = Run(_layout.Plan(marker.Step, live), marker, started, default);
@@ -168,7 +169,8 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             List<RetainedCheckpoint> known = [];
             foreach (CatalogEntry entry in Catalog.Read(files).Entries)
             {
-                if (entry is { Kind: SaveKind.Checkpoint, Marker: { } marker } && saved.Lineage.Contains(marker.Lineage.Current.Id, marker.Step))
+                // What another program saved is not ours to remove.
+                if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && saved.Lineage.Contains(marker.Lineage.Current.Id, marker.Step))
                 {
                     var metrics = TrainState.FromState(marker.Train).Metrics;
                     known.Add(new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), new Dictionary<string, double>(metrics, StringComparer.Ordinal), true, marker.Time));

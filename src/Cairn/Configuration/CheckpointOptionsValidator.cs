@@ -1,3 +1,4 @@
+using Cairn.Layouts;
 using Microsoft.Extensions.Options;
 
 namespace Cairn.Configuration;
@@ -23,6 +24,8 @@ public sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOpti
     {
         if (string.IsNullOrWhiteSpace(options.Folder))
             failures.Add("Folder must be set: the folder in which the run keeps its checkpoints.");
+        if (!CheckpointLayouts.Contains(options.Layout))
+            failures.Add($"Layout must be one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal).Select(name => $"'{name}'"))}, not '{options.Layout}'.");
         if (options.TotalSteps < 1)
             failures.Add($"TotalSteps must be at least 1, not {options.TotalSteps}; leave it out for a run without a planned end.");
         if (options.CheckpointEvery < 1)

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Cairn.Layouts;
 using Microsoft.Extensions.Configuration;
 
 namespace Cairn.Configuration;
@@ -12,6 +13,7 @@ internal static class ConfigurationKeys
     private static readonly ConfigurationKey[] All =
     [
         Of("Folder", ConfigurationValues.Address, (options, value) => options.Folder = value ?? ""),
+        Of("Layout", ConfigurationValues.Text, (options, value) => options.Layout = value?.ToLowerInvariant() ?? CheckpointLayouts.Default),
         Of("Enabled", ConfigurationValues.Switch, (options, value) => options.Enabled = value),
         Of("TotalSteps", ConfigurationValues.Count, (options, value) => options.TotalSteps = value),
         Of("CheckpointEvery", ConfigurationValues.Count, (options, value) => options.CheckpointEvery = value),

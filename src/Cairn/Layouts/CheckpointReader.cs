@@ -128,8 +128,7 @@ public static class CheckpointReader
         source = new CheckpointSource(CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
         if (entry.Marker is not { } marker)
             throw new CorruptCheckpointException($"{source.FullPath} cannot be used: {entry.Fault}. Try: cairn ls on its run.") { Path = source.FullPath };
-        ICheckpointLayout layout = CairnLayout.Instance;
-        return layout.Open(files, entry.Folder, marker.Files.Select(file => file.Name));
+        return CheckpointLayouts.Of(marker.Layout).Open(files, entry.Folder, marker.Files.Select(file => file.Name));
     }
 
     private static CheckpointException Unknown(string shown, FileSystemEntry[] entries)

@@ -30,7 +30,7 @@ public static class ResumeLadder
                 continue;
             if (entry.Marker is { } marker)
             {
-                if (marker.Run != run.Id)
+                if (!marker.IsForeign && marker.Run != run.Id)
                 {
                     passedOver.Add(new CheckpointFault(entry.Folder, entry.Folder, $"it belongs to another run, {marker.Run}"));
                     continue;

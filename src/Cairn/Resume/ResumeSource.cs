@@ -13,7 +13,7 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
 {
     /// <summary>Opens its files.</summary>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
-    public LoadedCheckpoint Open() => ((ICheckpointLayout)CairnLayout.Instance).Open(Files, Folder, Marker.Files.Select(file => file.Name));
+    public LoadedCheckpoint Open() => CheckpointLayouts.Of(Marker.Layout).Open(Files, Folder, Marker.Files.Select(file => file.Name));
 
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
