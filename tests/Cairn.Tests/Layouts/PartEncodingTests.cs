@@ -31,6 +31,9 @@ public class PartEncodingTests
         return Encoding.UTF8.GetString(files.Files["7/mine.json"]);
     }
 
+    // All that safetensors has a name for.
+    private static readonly Gen<TensorType> SavedTypes = Gen.Enum<TensorType>().Where(type => type is not (TensorType.C32 or TensorType.C128));
+
     private static void ShouldEqual(StateNode actual, StateNode expected)
     {
         actual.GetType().IsAssignableTo(expected is StateTensor ? typeof(StateTensor) : expected.GetType()).ShouldBeTrue();
@@ -68,7 +71,7 @@ public class PartEncodingTests
         Gen.Long.Select(v => (StateNode)v), Gen.Double.Select(v => (StateNode)v), Gen.Bool.Select(v => (StateNode)v), Key.Select(v => (StateNode)v),
         OneOf(double.NaN, double.PositiveInfinity, double.NegativeInfinity, -0.0, 0.0, 1.0, 1e20, 5e-324, double.MaxValue).Select(v => (StateNode)v),
         Gen.Const((StateNode)StateScalar.Null),
-        Gen.Select(Gen.Enum<TensorType>(), Gen.Int[0, 3]).Select((type, n) => (StateNode)TestTensors.Of(type, 4, n)));
+        Gen.Select(SavedTypes, Gen.Int[0, 3]).Select((type, n) => (StateNode)TestTensors.Of(type, 4, n)));
 
     private static StateMap MapOf(IEnumerable<(string, StateNode)> entries)
     {
@@ -88,7 +91,7 @@ public class PartEncodingTests
 
     [Fact]
     public void Any_flat_map_of_tensors_comes_back_in_its_order_with_its_ties() =>
-        Gen.Select(Key, Gen.Enum<TensorType>(), Gen.Int[0, 2], Gen.Int[0, 5]).Array[1, 8].Sample(entries =>
+        Gen.Select(Key, SavedTypes, Gen.Int[0, 2], Gen.Int[0, 5]).Array[1, 8].Sample(entries =>
         {
             var state = new StateMap();
             foreach ((string key, TensorType type, int size, int tie) in entries)
