@@ -1,6 +1,5 @@
-using System.Buffers;
-using System.Collections.Frozen;
 using Cairn.Formats.Safetensors;
+using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Storage;
 
@@ -21,67 +20,35 @@ public sealed class LoadedPart : IDisposable
 }
 
 /// <summary>
-/// The layout <c>cairn</c> for a world of one rank: one file per part, safetensors when the part has tensors and JSON when not.
+/// The layout <c>cairn</c>: one file per part and rank that saves something of it, safetensors when it has tensors and JSON when not.
 /// </summary>
 public sealed class CairnLayout : ICheckpointLayout
 {
     /// <summary>The layout.</summary>
     public static CairnLayout Instance { get; } = new();
 
-    private const int MaxPartName = 64;
-    private static readonly SearchValues<char> NameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
-
-    private static readonly FrozenDictionary<string, string> Stems = new Dictionary<string, string>(StringComparer.Ordinal)
-    {
-        ["model"] = "model_tp0_pp0",
-        ["optimizer"] = "optimizer_tp0_pp0_zo0",
-        ["scheduler"] = "scheduler",
-        ["sampler"] = "sampler_0",
-        ["random"] = "random_0",
-        ["context"] = "context",
-    }.ToFrozenDictionary(StringComparer.Ordinal);
-
-    private static readonly FrozenDictionary<string, string> Parts = Stems.ToFrozenDictionary(s => s.Value, s => s.Key, StringComparer.Ordinal);
-
-    // Names that Windows keeps for devices, whatever the extension.
-    private static readonly FrozenSet<string> Devices = FrozenSet.Create(StringComparer.Ordinal,
-        ["con", "prn", "aux", "nul", .. Enumerable.Range(0, 10).SelectMany(i => new[] { $"com{i}", $"lpt{i}" })]);
-
-    /// <summary>The file name, without extension, of a part.</summary>
+    /// <summary>The file name, without extension, of a part that one process saves.</summary>
     /// <exception cref="ArgumentException">The name is not of 1 to 64 characters of <c>a-z</c>, <c>0-9</c> and <c>_</c>, or could be taken for another part's file.</exception>
-    public static string StemOf(string part)
-    {
-        if (part.Length is 0 or > MaxPartName || part.AsSpan().ContainsAnyExcept(NameCharacters))
-            throw new ArgumentException($"'{part}' cannot name a part. Use 1 to {MaxPartName} of a-z, 0-9 and _.", nameof(part));
-        if (Stems.TryGetValue(part, out string? stem))
-            return stem;
-        if (Devices.Contains(part))
-            throw new ArgumentException($"'{part}' cannot name a part: it is a device on Windows.", nameof(part));
-        return IsRankStem(part) ? throw new ArgumentException($"'{part}' cannot name a part: it is the file of a rank of a part of Cairn.", nameof(part)) : part;
-    }
+    public static string StemOf(string part) => PartFileName.StemOf(part);
 
-    /// <summary>The part that a file holds, or <see langword="null"/> when it is no part of a world of one rank.</summary>
-    public static string? PartOf(string fileName)
-    {
-        string extension = System.IO.Path.GetExtension(fileName);
-        if (extension is not (PartEncoder.JsonExtension or PartEncoder.SafetensorsExtension))
-            return null;
-        string stem = fileName[..^extension.Length];
-        if (Parts.TryGetValue(stem, out string? part))
-            return part;
-        bool valid = stem.Length is > 0 and <= MaxPartName && !stem.AsSpan().ContainsAnyExcept(NameCharacters);
-        return valid && !Stems.ContainsKey(stem) && !IsRankStem(stem) && !Devices.Contains(stem) ? stem : null;
-    }
+    /// <summary>The part that a file holds something of, or <see langword="null"/> when it holds none.</summary>
+    public static string? PartOf(string fileName) => PartFileName.Parse(fileName)?.Part;
 
-    /// <summary>The files of a checkpoint by the part that each holds; other files are left out.</summary>
-    /// <exception cref="CorruptCheckpointException">Two files hold the same part.</exception>
-    public static IReadOnlyDictionary<string, string> FilesByPart(IEnumerable<string> fileNames)
+    /// <summary>The files of a checkpoint by the part that they hold, in the order given; other files are left out.</summary>
+    /// <exception cref="CorruptCheckpointException">Two files hold the same.</exception>
+    public static IReadOnlyDictionary<string, IReadOnlyList<string>> FilesByPart(IEnumerable<string> fileNames)
     {
-        var files = new OrderedDictionary<string, string>(StringComparer.Ordinal);
+        var files = new OrderedDictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
+        var stems = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (string name in fileNames)
         {
-            if (PartOf(name) is string part && !files.TryAdd(part, name))
-                throw PartDecoder.Corrupt(name, $"part '{part}' has two files", "one", $"'{files[part]}' too");
+            if (PartOf(name) is not { } part)
+                continue;
+            if (!stems.TryAdd(System.IO.Path.GetFileNameWithoutExtension(name), name))
+                throw PartDecoder.Corrupt(name, $"part '{part}' has two files", "one", $"'{stems[System.IO.Path.GetFileNameWithoutExtension(name)]}' too");
+            if (!files.TryGetValue(part, out IReadOnlyList<string>? list))
+                files.Add(part, list = new List<string>());
+            ((List<string>)list).Add(name);
         }
         return files;
     }
@@ -102,7 +69,16 @@ public sealed class CairnLayout : ICheckpointLayout
         return files;
     }
 
-    /// <summary>Reads a part. JSON is read whole; tensors are read from the file when they are asked for.</summary>
+    /// <summary>Plans the files that one rank of a job saves, in the order of the parts.</summary>
+    /// <inheritdoc cref="ICheckpointLayout.Plan(long, IReadOnlyList{RankPart}, World, int)"/>
+    public static IReadOnlyList<PlannedFile> Plan(IReadOnlyList<RankPart> parts, World world, int rank)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(world);
+        return [.. parts.Select(part => PartEncoder.Encode(part.Name, PartFileName.StemOf(part.Name, part.Scope, world, rank), part.State))];
+    }
+
+    /// <summary>Reads a file of a part: all of it, or what one rank saved of it. JSON is read whole; tensors are read from the file when they are asked for.</summary>
     /// <param name="files">The file system.</param>
     /// <param name="folder">The checkpoint's folder; empty for the root.</param>
     /// <param name="fileName">A file of this layout, or a plain safetensors file.</param>
@@ -148,27 +124,7 @@ public sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc/>
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<(string Part, StateMap State)> parts) => Plan(parts);
     /// <inheritdoc/>
-    LoadedCheckpoint ICheckpointLayout.Open(IFileSystem files, string folder, IEnumerable<string> fileNames) => new Loaded(files, folder, FilesByPart(fileNames));
-
-    // model_tp1_pp0, optimizer_tp0_pp0_zo3, sampler_7: a part of Cairn's own with the coordinates of a rank.
-    private static bool IsRankStem(string stem)
-    {
-        int start = stem.IndexOf('_', StringComparison.Ordinal);
-        if (start < 0 || !Stems.ContainsKey(stem[..start]))
-            return false;
-        foreach (string coordinate in stem[(start + 1)..].Split('_'))
-        {
-            ReadOnlySpan<char> number = coordinate.AsSpan().TrimStart("tpdzow");
-            if (number.IsEmpty || number.ContainsAnyExceptInRange('0', '9'))
-                return false;
-        }
-        return true;
-    }
-
-    private sealed class Loaded(IFileSystem store, string folder, IReadOnlyDictionary<string, string> fileOfPart) : LoadedCheckpoint
-    {
-        public override IReadOnlyList<string> Parts { get; } = [.. fileOfPart.Keys];
-        public override IReadOnlyList<string> FilesOf(string part) => [fileOfPart[part]];
-        public override StateMap Load(string part) => Keep(Read(store, folder, fileOfPart[part])).State;
-    }
+    IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank);
+    /// <inheritdoc/>
+    LoadedCheckpoint ICheckpointLayout.Open(IFileSystem files, string folder, IEnumerable<string> fileNames) => new LoadedCairn(files, folder, fileNames);
 }

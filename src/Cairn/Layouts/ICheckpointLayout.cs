@@ -1,7 +1,14 @@
+using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Storage;
 
 namespace Cairn.Layouts;
+
+/// <summary>What one rank of a job saves of a part.</summary>
+/// <param name="Name">The part's name.</param>
+/// <param name="Scope">What it has to do with the other ranks' state.</param>
+/// <param name="State">The tensors and values that this rank saves; shards as <see cref="ShardTensor"/>.</param>
+public sealed record RankPart(string Name, PartScope Scope, StateMap State);
 
 /// <summary>How the parts of the state map to the files of a checkpoint, both ways.</summary>
 public interface ICheckpointLayout
@@ -19,6 +26,17 @@ public interface ICheckpointLayout
     /// <summary>Plans the files of a checkpoint. No tensor is read.</summary>
     /// <exception cref="ArgumentException">A part's name is not allowed or stands twice, or its state cannot be saved.</exception>
     IReadOnlyList<PlannedFile> Plan(long step, IReadOnlyList<(string Part, StateMap State)> parts);
+
+    /// <summary>Plans the files that one rank of a job saves. Their names are no other rank's. No tensor is read.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="parts">What this rank saves of each part; parts of which it saves nothing are left out.</param>
+    /// <param name="world">Sizes of the job.</param>
+    /// <param name="rank">The rank.</param>
+    /// <exception cref="ArgumentException">A part's name is not allowed, or its state cannot be saved.</exception>
+    /// <exception cref="NotSupportedException">The layout is written by one process only.</exception>
+    IReadOnlyList<PlannedFile> Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) =>
+        world.Size == 1 ? Plan(step, [.. parts.Select(part => (part.Name, part.State))])
+        : throw new NotSupportedException($"The layout '{Name}' is written by one process only. Choose another layout for {world.Size} ranks.");
 
     /// <summary>Opens a checkpoint. Small values are read when a part is loaded, tensors when they are asked for.</summary>
     /// <param name="files">The file system.</param>
@@ -45,11 +63,20 @@ public abstract class LoadedCheckpoint : IDisposable
     /// <summary>The files that a part is read from.</summary>
     public abstract IReadOnlyList<string> FilesOf(string part);
 
-    /// <summary>A part's state, whole: the shards of all ranks are one tensor.</summary>
+    /// <summary>A part's state, whole: the shards of all ranks are one tensor. Of a part that each rank has for itself, the first one's.</summary>
     /// <exception cref="KeyNotFoundException">There is no such part.</exception>
+    /// <exception cref="ShardOwnershipException">An element of a tensor has no owner, or several.</exception>
     /// <exception cref="CorruptCheckpointException">A file is bad.</exception>
     /// <exception cref="IOException">A file could not be opened or read.</exception>
     public abstract StateMap Load(string part);
+
+    /// <summary>The ranks, or data-parallel ranks, that have a state of their own of a part, ascending; empty when all share one.</summary>
+    public virtual IReadOnlyList<int> RanksOf(string part) => [];
+
+    /// <summary>A part's state that belongs to one of <see cref="RanksOf"/>.</summary>
+    /// <exception cref="KeyNotFoundException">There is no such part, or no such rank.</exception>
+    /// <inheritdoc cref="Load(string)" path="/exception"/>
+    public virtual StateMap Load(string part, int rank) => throw new KeyNotFoundException($"The checkpoint has no state of part '{part}' for rank {rank}.");
 
     /// <summary>Remembers what is to be closed with the checkpoint.</summary>
     private protected T Keep<T>(T opened) where T : IDisposable

@@ -9,7 +9,7 @@ namespace Cairn.Layouts;
 /// <summary>Turns a file back into the part of the state that <see cref="PartEncoder"/> made it of. Plain safetensors of other tools are maps of tensors.</summary>
 internal static class PartDecoder
 {
-    private static readonly Dictionary<string, StateTensor> NoTensors = [];
+    internal static readonly Dictionary<string, StateTensor> NoTensors = new(StringComparer.Ordinal);
 
     public static StateMap DecodeJson(IReadableFile file, string path)
     {
@@ -35,9 +35,10 @@ internal static class PartDecoder
             return Foreign(file);
         if (version != PartEncoder.Version)
             throw Corrupt(file.Path, "the part was written by a newer Cairn or is damaged; a newer Cairn may read it", $"cairn.version {PartEncoder.Version}", Shorten(version));
+        IReadOnlyDictionary<string, StateTensor> tensors = ShardMetadata.Apply(file.Path, metadata, file.Tensors);
         return metadata.TryGetValue(PartEncoder.ValuesKey, out string? values)
-            ? ValuesReader.Read(Encoding.UTF8.GetBytes(values), file.Path, file.Tensors)
-            : DecodeFlat(file);
+            ? ValuesReader.Read(Encoding.UTF8.GetBytes(values), file.Path, tensors)
+            : DecodeFlat(file, tensors);
     }
 
     private static StateMap Foreign(SafetensorsFile file)
@@ -48,14 +49,14 @@ internal static class PartDecoder
         return state;
     }
 
-    private static StateMap DecodeFlat(SafetensorsFile file)
+    private static StateMap DecodeFlat(SafetensorsFile file, IReadOnlyDictionary<string, StateTensor> own)
     {
-        var tensors = new OrderedDictionary<string, StateTensor>(file.Tensors, StringComparer.Ordinal);
+        var tensors = new OrderedDictionary<string, StateTensor>(own, StringComparer.Ordinal);
         if (file.Metadata.TryGetValue(PartEncoder.TiesKey, out string? ties))
         {
             foreach ((string alias, StateNode target) in ValuesReader.Read(Encoding.UTF8.GetBytes(ties), file.Path, NoTensors))
             {
-                if ((target as StateScalar)?.Value is not string name || !file.Tensors.TryGetValue(name, out StateTensor? tensor) || !tensors.TryAdd(alias, tensor))
+                if ((target as StateScalar)?.Value is not string name || !own.TryGetValue(name, out StateTensor? tensor) || !tensors.TryAdd(alias, tensor))
                     throw Corrupt(file.Path, $"the tie '{Shorten(alias)}' is malformed", "a new name for a tensor of this file", "another");
             }
         }

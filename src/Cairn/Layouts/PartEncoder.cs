@@ -38,6 +38,7 @@ internal static class PartEncoder
         }
         Dictionary<string, string> metadata = Metadata();
         metadata.Add(ValuesKey, Encoding.UTF8.GetString(json.Span));
+        ShardMetadata.AddTo(metadata, tensors);
         return new PlannedFile(part, stem + SafetensorsExtension, SafetensorsWriter.Plan(tensors, metadata));
     }
 
@@ -58,6 +59,7 @@ internal static class PartEncoder
                 ties.Add(new(name, names[tensor]));
         }
         Dictionary<string, string> metadata = Metadata();
+        ShardMetadata.AddTo(metadata, tensors);
         if (ties.Count > 0)
             metadata.Add(TiesKey, Json(json => WriteTies(json, ties)));
         // Readers order by the bytes, then the ties; only another order needs words.
@@ -86,7 +88,7 @@ internal static class PartEncoder
         json.WriteEndArray();
     }
 
-    private static string Json(Action<Utf8JsonWriter> write)
+    internal static string Json(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))

@@ -98,6 +98,7 @@ internal ref struct ValuesReader
         StateNode node = key switch
         {
             ValuesWriter.TensorKey => Tensor(value),
+            ValuesWriter.ElsewhereKey when value.Length == 0 => StateElsewhere.Instance,
             ValuesWriter.DoubleKey => value switch
             {
                 "NaN" => double.NaN,
@@ -131,5 +132,5 @@ internal ref struct ValuesReader
         PartDecoder.Corrupt(_path, "a number is out of range", "a 64-bit whole number or a finite double", PartDecoder.Shorten(System.Text.Encoding.UTF8.GetString(_json.ValueSpan)));
 
     private readonly CorruptCheckpointException Unknown(string key) =>
-        PartDecoder.Corrupt(_path, "a placeholder is malformed", "an object with only $tensor or $double and a text", $"'{PartDecoder.Shorten(key)}'");
+        PartDecoder.Corrupt(_path, "a placeholder is malformed", "an object with only $tensor, $double or $elsewhere and a text", $"'{PartDecoder.Shorten(key)}'");
 }

@@ -8,8 +8,8 @@ using Cairn.State;
 namespace Cairn.Layouts;
 
 /// <summary>
-/// Writes a tree as JSON. What JSON cannot say stands in objects with one <c>$</c> key: <c>{"$tensor": name}</c> and
-/// <c>{"$double": "NaN"}</c>; a key that begins with <c>$</c> gets a second one. Doubles always have a point or an exponent,
+/// Writes a tree as JSON. What JSON cannot say stands in objects with one <c>$</c> key: <c>{"$tensor": name}</c>,
+/// <c>{"$double": "NaN"}</c> and, for an item of a list that another rank's file holds, <c>{"$elsewhere": ""}</c>; a key that begins with <c>$</c> gets a second one. Doubles always have a point or an exponent,
 /// whole numbers never.
 /// </summary>
 internal sealed class ValuesWriter
@@ -18,6 +18,7 @@ internal sealed class ValuesWriter
     public const int MaxDepth = 64;
     public const string TensorKey = "$tensor";
     public const string DoubleKey = "$double";
+    public const string ElsewhereKey = "$elsewhere";
 
     private readonly Utf8JsonWriter _json;
     private readonly Dictionary<StateTensor, string> _names = new(ReferenceEqualityComparer.Instance);
@@ -73,6 +74,9 @@ internal sealed class ValuesWriter
                 break;
             case StateScalar scalar:
                 WriteScalar(scalar);
+                break;
+            case StateElsewhere:
+                WritePlaceholder(ElsewhereKey, "");
                 break;
             default:
                 throw new ArgumentException($"A {node.GetType().Name} cannot be saved.", nameof(node));

@@ -23,6 +23,15 @@ public static class StateDigest
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
 
+    /// <summary>XXH3-128 over names, types, shapes and bytes of one tree, in order; 32 hexadecimal digits.</summary>
+    public static string Of(StateMap state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        var hash = new XxHash128();
+        Add(hash, state, new byte[BlockBytes]);
+        return Convert.ToHexStringLower(hash.GetCurrentHash());
+    }
+
     private static void Add(XxHash128 hash, StateNode node, byte[] block)
     {
         switch (node)

@@ -61,6 +61,14 @@ public abstract class StateTensor : StateNode
         long[] shape = [.. first.Extent.GlobalShape];
         if (ShardOwnership.FaultOf(name, shape, shards.Select(shard => shard.Extent)) is { } fault)
             throw ShardOwnershipException.Of([fault]);
+        return JoinChecked(shards);
+    }
+
+    /// <summary>As <see cref="Join"/>, for shards that are known to hold each element.</summary>
+    internal static StateTensor JoinChecked(IReadOnlyList<ShardTensor> shards)
+    {
+        ShardTensor first = shards[0];
+        long[] shape = [.. first.Extent.GlobalShape];
         return shards.FirstOrDefault(shard => shard.Extent.IsWhole)?.Local
             ?? new JoinedTensor(first.Type, ShardExtent.Whole(shape), [.. shards.DistinctBy(shard => shard.Extent).Select(shard => (shard.Extent, shard.Local))]);
     }
