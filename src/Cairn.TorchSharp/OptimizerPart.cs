@@ -1,4 +1,5 @@
 using System.Reflection;
+using Cairn.Layouts.PyTorch;
 using Cairn.State;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -11,6 +12,7 @@ namespace Cairn.TorchSharp;
 /// Field names are TorchSharp's, which are PyTorch's; <c>beta1</c> and <c>beta2</c> become the list <c>betas</c>. What an
 /// optimizer has not created yet (SGD's momentum before the first step) is absent, and is created or removed by a restore.
 /// Options are taken over from the saved state, as in PyTorch. Type, names, dtypes and shapes are checked before writing.
+/// It also takes what PyTorch's <c>optimizer.state_dict()</c> gave, where parameters go by position; see <see cref="TorchOptimizer"/>.
 /// </summary>
 public sealed class OptimizerPart : IStatePart
 {
@@ -53,6 +55,9 @@ public sealed class OptimizerPart : IStatePart
     {
         ArgumentNullException.ThrowIfNull(saved);
         ArgumentNullException.ThrowIfNull(problems);
+        if (ByName(saved, problems) is not StateMap named)
+            return;
+        saved = named;
         if (!saved.CheckScalar<string>("type", "type", problems, type => type == TypeName, TypeName))
             return;
         if (!saved.TryGetValue("state", out StateNode? node) || node is not StateMap states)
@@ -98,6 +103,7 @@ public sealed class OptimizerPart : IStatePart
     public void Restore(StateMap saved)
     {
         SavedState.RequireFit(this, saved);
+        saved = ByName(saved, new RestoreProblems())!;
         StateMap states = (StateMap)saved["state"];
         StateList groups = (StateList)saved["groups"];
         int index = 0;
@@ -108,6 +114,11 @@ public sealed class OptimizerPart : IStatePart
                 RestoreSlot(slot, (StateMap)states[slot.Name]);
         }
     }
+
+    // PyTorch's form by name; any other state is given back.
+    private StateMap? ByName(StateMap saved, RestoreProblems problems) => !TorchOptimizer.IsStateDict(saved) ? saved
+        : TorchOptimizer.FromTorch(saved, TypeName, [.. Groups().Select(group => group.Slots.ConvertAll(slot =>
+            new TorchOptimizerParameter(slot.Name, slot.Parameter.dtype.ToTensorType(), slot.Parameter.shape)))], problems);
 
     private string TypeName => _optimizer.GetType().Name;
 
