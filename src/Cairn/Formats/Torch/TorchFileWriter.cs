@@ -38,7 +38,7 @@ public sealed class TorchFileWriter : IFileContent
     /// <param name="archiveName">The name of the folder in the archive; PyTorch takes the file's name without extension.</param>
     /// <exception cref="ArgumentException">
     /// A value cannot be written, with its path: a frozenset, a class or object other than a dtype and <c>torch.device</c>, a tensor of 4- or 6-bit floats or of a view that does
-    /// not fit its storage, more than 1,000 levels. Or the archive's name is empty, or holds <c>/</c>, <c>\</c> or NUL.
+    /// not fit its storage, a value that contains itself, more than 500 levels. Or the archive's name is empty, or holds <c>/</c>, <c>\</c> or NUL.
     /// </exception>
     /// <exception cref="OverflowException">The file would be longer than 2^63 bytes.</exception>
     public static TorchFileWriter Plan(TorchValue root, string archiveName)

@@ -5,8 +5,8 @@ namespace Cairn.Formats.Torch;
 /// <summary>Where a walk over a tree of values stands: keys and indexes from the root, joined by <c>/</c>. It bounds the depth.</summary>
 internal sealed class TorchPath
 {
-    /// <summary>More levels than any state has, and few enough for a small stack.</summary>
-    public const int MaxDepth = 1000;
+    /// <summary>More levels than any state has, few enough for a small stack, and fewer than a reader takes.</summary>
+    public const int MaxDepth = 500;
 
     private readonly List<string> _steps = [];
 
@@ -17,7 +17,7 @@ internal sealed class TorchPath
     public void Push(string step)
     {
         if (_steps.Count == MaxDepth)
-            throw new ArgumentException($"A value is nested deeper than {MaxDepth} levels, at '{string.Join('/', _steps.Take(8))}/…'. Does it contain itself?", nameof(step));
+            throw new ArgumentException($"A value is nested deeper than {MaxDepth} levels, at '{string.Join('/', _steps.Take(8))}/…'.", nameof(step));
         _steps.Add(step);
     }
 

@@ -31,7 +31,8 @@ internal sealed class TorchStorageTable
 {
     private readonly Dictionary<StateTensor, StorageRecord> _byBytes = new(ReferenceEqualityComparer.Instance);
     private readonly List<StorageRecord> _records = [];
-    private readonly HashSet<TorchValue> _seen = new(ReferenceEqualityComparer.Instance);
+    // Whether each value that was met is on the way from the root to where the walk stands.
+    private readonly Dictionary<TorchValue, bool> _seen = new(ReferenceEqualityComparer.Instance);
     private readonly TorchPath _path = new();
 
     private TorchStorageTable() { }
@@ -43,7 +44,7 @@ internal sealed class TorchStorageTable
     public StorageRecord this[TorchStorage storage] => _byBytes[storage.Bytes];
 
     /// <summary>Collects the storages, and checks that each view lies in its storage.</summary>
-    /// <exception cref="ArgumentException">A view does not fit its storage, PyTorch has no such dtype, or the tree is too deep.</exception>
+    /// <exception cref="ArgumentException">A view does not fit its storage, PyTorch has no such dtype, or the tree is too deep or contains itself.</exception>
     public static TorchStorageTable Of(TorchValue root)
     {
         var table = new TorchStorageTable();
@@ -53,8 +54,14 @@ internal sealed class TorchStorageTable
 
     private void Visit(TorchValue value)
     {
-        if (value is TorchScalar or TorchGlobal || !_seen.Add(value))
+        if (value is TorchScalar or TorchGlobal)
             return;
+        if (!_seen.TryAdd(value, true))
+        {
+            if (_seen[value])
+                throw _path.Refuse("stands a value that contains itself; it cannot be written to a file");
+            return;
+        }
         switch (value)
         {
             case TorchTensorValue tensor:
@@ -80,6 +87,7 @@ internal sealed class TorchStorageTable
                     Visit(attributes);
                 break;
         }
+        _seen[value] = false;
     }
 
     private void Add(TorchTensorValue tensor)

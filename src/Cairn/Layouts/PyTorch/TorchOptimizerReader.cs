@@ -135,7 +135,7 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
         else if (TorchOptimizer.NumberIn(node) is not double number || (entry.Value == TorchOptimizerValue.Step && number != Math.Floor(number)))
             Mismatched(path, entry.Value == TorchOptimizerValue.Step ? "a whole number" : "a number", Describe(node));
         else
-            values.Add(entry.Name, entry.Value == TorchOptimizerValue.Step ? (long)number : number);
+            values.Add(entry.Name, NodeOf(entry, number));
     }
 
     private static StateNode Start(TorchOptimizerEntry entry, StateMap group, TorchOptimizerParameter parameter)
@@ -146,12 +146,14 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
             string option => Number(group, option) ?? 0,
             _ => 0,
         };
-        return entry.Value switch
-        {
-            TorchOptimizerValue.Step => (long)start,
-            TorchOptimizerValue.Number => start,
-            _ => Filled(parameter, start),
-        };
+        return entry.Value == TorchOptimizerValue.Moment ? Filled(parameter, start) : NodeOf(entry, start);
+    }
+
+    private static StateNode NodeOf(TorchOptimizerEntry entry, double number)
+    {
+        if (entry.Value == TorchOptimizerValue.Step)
+            return (long)number;
+        return number;
     }
 
     // A tensor of one value: a view with no strides of a single element.

@@ -1,0 +1,113 @@
+using System.Numerics;
+using Cairn.Formats.Torch;
+using Cairn.State;
+using Cairn.Tests.Formats;
+
+namespace Cairn.Tests.Formats.Torch;
+
+public class TorchTreeTests
+{
+    [Fact]
+    public void Values_become_state()
+    {
+        MemoryTensor tensor = TestTensors.Of(TensorType.F32, 2);
+        var state = (StateMap)TorchTree.ToState(new TorchMap(TorchMapKind.OrderedDict)
+        {
+            Attributes = new TorchMap { ["_metadata"] = 1 },
+            ["none"] = TorchScalar.None,
+            ["flag"] = true,
+            ["number"] = 3,
+            ["large"] = new TorchScalar(BigInteger.Pow(2, 80)),
+            ["float"] = 0.5,
+            ["text"] = "x",
+            ["complex"] = new TorchScalar(new Complex(1, 2)),
+            ["bytes"] = new TorchScalar([1, 2, 3]),
+            ["dtype"] = new TorchGlobal("torch", "float32"),
+            ["cpu"] = Device("cpu"),
+            ["gpu"] = Device("cuda", 1L),
+            ["size"] = new TorchList(TorchListKind.Size, [4L]),
+            ["weight"] = new TorchTensorValue(tensor, isParameter: true),
+            [7] = new TorchMap { [-1] = "seven" },
+        });
+        state.Keys.ShouldBe(["none", "flag", "number", "large", "float", "text", "complex", "bytes", "dtype", "cpu", "gpu", "size", "weight", "7"]);
+        Scalar("none").ShouldBeNull();
+        Scalar("flag").ShouldBe(true);
+        Scalar("number").ShouldBe(3L);
+        Scalar("large").ShouldBe("1208925819614629174706176");
+        Scalar("float").ShouldBe(0.5);
+        Scalar("text").ShouldBe("x");
+        Scalar("dtype").ShouldBe("torch.float32");
+        Scalar("cpu").ShouldBe("cpu");
+        Scalar("gpu").ShouldBe("cuda:1");
+        ((StateScalar)((StateMap)state["complex"])["imag"]).Value.ShouldBe(2.0);
+        ((StateTensor)state["bytes"]).Bytes().ShouldBe([1, 2, 3]);
+        ((StateScalar)((StateList)state["size"])[0]).Value.ShouldBe(4L);
+        state["weight"].ShouldBeSameAs(tensor);
+        ((StateScalar)((StateMap)state["7"])["-1"]).Value.ShouldBe("seven");
+
+        object? Scalar(string name) => ((StateScalar)state[name]).Value;
+        static TorchObject Device(params TorchValue[] arguments) => new(new TorchGlobal("torch", "device"), new TorchList(TorchListKind.Tuple, arguments.AsEnumerable()));
+    }
+
+    [Fact]
+    public void State_becomes_values_and_ties_stay_ties()
+    {
+        MemoryTensor tied = TestTensors.Of(TensorType.F32, 2);
+        StateList shared = new([1, 2.5]);
+        var map = (TorchMap)TorchTree.FromState(new StateMap { { "a", tied }, { "b", new StateMap { { "c", tied } } }, { "shared", shared }, { "again", shared }, { "none", StateScalar.Null } });
+        map.Kind.ShouldBe(TorchMapKind.Dict);
+        ((TorchTensorValue)map["a"]).Storage.ShouldBeSameAs(((TorchTensorValue)((TorchMap)map["b"])["c"]).Storage);
+        map["shared"].ShouldBeSameAs(map["again"]);
+        map["none"].ShouldBe(TorchScalar.None);
+        ((TorchList)map["shared"])[1].ShouldBe(new TorchScalar(2.5));
+    }
+
+    [Fact]
+    public void There_and_back_is_the_same_state()
+    {
+        MemoryTensor tied = TestTensors.Of(TensorType.BF16, 2, 3);
+        var state = new StateMap { { "a", tied }, { "list", new StateList([true, -1, "text", StateScalar.Null]) }, { "tie", tied }, { "empty", new StateMap() } };
+        var back = (StateMap)TorchTree.ToState(TorchTree.FromState(state));
+        StateDigest.Of([new Part(back)]).ShouldBe(StateDigest.Of([new Part(state)]));
+        back["a"].ShouldBeSameAs(back["tie"]);
+    }
+
+    [Fact]
+    public void Values_that_stand_at_many_places_are_walked_once()
+    {
+        TorchValue value = new TorchList(TorchListKind.List, [1L]);
+        for (int i = 0; i < 100; i++)
+            value = new TorchList(TorchListKind.List, [value, value]);
+        var state = (StateList)TorchTree.ToState(value);
+        state[0].ShouldBeSameAs(state[1]);
+        var back = (TorchList)TorchTree.FromState(state);
+        back[0].ShouldBeSameAs(back[1]);
+    }
+
+    [Fact]
+    public void What_a_state_cannot_hold_is_named_with_its_path()
+    {
+        Refused(new TorchGlobal("os", "system")).ShouldContain("os.system");
+        Refused(new TorchObject(new TorchGlobal("my", "Config"), new TorchList(TorchListKind.Tuple), isOpaque: true)).ShouldContain("my.Config");
+        Refused(new TorchMap { [new TorchList(TorchListKind.Tuple)] = 1 }, "outer/1/").ShouldContain("neither text nor a whole number");
+        Refused(new TorchMap { [1] = 1, ["1"] = 2 }, "outer/1/1").ShouldContain("a second time");
+        var cycle = new TorchList(TorchListKind.List);
+        cycle.Add(cycle);
+        Refused(cycle, "outer/1/0").ShouldContain("contains itself");
+
+        static string Refused(TorchValue value, string path = "outer/1")
+        {
+            string message = Should.Throw<CheckpointException>(() => TorchTree.ToState(new TorchMap { ["outer"] = new TorchList(TorchListKind.List, [0L, value]) })).Message;
+            message.ShouldContain($"'{path}");
+            return message;
+        }
+    }
+
+    private sealed class Part(StateMap state) : IStatePart
+    {
+        public string Name => "part";
+        public StateMap Capture() => state;
+        public void Check(StateMap saved, RestoreProblems problems) => throw new NotSupportedException();
+        public void Restore(StateMap saved) => throw new NotSupportedException();
+    }
+}
