@@ -4,7 +4,7 @@ using Cairn.Cli;
 using Cairn.Cli.Verbs;
 
 var root = new RootCommand("Lists, checks, compares and prunes checkpoints, and says what a training run really did.\n\nExit codes: 0 good, 1 found something bad, 2 wrong use, 3 could not.");
-foreach (Verb verb in (Verb[])[new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new PruneVerb(), new BranchVerb(), new PlanVerb()])
+foreach (Verb verb in (Verb[])[new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PruneVerb(), new BranchVerb(), new PlanVerb()])
     root.Subcommands.Add(verb.Create());
 
 ParseResult parsed = root.Parse(args);

@@ -4,11 +4,15 @@ using Cairn.Cli.Verbs;
 namespace Cairn.Cli.Output;
 
 /// <summary>The JSON of every verb: snake_case names, absent values left out.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    // JSON has no word for infinity: it is a text there.
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(LsResult))]
 [JsonSerializable(typeof(VerifyResult))]
 [JsonSerializable(typeof(ShowResult))]
 [JsonSerializable(typeof(PruneResult))]
 [JsonSerializable(typeof(BranchResult))]
 [JsonSerializable(typeof(PlanResult))]
+[JsonSerializable(typeof(DiffResult))]
+[JsonSerializable(typeof(StatsResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

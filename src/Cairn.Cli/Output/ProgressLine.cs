@@ -7,11 +7,19 @@ internal sealed class ProgressLine(Screen screen, string what, long totalBytes) 
 {
     private static readonly TimeSpan BeforeFirst = TimeSpan.FromSeconds(1), Between = TimeSpan.FromSeconds(0.2);
 
+    private readonly Lock _writing = new();
     private readonly long _start = Stopwatch.GetTimestamp();
     private long _last, _done;
     private bool _shown;
 
+    /// <summary>Counts bytes that were done, from any thread.</summary>
     public void Add(long bytes)
+    {
+        lock (_writing)
+            Show(bytes);
+    }
+
+    private void Show(long bytes)
     {
         _done += bytes;
         TimeSpan elapsed = Stopwatch.GetElapsedTime(_start);

@@ -61,9 +61,11 @@ internal sealed class Screen
     /// <summary>A table: with lines on a terminal, columns of text in a pipe.</summary>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, params ReadOnlySpan<int> rightAligned)
     {
-        if (!IsTerminal)
+        IReadOnlyList<IReadOnlyList<string>> lines = [.. rows];
+        // A frame costs three characters a column. What does not fit is better wrapped by the terminal than squeezed letter by letter.
+        if (!IsTerminal || Widths(columns, lines).Sum(width => width + 3) + 1 > Console.Profile.Width)
         {
-            PlainTable(columns, rows, rightAligned);
+            PlainTable(columns, lines, rightAligned);
             return;
         }
         var table = new Table { Border = TableBorder.Rounded };
@@ -75,26 +77,55 @@ internal sealed class Screen
                 Alignment = rightAligned.Contains(i) ? Justify.Right : Justify.Left,
             });
         }
-        foreach (IReadOnlyList<string> row in rows)
+        foreach (IReadOnlyList<string> row in lines)
             table.AddRow([.. row]);
         Console.Write(table);
     }
 
-    // Cells may hold markup; without a terminal it paints nothing, but what was escaped in it counts once.
-    private void PlainTable(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, ReadOnlySpan<int> rightAligned)
+    private void PlainTable(IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<string>> rows, ReadOnlySpan<int> rightAligned)
     {
-        List<string[]> lines = [[.. columns], .. rows.Select(row => (string[])[.. row.Select(Markup.Remove)])];
-        if (columns.All(string.IsNullOrEmpty))
-            lines.RemoveAt(0);
-        int[] widths = [.. columns.Select((_, i) => lines.Max(line => line[i].Length))];
-        foreach (string[] line in lines)
-        {
-            var text = new StringBuilder();
-            for (int i = 0; i < line.Length; i++)
-                text.Append(rightAligned.Contains(i) ? line[i].PadLeft(widths[i]) : line[i].PadRight(widths[i])).Append("  ");
-            _out.WriteLine(text.ToString().TrimEnd());
-        }
+        int[] widths = Widths(columns, rows);
+        if (!columns.All(string.IsNullOrEmpty))
+            PlainRow([.. columns.Select(Strong)], widths, rightAligned);
+        foreach (IReadOnlyList<string> row in rows)
+            PlainRow(row, widths, rightAligned);
     }
+
+    private void PlainRow(IReadOnlyList<string> row, int[] widths, ReadOnlySpan<int> rightAligned)
+    {
+        var text = new StringBuilder();
+        int pending = 0;
+        for (int i = 0; i < row.Count; i++)
+        {
+            int padding = widths[i] - WidthOf(row[i]);
+            if (WidthOf(row[i]) == 0)
+            {
+                pending += widths[i] + 2;
+                continue;
+            }
+            // Blanks only before what follows: a line does not end in them.
+            text.Append(' ', pending + (rightAligned.Contains(i) ? padding : 0)).Append(IsTerminal ? row[i] : TextOf(row[i]));
+            pending = (rightAligned.Contains(i) ? 0 : padding) + 2;
+        }
+        if (!IsTerminal)
+        {
+            _out.WriteLine(text.ToString());
+            return;
+        }
+        // The terminal breaks a long line where it ends, the console would at a blank.
+        int width = Console.Profile.Width;
+        Console.Profile.Width = PipeWidth;
+        Console.MarkupLine(text.ToString());
+        Console.Profile.Width = width;
+    }
+
+    // Cells may hold markup, which paints and takes no room; what was escaped in it counts once.
+    private static int WidthOf(string cell) => TextOf(cell).Length;
+
+    private static string TextOf(string cell) => cell.AsSpan().IndexOfAny('[', ']') < 0 ? cell : Markup.Remove(cell);
+
+    private static int[] Widths(IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<string>> rows) =>
+        [.. columns.Select((column, i) => Math.Max(column.Length, rows.Count == 0 ? 0 : rows.Max(row => WidthOf(row[i]))))];
 
     public void Line(string text = "") => Console.MarkupLine(text);
 

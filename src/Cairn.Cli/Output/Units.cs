@@ -22,4 +22,7 @@ internal static class Units
     public static string Percent(double part, double whole) => (whole == 0 ? 0 : part / whole).ToString("0.0 %", CultureInfo.InvariantCulture);
 
     public static string Number(double number) => number.ToString("G6", CultureInfo.InvariantCulture);
+
+    /// <summary>A measured number in four digits: <c>0.02131</c>, <c>1.5e-06</c>.</summary>
+    public static string Digits(double number) => number.ToString("G4", CultureInfo.InvariantCulture).Replace("E", "e", StringComparison.Ordinal);
 }

@@ -3,30 +3,35 @@ using System.Numerics;
 namespace Cairn.Inspection;
 
 /// <summary>
-/// Counts values in bins without knowing their range beforehand. The width is a power of two, and bins lie at its multiples; when a value lies
-/// outside, the width doubles and neighbours merge. So the result depends on the values alone, not on their order or on how they were shared among threads.
+/// Counts values in bins without knowing their range beforehand. The width is the smallest power of two with which the bins reach from the smallest to
+/// the largest value, and bins lie at its multiples; when the range grows, neighbours merge. So the result depends on the values alone, not on their order or
+/// on how they were shared among threads.
 /// </summary>
 internal sealed class HistogramBuilder
 {
-    private const int HalfBits = 10, Half = 1 << HalfBits, Bins = 2 * Half;
+    private const int Bins = 2048, BinsExponent = 11;
     // 2 to the power of minus this is still finite, and what is smaller is as good as zero.
     private const int SmallestExponent = -1000;
+    // Places are whole numbers that a double holds exactly.
+    private const int PlaceBits = 51;
     private const uint FoldAfter = 1u << 30;
 
-    private readonly long[] _counts = new long[Bins];
     // Neighbouring values often fall into one bin: two tables keep an increment from waiting for the one before it.
     private readonly uint[] _even = new uint[Bins], _odd = new uint[Bins];
     private readonly int[] _places = new int[StatisticsAccumulator.PieceValues];
+    private long[] _counts = new long[Bins], _spare = new long[Bins];
+    private double _low = double.PositiveInfinity, _high = double.NegativeInfinity;
     private int _exponent = SmallestExponent;
+    private long _first; // the place of the first bin: its lower edge in widths
     private uint _unfolded;
-    private bool _any;
 
     /// <summary>Adds finite values, at most a piece.</summary>
     /// <param name="values">The values.</param>
-    /// <param name="largest">The largest of their sizes.</param>
-    public void Add(ReadOnlySpan<double> values, double largest)
+    /// <param name="min">The smallest of them.</param>
+    /// <param name="max">The largest of them.</param>
+    public void Add(ReadOnlySpan<double> values, double min, double max)
     {
-        Reach(largest);
+        Reach(min, max);
         if (_unfolded > FoldAfter)
             Fold();
         Place(values);
@@ -41,22 +46,23 @@ internal sealed class HistogramBuilder
         if (i < places.Length)
             even[places[i]]++;
         _unfolded += (uint)values.Length;
-        _any |= values.Length > 0;
+    }
+
+    /// <summary>Adds one value many times.</summary>
+    public void Add(double value, long count)
+    {
+        Reach(value, value);
+        _counts[PlaceOf(value) - _first] += count;
     }
 
     /// <summary>Adds what another one counted.</summary>
     public void Merge(HistogramBuilder other)
     {
-        if (!other._any)
+        if (other._low > other._high)
             return;
         other.Fold();
-        Fold();
-        if (other._exponent > _exponent)
-            WidenTo(other._exponent);
-        int shift = Math.Min(_exponent - other._exponent, 31);
-        for (int i = 0; i < Bins; i++)
-            _counts[((i - Half) >> shift) + Half] += other._counts[i];
-        _any = true;
+        Reach(other._low, other._high);
+        Move(other._counts, other._first, _exponent - other._exponent, _counts, _first);
     }
 
     /// <summary>Forgets all values.</summary>
@@ -65,57 +71,64 @@ internal sealed class HistogramBuilder
         Array.Clear(_counts);
         Array.Clear(_even);
         Array.Clear(_odd);
-        (_exponent, _unfolded, _any) = (SmallestExponent, 0, false);
+        (_low, _high, _exponent, _first, _unfolded) = (double.PositiveInfinity, double.NegativeInfinity, SmallestExponent, 0, 0);
     }
 
     /// <summary>The counts in at most this many bins between the smallest and the largest value.</summary>
-    public ValueHistogram Build(double min, double max, int bins)
+    public ValueHistogram Build(int bins)
     {
         Fold();
         double width = Math.ScaleB(1, _exponent);
-        int low = (int)Math.Floor(min / width), high = (int)Math.Floor(max / width);
-        int group = Math.Max(1, (high - low + bins) / bins);
+        long low = PlaceOf(_low), high = PlaceOf(_high), group = Math.Max(1, (high - low + bins) / bins);
         while (FloorDivide(high, group) - FloorDivide(low, group) >= bins)
             group++;
-        int first = FloorDivide(low, group);
+        long first = FloorDivide(low, group);
         long[] counts = new long[FloorDivide(high, group) - first + 1];
-        for (int i = low; i <= high; i++)
-            counts[FloorDivide(i, group) - first] += _counts[i + Half];
+        for (long place = low; place <= high; place++)
+            counts[FloorDivide(place, group) - first] += _counts[place - _first];
         return new ValueHistogram((double)first * group * width, group * width, counts);
     }
 
-    private static int FloorDivide(int value, int by) => (value >= 0 ? value : value - by + 1) / by;
+    private static long FloorDivide(long value, long by) => (value >= 0 ? value : value - by + 1) / by;
 
-    private void Reach(double largest)
+    private long PlaceOf(double value) => (long)Math.Floor(value * Math.ScaleB(1, -_exponent));
+
+    private void Reach(double min, double max)
     {
-        // All |x| < 2^(e + 1) lie inside when half of the bins reach so far.
-        int needed = largest == 0 ? SmallestExponent : Math.Max(SmallestExponent, Math.ILogB(largest) + 1 - HalfBits);
-        if (needed > _exponent)
+        if (min >= _low && max <= _high)
+            return;
+        Fold();
+        bool any = _low <= _high;
+        (_low, _high) = (Math.Min(_low, min), Math.Max(_high, max));
+        (int exponent, long first) = (_exponent, _first);
+        _exponent = ExponentFor(_low, _high);
+        _first = PlaceOf(_low);
+        if (!any || (_exponent == exponent && _first == first))
+            return;
+        Array.Clear(_spare);
+        Move(_counts, first, _exponent - exponent, _spare, _first);
+        (_counts, _spare) = (_spare, _counts);
+    }
+
+    private static int ExponentFor(double low, double high)
+    {
+        double largest = Math.Max(Math.Abs(low), Math.Abs(high)), half = high / 2 - low / 2;
+        int exponent = largest == 0 ? SmallestExponent : Math.Max(SmallestExponent, Math.ILogB(largest) - PlaceBits);
+        if (half > 0)
+            exponent = Math.Max(exponent, Math.ILogB(half) - BinsExponent);
+        while (Math.Floor(high * Math.ScaleB(1, -exponent)) - Math.Floor(low * Math.ScaleB(1, -exponent)) >= Bins)
+            exponent++;
+        return exponent;
+    }
+
+    private static void Move(long[] from, long fromFirst, int shift, long[] to, long toFirst)
+    {
+        shift = Math.Min(shift, 63);
+        for (int i = 0; i < Bins; i++)
         {
-            Fold();
-            WidenTo(needed);
+            if (from[i] != 0)
+                to[((fromFirst + i) >> shift) - toFirst] += from[i];
         }
-    }
-
-    private void WidenTo(int exponent)
-    {
-        int shift = Math.Min(exponent - _exponent, 31);
-        _exponent = exponent;
-        if (!_any)
-            return;
-        // Towards the middle: what moves never lands where something has still to be moved from.
-        for (int i = 0; i < Half; i++)
-            Move(i + Half, (i >> shift) + Half);
-        for (int i = -1; i >= -Half; i--)
-            Move(i + Half, (i >> shift) + Half);
-    }
-
-    private void Move(int from, int to)
-    {
-        if (from == to)
-            return;
-        _counts[to] += _counts[from];
-        _counts[from] = 0;
     }
 
     private void Fold()
@@ -133,17 +146,16 @@ internal sealed class HistogramBuilder
     private void Place(ReadOnlySpan<double> values)
     {
         double scale = Math.ScaleB(1, -_exponent);
-        var scales = new Vector<double>(scale);
-        var half = new Vector<int>(Half);
+        Vector<double> scales = new(scale), firsts = new(_first);
         Span<int> places = _places;
         int i = 0, step = Vector<double>.Count;
         for (; i <= values.Length - 2 * step; i += 2 * step)
         {
-            Vector<double> low = Vector.Floor(new Vector<double>(values[i..]) * scales), high = Vector.Floor(new Vector<double>(values[(i + step)..]) * scales);
+            Vector<double> low = Vector.Floor(new Vector<double>(values[i..]) * scales) - firsts, high = Vector.Floor(new Vector<double>(values[(i + step)..]) * scales) - firsts;
             // Whole numbers of 11 bits are exact in single precision, from which there is an instruction to integers.
-            (Vector.ConvertToInt32(Vector.Narrow(low, high)) + half).CopyTo(places[i..]);
+            Vector.ConvertToInt32(Vector.Narrow(low, high)).CopyTo(places[i..]);
         }
         for (; i < values.Length; i++)
-            places[i] = (int)Math.Floor(values[i] * scale) + Half;
+            places[i] = (int)((long)Math.Floor(values[i] * scale) - _first);
     }
 }

@@ -11,6 +11,7 @@ internal sealed class StatisticsAccumulator
 
     private readonly double[] _decoded = new double[PieceValues], _finite = new double[PieceValues];
     private readonly float[] _singles = new float[PieceValues];
+    private readonly uint[] _ofByte = new uint[4 * 256];
 
     public HistogramBuilder Histogram { get; } = new();
     public long Values { get; private set; }
@@ -24,6 +25,8 @@ internal sealed class StatisticsAccumulator
     /// <summary>Adds whole elements and gives the moments of their finite values, which are merged elsewhere in the order of the blocks.</summary>
     public Moments Add(TensorType type, ReadOnlySpan<byte> bytes)
     {
+        if (type.BitsPerElement() == 8)
+            return AddBytes(ElementDecoder.TableOf(type), bytes);
         var moments = default(Moments);
         int piece = ElementDecoder.BytesOf(type, PieceValues);
         while (!bytes.IsEmpty)
@@ -56,6 +59,53 @@ internal sealed class StatisticsAccumulator
         (Min, Max) = (double.PositiveInfinity, double.NegativeInfinity);
     }
 
+    // There are only 256 values: it is enough to count them.
+    private Moments AddBytes(double[] table, ReadOnlySpan<byte> bytes)
+    {
+        Array.Clear(_ofByte);
+        uint[] counts = _ofByte;
+        int i = 0;
+        for (; i + 3 < bytes.Length; i += 4)
+        {
+            counts[bytes[i]]++;
+            counts[256 + bytes[i + 1]]++;
+            counts[512 + bytes[i + 2]]++;
+            counts[768 + bytes[i + 3]]++;
+        }
+        for (; i < bytes.Length; i++)
+            counts[bytes[i]]++;
+        var moments = default(Moments);
+        for (int code = 0; code < table.Length; code++)
+        {
+            long count = (long)counts[code] + counts[256 + code] + counts[512 + code] + counts[768 + code];
+            if (count == 0)
+                continue;
+            Values += count;
+            double value = table[code];
+            if (!double.IsFinite(value))
+            {
+                TakeNonFinite(value, count);
+                continue;
+            }
+            Zeros += value == 0 ? count : 0;
+            Min = Math.Min(Min, value);
+            Max = Math.Max(Max, value);
+            Histogram.Add(value, count);
+            moments = moments.Merge(new Moments(count, value, 0));
+        }
+        return moments;
+    }
+
+    private void TakeNonFinite(double value, long count)
+    {
+        if (double.IsNaN(value))
+            NaN += count;
+        else if (value > 0)
+            PositiveInfinity += count;
+        else
+            NegativeInfinity += count;
+    }
+
     private Moments AddPiece(ReadOnlySpan<double> values)
     {
         Values += values.Length;
@@ -70,7 +120,7 @@ internal sealed class StatisticsAccumulator
         Zeros += zeros;
         Min = Math.Min(Min, min);
         Max = Math.Max(Max, max);
-        Histogram.Add(values, Math.Max(Math.Abs(min), Math.Abs(max)));
+        Histogram.Add(values, min, max);
         double mean = sum / values.Length;
         return new Moments(values.Length, mean, SquaredDeviations(values, mean));
     }
@@ -82,12 +132,8 @@ internal sealed class StatisticsAccumulator
         {
             if (double.IsFinite(value))
                 _finite[count++] = value;
-            else if (double.IsNaN(value))
-                NaN++;
-            else if (value > 0)
-                PositiveInfinity++;
             else
-                NegativeInfinity++;
+                TakeNonFinite(value, 1);
         }
         return _finite.AsSpan(0, count);
     }

@@ -38,6 +38,6 @@ public sealed record TensorStatistics
         Max = moments.Count == 0 ? null : all.Max,
         Mean = moments.Count == 0 ? null : moments.Mean,
         StandardDeviation = moments.Count == 0 ? null : moments.StandardDeviation,
-        Histogram = moments.Count == 0 ? null : all.Histogram.Build(all.Min, all.Max, bins),
+        Histogram = moments.Count == 0 ? null : all.Histogram.Build(bins),
     };
 }

@@ -76,6 +76,10 @@ public class TensorStatisticsTests
     }
 
     [Fact]
+    public void Bins_are_fine_where_values_lie_close_together_far_from_zero() =>
+        Measure(Tensors.Doubles([.. Enumerable.Range(0, 100).Select(i => 1 + i * 1e-7)]), bins: 20).Histogram!.Counts.ShouldAllBe(count => count > 0 && count < 20);
+
+    [Fact]
     public void The_largest_and_smallest_doubles_have_bins()
     {
         TensorStatistics found = Measure(Tensors.Doubles(double.MaxValue, -double.MaxValue, double.Epsilon));
