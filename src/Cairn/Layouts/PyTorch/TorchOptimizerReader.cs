@@ -146,7 +146,7 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
             string option => Number(group, option) ?? 0,
             _ => 0,
         };
-        return entry.Value == TorchOptimizerValue.Moment ? Filled(parameter, start) : NodeOf(entry, start);
+        return entry.Value == TorchOptimizerValue.Moment ? new FilledTensor(parameter.Type, [.. parameter.Shape], start) : NodeOf(entry, start);
     }
 
     private static StateNode NodeOf(TorchOptimizerEntry entry, double number)
@@ -154,15 +154,6 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
         if (entry.Value == TorchOptimizerValue.Step)
             return (long)number;
         return number;
-    }
-
-    // A tensor of one value: a view with no strides of a single element.
-    private static StridedTensor Filled(TorchOptimizerParameter parameter, double value)
-    {
-        StateTensor element = value == 0
-            ? new MemoryTensor(parameter.Type, [1], new byte[parameter.Type.ByteLength([1])])
-            : CastTensor.Of(new MemoryTensor(TensorType.F64, [1], BitConverter.GetBytes(value)), parameter.Type);
-        return new StridedTensor(element, 0, [.. parameter.Shape], new long[parameter.Shape.Count]);
     }
 
     private static double? Number(StateMap map, string name) => map.TryGetValue(name, out StateNode? node) ? TorchOptimizer.NumberIn(node) : null;
