@@ -103,6 +103,8 @@ public sealed partial class CheckpointManager
             _unsaved++;
         }
         _saveJournal.Report(report);
+        if (report is { Kind: SaveKind.Checkpoint, Outcome: not SaveOutcome.Saved })
+            _commands.Fail(Train.Step, report);
         SaveEnded?.Invoke(this, report);
         return report.Outcome == SaveOutcome.Failed && _options.FailOnError
             ? throw new CheckpointException($"The {report.Kind.ToString().ToLowerInvariant()} of step {report.Step} failed, and FailOnError is set: {report.Error?.Message}", report.Error) { Step = report.Step, Path = _files.Root }

@@ -103,6 +103,7 @@ public sealed partial class CheckpointManager
         _engine = new SaveEngine(files, options, time);
         _journal = new RunJournal(files, time, logger);
         _saveJournal = new SaveJournal(_journal, logger);
+        _commands = new CommandChannel(files, _journal, time, logger);
         DateTimeOffset now = time.GetUtcNow();
         (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, now), NewestOf(SaveKind.Snapshot, now));
         (_previousStep, _seenSkips, _seenBatch) = (train.Step, train.SkippedBatches, train.Batch);
@@ -118,6 +119,7 @@ public sealed partial class CheckpointManager
         }
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
         Announce(opening.Forked);
+        _commands.DiscardLeftOver(train.Step);
     }
 
     private void Announce(bool forked)
@@ -161,6 +163,11 @@ public sealed partial class CheckpointManager
                 json.WriteNumber("total_steps", total);
             json.WriteString("checkpoint", _schedule.CheckpointPolicy.Describe);
             json.WriteString("snapshot", _schedule.SnapshotPolicy.Describe);
+            json.WriteBoolean("enabled", _options.Enabled);
+            json.WriteBoolean("asynchronous", _options.Asynchronous);
+            if (_options.CheckpointEvery is { } checkpointEvery)
+                json.WriteNumber("checkpoint_every", checkpointEvery);
+            json.WriteNumber("snapshot_every", _options.SnapshotSteps ?? 0);
             json.WriteNumber("pid", Environment.ProcessId);
             json.WriteString("host", Environment.MachineName);
         });

@@ -38,6 +38,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly SaveSchedule _schedule;
     private readonly SaveEngine _engine;
     private readonly StopSignals? _signals;
+    private readonly CommandChannel _commands;
     private readonly ExceptionWatch _exceptions = new();
 
     private SavedTier _checkpointTier, _snapshotTier;
@@ -61,7 +62,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     /// <summary>The newest snapshot of this branch that is durable.</summary>
     public long? LastSnapshot => _snapshotTier.LastStep;
 
-    /// <summary>Whether the run was told to stop: by a signal, the stop file, or <see cref="RequestStop"/>.</summary>
+    /// <summary>Whether the run was told to stop: by a signal, the stop file, its file <c>command</c>, or <see cref="RequestStop"/>.</summary>
     public bool StopRequested => _stopRequested || _signalled || _stopByFile;
 
     /// <summary>Whether a save is being written in the background now.</summary>
@@ -99,6 +100,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
             CollectUnderWay();
         if (Decide(savesEnd ? requests : requests & SaveRequests.Manual) is { } decision)
             Save(decision, background: _options.Asynchronous && !savesEnd);
+        _commands.Settle(Train.Step, LastCheckpoint, _options.Enabled);
         _previousStep = Train.Step;
         _seenBatch = Train.Batch;
         _exceptions.Boundary();
@@ -125,6 +127,8 @@ public sealed partial class CheckpointManager : IAsyncDisposable
                 throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
         }
         _completed = true;
+        _commands.Settle(Train.Step, LastCheckpoint, _options.Enabled);
+        _commands.End(Train.Step, LastCheckpoint);
         _summary = new RunSummary
         {
             Steps = Train.Step,
@@ -162,7 +166,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
             if (!_completed && Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
             {
                 if (_exceptions.RaisedSinceBoundary || Train.Batch != _seenBatch)
-                    _logger.EndedByException(Train.Step);
+                    Abort();
                 else
                     Complete();
             }
@@ -180,9 +184,24 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
+    private void Abort()
+    {
+        _logger.EndedByException(Train.Step);
+        _commands.End(Train.Step, LastCheckpoint);
+        _journal.Write("aborted", json =>
+        {
+            json.WriteNumber("step", Train.Step);
+            json.WriteNumber("batch", Train.Batch);
+        });
+    }
+
     private SaveRequests Requests()
     {
         SaveRequests requests = SaveRequests.None;
+        (bool save, bool stop) = _commands.Due(Train.Step, _options.Enabled);
+        if (save)
+            requests |= SaveRequests.Manual;
+        _stopByFile |= stop;
         if (_options.StopFile is { } path)
         {
             _stopFile = _stopFile.Decide(Train.Step, StopFileReader.Read(path), out StopVerdict verdict);

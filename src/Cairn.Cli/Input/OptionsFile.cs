@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cairn.Advice.Python;
 using Cairn.Configuration;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
@@ -10,16 +11,38 @@ namespace Cairn.Cli.Input;
 /// <param name="Section">Where in the file it stands; empty for the whole of it.</param>
 /// <param name="Options">What it says.</param>
 /// <param name="Notes">What was accepted and has no effect.</param>
-/// <param name="Failures">What cannot be understood; then <paramref name="Options"/> are not to be used.</param>
+/// <param name="Failures">What cannot be understood or used; the rest is in <paramref name="Options"/> all the same.</param>
 internal sealed record OptionsFile(string Path, string Section, CheckpointOptions Options, IReadOnlyList<string> Notes, IReadOnlyList<string> Failures)
 {
-    /// <summary>Reads a JSON file: the options, or a configuration that has them in one of its sections.</summary>
-    /// <exception cref="WrongUseException">It cannot be read as JSON, or no options are in it.</exception>
+    private const long LargestFile = 16 << 20;
+
+    /// <summary>Reads a file: JSON with the options, or with a section that has them; or a Python configuration of InternLM with its <c>ckpt = dict(…)</c>.</summary>
+    /// <exception cref="WrongUseException">It is neither, or no options are in it.</exception>
     public static OptionsFile Read(string path)
     {
         if (!File.Exists(path))
-            throw new WrongUseException($"There is no file {path}. Give --check the file with the options.");
+            throw new WrongUseException($"There is no file {path}. Give the file with the options.");
+        if (new FileInfo(path).Length > LargestFile)
+            throw new WrongUseException($"{path} is too large to be a configuration.");
         string text = File.ReadAllText(path);
+        return path.EndsWith(".py", StringComparison.OrdinalIgnoreCase) || !text.AsSpan().TrimStart().StartsWith("{") ? ReadPython(path, text) : ReadJson(path, text);
+    }
+
+    private static OptionsFile ReadPython(string path, string text)
+    {
+        PythonConfig config = PythonConfig.Parse(text);
+        if (config.Section("ckpt") is not { } section)
+            throw new WrongUseException($"{path} is neither JSON nor a Python file with ckpt = dict(…).{string.Concat(config.Problems.Take(3).Select(problem => $" {problem}."))}");
+        var values = new Dictionary<string, string?>(section, StringComparer.OrdinalIgnoreCase);
+        // InternLM has the length of the run with the data.
+        if (config.Section("data")?.GetValueOrDefault("total_steps") is { } steps)
+            values.TryAdd("total_steps", steps);
+        OptionsFile file = Bind(path, new Dictionary<string, string?>(values.Select(value => KeyValuePair.Create(Join("ckpt", value.Key), value.Value)), StringComparer.OrdinalIgnoreCase));
+        return file with { Notes = [.. file.Notes, .. config.Problems] };
+    }
+
+    private static OptionsFile ReadJson(string path, string text)
+    {
         var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
         try
         {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Cairn.Cli.Output;
 
-/// <summary>One line on a terminal's standard error that says how far, how fast and how long still; nothing in a pipe and nothing in the first second.</summary>
+/// <summary>One line on standard error, when that is a terminal, that says how far, how fast and how long still; nothing in the first second.</summary>
 internal sealed class ProgressLine(Screen screen, string what, long totalBytes) : IDisposable
 {
     private static readonly TimeSpan BeforeFirst = TimeSpan.FromSeconds(1), Between = TimeSpan.FromSeconds(0.2);
@@ -23,7 +23,7 @@ internal sealed class ProgressLine(Screen screen, string what, long totalBytes) 
     {
         _done += bytes;
         TimeSpan elapsed = Stopwatch.GetElapsedTime(_start);
-        if (!screen.IsTerminal || elapsed < BeforeFirst || (_last != 0 && Stopwatch.GetElapsedTime(_last) < Between))
+        if (!screen.ErrorIsTerminal || elapsed < BeforeFirst || (_last != 0 && Stopwatch.GetElapsedTime(_last) < Between))
             return;
         _last = Stopwatch.GetTimestamp();
         _shown = true;

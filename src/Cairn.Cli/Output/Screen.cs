@@ -40,8 +40,13 @@ internal sealed class Screen
 
     public bool IsJson { get; }
 
+    /// <summary>Whether people watch standard error: progress may be drawn there, whatever becomes of the result.</summary>
+    public bool ErrorIsTerminal { get; private init; }
+
     public static Screen ForProcess(bool json) =>
-        new(System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb", json);
+        new(System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && !IsDumb, json) { ErrorIsTerminal = !System.Console.IsErrorRedirected && !IsDumb };
+
+    private static bool IsDumb => Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb";
 
     /// <summary>Shows a result: as JSON, or as <paramref name="render"/> draws it.</summary>
     public void Show<T>(T result, JsonTypeInfo<T> type, Action<T> render)
@@ -51,11 +56,23 @@ internal sealed class Screen
             render(result);
             return;
         }
+        _out.WriteLine(Json(result, type, indented: true));
+    }
+
+    /// <summary>One JSON object in one line, for results that come one after the other.</summary>
+    public void JsonLine<T>(T result, JsonTypeInfo<T> type)
+    {
+        _out.WriteLine(Json(result, type, indented: false));
+        _out.Flush();
+    }
+
+    private static string Json<T>(T result, JsonTypeInfo<T> type, bool indented)
+    {
         var buffer = new ArrayBufferWriter<byte>();
         // For eyes and other programs, not for a web page: quotes and umlauts stay as they are.
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
             JsonSerializer.Serialize(json, result, type);
-        _out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
     /// <summary>A table: with lines on a terminal, columns of text in a pipe.</summary>

@@ -13,7 +13,7 @@ internal sealed class PlanVerb : Verb
     private const int MostCopiesShown = 8;
 
     private readonly PlanInputs _inputs = new();
-    private readonly Option<string?> _check = new("--check") { Description = "Judge the options in this JSON file instead of recommending some.", HelpName = "FILE" };
+    private readonly Option<string?> _check = new("--check") { Description = "Judge the options in this file instead of recommending some: JSON, or InternLM's Python with ckpt = dict(…).", HelpName = "FILE" };
 
     protected override string Example => "cairn plan --steps 50000 --step-time 1.2s --parameters 7B --target runs/new --mtbf 12h";
 
@@ -30,17 +30,17 @@ internal sealed class PlanVerb : Verb
         (PlanRequest request, IReadOnlyList<string> assumed) = _inputs.Read(parsed, given?.Options, screen, cancellationToken);
         Recommendation recommendation = Recommendation.For(request);
         CheckpointOptions options = given?.Options ?? recommendation.Options;
-        List<string> failures = given is null ? [] : [.. given.Failures];
-        if (given is { Failures.Count: 0 })
-            failures.AddRange(Invalid(options));
-        CheckpointPlan? plan = failures.Count == 0 ? CheckpointPlan.Of(request, options) : null;
+        // What cannot be understood is left out of the forecast; what contradicts itself cannot have one.
+        string[] invalid = [.. Invalid(options)];
+        string[] failures = [.. given?.Failures ?? [], .. invalid];
+        CheckpointPlan? plan = invalid.Length == 0 ? CheckpointPlan.Of(request, options) : null;
         var result = new PlanResult(
             PlanGiven.Of(request), assumed, given?.Path, PlanOptions.Of(options),
             new PlanRecommendation(PlanOptions.Of(recommendation.Options), recommendation.Young.TotalSeconds, recommendation.Daly.TotalSeconds, recommendation.Reasons),
             plan is null ? null : PlanForecast.Of(plan),
             [.. (plan?.Warnings ?? []).Select(warning => new PlanTrapFound(Words.Snake(warning.Trap.ToString()), warning.IsHarmful, warning.Message))], failures, given?.Notes ?? []);
         screen.Show(result, JsonTypes.Default.PlanResult, shown => Render(screen, shown, plan));
-        return given is not null && (failures.Count > 0 || result.Warnings.Any(warning => warning.Harmful)) ? ExitCode.FoundBad : ExitCode.Good;
+        return given is not null && (failures.Length > 0 || result.Warnings.Any(warning => warning.Harmful)) ? ExitCode.FoundBad : ExitCode.Good;
     }
 
     private static IEnumerable<string> Invalid(CheckpointOptions options)

@@ -11,6 +11,10 @@ public static class RunFolder
     public const string Record = "run.json";
     /// <summary>What happened, a line per event.</summary>
     public const string Journal = "journal.jsonl";
+    /// <summary>What an operator asks of the run that trains; see <see cref="Stopping.RunCommand"/>.</summary>
+    public const string Command = "command";
+    /// <summary>Where the run stands now.</summary>
+    public const string Progress = "progress.json";
     /// <summary>What is being written; never looked at by resume.</summary>
     public const string Staging = ".staging";
     /// <summary>The folder of the two snapshot slots.</summary>

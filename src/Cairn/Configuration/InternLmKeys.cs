@@ -19,6 +19,10 @@ internal static class InternLmKeys
         new("async_upload_tmp_folder", static (entry, reading) =>
             reading.Note($"'{entry.Path}' has no effect: a save is staged in memory, not in a temporary folder.")),
         new("load_ckpt_info", ReadLoadInfo),
+        new("load_ckpt_folder", static (entry, reading) =>
+            reading.Note($"'{entry.Path}' has no effect: it is InternLM's older name. Name the checkpoint in load_ckpt_info.")),
+        new("snapshot_ckpt_folder", static (entry, reading) =>
+            reading.Note($"'{entry.Path}' has no effect: snapshots stand in the run's folder, in snapshot/0 and snapshot/1.")),
     ];
 
     public static void SetParts(string key, string[] parts, ConfigurationReading reading)

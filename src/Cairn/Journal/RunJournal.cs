@@ -13,7 +13,6 @@ namespace Cairn.Journal;
 /// </summary>
 internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger logger)
 {
-    private const string Progress = "progress.json";
     private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
     private const int LargestProgress = 64 << 10;
 
@@ -71,10 +70,10 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
         }
         Guarded(() =>
         {
-            string beside = Progress + ".new";
+            string beside = RunFolder.Progress + ".new";
             using (IWritableFile file = files.OpenWrite(beside, buffer.WrittenCount))
                 file.Write(buffer.WrittenSpan);
-            files.Move(beside, Progress);
+            files.Move(beside, RunFolder.Progress);
         });
     }
 
@@ -83,9 +82,9 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
     {
         try
         {
-            if (!files.FileExists(Progress))
+            if (!files.FileExists(RunFolder.Progress))
                 return null;
-            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, Progress, LargestProgress));
+            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, RunFolder.Progress, LargestProgress));
             return document.RootElement.GetProperty("step").GetInt64();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException || RunFolder.IsMalformed(e))

@@ -56,6 +56,12 @@ internal static partial class CairnLog
     [LoggerMessage(23, LogLevel.Information, "{Summary}")]
     public static partial void Finished(this ILogger logger, string summary);
 
+    [LoggerMessage(25, LogLevel.Warning, "The run's file 'command' cannot be used: {Problem}")]
+    public static partial void CommandProblem(this ILogger logger, string problem);
+
+    [LoggerMessage(26, LogLevel.Information, "Asked to {Action}: {State} at step {Step} {Problem}")]
+    public static partial void CommandAnswered(this ILogger logger, string action, string state, long step, string problem);
+
     [LoggerMessage(24, LogLevel.Warning, "The journal cannot be written; training goes on without it")]
     public static partial void JournalFailed(this ILogger logger, Exception error);
 }

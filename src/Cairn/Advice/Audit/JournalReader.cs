@@ -1,0 +1,151 @@
+using System.Text.Json;
+using Cairn.Policies;
+
+namespace Cairn.Advice.Audit;
+
+/// <summary>Reads Cairn's <c>journal.jsonl</c>; its events are described in <c>docs/files.md</c>.</summary>
+public static class JournalReader
+{
+    /// <summary>Whether a line is one of a journal.</summary>
+    public static bool Recognizes(string line)
+    {
+        ArgumentNullException.ThrowIfNull(line);
+        return line.StartsWith("{\"time\":", StringComparison.Ordinal) && line.Contains("\"event\":", StringComparison.Ordinal);
+    }
+
+    /// <summary>What the lines say, in their order. Lines that cannot be understood are counted.</summary>
+    public static RunHistory Read(IEnumerable<string> lines)
+    {
+        ArgumentNullException.ThrowIfNull(lines);
+        var reading = new Reading();
+        int unreadable = 0;
+        foreach (string line in lines)
+        {
+            if (!string.IsNullOrWhiteSpace(line) && !reading.TryTake(line))
+                unreadable++;
+        }
+        return new RunHistory(HistorySource.Cairn, reading.Configuration, reading.Sessions, unreadable);
+    }
+
+    private sealed class Reading
+    {
+        private readonly List<string> _passedOver = [];
+        private bool _branched;
+
+        public List<RunSession> Sessions { get; } = [];
+        public RunConfiguration Configuration { get; private set; } = new();
+
+        public bool TryTake(string line)
+        {
+            try
+            {
+                using JsonDocument document = JsonDocument.Parse(line);
+                Take(document.RootElement);
+                return true;
+            }
+            catch (Exception e) when (e is JsonException or FormatException or KeyNotFoundException or InvalidOperationException)
+            {
+                return false;
+            }
+        }
+
+        private void Take(JsonElement json)
+        {
+            DateTimeOffset time = json.GetProperty("time").GetDateTimeOffset();
+            string kind = json.GetProperty("event").GetString() ?? "";
+            switch (kind)
+            {
+                case "passed_over":
+                    _passedOver.Add($"{Text(json, "path")}: {Text(json, "reason")}");
+                    return;
+                case "branched":
+                    _branched = true;
+                    return;
+                case "started" or "resumed":
+                    Begin(json, time);
+                    return;
+            }
+            RunSession session = Sessions.Count > 0 ? Sessions[^1] : Begin();
+            session.See(time);
+            if (Number(json, "step") is { } step && kind != "retired" && kind != "command")
+                session.Reach(step, Number(json, "batch"));
+            switch (kind)
+            {
+                case "skipped":
+                    Skip(session, json);
+                    break;
+                case "saved" or "failed" or "refused" or "dropped":
+                    session.Saves.Add(Save(json, kind, time));
+                    break;
+                case "finished" or "stopped":
+                    session.End = kind == "finished" ? SessionEnd.Finished : SessionEnd.Stopped;
+                    break;
+                case "aborted":
+                    session.End = SessionEnd.Failed;
+                    break;
+            }
+        }
+
+        private RunSession Begin()
+        {
+            Sessions.Add(new RunSession());
+            return Sessions[^1];
+        }
+
+        private void Begin(JsonElement json, DateTimeOffset time)
+        {
+            RunSession? before = Sessions.LastOrDefault();
+            long step = json.GetProperty("step").GetInt64(), batch = json.GetProperty("batch").GetInt64();
+            long lost = Number(json, "lost_steps") ?? 0;
+            // Only the next process knows how far one came that was killed.
+            if (before is not null && lost > 0)
+                before.Reach(step + lost, null);
+            RunSession session = Begin();
+            (session.FirstStep, session.LastStep, session.FirstBatch, session.LastBatch) = (step, step, batch, batch);
+            (session.LostSteps, session.ResumedFrom, session.Branched) = (lost, Text(json, "from"), _branched);
+            foreach (string fault in _passedOver)
+                session.PassedOver.Add(fault);
+            session.See(time);
+            _passedOver.Clear();
+            _branched = false;
+            Configuration = new RunConfiguration
+            {
+                Enabled = json.TryGetProperty("enabled", out JsonElement enabled) ? enabled.GetBoolean() : null,
+                TotalSteps = Number(json, "total_steps"),
+                CheckpointEvery = Number(json, "checkpoint_every"),
+                SnapshotEvery = Number(json, "snapshot_every"),
+                CheckpointRule = Text(json, "checkpoint"),
+                SnapshotRule = Text(json, "snapshot"),
+            };
+        }
+
+        // "skipped" counts all so far; several may have come between two lines.
+        private static void Skip(RunSession session, JsonElement json)
+        {
+            long all = Number(json, "skipped") ?? 0, known = SkippedBefore(session) + session.Skips.Sum(skip => skip.Count);
+            session.Skips.Add(new SkippedBatch(json.GetProperty("batch").GetInt64(), json.GetProperty("step").GetInt64(), Text(json, "reason") ?? "unknown", Math.Max(1, all - known)));
+        }
+
+        private static long SkippedBefore(RunSession session) => session.FirstBatch - session.FirstStep;
+
+        private static RecordedSave Save(JsonElement json, string outcome, DateTimeOffset time) => new()
+        {
+            Step = json.GetProperty("step").GetInt64(),
+            Kind = Text(json, "kind") == "snapshot" ? SaveKind.Snapshot : SaveKind.Checkpoint,
+            Outcome = outcome switch { "saved" => SaveOutcome.Saved, "failed" => SaveOutcome.Failed, "refused" => SaveOutcome.Refused, _ => SaveOutcome.Dropped },
+            Reason = Text(json, "reason"),
+            Stall = Seconds(json, "stall_seconds") ?? TimeSpan.Zero,
+            Duration = Seconds(json, "seconds"),
+            Bytes = Number(json, "bytes") ?? 0,
+            Folder = Text(json, "folder"),
+            Error = Text(json, "error"),
+            Time = time,
+        };
+
+        private static long? Number(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;
+
+        private static string? Text(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+
+        private static TimeSpan? Seconds(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) ? TimeSpan.FromSeconds(Math.Clamp(value.GetDouble(), 0, 1e9)) : null;
+    }
+}

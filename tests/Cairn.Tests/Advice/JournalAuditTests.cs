@@ -1,0 +1,111 @@
+using Cairn.Advice.Audit;
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Storage;
+using Cairn.Tests.Manager;
+using Cairn.Tests.Storage;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Cairn.Tests.Advice;
+
+/// <summary>Audits of journals that the real manager wrote.</summary>
+public class JournalAuditTests
+{
+    private readonly SimulatedFileSystem _files = new();
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    [Fact]
+    public async Task A_run_that_went_well_has_nothing_to_complain_of()
+    {
+        var training = new SampleTraining();
+        await using (CheckpointManager checkpoints = Start(_files, training))
+        {
+            Batches(training, checkpoints, 100, overflowAt: 30);
+            checkpoints.Complete();
+        }
+        AuditReport report = Audit();
+        report.Findings.ShouldAllBe(finding => !finding.IsHarmful);
+        (report.Steps, report.Batches, report.Skips["overflow"], report.FinalCheckpoint).ShouldBe((99, 100, 1, "99"));
+        (report.Configuration.CheckpointEvery, report.Configuration.SnapshotEvery, report.Configuration.TotalSteps).ShouldBe((50, 10, 100));
+        report.Due.Select(due => (due.Step, due.Kind)).ShouldBe([.. Enumerable.Range(1, 9).Select(i => (i * 10L, i == 5 ? SaveKind.Checkpoint : SaveKind.Snapshot))]);
+        report.Due.ShouldAllBe(due => due.WhyMissing == null);
+        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.ShortOfPlan && finding.Message.Contains("overflow: 1"));
+    }
+
+    [Fact]
+    public async Task A_killed_process_and_what_its_successor_lost_are_told()
+    {
+        var first = new SampleTraining();
+        // It is never disposed, as after a kill.
+        Batches(first, Start(_files, first), 27);
+        var second = new SampleTraining();
+        await using (CheckpointManager checkpoints = Start(_files, second))
+        {
+            Batches(second, checkpoints, 80);
+            checkpoints.Complete();
+        }
+        AuditReport report = Audit();
+        report.History.Sessions.Select(session => (session.FirstStep, session.LastStep, session.LostSteps, session.End))
+            .ShouldBe([(0, 27, 0, SessionEnd.Unknown), (20, 100, 7, SessionEnd.Finished)]);
+        report.LostSteps.ShouldBe(7);
+        report.FinalCheckpoint.ShouldBe("100");
+        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.LostSteps && finding.Message.Contains("7 steps had to be made again"));
+        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.BrokenEnd && finding.Message.Contains("without a word"));
+    }
+
+    [Fact]
+    public async Task A_save_that_failed_is_missing_for_that_reason()
+    {
+        bool isFull = false;
+        FaultyFileSystem faulty = FaultyFileSystem.Where(_files, call => isFull && call.Path.StartsWith(RunFolder.Staging, StringComparison.Ordinal));
+        var training = new SampleTraining();
+        await using (CheckpointManager checkpoints = Start(faulty, training))
+        {
+            Batches(training, checkpoints, 45);
+            isFull = true;
+            Batches(training, checkpoints, 10);
+            isFull = false;
+            Batches(training, checkpoints, 45);
+            checkpoints.Complete();
+        }
+        AuditReport report = Audit();
+        report.Due.Where(due => due.WhyMissing is not null).ShouldHaveSingleItem().Step.ShouldBe(50);
+        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.MissingSave && finding.Message.StartsWith("1 checkpoint that was due is missing: 50"));
+    }
+
+    [Fact]
+    public void Lines_that_are_cut_off_are_counted_and_passed_over()
+    {
+        RunHistory history = JournalReader.Read([
+            """{"time":"2026-01-01T00:00:00+00:00","event":"started","run":"a","branch":0,"step":0,"batch":0,"checkpoint":"every 10 steps","snapshot":"never"}""",
+            """{"time":"2026-01-01T00:01:00+00:00","event":"saved","step":10,"kind":"checkpoint","reason":"interval","stall_seconds":0.5,"folder":"10","bytes":7,"seconds":1}""",
+            """{"time":"2026-01-01T00:02""",
+            """{"time":"2026-01-01T00:02:00+00:00","event":"something newer","step":"x"}""",
+        ]);
+        history.Unreadable.ShouldBe(1);
+        AuditReport report = RunAudit.Of(history);
+        (report.Steps, report.ActiveTime, report.Stall.TotalSeconds).ShouldBe((10, TimeSpan.FromMinutes(2), 0.5));
+        report.FinalCheckpoint.ShouldBe("10");
+    }
+
+    private static CheckpointOptions Options() => new() { Folder = "run", TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false, HandleSignals = false };
+
+    private CheckpointManager Start(IFileSystem files, SampleTraining training) => CheckpointManager.Start(files, Options(), training.Train, [training.Weights], time: _time);
+
+    private void Batches(SampleTraining training, CheckpointManager checkpoints, int count, int overflowAt = -1)
+    {
+        for (int batch = 1; batch <= count; batch++)
+        {
+            training.Batch(overflow: batch == overflowAt);
+            _time.Advance(TimeSpan.FromSeconds(1));
+            checkpoints.AfterBatch();
+        }
+    }
+
+    private AuditReport Audit()
+    {
+        string journal = System.Text.Encoding.UTF8.GetString(RunFolder.ReadSmall(_files, RunFolder.Journal, 1 << 20));
+        CopyOnDisk[] copies = [.. Catalog.Read(_files).Entries.Select(entry => new CopyOnDisk(entry.Folder, entry.Step, entry.Kind, entry.Fault is null, entry.Fault?.Reason))];
+        return RunAudit.Of(JournalReader.Read(journal.Split('\n')), null, copies);
+    }
+}
