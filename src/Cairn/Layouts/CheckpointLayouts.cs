@@ -9,7 +9,7 @@ public static class CheckpointLayouts
     public const string Default = "cairn";
 
     private static readonly FrozenDictionary<string, ICheckpointLayout> All =
-        new ICheckpointLayout[] { CairnLayout.Instance }.ToFrozenDictionary(layout => layout.Name, StringComparer.Ordinal);
+        new ICheckpointLayout[] { CairnLayout.Instance, InternLm.InternLmLayout.Instance }.ToFrozenDictionary(layout => layout.Name, StringComparer.Ordinal);
 
     /// <summary>The names.</summary>
     public static IReadOnlyList<string> Names => All.Keys;

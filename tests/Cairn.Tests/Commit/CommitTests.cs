@@ -9,7 +9,7 @@ using Cairn.Storage;
 namespace Cairn.Tests.Commit;
 
 /// <summary>Makes small copies of a known content, so that what is found can be compared with what was saved.</summary>
-internal sealed class SampleRun(IFileSystem files)
+internal sealed class SampleRun(IFileSystem files, string layout = CheckpointLayouts.Default)
 {
     static readonly DateTimeOffset Time = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -26,9 +26,10 @@ internal sealed class SampleRun(IFileSystem files)
             Lineage = Record.Lineage,
             Time = Time,
             Train = new StateMap { { "step_count", step } },
+            Layout = layout,
             Files = [],
         };
-        return new CommitProtocol(files).Save(marker, CairnLayout.Plan([("model", Model(step, value)), ("context", new StateMap { { "step", step } })]), refuse);
+        return new CommitProtocol(files).Save(marker, CheckpointLayouts.Of(layout).Plan(step, [("model", Model(step, value)), ("context", new StateMap { { "step", step } })]), refuse);
     }
 
     public ResumeChoice Choose() => ResumeLadder.Choose(files, Catalog.Read(files), Record, verifyHashes: true);
@@ -44,7 +45,9 @@ public class CommitTests
 {
     readonly Storage.SimulatedFileSystem _files = new();
 
-    SampleRun Run => field ??= new SampleRun(_files);
+    protected virtual string Layout => CheckpointLayouts.Default;
+
+    SampleRun Run => field ??= new SampleRun(_files, Layout);
 
     [Fact]
     public void A_saved_copy_is_found_whole()
@@ -69,7 +72,7 @@ public class CommitTests
         Run.Save(SaveKind.Snapshot, 20);
         Run.Save(SaveKind.Snapshot, 30);
         new CommitProtocol(_files).Recover();
-        new SampleRun(_files).Save(SaveKind.Snapshot, 40);
+        new SampleRun(_files, Layout).Save(SaveKind.Snapshot, 40);
         Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([40, 30]);
     }
 
@@ -107,7 +110,7 @@ public class CommitTests
         Run.Save(SaveKind.Checkpoint, 500);
         _files.DeleteFile("500/500.step");
         Run.Save(SaveKind.Checkpoint, 500).Notes.ShouldHaveSingleItem().ShouldContain("abandoned/500");
-        _files.FileExists("abandoned/500/context.json").ShouldBeTrue();
+        _files.List("abandoned/500").ShouldContain(file => file.Name.StartsWith("context.", StringComparison.Ordinal));
         Run.Choose().Chosen!.Step.ShouldBe(500);
     }
 
@@ -158,4 +161,10 @@ public class CommitTests
         gone.ShouldBeOneOf("the snapshot of step 10 was given up to make room", "refused");
         Run.Choose().Chosen!.Step.ShouldBeGreaterThanOrEqualTo(20);
     }
+}
+
+/// <summary>The same promises where the marker is not <c>&lt;step&gt;.step</c>.</summary>
+public class InternLmCommitTests : CommitTests
+{
+    protected override string Layout => "internlm";
 }

@@ -9,11 +9,11 @@ namespace Cairn.Tests.Commit;
 /// <summary>For every prefix of the protocol's operations, and every loss of what was not synced: what was committed is found.</summary>
 public class CrashConsistencyTests
 {
-    [Theory, InlineData(true), InlineData(false)]
-    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange)
+    [Theory, InlineData(true, "cairn"), InlineData(false, "cairn"), InlineData(true, "internlm"), InlineData(false, "internlm")]
+    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange, string layout)
     {
         var files = new SimulatedFileSystem { CanExchange = canExchange };
-        var run = new SampleRun(files);
+        var run = new SampleRun(files, layout);
         (SaveKind Kind, long Step)[] saves =
         [
             (SaveKind.Snapshot, 10), (SaveKind.Snapshot, 20), (SaveKind.Checkpoint, 30), (SaveKind.Snapshot, 40), (SaveKind.Snapshot, 50), (SaveKind.Checkpoint, 60),
@@ -30,16 +30,16 @@ public class CrashConsistencyTests
         foreach (CrashState state in files.CrashStates())
         {
             states++;
-            Check(state, Promised(state));
+            Check(state, Promised(state), layout);
         }
         states.ShouldBeGreaterThan(300);
     }
 
-    [Theory, InlineData(true), InlineData(false)]
-    public void A_power_cut_during_recovery_loses_nothing_either(bool canExchange)
+    [Theory, InlineData(true, "cairn"), InlineData(false, "cairn"), InlineData(true, "internlm"), InlineData(false, "internlm")]
+    public void A_power_cut_during_recovery_loses_nothing_either(bool canExchange, string layout)
     {
         var files = new SimulatedFileSystem { CanExchange = canExchange };
-        var run = new SampleRun(files);
+        var run = new SampleRun(files, layout);
         foreach (long step in (long[])[10, 20])
             run.Save(SaveKind.Snapshot, step);
         int from = files.Operations.Count;
@@ -50,16 +50,16 @@ public class CrashConsistencyTests
             int start = state.FileSystem.Operations.Count;
             new CommitProtocol(state.FileSystem).Recover();
             foreach (CrashState again in state.FileSystem.CrashStates(start))
-                Check(again, 20, state.Description);
+                Check(again, 20, layout, state.Description);
         }
     }
 
     static long Promised(CrashState state) => state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], CultureInfo.InvariantCulture);
 
-    static void Check(CrashState state, long promised, string before = "")
+    static void Check(CrashState state, long promised, string layout, string before = "")
     {
         string story = $"{before} / {state.Description}";
-        var run = new SampleRun(state.FileSystem);
+        var run = new SampleRun(state.FileSystem, layout);
         Found(run).ShouldBeGreaterThanOrEqualTo(promised, story);
         new CommitProtocol(state.FileSystem).Recover();
         long found = Found(run);

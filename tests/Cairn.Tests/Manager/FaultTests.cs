@@ -8,8 +8,9 @@ namespace Cairn.Tests.Manager;
 public class FaultTests
 {
     [Theory]
-    [InlineData(true, true), InlineData(true, false), InlineData(false, true), InlineData(false, false)]
-    public async Task A_fault_at_any_operation_of_a_save_costs_that_save_and_nothing_else(bool snapshot, bool asynchronous)
+    [InlineData(true, true, "cairn"), InlineData(true, false, "cairn"), InlineData(false, true, "cairn"), InlineData(false, false, "cairn")]
+    [InlineData(true, true, "internlm"), InlineData(false, false, "internlm")]
+    public async Task A_fault_at_any_operation_of_a_save_costs_that_save_and_nothing_else(bool snapshot, bool asynchronous, string layout)
     {
         bool reached = true;
         for (int fault = 0; reached; fault++)
@@ -20,6 +21,7 @@ public class FaultTests
             var options = new CheckpointOptions
             {
                 Folder = "run",
+                Layout = layout,
                 CheckpointEvery = snapshot ? null : 10,
                 SnapshotEvery = snapshot ? 10 : 0,
                 Asynchronous = asynchronous,

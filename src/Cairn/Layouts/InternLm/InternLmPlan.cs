@@ -1,0 +1,88 @@
+using Cairn.Formats.Torch;
+using Cairn.State;
+
+namespace Cairn.Layouts.InternLm;
+
+/// <summary>The files of a checkpoint in the layout <c>internlm</c>, for a world of one rank.</summary>
+internal static class InternLmPlan
+{
+    /// <summary>Which parts there are, where they stand, and what InternLM's files cannot say of them.</summary>
+    public const string IndexName = "cairn.pt";
+    public const string FormatKey = "format", PartsKey = "parts", FilesKey = "files", OptimizerKey = "optimizer";
+    /// <summary>The newest format of the index that is written and read.</summary>
+    public const long Format = 1;
+
+    private const string Model = "model", Optimizer = "optimizer", Scaler = "scaler", Context = "context";
+    // What the run may keep in TrainState.Values for InternLM's two files about the configuration.
+    private const string Values = "values", ModelConfig = "model_config", ConfigFile = "config_file";
+    private const string WordEmbeddings = ".word_embeddings.weight";
+
+    private static readonly InternLmFileName ModelFile = new(InternLmFileKind.Model) { Tp = 0, Pp = 0 };
+    private static readonly InternLmFileName OptimizerFile = new(InternLmFileKind.Optimizer) { Tp = 0, Pp = 0, Zo = 0 };
+
+    public static IReadOnlyList<PlannedFile> Of(long step, IReadOnlyList<(string Part, StateMap State)> parts)
+    {
+        Dictionary<string, StateMap> states = parts.ToDictionary(part => part.Part, part => part.State, StringComparer.Ordinal);
+        FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
+            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler))
+            : null;
+        var files = new List<PlannedFile>(parts.Count + 6);
+        TorchList order = new(TorchListKind.List);
+        TorchMap places = new();
+        foreach ((string part, StateMap state) in parts)
+        {
+            string name = NameOf(part, flattened is not null);
+            order.Add(part);
+            places.Add(part, name);
+            files.Add(File(part, name, part == Optimizer && flattened is not null ? flattened.File : TorchTree.FromState(state)));
+        }
+        if (model is not null)
+            files.Add(File(Model, new InternLmFileName(InternLmFileKind.Topology) { Tp = 0, Pp = 0 }.ToString(), Topology(model)));
+        if (flattened is not null)
+            files.Add(File(Optimizer, new InternLmFileName(InternLmFileKind.Plan) { Gpus = 1, Wp = 0, Tp = 0, Dp = 0, Pp = 0, Zo = 0 }.ToString(), flattened.Plan));
+        if (states.TryGetValue(Context, out StateMap? context) && context.TryGetValue(Values, out StateNode? node) && node is StateMap values)
+            AddConfiguration(values, files);
+        TorchMap index = new() { [FormatKey] = Format, [PartsKey] = order, [FilesKey] = places };
+        if (flattened is not null)
+            index[OptimizerKey] = flattened.Remainder;
+        files.Add(File("", IndexName, index));
+        // InternLM takes a folder for complete when it meets this file: the last one.
+        files.Add(File("", new InternLmFileName(InternLmFileKind.Step) { Step = step }.ToString(), new TorchMap { ["step"] = step }));
+        return files;
+    }
+
+    private static string NameOf(string part, bool flattened) => part switch
+    {
+        Model => ModelFile.ToString(),
+        Optimizer when flattened => OptimizerFile.ToString(),
+        "scheduler" => new InternLmFileName(InternLmFileKind.Scheduler).ToString(),
+        "sampler" => new InternLmFileName(InternLmFileKind.Sampler) { Dp = 0 }.ToString(),
+        Context => new InternLmFileName(InternLmFileKind.Context).ToString(),
+        "random" => "random_0.pt",
+        // InternLM's loader reads coordinates out of every name that begins with "model_t" or "optimizer_".
+        _ => $"cairn_{part}.pt",
+    };
+
+    private static PlannedFile File(string part, string name, TorchValue root) =>
+        new(part, name, TorchFileWriter.Plan(root, System.IO.Path.GetFileNameWithoutExtension(name)));
+
+    // Modules whose rows InternLM cuts by tensor parallelism (get_model_topology): it names only the embeddings of flash-attention.
+    private static TorchMap Topology(StateMap model)
+    {
+        TorchMap topology = new();
+        foreach (string name in model.Keys)
+        {
+            if (name.EndsWith(WordEmbeddings, StringComparison.Ordinal))
+                topology[name[..^".weight".Length]] = new TorchMap { ["dim"] = 0L };
+        }
+        return topology;
+    }
+
+    private static void AddConfiguration(StateMap values, List<PlannedFile> files)
+    {
+        if (values.TryGetValue(ModelConfig, out StateNode? model) && model is StateMap)
+            files.Add(File("", new InternLmFileName(InternLmFileKind.ModelConfig).ToString(), TorchTree.FromState(model)));
+        if (values.TryGetValue(ConfigFile, out StateNode? file) && file is StateScalar { Value: string text })
+            files.Add(File("", new InternLmFileName(InternLmFileKind.ConfigFile).ToString(), text));
+    }
+}
