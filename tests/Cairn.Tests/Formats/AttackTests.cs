@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Cairn.Commit;
+using Cairn.Formats.Torch;
 using Cairn.Layouts;
 
 namespace Cairn.Tests.Formats;
@@ -10,7 +11,7 @@ public partial class AttackTests
     // The densest JSON is "{},": three bytes that become a map of some 150.
     private const int BytesPerFileByte = 64;
 
-    [GeneratedRegex(@"^\| `(?<file>(safetensors|json|markers)/[^`]+)` \| .* \| `(?<phrase>[^`]+)` \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^\| `(?<file>(safetensors|json|markers|torch)/[^`]+)` \| .* \| `(?<phrase>[^`]+)` \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Row();
 
     private static string Folder()
@@ -54,6 +55,7 @@ public partial class AttackTests
         refused.Path.ShouldBe(file);
         allocated.ShouldBeLessThan((long)bytes.Length * BytesPerFileByte + (1 << 20));
         files.Open.ShouldBe(0);
+        File.Exists("/tmp/cairn-attack").ShouldBeFalse("a hostile file was executed");
     }
 
     // As its reader would meet it: a marker is read whole, its size being bounded by the catalog.
@@ -61,6 +63,8 @@ public partial class AttackTests
     {
         if (file.EndsWith(".step", StringComparison.Ordinal))
             Marker.Parse(files.Files[file], file);
+        else if (file.StartsWith("torch/", StringComparison.Ordinal))
+            TorchFile.Open(files, file).Dispose();
         else
             CairnLayout.Read(files, "", file).Dispose();
     }
@@ -70,7 +74,7 @@ public partial class AttackTests
     {
         string folder = Folder();
         string[] listed = [.. Attacks().Select(row => row.Data.Item1).Order(StringComparer.Ordinal)];
-        string[] present = [.. new[] { "json", "markers", "safetensors" }.SelectMany(kind => Directory.GetFiles(Path.Combine(folder, kind)).Select(f => $"{kind}/{Path.GetFileName(f)}")).Order(StringComparer.Ordinal)];
+        string[] present = [.. new[] { "json", "markers", "safetensors", "torch" }.SelectMany(kind => Directory.GetFiles(Path.Combine(folder, kind)).Select(f => $"{kind}/{Path.GetFileName(f)}")).Order(StringComparer.Ordinal)];
         listed.ShouldBe(present);
     }
 }

@@ -92,7 +92,24 @@ internal sealed class TensorTable(long fileLength)
     {
         if (shape.Length == 1 && start == 0 && type == source.Type && shape[0] == source.Shape[0] && source.Shape.Count == 1 && strides[0] == 1)
             return source;
-        return GatherTensor.IsDense(shape, strides) ? new StorageView(source, start, type, shape) : new GatherTensor(source, start, type, shape, strides);
+        return IsDense(shape, strides) ? new StorageView(source, start, type, shape) : new StridedTensor(source, start, type, shape, strides);
+    }
+
+    /// <summary>Whether the elements lie one after the other, row by row. The stride of a dimension of one element says nothing.</summary>
+    private static bool IsDense(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides)
+    {
+        if (shape.Contains(0))
+            return true;
+        long expected = 1;
+        for (int i = shape.Length - 1; i >= 0; i--)
+        {
+            if (shape[i] == 1)
+                continue;
+            if (strides[i] != expected)
+                return false;
+            expected *= shape[i];
+        }
+        return true;
     }
 
     /// <summary>What makes views equal.</summary>

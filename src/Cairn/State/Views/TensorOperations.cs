@@ -48,5 +48,5 @@ internal static class TensorOperations
 
     /// <summary>The tensor with two dimensions swapped.</summary>
     /// <exception cref="ArgumentException">There is no such dimension, or the elements do not fill whole bytes.</exception>
-    public static StateTensor Transpose(this StateTensor tensor, int first, int second) => new TransposedTensor(tensor, first, second);
+    public static StateTensor Transpose(this StateTensor tensor, int first, int second) => StridedTensor.Transpose(tensor, first, second);
 }

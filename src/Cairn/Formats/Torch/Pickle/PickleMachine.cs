@@ -18,10 +18,22 @@ internal sealed partial class PickleMachine(PickleSource source, PickleContext c
     /// <summary>The storage, when the pickle is nothing else.</summary>
     public StorageReference? BareStorage { get; private set; }
 
-    /// <summary>Reads up to and with the opcode STOP.</summary>
+    /// <summary>Reads up to and with the opcode STOP, once.</summary>
     /// <exception cref="CorruptTorchFileException">The pickle is bad.</exception>
     /// <exception cref="ForbiddenPickleException">It names what is not plain data.</exception>
     public TorchValue Run()
+    {
+        try
+        {
+            return RunToStop();
+        }
+        finally
+        {
+            _stack.Release();
+        }
+    }
+
+    private TorchValue RunToStop()
     {
         while (true)
         {

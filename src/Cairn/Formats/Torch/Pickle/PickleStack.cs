@@ -1,9 +1,11 @@
+using System.Buffers;
+
 namespace Cairn.Formats.Torch.Pickle;
 
 /// <summary>The stack of the pickle machine, with its marks. Nothing is taken from below the last mark.</summary>
 internal sealed class PickleStack(PickleSource source)
 {
-    private TorchValue[] _items = new TorchValue[64];
+    private TorchValue[] _items = ArrayPool<TorchValue>.Shared.Rent(256);
     private int[] _marks = new int[16];
     private int _markCount;
 
@@ -15,7 +17,7 @@ internal sealed class PickleStack(PickleSource source)
     public void Push(TorchValue value)
     {
         if (Count == _items.Length)
-            Array.Resize(ref _items, checked(Count * 2));
+            Grow();
         _items[Count++] = value;
     }
 
@@ -58,6 +60,21 @@ internal sealed class PickleStack(PickleSource source)
         ReadOnlySpan<TorchValue> items = _items.AsSpan(start, Count - start);
         Count = start;
         return items;
+    }
+
+    private void Grow()
+    {
+        TorchValue[] larger = ArrayPool<TorchValue>.Shared.Rent(checked(Count * 2));
+        _items.AsSpan(0, Count).CopyTo(larger);
+        Release();
+        _items = larger;
+    }
+
+    /// <summary>Gives the memory back. Nothing of it may be used any more.</summary>
+    public void Release()
+    {
+        ArrayPool<TorchValue>.Shared.Return(_items, clearArray: true);
+        _items = [];
     }
 
     private void Require(int count)

@@ -1,67 +1,44 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Cairn.State;
 
-namespace Cairn.Formats.Torch;
+namespace Cairn.State;
 
 /// <summary>
-/// A view whose elements do not lie one after the other: a transposed matrix, every second column, one element shown often. Copies gather
-/// them; where the source is a file it is read in pieces that are as large as the elements lie densely.
+/// Gathers elements that do not lie one after the other: a transposed matrix, every second column, one element shown often. Where the source
+/// is a file it is read in pieces that are as large as the elements lie densely.
 /// </summary>
-internal sealed class GatherTensor : StateTensor
+/// <param name="source">What is read.</param>
+/// <param name="start">Bytes of the source before the first element.</param>
+/// <param name="shape">Sizes of the dimensions.</param>
+/// <param name="strides">Bytes from one to the next, for each dimension; not negative.</param>
+/// <param name="elementSize">Bytes of an element.</param>
+internal sealed class StridedCopy(StateTensor source, long start, long[] shape, long[] strides, int elementSize)
 {
     // Reading a hole costs less than another call, but not for ever.
     private const long WindowBytes = 1 << 20;
     private const long MaxWaste = 4;
 
-    private readonly StateTensor _source;
-    private readonly long _start;
-    private readonly long[] _shape, _strides;
-    private readonly int _elementSize;
-
-    public GatherTensor(StateTensor source, long start, TensorType type, long[] shape, long[] strides) : base(type, shape)
+    /// <summary>Copies from a byte of the dense, row-major order on.</summary>
+    public void CopyTo(long offset, Span<byte> destination)
     {
-        (_source, _start, _shape, _strides, _elementSize) = (source, start, shape, strides, type.BitsPerElement() / 8);
-    }
-
-    /// <summary>Whether the elements lie one after the other, row by row. The stride of a dimension of one element says nothing.</summary>
-    public static bool IsDense(ReadOnlySpan<long> shape, ReadOnlySpan<long> strides)
-    {
-        Int128 expected = 1;
-        for (int i = shape.Length - 1; i >= 0; i--)
-        {
-            if (shape[i] == 0)
-                return true;
-            if (shape[i] == 1)
-                continue;
-            if (strides[i] != expected)
-                return shape.Contains(0);
-            expected *= shape[i];
-        }
-        return true;
-    }
-
-    public override void CopyTo(long offset, Span<byte> destination)
-    {
-        StorageTensor.CheckRange(this, offset, destination.Length);
         // Whole elements; the ends may be asked for within one.
         Span<byte> element = stackalloc byte[16];
-        element = element[.._elementSize];
-        int within = (int)(offset % _elementSize);
+        element = element[..elementSize];
+        int within = (int)(offset % elementSize);
         if (within > 0 && !destination.IsEmpty)
         {
-            CopyElements(offset / _elementSize, element);
-            int taken = Math.Min(destination.Length, _elementSize - within);
+            CopyElements(offset / elementSize, element);
+            int taken = Math.Min(destination.Length, elementSize - within);
             element.Slice(within, taken).CopyTo(destination);
             offset += taken;
             destination = destination[taken..];
         }
-        int rest = destination.Length % _elementSize;
-        CopyElements(offset / _elementSize, destination[..^rest]);
+        int rest = destination.Length % elementSize;
+        CopyElements(offset / elementSize, destination[..^rest]);
         if (rest > 0)
         {
-            CopyElements((offset + destination.Length) / _elementSize, element);
+            CopyElements((offset + destination.Length) / elementSize, element);
             element[..rest].CopyTo(destination[^rest..]);
         }
     }
@@ -70,51 +47,51 @@ internal sealed class GatherTensor : StateTensor
     {
         if (destination.IsEmpty)
             return;
-        using var gather = new Gather(_source, _elementSize);
-        CopyRange(gather, 0, _start, first, destination);
+        using var gather = new Gather(source, elementSize);
+        CopyRange(gather, 0, start, first, destination);
     }
 
     /// <summary>Cuts a range of the row-major order into boxes: the end of a row, whole rows, the beginning of a row, for each dimension.</summary>
-    private void CopyRange(Gather gather, int dimension, long source, long first, Span<byte> destination)
+    private void CopyRange(Gather gather, int dimension, long position, long first, Span<byte> destination)
     {
-        long count = destination.Length / _elementSize;
+        long count = destination.Length / elementSize;
         if (count == 0)
             return;
-        if (dimension == _shape.Length)
+        if (dimension == shape.Length)
         {
-            gather.Copy(source, [], destination);
+            gather.Copy(position, [], destination);
             return;
         }
         long inner = 1;
-        foreach (long size in _shape.AsSpan(dimension + 1))
+        foreach (long size in shape.AsSpan(dimension + 1))
             inner *= size;
-        long step = _strides[dimension] * _elementSize;
+        long step = strides[dimension];
         long row = first / inner, within = first % inner;
         if (within > 0 || count < inner)
         {
             long head = Math.Min(count, inner - within);
-            int bytes = (int)head * _elementSize;
-            CopyRange(gather, dimension + 1, source + (row * step), within, destination[..bytes]);
-            CopyRange(gather, dimension, source, first + head, destination[bytes..]);
+            int bytes = (int)head * elementSize;
+            CopyRange(gather, dimension + 1, position + (row * step), within, destination[..bytes]);
+            CopyRange(gather, dimension, position, first + head, destination[bytes..]);
             return;
         }
         long rows = count / inner;
-        int whole = (int)(rows * inner) * _elementSize;
-        gather.Copy(source + (row * step), Axes(dimension, rows), destination[..whole]);
+        int whole = (int)(rows * inner) * elementSize;
+        gather.Copy(position + (row * step), Axes(dimension, rows), destination[..whole]);
         if (whole < destination.Length)
-            CopyRange(gather, dimension + 1, source + ((row + rows) * step), 0, destination[whole..]);
+            CopyRange(gather, dimension + 1, position + ((row + rows) * step), 0, destination[whole..]);
     }
 
     /// <summary>The axes of a box, those that lie farthest apart in the source first. Dimensions of one element are left out.</summary>
     private Axis[] Axes(int dimension, long rows)
     {
-        var axes = new List<Axis>(_shape.Length - dimension);
-        long step = _elementSize;
-        for (int i = _shape.Length - 1; i >= dimension; i--)
+        var axes = new List<Axis>(shape.Length - dimension);
+        long step = elementSize;
+        for (int i = shape.Length - 1; i >= dimension; i--)
         {
-            long count = i == dimension ? rows : _shape[i];
+            long count = i == dimension ? rows : shape[i];
             if (count > 1)
-                axes.Add(new Axis(count, _strides[i] * _elementSize, step));
+                axes.Add(new Axis(count, strides[i], step));
             step *= count;
         }
         axes.Sort((a, b) => b.SourceStep.CompareTo(a.SourceStep));
