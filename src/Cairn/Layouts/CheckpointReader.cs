@@ -1,5 +1,7 @@
 using Cairn.Commit;
+using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Policies;
 using Cairn.Resume;
 using Cairn.Storage;
@@ -8,11 +10,11 @@ namespace Cairn.Layouts;
 
 /// <summary>
 /// Opens whatever holds a training run's state, without being told what it is: a checkpoint or snapshot of Cairn, a run (then what a
-/// restart would take), a model folder of Hugging Face, a safetensors file.
+/// restart would take), a model folder of Hugging Face, a distributed checkpoint of PyTorch, a safetensors file, a file of PyTorch.
 /// </summary>
 public static class CheckpointReader
 {
-    private const string CairnName = "cairn", SafetensorsName = "safetensors";
+    private const string CairnName = "cairn", SafetensorsName = "safetensors", TorchName = "torch", DistributedName = "dcp";
 
     /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>
     /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
@@ -49,6 +51,8 @@ public static class CheckpointReader
             (CairnName, SourceKind.Run) => OpenEntry(source.Files, Newest(source), out exact),
             (CairnName, _) => OpenEntry(source.Files, EntryAt(source.Files, source.Path), out exact),
             (HuggingFaceLayout.Name, _) => HuggingFaceLayout.Open(source.Files, source.Path),
+            (DistributedName, _) => LoadedTorchState.OpenDistributed(source.Files, source.Path),
+            (TorchName, _) => LoadedTorchState.OpenFile(source.Files, source.Path),
             (SafetensorsName, _) => new LoadedFile(source.Files, source.Path),
             _ => throw new ArgumentException($"The layout '{source.Layout}' is not known.", nameof(source)),
         };
@@ -79,6 +83,8 @@ public static class CheckpointReader
             return new CheckpointSource(CairnName, SourceKind.Run, self, "");
         if (IsCairnCheckpoint(names))
             return new CheckpointSource(CairnName, SourceKind.Checkpoint, files, path);
+        if (names.Contains(DistributedCheckpoint.MetadataName, StringComparer.Ordinal) || names.Any(name => name.EndsWith(".distcp", StringComparison.Ordinal)))
+            return new CheckpointSource(DistributedName, SourceKind.Checkpoint, files, path);
         if (ModelFiles.Find(names) is not null || names.Any(ModelFiles.IsShard))
             return new CheckpointSource(HuggingFaceLayout.Name, SourceKind.Checkpoint, files, path);
         throw Unknown(shown, entries);
@@ -99,9 +105,12 @@ public static class CheckpointReader
         int read = file.Read(0, first);
         if (read == first.Length && first[8] == (byte)'{' && BitConverter.ToInt64(first) <= file.Length - 8)
             return SafetensorsName;
+        // A zip archive, or the PROTO opcode that files of PyTorch before 1.6 begin with.
+        if (first[..read].StartsWith("PK"u8) || (read > 1 && first[0] == 0x80 && first[1] is >= 2 and <= 5))
+            return TorchName;
         string hint = path.EndsWith(".json", StringComparison.Ordinal) || path.EndsWith(".step", StringComparison.Ordinal)
             ? $"Give its folder: {System.IO.Path.GetDirectoryName(shown)}."
-            : "Give a checkpoint's folder or a .safetensors file.";
+            : "Give a checkpoint's folder, a .safetensors file or a file of torch.save.";
         throw new CheckpointException($"{shown} is no file of a known format: it has {file.Length} bytes and begins with {Convert.ToHexString(first[..read])}. {hint}") { Path = shown };
     }
 
@@ -133,7 +142,7 @@ public static class CheckpointReader
 
     private static CheckpointException Unknown(string shown, FileSystemEntry[] entries)
     {
-        string[] weights = [.. entries.Where(entry => !entry.IsFolder && entry.Name.EndsWith(".safetensors", StringComparison.Ordinal)).Select(entry => entry.Name).Order(StringComparer.Ordinal)];
+        string[] weights = [.. entries.Where(entry => !entry.IsFolder && System.IO.Path.GetExtension(entry.Name) is ".safetensors" or ".pt" or ".pth" or ".bin").Select(entry => entry.Name).Order(StringComparer.Ordinal)];
         string found = entries.Length == 0 ? "it is empty" : $"it holds {string.Join(", ", entries.Select(entry => entry.Name + (entry.IsFolder ? "/" : "")).Order(StringComparer.Ordinal).Take(8))}{(entries.Length > 8 ? ", …" : "")}";
         string instead = weights.Length > 0 ? $"Give one of its files, for example {shown}/{weights[0]}." : "Give a run, a checkpoint's folder or a file.";
         return new CheckpointException($"{shown} is no run and no checkpoint: {found}. {instead}") { Path = shown };

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cairn.Commit;
 using Cairn.Formats.Safetensors;
+using Cairn.Formats.Torch;
 using Cairn.State;
 using Cairn.Storage;
 
@@ -80,9 +81,27 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private WeightsFile OpenWeights(IFileSystem files, string path, string name)
     {
         _weights.Add(name);
+        if (name.EndsWith(".bin", StringComparison.Ordinal))
+            return new WeightsFile(TensorsOf(Keep(TorchFile.Open(files, path))), new Dictionary<string, string>(StringComparer.Ordinal));
         SafetensorsFile file = Keep(SafetensorsFile.Open(files, path));
         return new WeightsFile(file.Tensors, file.Metadata);
     }
+
+    private static OrderedDictionary<string, StateTensor> TensorsOf(TorchFile file)
+    {
+        var tensors = new OrderedDictionary<string, StateTensor>(StringComparer.Ordinal);
+        if (file.Root is not TorchMap map)
+            throw NotTensors(file.Path, file.Root.ToString()!);
+        foreach ((TorchValue key, TorchValue value) in map)
+        {
+            if ((key as TorchScalar)?.Value is not string name || value is not TorchTensorValue tensor || !tensors.TryAdd(name, tensor.Data))
+                throw NotTensors(file.Path, $"'{key}': {value}");
+        }
+        return tensors;
+    }
+
+    private static CorruptHuggingFaceException NotTensors(string path, string found) =>
+        new(HuggingFaceFault.NotTensors, path, "it is no map of tensors", "tensors under names", found);
 
     private void Take(WeightsFile weights)
     {

@@ -26,6 +26,7 @@ internal static class PickleCallables
         ["builtins.bytearray"] = PythonValues.Bytes,
         ["_codecs.encode"] = PythonValues.Bytes,
         ["copyreg._reconstructor"] = PythonValues.Reconstruct,
+        ["builtins.getattr"] = EnumMember,
 
         ["torch._utils._rebuild_tensor"] = TensorRebuild.Tensor,
         ["torch._utils._rebuild_tensor_v2"] = TensorRebuild.Tensor,
@@ -73,12 +74,20 @@ internal static class PickleCallables
         "torch.strided", "torch.sparse_coo", "torch.sparse_csr", "torch.contiguous_format", "torch.preserve_format", "torch.channels_last", "torch.channels_last_3d",
         "torch.per_tensor_affine", "torch.per_channel_affine", "torch.per_tensor_symmetric", "torch.per_channel_symmetric", "torch.per_channel_affine_float_qparams");
 
+    // Enums of plain data, and the names of their members.
+    private static readonly FrozenSet<string> Enums = FrozenSet.Create(StringComparer.Ordinal,
+        "torch.distributed.checkpoint.metadata._MEM_FORMAT_ENCODING", "torch.distributed._shard.sharded_tensor.metadata.MEM_FORMAT_ENCODING");
+    private static readonly FrozenSet<string> EnumMembers = FrozenSet.Create(StringComparer.Ordinal, "TORCH_CONTIGUOUS_FORMAT", "TORCH_CHANNELS_LAST", "TORCH_PRESERVE_FORMAT");
+
     /// <summary>The name as Python 3 and today's PyTorch have it.</summary>
     public static TorchGlobal Name(string module, string name) => new(module switch
     {
         "__builtin__" => "builtins",
         "copy_reg" => "copyreg",
         "torch.tensor" => "torch._tensor",
+        // Where PyTorch 1.13 had what 2.0 moved.
+        "torch.distributed._shard.checkpoint.metadata" => "torch.distributed.checkpoint.metadata",
+        "torch.distributed._shard.checkpoint.filesystem" => "torch.distributed.checkpoint.filesystem",
         _ => module,
     }, name);
 
@@ -102,4 +111,10 @@ internal static class PickleCallables
 
     /// <summary>Whether a class is plain data, so that it may be made without a call.</summary>
     public static bool IsPlainData(TorchGlobal type) => PlainData.Contains(type.ToString());
+
+    // Python 3.11 pickles a member of an enum as getattr(class, name). Nothing is looked up: the two texts are the value.
+    private static TorchGlobal EnumMember(PickleContext context, TorchGlobal type, TorchList arguments) =>
+        arguments is [TorchGlobal named, TorchScalar { Value: string member }] && Enums.Contains(named.ToString()) && EnumMembers.Contains(member)
+            ? new TorchGlobal(named.Module, $"{named.Name}.{member}")
+            : throw context.Forbidden(type.ToString());
 }

@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Formats.Torch.Distributed;
+
+/// <summary>
+/// A distributed checkpoint of PyTorch (<c>torch.distributed.checkpoint</c>) that is open for reading: a pickle <c>.metadata</c>, and files
+/// <c>__{rank}_{n}.distcp</c>, in which every chunk of a tensor and every other value is a file of <c>torch.save</c> at an offset. Nothing is executed.
+/// Chunks are merged into whole tensors that read only the bytes that they are asked for, from any thread, until it is disposed.
+/// </summary>
+public sealed class DistributedCheckpoint : IDisposable
+{
+    /// <summary>The name of the metadata's file; it is written last.</summary>
+    public const string MetadataName = ".metadata";
+
+    private readonly IFileSystem _files;
+    private readonly string _folder;
+    private readonly ConcurrentDictionary<string, Lazy<IReadableFile>> _open = new(StringComparer.Ordinal);
+
+    private DistributedCheckpoint(IFileSystem files, string folder, IReadOnlyList<DistributedItem> items)
+    {
+        _files = files;
+        _folder = folder;
+        Items = items;
+        Files = [.. items.SelectMany(Places).Select(place => place.File).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>What it holds, in the order of the metadata.</summary>
+    public IReadOnlyList<DistributedItem> Items { get; }
+    /// <summary>The names of the files that hold it, without the metadata.</summary>
+    public IReadOnlyList<string> Files { get; }
+
+    /// <summary>Opens a checkpoint: reads the metadata, and looks whether every file is there and long enough and every element of every tensor has exactly one owner.</summary>
+    /// <param name="files">The file system.</param>
+    /// <param name="folder">The checkpoint's folder; empty for the root.</param>
+    /// <exception cref="CorruptDistributedCheckpointException">It is not what it should be.</exception>
+    /// <exception cref="CorruptTorchFileException">The metadata is no good pickle.</exception>
+    /// <exception cref="ForbiddenPickleException">The metadata holds more than plain data.</exception>
+    /// <exception cref="IOException">A file could not be opened or read.</exception>
+    public static DistributedCheckpoint Open(IFileSystem files, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        string path = Join(folder, MetadataName);
+        if (!files.FileExists(path))
+            throw new CorruptDistributedCheckpointException(DistributedFault.MetadataMissing, folder.Length == 0 ? files.Root : folder, "there is no metadata: the save did not end", MetadataName, "none");
+        IReadOnlyList<DistributedItem> items;
+        using (IReadableFile metadata = files.OpenRead(path))
+            items = DistributedMetadataReader.Read(TorchFile.ReadPickle(metadata, path), path);
+        var lengths = files.List(folder).Where(entry => !entry.IsFolder).ToDictionary(entry => entry.Name, entry => entry.Length, StringComparer.Ordinal);
+        foreach (DistributedItem item in items)
+        {
+            foreach (DistributedPlace place in Places(item))
+                CheckPlace(lengths, item, place, path);
+        }
+        var checkpoint = new DistributedCheckpoint(files, folder, items);
+        // Merging checks the cover; no chunk is read.
+        foreach (DistributedTensor tensor in items.OfType<DistributedTensor>())
+            _ = checkpoint.Tensor(tensor);
+        return checkpoint;
+    }
+
+    /// <summary>
+    /// The state: maps and lists as they were saved where the metadata has the paths (<c>planner_data</c>), else a flat map by name. Values that are no tensors are
+    /// read now, tensors when they are asked for.
+    /// </summary>
+    /// <exception cref="CheckpointException">A value is bad, or a state cannot hold it.</exception>
+    /// <exception cref="IOException">A file could not be read.</exception>
+    public StateMap Load()
+    {
+        var tree = new PathTree(Join(_folder, MetadataName));
+        foreach (DistributedItem item in Items)
+            tree.Add(item, item is DistributedTensor tensor ? Tensor(tensor) : Value((DistributedValue)item));
+        return tree.ToState();
+    }
+
+    /// <summary>A tensor, whole.</summary>
+    /// <exception cref="CorruptDistributedCheckpointException">Its chunks do not make it up.</exception>
+    public StateTensor Tensor(DistributedTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        string path = Join(_folder, MetadataName);
+        try
+        {
+            long[] shape = [.. tensor.Shape];
+            var shards = new List<ShardTensor>(tensor.Chunks.Count);
+            foreach (DistributedChunk chunk in tensor.Chunks)
+            {
+                long bytes = tensor.Type.ByteLength([.. chunk.Sizes]);
+                if (bytes > chunk.Place.Length)
+                    throw new CorruptDistributedCheckpointException(DistributedFault.OutOfFile, path, "a chunk is too short for its elements", $"at least {bytes} bytes", $"{chunk.Place.Length}", tensor.Name);
+                shards.Add(new ShardTensor(new ChunkTensor(this, tensor, chunk), ShardExtent.OfBox(shape, [.. chunk.Offsets], [.. chunk.Sizes])));
+            }
+            // Chunks that hold nothing own nothing; and one box that stands twice is no replica here.
+            ShardTensor[] held = [.. shards.Where(shard => shard.ByteLength > 0)];
+            if (held.DistinctBy(shard => shard.Extent).Count() != held.Length)
+                throw Cover(tensor, "a chunk stands twice", path);
+            if (held.Length > 0)
+                return StateTensor.Join(tensor.Name, held);
+            return tensor.Type.ByteLength(shape) == 0 ? new MemoryTensor(tensor.Type, shape, default) : throw Cover(tensor, "there are none", path);
+        }
+        catch (Exception e) when (e is ArgumentException or OverflowException or ShardOwnershipException)
+        {
+            throw Cover(tensor, e.Message, path, e);
+        }
+    }
+
+    /// <summary>Closes the files. The tensors cannot be read any more.</summary>
+    public void Dispose()
+    {
+        foreach (Lazy<IReadableFile> file in _open.Values)
+        {
+            if (file.IsValueCreated)
+                file.Value.Dispose();
+        }
+        _open.Clear();
+    }
+
+    /// <summary>The file of <c>torch.save</c> at a place. Disposing it leaves the file around it open.</summary>
+    internal TorchFile OpenAt(DistributedPlace place)
+    {
+        IReadableFile file = _open.GetOrAdd(place.File, name => new Lazy<IReadableFile>(() => _files.OpenRead(Join(_folder, name)))).Value;
+        return TorchFile.Open(new FileSlice(file, place.Offset, place.Length), $"{Join(_folder, place.File)} at {place.Offset}");
+    }
+
+    private StateNode Value(DistributedValue item)
+    {
+        using TorchFile file = OpenAt(item.Place);
+        return TorchTree.ToState(file.Root);
+    }
+
+    private static void CheckPlace(Dictionary<string, long> lengths, DistributedItem item, DistributedPlace place, string path)
+    {
+        if (!lengths.TryGetValue(place.File, out long length))
+            throw new CorruptDistributedCheckpointException(DistributedFault.MissingFile, path, "its file is missing", place.File, "none", item.Name);
+        if (place.Offset > length - place.Length)
+        {
+            throw new CorruptDistributedCheckpointException(
+                DistributedFault.OutOfFile, path, $"it reaches past the end of {place.File}", $"at most {length} bytes", $"{place.Length} bytes at {place.Offset}", item.Name);
+        }
+    }
+
+    private static IEnumerable<DistributedPlace> Places(DistributedItem item) =>
+        item is DistributedTensor tensor ? tensor.Chunks.Select(chunk => chunk.Place) : [((DistributedValue)item).Place];
+
+    private static CorruptDistributedCheckpointException Cover(DistributedTensor tensor, string what, string path, Exception? cause = null) => new(
+        DistributedFault.ChunkCover, path, "its chunks do not make it up", $"chunks that hold each element of [{string.Join(", ", tensor.Shape)}] once", what.TrimEnd('.'), tensor.Name, cause);
+
+    private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
+}

@@ -1,0 +1,49 @@
+using Cairn.Formats.Torch;
+using Cairn.Formats.Torch.Distributed;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Layouts.PyTorch;
+
+/// <summary>State that PyTorch saved in no layout of anybody's, split into parts by <see cref="PartSplit"/>.</summary>
+internal sealed class LoadedTorchState : LoadedCheckpoint
+{
+    private readonly IReadOnlyList<string> _files;
+    private IReadOnlyDictionary<string, StateMap> _parts = new Dictionary<string, StateMap>(StringComparer.Ordinal);
+
+    private LoadedTorchState(IReadOnlyList<string> files) => _files = files;
+
+    public override IReadOnlyList<string> Parts => [.. _parts.Keys];
+    public override IReadOnlyList<string> FilesOf(string part) => _parts.ContainsKey(part) ? _files : throw Unknown(part);
+    public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);
+
+    /// <summary>A file of <c>torch.save</c>.</summary>
+    public static LoadedTorchState OpenFile(IFileSystem files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
+    {
+        TorchFile file = loaded.Keep(TorchFile.Open(files, path));
+        return TorchTree.ToState(file.Root);
+    });
+
+    /// <summary>The folder of a distributed checkpoint.</summary>
+    public static LoadedTorchState OpenDistributed(IFileSystem files, string folder)
+    {
+        DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
+        return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. checkpoint.Files]).Filled(loaded => loaded.Keep(checkpoint).Load());
+    }
+
+    private LoadedTorchState Filled(Func<LoadedTorchState, StateNode> open)
+    {
+        try
+        {
+            _parts = PartSplit.Of(open(this));
+            return this;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    private KeyNotFoundException Unknown(string part) => new($"There is no part '{part}'. The parts are: {string.Join(", ", _parts.Keys)}.");
+}

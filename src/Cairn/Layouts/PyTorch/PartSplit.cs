@@ -1,0 +1,70 @@
+using System.Collections.Frozen;
+using Cairn.State;
+
+namespace Cairn.Layouts.PyTorch;
+
+/// <summary>
+/// Splits what a program saved with PyTorch into parts. There is no standard; these are the keys that are common:
+/// <list type="table">
+/// <item><term><c>model</c></term><description>model, model_state_dict, model_state, state_dict, module, net, network</description></item>
+/// <item><term><c>optimizer</c></term><description>optimizer, optimizer_state_dict, optimizer_state, optim, optimizers</description></item>
+/// <item><term><c>scheduler</c></term><description>scheduler, scheduler_state_dict, lr_scheduler, lr_scheduler_state_dict, lr_schedulers</description></item>
+/// <item><term><c>sampler</c></term><description>sampler, sampler_state_dict, dataloader, data_loader</description></item>
+/// <item><term><c>random</c></term><description>random, random_state, rng, rng_state, rng_states</description></item>
+/// <item><term><c>scaler</c></term><description>scaler, scaler_state_dict, grad_scaler</description></item>
+/// <item><term><c>ema</c></term><description>ema, ema_state_dict, model_ema</description></item>
+/// <item><term><c>context</c></term><description>all that has another key</description></item>
+/// </list>
+/// A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>.
+/// </summary>
+public static class PartSplit
+{
+    /// <summary>The part of a model.</summary>
+    public const string Model = "model";
+    private const string Optimizer = "optimizer", Context = "context", Data = "data";
+
+    private static readonly FrozenDictionary<string, string> PartOfKey = new (string Part, string[] Keys)[]
+    {
+        (Model, ["model", "model_state_dict", "model_state", "state_dict", "module", "net", "network"]),
+        (Optimizer, ["optimizer", "optimizer_state_dict", "optimizer_state", "optim", "optimizers"]),
+        ("scheduler", ["scheduler", "scheduler_state_dict", "lr_scheduler", "lr_scheduler_state_dict", "lr_schedulers"]),
+        ("sampler", ["sampler", "sampler_state_dict", "dataloader", "data_loader"]),
+        ("random", ["random", "random_state", "rng", "rng_state", "rng_states"]),
+        ("scaler", ["scaler", "scaler_state_dict", "grad_scaler"]),
+        ("ema", ["ema", "ema_state_dict", "model_ema"]),
+    }.SelectMany(part => part.Keys.Select(key => (key, part.Part))).ToFrozenDictionary(entry => entry.key, entry => entry.Part, StringComparer.Ordinal);
+
+    /// <summary>The parts, in the order of their first keys; of two keys of one part the second goes to <c>context</c>.</summary>
+    public static IReadOnlyDictionary<string, StateMap> Of(StateNode root)
+    {
+        ArgumentNullException.ThrowIfNull(root);
+        var parts = new OrderedDictionary<string, StateMap>(StringComparer.Ordinal);
+        if (root is not StateMap map)
+        {
+            parts.Add(Model, new StateMap { [Data] = root });
+            return parts;
+        }
+        if (map.TryGetValue("state", out StateNode? state) && state is StateMap && map.TryGetValue("param_groups", out StateNode? groups) && groups is StateList)
+        {
+            parts.Add(Optimizer, map);
+            return parts;
+        }
+        if (!map.Any(entry => PartOfKey.ContainsKey(entry.Key) && entry.Value is StateMap))
+        {
+            parts.Add(Model, map);
+            return parts;
+        }
+        StateMap rest = [];
+        foreach ((string key, StateNode node) in map)
+        {
+            if (PartOfKey.TryGetValue(key, out string? part) && !parts.ContainsKey(part))
+                parts.Add(part, node as StateMap ?? new StateMap { [key] = node });
+            else
+                rest.Add(key, node);
+        }
+        // What Cairn wrote into one file has its own part of that name.
+        if (rest.Count > 0)
+            parts.Add(Context, rest.Count == 1 && rest.TryGetValue(Context, out StateNode? context) && context is StateMap own ? own : rest);
+        return parts;
+    }
+}
