@@ -3,7 +3,6 @@ using System.IO.Hashing;
 using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.State;
-using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Formats.Torch;
 

@@ -1,7 +1,6 @@
 using System.Numerics;
 using Cairn.Formats.Torch;
 using Cairn.State;
-using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Formats.Torch;
 
