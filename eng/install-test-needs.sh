@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides the .NET SDK: PyTorch, for the tests that exchange files with it, and both MPIs, for the tests
-# with several ranks. Does nothing for what is there, or where there is no apt-get.
+# Installs what the tests need besides the .NET SDK: PyTorch, for the tests that exchange files with it, both MPIs, for the tests
+# with several ranks, and script and zsh, for the tests of the command on a terminal. Does nothing for what is there, or where there is no apt-get.
 set -euo pipefail
 python=${CAIRN_PYTHON:-/usr/bin/python3}
 needed=()
 if ! { [ -x "$python" ] && "$python" -c 'import torch' 2>/dev/null; }; then needed+=(python3-torch); fi
 if ! command -v mpirun.openmpi >/dev/null; then needed+=(openmpi-bin); fi
 if ! command -v mpirun.mpich >/dev/null; then needed+=(mpich); fi
+if ! command -v script >/dev/null; then needed+=(bsdutils); fi
+if ! command -v zsh >/dev/null; then needed+=(zsh); fi
 if [ ${#needed[@]} -eq 0 ]; then exit 0; fi
 if ! command -v apt-get >/dev/null; then
     echo "Missing ${needed[*]} and no apt-get: tests that need them will be skipped." >&2

@@ -1,18 +1,15 @@
 using System.CommandLine;
 using Cairn;
 using Cairn.Cli;
-using Cairn.Cli.Verbs;
 
-var root = new RootCommand("Lists, checks, compares and prunes checkpoints, and says what a training run really did.\n\nExit codes: 0 good, 1 found something bad, 2 wrong use, 3 could not.");
-foreach (Verb verb in (Verb[])[new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PruneVerb(), new BranchVerb(), new PlanVerb()])
-    root.Subcommands.Add(verb.Create());
-
+RootCommand root = CommandLine.Create();
 ParseResult parsed = root.Parse(args);
-if (parsed.Errors.Count > 0)
+// A shell that asks for completions has a line that is not whole yet.
+bool completes = args is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
+if (parsed.Errors.Count > 0 && !completes)
 {
-    foreach (var error in parsed.Errors)
-        await Console.Error.WriteLineAsync(error.Message);
-    await Console.Error.WriteLineAsync($"Try: cairn {(parsed.CommandResult.Command == root ? "" : parsed.CommandResult.Command.Name + " ")}--help");
+    foreach (string line in Mistyped.Explain(parsed))
+        await Console.Error.WriteLineAsync(line);
     return ExitCode.WrongUse;
 }
 try

@@ -13,6 +13,7 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(PruneResult))]
 [JsonSerializable(typeof(BranchResult))]
 [JsonSerializable(typeof(PlanResult))]
+[JsonSerializable(typeof(CompletionResult))]
 [JsonSerializable(typeof(DiffResult))]
 [JsonSerializable(typeof(StatsResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

@@ -146,6 +146,9 @@ internal sealed class Screen
 
     public void Line(string text = "") => Console.MarkupLine(text);
 
+    /// <summary>Text as it is, for a program to read.</summary>
+    public void Raw(string text) => _out.WriteLine(text);
+
     /// <summary>A line to standard error: progress, warnings, errors.</summary>
     public void Error(string text) => _error.WriteLine(text);
 

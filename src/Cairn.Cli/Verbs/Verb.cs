@@ -6,7 +6,7 @@ namespace Cairn.Cli.Verbs;
 /// <summary>One word after <c>cairn</c>: its arguments, its help with an example, and what it does.</summary>
 internal abstract class Verb
 {
-    private readonly Option<bool> _json = new("--json") { Description = "Print JSON instead of text; its fields are in docs/cli.md." };
+    private readonly Option<bool> _json = new("--json") { Description = "Print JSON instead of text; docs/json has its schema." };
 
     /// <summary>The command for the parser.</summary>
     public Command Create()

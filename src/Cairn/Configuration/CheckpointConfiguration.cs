@@ -42,28 +42,7 @@ public static class CheckpointConfiguration
         }
     }
 
-    private static string Suggestion(string key)
-    {
-        string nearest = ConfigurationKeys.Names.MinBy(name => EditDistance(ConfigurationKeys.Normalize(name), ConfigurationKeys.Normalize(key)))!;
-        int distance = EditDistance(ConfigurationKeys.Normalize(nearest), ConfigurationKeys.Normalize(key));
-        return distance <= Math.Max(2, key.Length / 3) ? $" Did you mean '{nearest}'?" : " Remove it, or see CheckpointOptions for the names.";
-    }
-
-    // Levenshtein's distance, one row at a time.
-    private static int EditDistance(string left, string right)
-    {
-        int[] row = [.. Enumerable.Range(0, right.Length + 1)];
-        for (int i = 1; i <= left.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= right.Length; j++)
-            {
-                int replaced = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replaced, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[^1];
-    }
+    private static string Suggestion(string key) => EditDistance.Nearest(key, ConfigurationKeys.Names, ConfigurationKeys.Normalize) is { } nearest
+        ? $" Did you mean '{nearest}'?"
+        : " Remove it, or see CheckpointOptions for the names.";
 }
