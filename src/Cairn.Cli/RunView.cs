@@ -22,15 +22,19 @@ internal sealed class RunView
     /// <exception cref="CheckpointException">There is no such folder, or no run in it.</exception>
     public static RunView Open(string path)
     {
-        string full = Path.GetFullPath(path.StartsWith("local:", StringComparison.Ordinal) ? path["local:".Length..] : path);
+        string full = Listing.CopyListing.FullPath(path);
         if (!Directory.Exists(full))
             throw new CheckpointException($"There is no folder {full}. Give the folder of a run.") { Path = full };
-        var files = new LocalFileSystem(full);
+        return TryOpen(full)
+            ?? throw new CheckpointException($"{full} is not the folder of a run: there is no {RunFolder.Record} and no checkpoint of Cairn in it. Try: cairn ls {full}") { Path = full };
+    }
+
+    /// <summary>The run in a folder; <see langword="null"/> when it is not one.</summary>
+    public static RunView? TryOpen(string folder)
+    {
+        var files = new LocalFileSystem(folder);
         Catalog catalog = Catalog.Read(files);
-        RunRecord? record = RunRecord.LoadOrRebuild(files, catalog, out _);
-        return record is null
-            ? throw new CheckpointException($"{full} is not the folder of a run: there is no {RunFolder.Record} and no checkpoint in it.") { Path = full }
-            : new RunView(files, record, catalog);
+        return RunRecord.LoadOrRebuild(files, catalog, out _) is { } record ? new RunView(files, record, catalog) : null;
     }
 
     /// <summary>The copy that a restart would take.</summary>

@@ -81,7 +81,7 @@ internal sealed class PlanInputs
         if (size is { } bytes)
             return bytes;
         if (like is not null)
-            return CheckpointPath.One(like).Bytes;
+            return Listing.CopyListing.One(like).Bytes;
         string dtype = parsed.GetValue(_dtype)!;
         OptimizerKind optimizer = parsed.GetValue(_optimizer);
         TensorType type = Types.First(known => known.Name == dtype).Type;

@@ -1,68 +1,88 @@
 using System.CommandLine;
+using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
-using Cairn.Commit;
-using Cairn.Resume;
+using Cairn.Cli.Verification;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>One copy of a run in <c>cairn ls</c>.</summary>
+/// <summary>One copy in <c>cairn ls</c>. The name is its folder or file, relative to what is listed; the status is complete, incomplete, corrupt or left behind.</summary>
 internal sealed record LsRow(
-    long? Step, string Kind, int? Slot, string? Reason, DateTimeOffset? Time, long Bytes, int Files, string Status, string? Fault, string? Branch, bool Resumed);
+    string Name, string Layout, long? Step, string Kind, int? Slot, string? Reason, DateTimeOffset? Time, long Bytes, int Files, string Status, string? Fault, string? Branch, bool Resumed);
 
-/// <summary>The result of <c>cairn ls</c>.</summary>
-internal sealed record LsResult(string Run, string Id, string Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, long Bytes, string? ResumedFrom);
+/// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn.</summary>
+internal sealed record LsResult(
+    string Root, string? Run, string? Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, int Bad, long Bytes, string? ResumedFrom, string? ResumedBy);
 
 /// <summary><c>cairn ls</c>: what do I have?</summary>
 internal sealed class LsVerb(TimeProvider time) : Verb
 {
-    private readonly Argument<string> _run = RunArgument();
-    private readonly Option<bool> _verify = new("--verify") { Description = "Read and hash the files of what would be resumed, as a restart does." };
+    private readonly Argument<string> _path = new("path") { Description = "The folder of a run, or of checkpoints or models of any kind.", HelpName = "RUN" };
+    private readonly Option<bool> _verify = new("--verify") { Description = "Read every copy to its end, and tell damaged ones from complete ones." };
 
     protected override string Example => "cairn ls runs/tinylm";
 
-    protected override Command Define() => new("ls", "Lists the checkpoints and snapshots of a run, newest first, and marks what a restart would take.") { _run, _verify };
+    protected override Command Define() =>
+        new("ls", "Lists checkpoints and snapshots, newest first, and marks what a restart would take: runs of Cairn and InternLM, checkpoints of transformers, PyTorch and its distributed checkpoints. Exits with 1 when one is incomplete or damaged.") { _path, _verify };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
-        RunView run = RunView.Open(parsed.GetValue(_run)!);
-        ResumeChoice choice = run.Choose(parsed.GetValue(_verify), cancellationToken);
-        LsRow[] rows = [.. run.Catalog.Entries.Select(entry => Row(run, entry, choice))];
+        CopyListing listing = CopyListing.Read(parsed.GetValue(_path)!);
+        CopyCheck?[] checks = parsed.GetValue(_verify) ? Verify(screen, listing, cancellationToken) : new CopyCheck?[listing.Copies.Count];
+        ListedCopy? resumed = listing.ResumedAfter(checks);
+        LsRow[] rows = [.. listing.Copies.Select((copy, i) => Row(copy, checks[i], copy == resumed))];
         var result = new LsResult(
-            run.Files.Root, run.Record.Id, run.Record.Lineage.Current.Name, rows,
-            rows.Count(row => row.Kind == "checkpoint"), rows.Count(row => row.Kind == "snapshot"), rows.Sum(row => row.Bytes), choice.Chosen?.Folder);
+            listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
+            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), resumed?.Name, resumed is null ? null : listing.ResumedBy ?? "Cairn");
         screen.Show(result, JsonTypes.Default.LsResult, shown => Render(screen, shown));
-        return rows.Any(row => row.Fault is not null) ? ExitCode.FoundBad : ExitCode.Good;
+        return result.Bad > 0 ? ExitCode.FoundBad : ExitCode.Good;
     }
 
-    private static LsRow Row(RunView run, CatalogEntry entry, ResumeChoice choice)
+    private static CopyCheck?[] Verify(Screen screen, CopyListing listing, CancellationToken cancellationToken)
     {
-        Marker? marker = entry.Marker;
-        CheckpointFault? fault = entry.Fault ?? choice.PassedOver.FirstOrDefault(passed => passed.Folder == entry.Folder);
-        string status = entry.Fault is not null ? "incomplete" : fault is not null ? "corrupt" : !run.IsOnLine(marker!) ? "left behind" : "complete";
-        return new LsRow(
-            entry.Step == CatalogEntry.NoStep ? null : entry.Step, RunView.KindOf(entry), entry.Slot, marker?.Reason.ToString().ToLowerInvariant(), marker?.Time,
-            marker?.Files.Sum(file => file.Length) ?? 0, marker?.Files.Count ?? 0, status, fault?.ToString(), marker?.Lineage.Current.Name, entry == choice.Chosen);
+        using var progress = new ProgressLine(screen, "verify", listing.Copies.Sum(copy => copy.Fault is null ? copy.Bytes : 0));
+        var verifier = new CopyVerifier(listing.Root, progress.Add);
+        return [.. listing.Copies.Select(copy => verifier.Verify(copy, cancellationToken))];
+    }
+
+    private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed)
+    {
+        bool corrupt = copy.Fault is null && check is { IsGood: false };
+        string? fault = copy.Fault ?? (corrupt ? check!.File is { } file ? $"{file}: {check.Reason}" : check.Reason : null);
+        string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : "complete";
+        return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed);
     }
 
     private void Render(Screen screen, LsResult result)
     {
+        // In a run the step and the slot name the folder; elsewhere the folder has to be said.
+        bool isRun = result.Run is not null || result.Copies.All(row => row.Layout == ForeignCopy.InternLm);
+        bool mixed = result.Copies.Select(row => row.Layout).Distinct(StringComparer.Ordinal).Count() > 1 || !isRun;
         DateTimeOffset now = time.GetUtcNow();
-        screen.Table(
-            ["", "step", "kind", "why", "age", "size", "files", "status", "branch"],
-            result.Copies.Select(row => (IReadOnlyList<string>)
-            [
-                row.Resumed ? screen.Good("→") : "",
-                row.Step is { } step ? Units.Plain(step) : "?",
-                row.Slot is { } slot ? $"{row.Kind} {slot}" : row.Kind,
-                row.Reason ?? "",
-                row.Time is { } at ? Units.Time(now - at) : "",
-                row.Files > 0 ? Units.Bytes(row.Bytes) : "",
-                row.Files > 0 ? Units.Plain(row.Files) : "",
-                row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status == "complete" ? screen.Good(row.Status) : screen.Dim(row.Status),
-                row.Branch ?? "",
-            ]),
-            1, 4, 5, 6);
-        screen.Line(Screen.Plain($"{result.Checkpoints} checkpoints, {result.Snapshots} snapshots, {Units.Bytes(result.Bytes)}. ")
-            + (result.ResumedFrom is { } from ? Screen.Plain($"A restart takes {from}/.") : screen.Bad("A restart finds nothing to resume from.")));
+        List<(string Name, bool Right, Func<LsRow, string> Cell)> columns =
+        [
+            ("", false, row => row.Resumed ? screen.Good("→") : ""),
+            .. isRun ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("name", false, row => Screen.Plain(row.Name))],
+            ("step", true, row => row.Step is { } step ? Units.Plain(step) : isRun ? "?" : ""),
+            ("kind", false, row => row.Slot is { } slot ? $"{row.Kind} {slot}" : row.Kind),
+            .. mixed ? [("layout", false, row => row.Layout)] : Array.Empty<(string, bool, Func<LsRow, string>)>(),
+            .. result.Run is null ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("why", false, row => row.Reason ?? "")],
+            ("age", true, row => row.Time is { } at ? Units.Time(now - at) : ""),
+            ("size", true, row => Units.Bytes(row.Bytes)),
+            ("files", true, row => Units.Plain(row.Files)),
+            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status == "complete" ? screen.Good(row.Status) : screen.Dim(row.Status)),
+            .. result.Run is null ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("branch", false, row => Screen.Plain(row.Branch ?? ""))],
+        ];
+        int[] right = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Right)];
+        screen.Table([.. columns.Select(column => column.Name)], result.Copies.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => column.Cell(row))]), right);
+        string bad = result.Bad == 0 ? "" : $", {result.Bad} bad";
+        screen.Line(Screen.Plain($"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}{bad}, {Units.Bytes(result.Bytes)}. ") + Restart(screen, result));
     }
+
+    private static string Restart(Screen screen, LsResult result) => result switch
+    {
+        { ResumedFrom: { } from, ResumedBy: "Cairn" } => Screen.Plain($"A restart takes {from}/."),
+        { ResumedFrom: { } from, ResumedBy: { } program } => Screen.Plain($"{program} takes {from}/."),
+        { Run: null } when result.Copies.All(row => row.Layout != ForeignCopy.InternLm) => "",
+        _ => screen.Bad("A restart finds nothing to resume from."),
+    };
 }

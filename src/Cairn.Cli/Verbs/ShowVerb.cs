@@ -2,72 +2,97 @@ using System.CommandLine;
 using System.Globalization;
 using Cairn.Cli.Output;
 using Cairn.Commit;
+using Cairn.Inspection;
 using Cairn.Layouts;
-using Cairn.Ranks;
 using Cairn.State;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>A tensor in <c>cairn show</c>.</summary>
-internal sealed record ShowTensor(string Part, string Name, string Dtype, IReadOnlyList<long> Shape, long Bytes);
-
-/// <summary>A part in <c>cairn show</c>.</summary>
-internal sealed record ShowPart(string Name, string File, long Bytes, int Tensors, int Values);
-
-/// <summary>Values under a name's first components.</summary>
-internal sealed record ShowPrefix(string Prefix, int Tensors, long Parameters);
-
-/// <summary>The result of <c>cairn show</c>.</summary>
-internal sealed record ShowResult(
-    string Path, long Step, string Kind, string Reason, DateTimeOffset Time, string Run, string Branch, long? Parent, World World,
-    IReadOnlyDictionary<string, string> Train, IReadOnlyList<ShowPart> Parts, IReadOnlyList<ShowTensor> Tensors, IReadOnlyList<ShowPrefix> Prefixes, long Parameters);
-
 /// <summary><c>cairn show</c>: what is in it?</summary>
 internal sealed class ShowVerb : Verb
 {
-    private readonly Argument<string> _path = new("path") { Description = "A checkpoint, or a run (then what a restart would take).", HelpName = "PATH" };
+    private const string ModelPart = "model", ContextPart = "context";
+
+    private readonly Argument<string> _path = new("path") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "PATH" };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor of every part." };
+    private readonly Option<string[]> _parts = new("--part") { Description = "Show only this part; may be given again.", HelpName = "NAME" };
     private readonly Option<int> _depth = new("--depth") { Description = "Components of a name by which parameters are summed up.", DefaultValueFactory = _ => 2, HelpName = "number" };
 
     protected override string Example => "cairn show runs/tinylm/500 --tensors";
 
-    protected override Command Define() => new("show", "Shows one checkpoint: counters, world, parts, parameters by prefix, tensors.") { _path, _tensors, _depth };
+    protected override Command Define() => new("show", "Shows one checkpoint: counters, world, parts, parameters by prefix, tensors.") { _path, _tensors, _parts, _depth };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
-        CheckpointPath copy = CheckpointPath.One(parsed.GetValue(_path)!);
-        Marker marker = copy.Entry.Marker!;
+        string path = parsed.GetValue(_path)!;
+        using LoadedCheckpoint checkpoint = CheckpointReader.Open(path);
         List<ShowPart> parts = [];
         List<ShowTensor> tensors = [];
-        foreach (MarkedFile file in marker.Files)
+        foreach (string part in PartChoice.Of(checkpoint.Parts, parsed.GetValue(_parts)))
         {
-            if (CairnLayout.PartOf(file.Name) is not { } part)
-                continue;
-            using LoadedPart loaded = CairnLayout.Read(copy.Files, copy.Entry.Folder, file.Name);
-            int before = tensors.Count, values = 0;
-            StateWalk.Visit(loaded.State, (name, node) =>
-            {
-                if (node is StateTensor tensor)
-                    tensors.Add(new ShowTensor(part, name, tensor.Type.ToString(), tensor.Shape, tensor.ByteLength));
-                else
-                    values++;
-            });
-            parts.Add(new ShowPart(part, file.Name, file.Length, tensors.Count - before, values));
+            cancellationToken.ThrowIfCancellationRequested();
+            parts.Add(Add(checkpoint, part, tensors));
         }
-        ShowTensor[] model = [.. tensors.Where(tensor => tensor.Part == "model")];
+        ShowTensor[] model = [.. tensors.Where(tensor => tensor.Part == Counted(parts, tensors) && tensor.TiedTo is null)];
+        CheckpointSource? source = checkpoint.Source;
+        Marker? marker = source?.Marker;
+        bool own = marker is { IsForeign: false };
         var result = new ShowResult(
-            copy.Name, marker.Step, RunView.KindOf(copy.Entry), marker.Reason.ToString().ToLowerInvariant(), marker.Time, marker.Run, marker.Lineage.Current.Name, marker.Parent, marker.World,
-            Values(marker.Train), parts, tensors, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements));
+            path, source?.Layout ?? "", source?.Step ?? marker?.Step, marker?.Kind.ToString().ToLowerInvariant(), own ? marker!.Reason.ToString().ToLowerInvariant() : null, marker?.Time,
+            own ? marker!.Run : null, own ? marker!.Lineage.Current.Name : null, marker?.Parent, marker?.World,
+            Counters(checkpoint, marker), parts, tensors, model.Length == 0 ? null : model[0].Part, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements), checkpoint.OtherFiles);
         screen.Show(result, JsonTypes.Default.ShowResult, shown => Render(screen, shown, parsed.GetValue(_tensors)));
         return ExitCode.Good;
     }
 
+    private static ShowPart Add(LoadedCheckpoint checkpoint, string part, List<ShowTensor> tensors)
+    {
+        IReadOnlyList<int> ranks = checkpoint.RanksOf(part);
+        int before = tensors.Count, values = 0;
+        var names = new Dictionary<StateTensor, string>(ReferenceEqualityComparer.Instance);
+        foreach (int rank in ranks.Count == 0 ? [-1] : ranks)
+        {
+            string prefix = ranks.Count > 1 ? $"{rank.ToString(CultureInfo.InvariantCulture)}:" : "";
+            foreach (StateLeaf leaf in StateLeaves.Of(rank < 0 ? checkpoint.Load(part) : checkpoint.Load(part, rank)))
+            {
+                if (leaf.Node is not StateTensor tensor)
+                {
+                    values++;
+                    continue;
+                }
+                string name = prefix + leaf.Path;
+                string? tied = names.TryAdd(tensor, name) ? null : names[tensor];
+                tensors.Add(new ShowTensor(part, name, tensor.Type.ToString(), tensor.Shape, tensor.ByteLength, tensor.ShardCount, tied));
+            }
+        }
+        IReadOnlyList<string> files = checkpoint.FilesOf(part);
+        return new ShowPart(part, files, Bytes(checkpoint.Source, files), tensors.Count - before, values, ranks.Count == 0 ? null : ranks);
+    }
+
+    private static long Bytes(CheckpointSource? source, IReadOnlyList<string> files)
+    {
+        if (source is null)
+            return 0;
+        // A file's path is that of the source itself.
+        string folder = source.Kind == SourceKind.File ? source.Path[..Math.Max(0, source.Path.LastIndexOf('/'))] : source.Path;
+        HashSet<string> wanted = [.. files];
+        return source.Files.List(folder).Where(entry => wanted.Contains(entry.Name)).Sum(entry => entry.Length);
+    }
+
+    private static string? Counted(List<ShowPart> parts, List<ShowTensor> tensors) =>
+        parts.Exists(part => part.Name == ModelPart) ? ModelPart : parts.Where(part => part.Tensors > 0).MaxBy(part => tensors.Where(tensor => tensor.Part == part.Name).Sum(tensor => tensor.Bytes))?.Name;
+
     private static long Elements(ShowTensor tensor) => tensor.Shape.Aggregate(1L, (product, size) => product * size);
 
-    private static Dictionary<string, string> Values(StateMap train)
+    private static Dictionary<string, string> Counters(LoadedCheckpoint checkpoint, Marker? marker)
     {
         Dictionary<string, string> values = new(StringComparer.Ordinal);
-        StateWalk.Visit(train, (name, node) => values[name] = Convert.ToString((node as StateScalar)?.Value, CultureInfo.InvariantCulture) ?? "");
+        StateMap? train = marker?.Train is { Count: > 0 } recorded ? recorded : checkpoint.Parts.Contains(ContextPart, StringComparer.Ordinal) ? checkpoint.Load(ContextPart) : null;
+        foreach (StateLeaf leaf in StateLeaves.Of(train ?? []))
+        {
+            if (leaf.Node is StateScalar scalar)
+                values[leaf.Path] = Convert.ToString(scalar.Value, CultureInfo.InvariantCulture) ?? "";
+        }
         return values;
     }
 
@@ -79,26 +104,47 @@ internal sealed class ShowVerb : Verb
 
     private static void Render(Screen screen, ShowResult result, bool tensors)
     {
-        screen.Line($"{screen.Strong(result.Path)}  {result.Kind} of step {result.Step}, saved because {result.Reason}, {result.Time:yyyy-MM-dd HH:mm:ss} UTC");
-        screen.Line(Screen.Plain($"run {result.Run}, branch {result.Branch}, world tp {result.World.Tp} pp {result.World.Pp} dp {result.World.Dp} zo {result.World.Zo}"));
-        screen.Line();
-        screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(value.Key), Screen.Plain(value.Value)]));
+        string what = result.Kind ?? result.Layout;
+        string step = result.Step is { } number ? $" of step {number}" : "";
+        string reason = result.Reason is { } why ? $", saved because {why}" : "";
+        string time = result.Time is { } at ? $", {at:yyyy-MM-dd HH:mm:ss} UTC" : "";
+        screen.Line($"{screen.Strong(result.Path)}  {what}{step}{reason}{time}");
+        string run = result.Run is { } id ? $"run {id}, branch {result.Branch}, " : "";
+        string world = result.World is { } size ? $"world tp {size.Tp} pp {size.Pp} dp {size.Dp} zo {size.Zo}, " : "";
+        screen.Line(Screen.Plain($"{run}{world}layout {result.Layout}"));
+        if (result.Train.Count > 0)
+        {
+            screen.Line();
+            screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(value.Key), Screen.Plain(value.Value)]));
+        }
         screen.Line();
         screen.Table(
-            ["part", "file", "size", "tensors", "values"],
-            result.Parts.Select(part => (IReadOnlyList<string>)[part.Name, part.File, Units.Bytes(part.Bytes), Units.Plain(part.Tensors), Units.Plain(part.Values)]), 2, 3, 4);
-        screen.Line();
-        screen.Table(
-            ["parameters of", "tensors", "count", "share"],
-            result.Prefixes.Select(prefix => (IReadOnlyList<string>)
-                [Screen.Plain(prefix.Prefix), Units.Plain(prefix.Tensors), Units.Count(prefix.Parameters), Units.Percent(prefix.Parameters, result.Parameters)])
-                .Append([screen.Strong("all"), "", screen.Strong(Units.Count(result.Parameters)), ""]), 1, 2, 3);
+            ["part", "files", "size", "tensors", "values", "of ranks"],
+            result.Parts.Select(part => (IReadOnlyList<string>)
+            [
+                Screen.Plain(part.Name),
+                Screen.Plain(part.Files.Count == 1 ? part.Files[0] : $"{Units.Plain(part.Files.Count)}: {part.Files.FirstOrDefault()}, …"),
+                Units.Bytes(part.Bytes), Units.Plain(part.Tensors), Units.Plain(part.Values),
+                part.Ranks is { Count: > 1 } ranks ? Units.Plain(ranks.Count) : "",
+            ]), 2, 3, 4, 5);
+        if (result.Prefixes.Count > 0)
+        {
+            screen.Line();
+            screen.Table(
+                ["parameters of", "tensors", "count", "share"],
+                result.Prefixes.Select(prefix => (IReadOnlyList<string>)
+                    [Screen.Plain(prefix.Prefix), Units.Plain(prefix.Tensors), Units.Count(prefix.Parameters), Units.Percent(prefix.Parameters, result.Parameters)])
+                    .Append([screen.Strong($"all of {result.ParametersOf}"), "", screen.Strong(Units.Count(result.Parameters)), ""]), 1, 2, 3);
+        }
         if (!tensors)
             return;
         screen.Line();
         screen.Table(
-            ["part", "tensor", "dtype", "shape", "size"],
+            ["part", "tensor", "dtype", "shape", "size", "shards", ""],
             result.Tensors.Select(tensor => (IReadOnlyList<string>)
-                [tensor.Part, Screen.Plain(tensor.Name), tensor.Dtype, Screen.Plain($"[{string.Join(", ", tensor.Shape)}]"), Units.Bytes(tensor.Bytes)]), 4);
+            [
+                tensor.Part, Screen.Plain(tensor.Name), tensor.Dtype, Screen.Plain($"[{string.Join(", ", tensor.Shape)}]"), Units.Bytes(tensor.Bytes), Units.Plain(tensor.Shards),
+                tensor.TiedTo is { } first ? Screen.Plain($"tied to {first}") : "",
+            ]), 4, 5);
     }
 }

@@ -1,14 +1,14 @@
 using System.CommandLine;
 using System.Diagnostics;
+using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
-using Cairn.Commit;
-using Cairn.Layouts;
-using Cairn.Resume;
+using Cairn.Cli.Verification;
 
 namespace Cairn.Cli.Verbs;
 
 /// <summary>One copy in <c>cairn verify</c>.</summary>
-internal sealed record VerifyRow(string Path, long? Step, bool Good, string? File, string? Reason, long Bytes, int Files);
+internal sealed record VerifyRow(
+    string Path, string Layout, long? Step, bool Good, string? File, string? Reason, long Bytes, int Files, int Tensors, IReadOnlyList<string> Checked, IReadOnlyList<string> Unchecked);
 
 /// <summary>The result of <c>cairn verify</c>.</summary>
 internal sealed record VerifyResult(IReadOnlyList<VerifyRow> Copies, int Bad, long Bytes, double Seconds);
@@ -16,57 +16,56 @@ internal sealed record VerifyResult(IReadOnlyList<VerifyRow> Copies, int Bad, lo
 /// <summary><c>cairn verify</c>: is it good?</summary>
 internal sealed class VerifyVerb : Verb
 {
-    private readonly Argument<string[]> _paths = new("path") { Description = "Runs or single checkpoints.", HelpName = "PATH", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string[]> _paths = new("path")
+    {
+        Description = "Runs, single checkpoints, files or model folders of any kind.",
+        HelpName = "PATH",
+        Arity = ArgumentArity.OneOrMore,
+    };
 
-    protected override string Example => "cairn verify runs/tinylm runs/other/500";
+    protected override string Example => "cairn verify runs/tinylm runs/other/500 model.safetensors";
 
-    protected override Command Define() => new("verify", "Reads every byte of the given runs or checkpoints: sizes, hashes and formats. Exits with 1 on any fault.") { _paths };
+    protected override Command Define() =>
+        new("verify", "Reads every byte: sizes, hashes, formats, and that every element of every tensor is owned once. Says what a format of another program cannot tell. Exits with 1 on any fault.") { _paths };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
-        CheckpointPath[] copies = [.. parsed.GetValue(_paths)!.SelectMany(CheckpointPath.Expand)];
-        long start = Stopwatch.GetTimestamp(), total = copies.Sum(copy => copy.Bytes);
-        using var progress = new ProgressLine(screen, "verify", total);
+        (string Path, CopyListing Listing)[] listings = [.. parsed.GetValue(_paths)!.Select(path => (path, CopyListing.Read(path)))];
+        long start = Stopwatch.GetTimestamp(), total = listings.Sum(listed => listed.Listing.Copies.Sum(copy => copy.Fault is null ? copy.Bytes : 0));
         var rows = new List<VerifyRow>();
-        foreach (CheckpointPath copy in copies)
+        using (var progress = new ProgressLine(screen, "verify", total))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            CheckpointFault? fault = Verifier.Verify(copy.Files, copy.Entry, cancellationToken) ?? FormatFault(copy);
-            rows.Add(new VerifyRow(copy.Name, copy.Entry.Step < 0 ? null : copy.Entry.Step, fault is null, fault?.Path, fault?.Reason, copy.Bytes, copy.Entry.Marker?.Files.Count ?? 0));
-            progress.Add(copy.Bytes);
+            foreach ((string path, CopyListing listing) in listings)
+            {
+                var verifier = new CopyVerifier(listing.Root, progress.Add);
+                foreach (ListedCopy copy in listing.Copies)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    CopyCheck check = verifier.Verify(copy, cancellationToken);
+                    string name = listing.IsOne ? path : Path.Join(path, copy.Name);
+                    rows.Add(new VerifyRow(name, copy.Layout, copy.Step, check.IsGood, check.File, check.Reason, copy.Bytes, copy.Files, check.Tensors, check.Checked, check.Unchecked));
+                }
+            }
         }
-        progress.Clear();
         var result = new VerifyResult(rows, rows.Count(row => !row.Good), total, Stopwatch.GetElapsedTime(start).TotalSeconds);
         screen.Show(result, JsonTypes.Default.VerifyResult, shown => Render(screen, shown));
         return result.Bad == 0 ? ExitCode.Good : ExitCode.FoundBad;
     }
 
-    // Right bytes may still be no checkpoint: every part is opened and its tree read, tensors' places included.
-    private static CheckpointFault? FormatFault(CheckpointPath copy)
-    {
-        foreach (MarkedFile file in copy.Entry.Marker!.Files)
-        {
-            try
-            {
-                if (CairnLayout.PartOf(file.Name) is not null)
-                    CairnLayout.Read(copy.Files, copy.Entry.Folder, file.Name).Dispose();
-            }
-            catch (Exception e) when (e is CheckpointException or IOException)
-            {
-                return new CheckpointFault(copy.Entry.Folder, $"{copy.Entry.Folder}/{file.Name}", e.Message);
-            }
-        }
-        return null;
-    }
-
     private static void Render(Screen screen, VerifyResult result)
     {
-        foreach (VerifyRow row in result.Copies)
-        {
-            screen.Line(row.Good
-                ? $"{screen.Good("good")}  {Screen.Plain(row.Path)}  {Units.Bytes(row.Bytes)} in {row.Files} files"
-                : $"{screen.Bad("BAD")}   {Screen.Plain(row.Path)}  {Screen.Plain($"{row.File}: {row.Reason}")}");
-        }
-        screen.Line(Screen.Plain($"{result.Copies.Count} copies, {result.Bad} bad, {Units.Bytes(result.Bytes)} in {Units.Time(TimeSpan.FromSeconds(result.Seconds))} ({Units.Bytes(result.Bytes / Math.Max(result.Seconds, 1e-9))}/s)"));
+        screen.Table(["", "", "size", "files", "tensors", ""], result.Copies.Select(row => (IReadOnlyList<string>)
+        [
+            row.Good ? screen.Good("good") : screen.Bad("BAD"),
+            Screen.Plain(row.Path),
+            Units.Bytes(row.Bytes),
+            Units.Plain(row.Files),
+            row.Good ? Units.Plain(row.Tensors) : "",
+            row.Good ? Screen.Plain(string.Join(", ", row.Checked)) : screen.Bad(row.File is { } file ? $"{file}: {row.Reason}" : row.Reason!),
+        ]), 2, 3, 4);
+        foreach (string missing in result.Copies.SelectMany(row => row.Unchecked).Distinct(StringComparer.Ordinal))
+            screen.Line(screen.Dim($"Not checked: {missing}."));
+        string rate = result.Seconds < 0.05 ? "" : $" ({Units.Bytes(result.Bytes / result.Seconds)}/s)";
+        screen.Line(Screen.Plain($"{Units.Count(result.Copies.Count)} {(result.Copies.Count == 1 ? "copy" : "copies")}, {result.Bad} bad, {Units.Bytes(result.Bytes)} in {Units.Time(TimeSpan.FromSeconds(result.Seconds))}{rate}"));
     }
 }

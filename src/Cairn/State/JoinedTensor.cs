@@ -34,6 +34,8 @@ internal sealed class JoinedTensor : StateTensor
         }
     }
 
+    public override int ShardCount => _shards.Count;
+
     public override void CopyTo(long offset, Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);

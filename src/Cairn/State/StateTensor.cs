@@ -22,6 +22,9 @@ public abstract class StateTensor : StateNode
     /// <summary>Bytes of the whole tensor.</summary>
     public long ByteLength { get; }
 
+    /// <summary>How many shards, in as many places of the files, it is put together from; 1 for a tensor that lies in one piece.</summary>
+    public virtual int ShardCount => 1;
+
     /// <summary>Copies the bytes from <paramref name="offset"/> on into <paramref name="destination"/>. May be called from several threads at once.</summary>
     /// <exception cref="CheckpointException">The bytes come from a file that could not be read.</exception>
     public abstract void CopyTo(long offset, Span<byte> destination);

@@ -1,0 +1,181 @@
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Resume;
+
+namespace Cairn.Cli.Listing;
+
+/// <summary>All copies in a folder, and which of them would be resumed.</summary>
+/// <param name="Root">The folder.</param>
+/// <param name="Copies">The copies, the highest step first.</param>
+/// <param name="Resumed">What a restart would take; <see langword="null"/> when nothing, or when the program that wrote them is told where to resume.</param>
+internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies, ListedCopy? Resumed)
+{
+    /// <summary>The run of Cairn that it is.</summary>
+    public RunView? Run { get; init; }
+    /// <summary>The program that would resume, when it is not Cairn: <c>InternLM</c>, <c>the Trainer</c>.</summary>
+    public string? ResumedBy { get; init; }
+
+    /// <summary>Whether the path was that of one copy.</summary>
+    public bool IsOne { get; init; }
+
+    /// <summary>What would be resumed when some of the copies turned out to be damaged.</summary>
+    /// <param name="checks">What was found about each copy; <see langword="null"/> where nobody looked.</param>
+    public ListedCopy? ResumedAfter(IReadOnlyList<Verification.CopyCheck?> checks)
+    {
+        // The programs that do not verify take what they find.
+        if (Run is null || Resumed is null)
+            return Resumed;
+        foreach ((ListedCopy copy, Verification.CopyCheck? check) in Copies.Zip(checks).SkipWhile(pair => pair.First != Resumed))
+        {
+            if (copy is { Fault: null, IsLeftBehind: false } && check is not { IsGood: false })
+                return copy;
+        }
+        return null;
+    }
+
+    /// <summary>Lists a run of Cairn or InternLM, a folder of checkpoints of another program, or a folder or file that is one copy.</summary>
+    /// <exception cref="CheckpointException">There is nothing at that path, or nothing that is known.</exception>
+    public static CopyListing Read(string path)
+    {
+        string full = FullPath(path);
+        if (File.Exists(full))
+        {
+            ListedCopy file = ForeignCopy.OfFile(new FileInfo(full)) ?? throw Unknown(full);
+            return new CopyListing(Path.GetDirectoryName(full)!, [file], null) { IsOne = true };
+        }
+        if (!Directory.Exists(full))
+            throw new CheckpointException($"There is no folder {full}. Give the folder of a run.") { Path = full };
+        if (OfCairn(full) is { } single)
+            return single;
+        if (RunView.TryOpen(full) is { } run)
+            return OfRun(run);
+        var root = new DirectoryInfo(full);
+        ListedCopy[] copies = [.. InFolder(root).OrderByDescending(copy => copy.Step ?? -1).ThenBy(copy => copy.Kind, StringComparer.Ordinal).ThenBy(copy => copy.Name, StringComparer.Ordinal)];
+        if (copies.Length == 0 || copies.All(copy => copy.Kind == CopyKinds.File && copy.Step is null) && ForeignCopy.OfFolder(root, root.Name) is not null)
+            return new CopyListing(root.Parent?.FullName ?? full, [ForeignCopy.OfFolder(root, root.Name) ?? throw Unknown(full)], null) { IsOne = true };
+        (ListedCopy? resumed, string? by) = Resumable(copies);
+        return new CopyListing(full, copies, resumed) { ResumedBy = by };
+    }
+
+    /// <summary>The one copy that a path stands for: itself, or what a restart of a run would take.</summary>
+    /// <exception cref="CheckpointException">There is nothing complete at that path.</exception>
+    public static ListedCopy One(string path)
+    {
+        CopyListing listing = Read(path);
+        ListedCopy? copy = listing.IsOne ? listing.Copies[0] : listing.Resumed ?? listing.Copies.FirstOrDefault(copy => copy.Fault is null);
+        return copy switch
+        {
+            null => throw new CheckpointException($"{path} holds no complete checkpoint. Try: cairn ls {path}") { Path = path },
+            { Fault: { } fault } => throw new CorruptCheckpointException($"{path} cannot be used: {fault}. Try: cairn ls on its run") { Path = path },
+            _ => copy,
+        };
+    }
+
+    /// <summary>The path of the machine that is meant.</summary>
+    public static string FullPath(string path)
+    {
+        const string Local = "local:";
+        return Path.TrimEndingDirectorySeparator(Path.GetFullPath(path.StartsWith(Local, StringComparison.Ordinal) ? path[Local.Length..] : path));
+    }
+
+    // A folder that is named by a step or slot in a run, or that holds a marker of Cairn under whatever name.
+    private static CopyListing? OfCairn(string full)
+    {
+        string? parent = Path.GetDirectoryName(full);
+        if (parent is null || File.Exists(Path.Join(full, RunFolder.Record)))
+            return null;
+        string name = Path.GetFileName(full);
+        bool isSlot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is not null;
+        string root = isSlot ? Path.GetDirectoryName(parent)! : parent, folder = isSlot ? $"{RunFolder.Snapshots}/{name}" : name;
+        var files = new Storage.LocalFileSystem(root);
+        CatalogEntry marked = Catalog.Snapshot(files, folder, isSlot && int.TryParse(name, out int slot) ? slot : null);
+        bool isStep = RunFolder.IsStep(name, out long step) && !isSlot;
+        bool isInRun = File.Exists(Path.Join(root, RunFolder.Record)) && (isStep || isSlot);
+        if ((marked.Step == CatalogEntry.NoStep && !isInRun) || IsInternLm(new DirectoryInfo(full), folder))
+            return null;
+        CatalogEntry named = isSlot ? marked : CatalogEntry.At(files, folder, SaveKind.Checkpoint, isStep ? step : marked.Step);
+        ListedCopy copy = OfEntry(null, root, named.Marker is null && marked.Marker is not null ? marked : named);
+        return new CopyListing(root, [copy], null) { IsOne = true };
+    }
+
+    private static bool IsInternLm(DirectoryInfo folder, string name) =>
+        ForeignCopy.OfFolder(folder, name) is { Layout: ForeignCopy.InternLm } && !File.Exists(Path.Join(folder.FullName, RunFolder.Manifest));
+
+    private static CopyListing OfRun(RunView run)
+    {
+        // Reading a marker is a small read and a hash: for ten thousand of them it is worth all cores.
+        Parallel.ForEach(run.Catalog.Entries, entry => _ = entry.Marker);
+        ResumeChoice choice = run.Choose(verifyHashes: false, default);
+        ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry))];
+        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run };
+    }
+
+    private static ListedCopy OfEntry(RunView? run, string root, CatalogEntry entry)
+    {
+        Marker? marker = entry.Marker;
+        var copy = new ListedCopy(entry.Folder, marker?.Layout ?? "cairn", RunView.KindOf(entry))
+        {
+            Step = entry.Step == CatalogEntry.NoStep ? null : entry.Step,
+            Slot = entry.Slot,
+            Entry = entry,
+        };
+        if (marker is null)
+        {
+            var folder = new DirectoryInfo(Path.Join(root, entry.Folder));
+            // InternLM may have written into the same folder, before or after.
+            ListedCopy? foreign = ForeignCopy.OfFolder(folder, entry.Folder);
+            FolderFiles found = FolderFiles.Of(folder);
+            return foreign is { Layout: ForeignCopy.InternLm, Fault: null } && !found.Names.Contains(RunFolder.Manifest)
+                ? foreign with { Entry = entry }
+                : copy with { Fault = Within(entry.Folder, entry.Fault!), Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
+        }
+        return copy with
+        {
+            Reason = marker.IsForeign ? null : marker.Reason.ToString().ToLowerInvariant(),
+            Time = marker.Time,
+            Bytes = marker.Files.Sum(file => file.Length),
+            Files = marker.Files.Count,
+            Branch = marker.IsForeign ? null : marker.Lineage.Current.Name,
+            IsLeftBehind = run is not null && !run.IsOnLine(marker),
+        };
+    }
+
+    // The row says which folder it is.
+    private static string Within(string folder, CheckpointFault fault) =>
+        fault.Path == folder ? fault.Reason : $"{(fault.Path.StartsWith(folder + "/", StringComparison.Ordinal) ? fault.Path[(folder.Length + 1)..] : fault.Path)}: {fault.Reason}";
+
+    private static IEnumerable<ListedCopy> InFolder(DirectoryInfo root)
+    {
+        foreach (DirectoryInfo folder in root.EnumerateDirectories())
+        {
+            if (folder.Name == RunFolder.Snapshots)
+            {
+                foreach (DirectoryInfo slot in folder.EnumerateDirectories())
+                {
+                    if (ForeignCopy.OfFolder(slot, $"{RunFolder.Snapshots}/{slot.Name}") is { } snapshot)
+                        yield return snapshot;
+                }
+            }
+            else if (!folder.Name.StartsWith('.') && ForeignCopy.OfFolder(folder, folder.Name) is { } copy)
+                yield return copy;
+        }
+        foreach (FileInfo file in root.EnumerateFiles())
+        {
+            if (ForeignCopy.OfFile(file) is { } copy)
+                yield return copy;
+        }
+    }
+
+    private static (ListedCopy? Resumed, string? By) Resumable(ListedCopy[] copies)
+    {
+        // InternLM takes the highest step that has a marker, and of two the checkpoint.
+        if (copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.InternLm, Fault: null }) is { } internLm)
+            return (internLm, "InternLM");
+        // The Trainer takes the highest number, whatever is in the folder.
+        return copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.HuggingFace, Kind: CopyKinds.Checkpoint }) is { } trainer ? (trainer, "The Trainer of transformers") : (null, null);
+    }
+
+    private static CheckpointException Unknown(string full) => new(
+        $"{full} holds no run and no checkpoint that is known. Give the folder of a run, of its checkpoints, or a file of PyTorch or safetensors.")
+    { Path = full };
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using Cairn.Commit;
+using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.InternLm;
+using Cairn.Storage;
+
+namespace Cairn.Cli.Listing;
+
+/// <summary>Recognises what other programs save, by the names of the files. No tensor is read.</summary>
+internal static class ForeignCopy
+{
+    public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = "dcp", Torch = "torch", Safetensors = "safetensors";
+
+    private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata", TrainerState = "trainer_state.json";
+    private static readonly string[] TorchEndings = [".pt", ".pth", ".bin", ".ckpt"];
+    private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
+    private static readonly string[] WholeWeights = ["model.safetensors", "pytorch_model.bin", "adapter_model.safetensors", "adapter_model.bin"];
+    private static readonly string[] Indexes = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
+
+    /// <summary>A folder as one copy; <see langword="null"/> when nothing in it is known.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="name">Its name in the list.</param>
+    public static ListedCopy? OfFolder(DirectoryInfo folder, string name)
+    {
+        FolderFiles found = FolderFiles.Of(folder);
+        if (InternLmFolder.Of(name, folder.Name, found.Names) is { } internLm)
+            return Sized(internLm, found);
+        if (found.Names.Contains(DcpMetadata) || found.Names.Any(file => file.EndsWith(".distcp", StringComparison.Ordinal)))
+        {
+            string? fault = found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
+            return Sized(new ListedCopy(name, Dcp, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = fault }, found);
+        }
+        bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;
+        if (isTrainer || found.Names.Overlaps(WholeWeights[..2]) || found.Names.Overlaps(Indexes))
+        {
+            return Sized(new ListedCopy(name, HuggingFace, isTrainer ? CopyKinds.Checkpoint : CopyKinds.Model)
+            {
+                Step = isTrainer ? StepIn(folder.Name) : null,
+                Fault = HuggingFaceFault(folder, found.Names),
+            }, found);
+        }
+        bool hasTorch = found.Names.Any(IsTorch);
+        return hasTorch && StepIn(folder.Name) is { } step ? Sized(new ListedCopy(name, Torch, CopyKinds.Checkpoint) { Step = step }, found) : null;
+    }
+
+    /// <summary>A file as one copy; <see langword="null"/> when its name says nothing.</summary>
+    public static ListedCopy? OfFile(FileInfo file)
+    {
+        bool isSafetensors = file.Name.EndsWith(".safetensors", StringComparison.Ordinal);
+        if (!isSafetensors && !IsTorch(file.Name))
+            return null;
+        return new ListedCopy(file.Name, isSafetensors ? Safetensors : Torch, CopyKinds.File)
+        {
+            Step = StepIn(Path.GetFileNameWithoutExtension(file.Name)),
+            Bytes = file.Length,
+            Files = 1,
+            Time = new DateTimeOffset(file.LastWriteTimeUtc),
+            Fault = isSafetensors ? FileEnds.OfSafetensors(file) : FileEnds.OfTorch(file),
+        };
+    }
+
+    private static ListedCopy Sized(ListedCopy copy, FolderFiles found) => copy with { Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
+
+    private static bool IsTorch(string name) => TorchEndings.Any(ending => name.EndsWith(ending, StringComparison.Ordinal));
+
+    private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names)
+    {
+        if (names.Overlaps(TrainerFiles) && !names.Contains(TrainerState))
+            return $"there is no {TrainerState}: the save did not end";
+        if (names.Overlaps(WholeWeights))
+            return null;
+        string? index = Indexes.FirstOrDefault(names.Contains);
+        if (index is null)
+            return "there are no weights";
+        try
+        {
+            ShardIndex shards = ShardIndex.Read(new LocalFileSystem(folder.FullName), index);
+            string[] missing = [.. shards.FileOfTensor.Values.Distinct(StringComparer.Ordinal).Where(file => !names.Contains(file)).Order(StringComparer.Ordinal)];
+            return missing.Length == 0 ? null : Missing(missing);
+        }
+        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>Some missing files, in words.</summary>
+    public static string Missing(IReadOnlyList<string> files) =>
+        files.Count == 1 ? $"{files[0]} is missing" : $"{files.Count.ToString(CultureInfo.InvariantCulture)} files are missing, the first {files[0]}";
+
+    /// <summary>The number at the end of a name: <c>checkpoint-500</c>, <c>step_0500</c>, <c>500</c>; <see langword="null"/> when there is none.</summary>
+    internal static long? StepIn(string name)
+    {
+        int start = name.Length;
+        while (start > 0 && char.IsAsciiDigit(name[start - 1]))
+            start--;
+        // v2 and model2 are names, step2 is a step: the number stands alone or after a word for it.
+        ReadOnlySpan<char> before = name.AsSpan(0, start).TrimEnd("-_.=");
+        bool alone = start == 0 || before.Length < start || EndsInWord(before);
+        return alone && long.TryParse(name.AsSpan(start), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
+    }
+
+    private static bool EndsInWord(ReadOnlySpan<char> text) =>
+        text.EndsWith("step", StringComparison.OrdinalIgnoreCase) || text.EndsWith("iter", StringComparison.OrdinalIgnoreCase) || text.EndsWith("checkpoint", StringComparison.OrdinalIgnoreCase) || text.EndsWith("epoch", StringComparison.OrdinalIgnoreCase);
+}
