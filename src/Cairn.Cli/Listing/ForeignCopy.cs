@@ -1,7 +1,5 @@
 using System.Globalization;
-using Cairn.Commit;
 using Cairn.Layouts.HuggingFace;
-using Cairn.Layouts.InternLm;
 using Cairn.Storage;
 
 namespace Cairn.Cli.Listing;

@@ -123,7 +123,7 @@ internal sealed class ShowVerb : Verb
             result.Parts.Select(part => (IReadOnlyList<string>)
             [
                 Screen.Plain(part.Name),
-                Screen.Plain(part.Files.Count == 1 ? part.Files[0] : $"{Units.Plain(part.Files.Count)}: {part.Files.FirstOrDefault()}, …"),
+                Screen.Plain(part.Files switch { [] => "", [var only] => only, [var first, ..] => $"{Units.Plain(part.Files.Count)}: {first}, …" }),
                 Units.Bytes(part.Bytes), Units.Plain(part.Tensors), Units.Plain(part.Values),
                 part.Ranks is { Count: > 1 } ranks ? Units.Plain(ranks.Count) : "",
             ]), 2, 3, 4, 5);

@@ -1,6 +1,5 @@
 using System.Buffers;
 using Cairn.Formats.Torch;
-using Cairn.Formats.Torch.Pickle;
 using Cairn.Storage;
 
 namespace Cairn.Cli.Verification;
