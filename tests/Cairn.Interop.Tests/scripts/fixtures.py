@@ -10,15 +10,19 @@ import sys
 import numpy
 import torch
 
-from values import Description
+from values import VERSION, Description
 
 TYPES = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.float64,
          torch.complex64, torch.complex128]
 TYPES += [getattr(torch, name) for name in ("uint16", "uint32", "uint64", "float8_e5m2", "float8_e4m3fn", "float8_e5m2fnuz", "float8_e4m3fnuz", "float8_e8m0fnu")
           if hasattr(torch, name)]
+if VERSION > 1:
+    TYPES.append(torch.complex32)
 
 
 def random(dtype, *shape):
+    if dtype == torch.complex32:
+        return torch.view_as_complex(torch.randn(*shape, 2).half())
     if dtype.is_complex:
         part = torch.float32 if dtype == torch.complex64 else torch.float64
         return torch.complex(torch.randn(shape, dtype=part), torch.randn(shape, dtype=part))

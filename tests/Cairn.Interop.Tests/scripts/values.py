@@ -9,6 +9,7 @@ import numpy
 import torch
 
 LONG = 2048
+VERSION = int(torch.__version__.split(".")[0])
 
 
 class Description:
@@ -41,7 +42,8 @@ class Description:
         if isinstance(value, (argparse.Namespace,)):
             return {"object": "argparse.Namespace", "arguments": {"tuple": []}, "state": self.of(vars(value))}
         if isinstance(value, pathlib.PosixPath):
-            return {"object": "pathlib.PosixPath", "arguments": {"tuple": [self.of(part) for part in value.parts]}}
+            made, arguments = value.__reduce__()
+            return {"object": f"{made.__module__}.{made.__name__}", "arguments": self.of(arguments)}
         if isinstance(value, numpy.generic):
             return self.of(value.item())
         if isinstance(value, numpy.ndarray):
@@ -55,6 +57,8 @@ class Description:
     def tensor(self, value):
         if value.layout == torch.sparse_coo:
             data = (value._indices(), value._values(), value.size())
+            if VERSION > 1:
+                data += (value.is_coalesced(),)
             layout = {"object": "torch.serialization._get_layout", "arguments": {"tuple": ["torch.sparse_coo"]}}
             return {"object": "torch._utils._rebuild_sparse_tensor", "arguments": {"tuple": [layout, self.of(data)]}}
         storage = value.storage()
@@ -72,7 +76,7 @@ class Description:
             "grad": value.requires_grad,
         }
         # PyTorch 1 does not save the attributes of a plain tensor.
-        if value.__dict__ and int(torch.__version__.split(".")[0]) > 1 and not isinstance(value, torch.nn.Parameter):
+        if value.__dict__ and VERSION > 1 and not isinstance(value, torch.nn.Parameter):
             result["attributes"] = self.of(dict(value.__dict__))
         return result
 

@@ -14,7 +14,7 @@ public partial class AttackTests
     [GeneratedRegex(@"^\| `(?<file>(safetensors|json|markers|torch)/[^`]+)` \| .* \| `(?<phrase>[^`]+)` \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Row();
 
-    private static string Folder()
+    internal static string Folder()
     {
         string? folder = AppContext.BaseDirectory;
         while (folder is not null && !File.Exists(Path.Combine(folder, "Cairn.slnx")))

@@ -17,6 +17,7 @@ internal sealed class TorchContents
     public StorageReference? BareStorage { get; init; }
     public required OrderedDictionary<string, TorchStorage> Storages { get; init; }
     public ZipDirectory? Archive { get; init; }
+    public bool HasChecksums => Archive is { HasChecksums: true };
 
     public static TorchContents Read(IReadableFile file, string path, TorchReadOptions options, bool isNested = false)
     {
@@ -45,7 +46,7 @@ internal sealed class TorchContents
     public void Verify(IReadableFile file, string path, CancellationToken cancellationToken)
     {
         var reader = new FileReader(file, path);
-        if (Archive is null)
+        if (Archive is not { HasChecksums: true })
         {
             Checksum(reader, 0, file.Length, cancellationToken);
             return;

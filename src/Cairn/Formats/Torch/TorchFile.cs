@@ -30,8 +30,10 @@ public sealed class TorchFile : IDisposable
     public TorchValue Root => _contents.Root;
     /// <summary>The storages that its tensors look into, by their keys in the file.</summary>
     public IReadOnlyDictionary<string, TorchStorage> Storages { get; }
-    /// <summary>Whether the file has the format of before PyTorch 1.6, which has no checksums.</summary>
+    /// <summary>Whether the file has the format of before PyTorch 1.6.</summary>
     public bool IsLegacy => _contents.Archive is null;
+    /// <summary>Whether its records have checksums: not in the format of before PyTorch 1.6, nor when they were switched off for saving.</summary>
+    public bool HasChecksums => _contents.HasChecksums;
 
     /// <summary>Opens a file and reads all of it but the tensors' bytes.</summary>
     /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
@@ -84,7 +86,7 @@ public sealed class TorchFile : IDisposable
         return source.Remaining == 0 ? root : throw source.Bad(TorchFault.StrayBytes, "bytes after the pickle belong to nothing", $"the end at {source.Position}", $"{source.Remaining} bytes more");
     }
 
-    /// <summary>Reads every record and compares it with its checksum. A legacy file has none, and passes when all its bytes can be read.</summary>
+    /// <summary>Reads every record and compares it with its checksum. A file without them passes when all its bytes can be read.</summary>
     /// <exception cref="CorruptTorchFileException">A checksum is wrong.</exception>
     /// <exception cref="IOException">The file could not be read.</exception>
     public void Verify(CancellationToken cancellationToken = default) => _contents.Verify(_file, Path, cancellationToken);

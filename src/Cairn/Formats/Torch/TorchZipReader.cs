@@ -68,7 +68,7 @@ internal sealed class TorchZipReader
     private TorchContents ReadPickle(TorchReadOptions options, bool isNested)
     {
         ZipRecord pickle = Find("data.pkl") ?? throw Bad(TorchFault.MissingRecord, "the record 'data.pkl' is missing", "data.pkl", "none");
-        TorchContents.Check(_reader, pickle);
+        Check(pickle);
         var storages = new StorageResolver(Open);
         using var source = new PickleSource(_file, _reader.Path, pickle.Start, pickle.Start + pickle.Length);
         PickleContext context = null!;
@@ -97,10 +97,16 @@ internal sealed class TorchZipReader
             return null;
         if (record.Length > MaxSmallRecord)
             throw Bad(TorchFault.Version, $"the record '{name}' is too long", $"at most {MaxSmallRecord} bytes", $"{record.Length}");
-        TorchContents.Check(_reader, record);
+        Check(record);
         Span<byte> text = stackalloc byte[(int)record.Length];
         _reader.Read(record.Start, text);
         return System.Text.Encoding.UTF8.GetString(text).TrimEnd('\n');
+    }
+
+    private void Check(ZipRecord record)
+    {
+        if (_archive.HasChecksums)
+            TorchContents.Check(_reader, record);
     }
 
     private CorruptTorchFileException Bad(TorchFault fault, string what, string expected, string found) => new(fault, _reader.Path, what, expected, found);

@@ -82,8 +82,9 @@ internal static class Pickles
 
 /// <summary>Writes zip archives of stored records in every way that readers must know.</summary>
 /// <param name="descriptors">Whether sizes and checksum follow the bytes instead of standing before them: 0, 4 or 8 bytes for a size.</param>
+/// <param name="checksums">Whether checksums are computed or left zero.</param>
 /// <param name="zip64">Whether sizes, offsets and the end stand in 64-bit fields though they are small.</param>
-internal sealed class StoredArchive(int descriptors = 0, bool zip64 = false)
+internal sealed class StoredArchive(int descriptors = 0, bool zip64 = false, bool checksums = true)
 {
     private readonly MemoryStream _file = new(), _directory = new();
     private int _count;
@@ -91,7 +92,7 @@ internal sealed class StoredArchive(int descriptors = 0, bool zip64 = false)
     public void Add(string name, ReadOnlySpan<byte> bytes)
     {
         byte[] utf8 = Encoding.UTF8.GetBytes(name);
-        uint header = (uint)_file.Position, length = (uint)bytes.Length, crc = Crc32.HashToUInt32(bytes), none = uint.MaxValue;
+        uint header = (uint)_file.Position, length = (uint)bytes.Length, crc = checksums ? Crc32.HashToUInt32(bytes) : 0, none = uint.MaxValue;
         ushort flags = (ushort)(descriptors > 0 ? 8 : 0);
         byte[] extra = zip64 ? Fields(writer => { writer.Write((ushort)1); writer.Write((ushort)24); writer.Write((ulong)length); writer.Write((ulong)length); writer.Write((ulong)header); }) : [];
         bool known = descriptors == 0;

@@ -101,6 +101,18 @@ public class TorchFileTests
     }
 
     [Fact]
+    public void A_file_that_was_saved_without_checksums_is_read()
+    {
+        var zip = new StoredArchive(checksums: false);
+        zip.Add("a/data.pkl", Pickles.Raw("K\u0007."));
+        zip.Add("a/version", "3\n"u8);
+        using TorchFile file = Open(zip.Close());
+        file.Root.ShouldBe(new TorchScalar(7));
+        file.HasChecksums.ShouldBeFalse();
+        Should.NotThrow(() => file.Verify(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void A_file_that_is_cut_after_it_was_opened_is_reported_and_closed()
     {
         var files = new FilesInMemory();

@@ -20,6 +20,9 @@ internal sealed class ZipDirectory
     /// <summary>The records in the order of the directory; folders are left out.</summary>
     public IReadOnlyCollection<ZipRecord> Records => _records.Values;
 
+    /// <summary>Whether the checksums were computed. PyTorch can leave them out (<c>set_crc32_options(False)</c>) and then writes zeros.</summary>
+    public bool HasChecksums { get; private set; }
+
     /// <summary>A record of exactly this name.</summary>
     public ZipRecord? Find(string name) => _records.TryGetValue(name, out ZipRecord record) && record.Name == name ? record : null;
 
@@ -43,6 +46,7 @@ internal sealed class ZipDirectory
                 throw Bad(TorchFault.OverlappingRecords, $"record '{Short(entry.Name)}' lies beyond the directory", $"a start before {end.Start}", $"{entry.Header}");
             (ZipRecord record, long recordEnd) = ReadHeader(entry, end.Start);
             records.Add((entry.Header, recordEnd, entry.Name));
+            HasChecksums |= entry.Crc32 != 0;
             if (!_records.TryAdd(entry.Name.TrimEnd('/'), record))
                 throw Bad(TorchFault.DuplicateRecord, $"the name '{Short(entry.Name)}' stands twice in the archive", "each name once, whatever its case", "two records");
         }

@@ -1,0 +1,168 @@
+using System.Diagnostics;
+using System.Globalization;
+using Cairn.Commit;
+using Cairn.Formats.Safetensors;
+using Cairn.Formats.Torch;
+using Cairn.Layouts;
+using Cairn.State;
+using Cairn.Storage;
+using Cairn.Tests.Formats.Torch;
+
+namespace Cairn.Tests.Formats.Fuzz;
+
+/// <summary>
+/// Whatever the bytes, a reader gives a value or a <see cref="CorruptCheckpointException"/>, in memory bounded by the file. Each target runs for
+/// 2 seconds, or <c>CAIRN_FUZZ_SECONDS</c>; <c>CAIRN_FUZZ_SEED</c> repeats a run that failed, or starts another.
+/// </summary>
+public class FuzzTests(ITestOutputHelper output)
+{
+    private const int BytesPerFileByte = 64;
+    private const int MaxRead = 1 << 20;
+    private const string Path = "fuzzed";
+
+    private static int Setting(string name, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : otherwise;
+
+    [Fact]
+    public void Pickles_of_pytorch()
+    {
+        // Around each changed pickle stands a good archive with the storages that it refers to.
+        byte[][] archives = Seeds.Torch("*.pt", "legacy", "pickle");
+        foreach ((byte[] pickle, (string Key, byte[] Bytes)[] storages) in archives.Select(Seeds.Unpack))
+        {
+            int around = Pickles.Archive(pickle, storages).Length - pickle.Length;
+            Run([pickle], bytes => OpenTorch(Pickles.Archive(bytes, storages)), around, archives.Length);
+        }
+    }
+
+    [Fact]
+    public void Plain_pickles() => Run(Seeds.Torch("*.pickle.pt"), bytes =>
+    {
+        using IReadableFile file = new MemoryFile(bytes);
+        Walk(TorchFile.ReadPickle(file, Path, new TorchReadOptions { AllowOpaque = bytes.Length % 2 == 0 }));
+        return null;
+    });
+
+    [Fact]
+    public void Archives_of_pytorch() => Run(Seeds.Torch("*.pt", "legacy", "pickle"), OpenTorch);
+
+    [Fact]
+    public void Older_files_of_pytorch() => Run(Seeds.Torch("*.legacy.pt"), OpenTorch);
+
+    [Fact]
+    public void Safetensors_files() => Run(Seeds.Safetensors(), bytes =>
+    {
+        SafetensorsFile file = SafetensorsFile.Open(new MemoryFile(bytes), Path);
+        foreach (StateTensor tensor in file.Tensors.Values)
+            Read(tensor);
+        return file;
+    });
+
+    [Fact]
+    public void Parts_in_safetensors() => Run(Seeds.Safetensors(), bytes => CairnLayout.Read(Files("model_tp0_pp0.safetensors", bytes), "", "model_tp0_pp0.safetensors"));
+
+    [Fact]
+    public void Parts_in_json() => Run(Seeds.Json(), bytes => CairnLayout.Read(Files("context.json", bytes), "", "context.json"));
+
+    [Fact]
+    public void Markers() => Run(Seeds.MarkerBodies(), bytes =>
+    {
+        Marker.Parse(bytes.Concat(Seeds.Seal(bytes)).ToArray(), Path);
+        return null;
+    });
+
+    private static FilesInMemory Files(string name, byte[] bytes)
+    {
+        var files = new FilesInMemory();
+        files.Files[name] = bytes;
+        return files;
+    }
+
+    private static TorchFile OpenTorch(byte[] bytes)
+    {
+        TorchFile file = TorchFile.Open(new MemoryFile(bytes), Path, new TorchReadOptions { AllowOpaque = bytes.Length % 2 == 0 });
+        Walk(file.Root);
+        foreach (TorchStorage storage in file.Storages.Values)
+            Read(storage.Bytes);
+        return file;
+    }
+
+    // The walk of a naive consumer: it ends because the reader bounds what a walk can meet.
+    private static void Walk(TorchValue value)
+    {
+        switch (value)
+        {
+            case TorchList list:
+                foreach (TorchValue item in list)
+                    Walk(item);
+                break;
+            case TorchMap map:
+                foreach ((TorchValue key, TorchValue item) in map)
+                {
+                    Walk(key);
+                    Walk(item);
+                }
+                break;
+            case TorchObject instance:
+                Walk(instance.Arguments);
+                if (instance.State is TorchValue state)
+                    Walk(state);
+                break;
+            case TorchTensorValue tensor:
+                Read(tensor.Data);
+                break;
+        }
+    }
+
+    [ThreadStatic]
+    private static byte[]? _block;
+
+    private static void Read(StateTensor tensor)
+    {
+        _block ??= new byte[MaxRead];
+        int length = (int)Math.Min(4096, tensor.ByteLength);
+        tensor.CopyTo(0, _block.AsSpan(0, length));
+        tensor.CopyTo(tensor.ByteLength - length, _block.AsSpan(0, length));
+    }
+
+    private void Run(IReadOnlyList<byte[]> seeds, Func<byte[], IDisposable?> read, int overhead = 0, int shares = 1)
+    {
+        int seed = Setting("CAIRN_FUZZ_SEED", 20251), seconds = Setting("CAIRN_FUZZ_SECONDS", 2);
+        double time = (double)seconds / shares;
+        foreach (byte[] good in seeds)
+            read(good)?.Dispose();
+        var mutator = new Mutator(seed, seeds);
+        long start = Stopwatch.GetTimestamp();
+        int tried = 0, refused = 0;
+        for (; Stopwatch.GetElapsedTime(start).TotalSeconds < time; tried++)
+        {
+            byte[] bytes = mutator.Next();
+            long before = GC.GetAllocatedBytesForCurrentThread(), began = Stopwatch.GetTimestamp();
+            Exception? wrong = null;
+            try
+            {
+                read(bytes)?.Dispose();
+            }
+            catch (CorruptCheckpointException)
+            {
+                refused++;
+            }
+            catch (Exception e)
+            {
+                wrong = e;
+            }
+            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            double took = Stopwatch.GetElapsedTime(began).TotalSeconds;
+            if (wrong is null && allocated <= ((long)bytes.Length + overhead) * BytesPerFileByte + (1 << 20) && took < 5)
+                continue;
+            string kept = System.IO.Path.GetTempFileName();
+            File.WriteAllBytes(kept, bytes);
+            throw new InvalidOperationException($"Input {tried} of seed {seed} ({bytes.Length} bytes, kept in {kept}) took {took:F1} s and {allocated} bytes and ended in {wrong?.GetType().Name ?? "nothing wrong"}: {wrong}");
+        }
+        output.WriteLine($"Seed {seed}: {tried} inputs in {time:F1} s, {refused} refused.");
+        tried.ShouldBeGreaterThan(10);
+        // A mutator that breaks nothing, or everything, tests little.
+        refused.ShouldBeGreaterThan(0);
+        refused.ShouldBeLessThan(tried);
+    }
+}
