@@ -21,7 +21,7 @@ internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<
     public static ModelFiles? Find(IEnumerable<string> fileNames)
     {
         List<string> names = [.. fileNames];
-        string[] others = [.. names.Where(name => !IsWeights(name) && name is not (SafetensorsIndex or TorchIndex)).Order(StringComparer.Ordinal)];
+        string[] others = [.. names.Where(name => !IsWeights(name)).Order(StringComparer.Ordinal)];
         if (names.Contains(Safetensors))
             return new ModelFiles(Safetensors, null, others);
         if (names.Contains(SafetensorsIndex))
@@ -41,5 +41,6 @@ internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<
             && !number.AsSpan().ContainsAnyExceptInRange('0', '9') && !count.AsSpan().ContainsAnyExceptInRange('0', '9');
     }
 
-    private static bool IsWeights(string name) => name is Safetensors or Torch || IsShard(name);
+    /// <summary>Whether a name is that of weights or of their index.</summary>
+    public static bool IsWeights(string name) => name is Safetensors or SafetensorsIndex or Torch or TorchIndex || IsShard(name);
 }

@@ -13,6 +13,9 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
 
     private LoadedTorchState(IReadOnlyList<string> files) => _files = files;
 
+    /// <summary>All of it, as it was saved.</summary>
+    public StateNode Root { get; private set; } = StateScalar.Null;
+
     public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> FilesOf(string part) => _parts.ContainsKey(part) ? _files : throw Unknown(part);
     public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);
@@ -35,7 +38,8 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     {
         try
         {
-            _parts = PartSplit.Of(open(this));
+            Root = open(this);
+            _parts = PartSplit.Of(Root);
             return this;
         }
         catch

@@ -39,7 +39,9 @@ public sealed class RenamingParameters
                     JsonValueKind.True => true,
                     JsonValueKind.False => false,
                     JsonValueKind.String => property.Value.GetString(),
-                    JsonValueKind.Number => property.Value.TryGetInt64(out long whole) ? whole : property.Value.GetDouble(),
+                    // Each a node by itself: a conditional of both would make every number a double.
+                    JsonValueKind.Number when property.Value.TryGetInt64(out long whole) => whole,
+                    JsonValueKind.Number => property.Value.GetDouble(),
                     _ => null,
                 };
                 if (value is not null)

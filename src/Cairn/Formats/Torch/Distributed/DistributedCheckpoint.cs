@@ -79,7 +79,11 @@ public sealed class DistributedCheckpoint : IDisposable
     public StateTensor Tensor(DistributedTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        string path = Join(_folder, MetadataName);
+        return Merge(this, tensor, Join(_folder, MetadataName));
+    }
+
+    internal static StateTensor Merge(DistributedCheckpoint checkpoint, DistributedTensor tensor, string path)
+    {
         try
         {
             long[] shape = [.. tensor.Shape];
@@ -89,7 +93,7 @@ public sealed class DistributedCheckpoint : IDisposable
                 long bytes = tensor.Type.ByteLength([.. chunk.Sizes]);
                 if (bytes > chunk.Place.Length)
                     throw new CorruptDistributedCheckpointException(DistributedFault.OutOfFile, path, "a chunk is too short for its elements", $"at least {bytes} bytes", $"{chunk.Place.Length}", tensor.Name);
-                shards.Add(new ShardTensor(new ChunkTensor(this, tensor, chunk), ShardExtent.OfBox(shape, [.. chunk.Offsets], [.. chunk.Sizes])));
+                shards.Add(new ShardTensor(new ChunkTensor(checkpoint, tensor, chunk), ShardExtent.OfBox(shape, [.. chunk.Offsets], [.. chunk.Sizes])));
             }
             // Chunks that hold nothing own nothing; and one box that stands twice is no replica here.
             ShardTensor[] held = [.. shards.Where(shard => shard.ByteLength > 0)];

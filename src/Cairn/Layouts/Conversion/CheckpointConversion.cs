@@ -1,0 +1,227 @@
+using System.Buffers;
+using Cairn.Commit;
+using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.Renaming;
+using Cairn.Policies;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Layouts.Conversion;
+
+/// <summary>
+/// Converts a checkpoint from any layout that can be read into one that can be written. With <c>huggingface</c> the destination is the model's folder, with
+/// <c>torch</c> a file, with <c>cairn</c> and <c>internlm</c> a run's folder, in which the checkpoint stands as <c>&lt;step&gt;</c> and from which training can go on.
+/// Each file is written beside (<c>.partial</c>), made durable and renamed; a marker comes last. A conversion that was interrupted goes on
+/// where it was when the same is asked for again. At the end every tensor is read back and compared with the source.
+/// </summary>
+public sealed class CheckpointConversion
+{
+    private const int BlockBytes = 1 << 20;
+
+    private readonly LoadedCheckpoint _source;
+    private readonly ConversionOptions _options;
+    private readonly ConversionPlan _plan;
+    private readonly IFileSystem _files;
+    private readonly TimeProvider _clock;
+
+    private CheckpointConversion(LoadedCheckpoint source, ConversionOptions options, ConversionPlan plan, IFileSystem files, TimeProvider clock)
+    {
+        (_source, _options, _plan, _files, _clock) = (source, options, plan, files, clock);
+        Folder = plan.Target is LayoutTarget ? RunFolder.Checkpoint(plan.Step) : "";
+    }
+
+    /// <summary>The files that will be written, without markers and what goes along.</summary>
+    public IReadOnlyList<PlannedFile> Files => _plan.Target.Files;
+    /// <summary>Bytes of these files.</summary>
+    public long Bytes => Files.Sum(file => file.Length);
+    /// <summary>What the user should know before.</summary>
+    public IReadOnlyList<string> Notes => _plan.Notes;
+    /// <summary>The checkpoint's folder, relative to the destination's; empty for the destination itself.</summary>
+    public string Folder { get; }
+
+    /// <summary>Plans a conversion. Small values of the source are read; no tensor is, and nothing is written.</summary>
+    /// <param name="source">What is converted; it stays open until the conversion has run.</param>
+    /// <param name="destination">A folder of this machine, or a file for <c>torch</c>.</param>
+    /// <param name="options">How.</param>
+    /// <param name="clock">The time for a marker; <see langword="null"/> for the system's.</param>
+    /// <exception cref="RenamingException">The rules do not fit.</exception>
+    /// <exception cref="CheckpointException">The options do not fit the source.</exception>
+    public static CheckpointConversion Plan(LoadedCheckpoint source, string destination, ConversionOptions options, TimeProvider? clock = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(destination);
+        ArgumentNullException.ThrowIfNull(options);
+        string full = System.IO.Path.GetFullPath(destination);
+        if (options.Layout != TorchTarget.LayoutName)
+            return Plan(source, new LocalFileSystem(full), "", options, clock);
+        if (!TorchTarget.IsFileName(full))
+            throw new CheckpointException($"The layout '{TorchTarget.LayoutName}' is one file: give a destination that ends in .pt, .pth or .bin, not {destination}.");
+        return Plan(source, new LocalFileSystem(System.IO.Path.GetDirectoryName(full)!), System.IO.Path.GetFileName(full), options, clock);
+    }
+
+    /// <summary>Plans a conversion into a store.</summary>
+    /// <param name="source">What is converted.</param>
+    /// <param name="files">The destination's folder.</param>
+    /// <param name="fileName">The file, for <c>torch</c>; else empty.</param>
+    /// <param name="options">How.</param>
+    /// <param name="clock">The time for a marker; <see langword="null"/> for the system's.</param>
+    /// <inheritdoc cref="Plan(LoadedCheckpoint, string, ConversionOptions, TimeProvider)"/>
+    public static CheckpointConversion Plan(LoadedCheckpoint source, IFileSystem files, string fileName, ConversionOptions options, TimeProvider? clock = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(options);
+        if (!ConversionOptions.Layouts.Contains(options.Layout, StringComparer.Ordinal))
+            throw new CheckpointException($"There is no layout '{options.Layout}' to convert to. There are: {string.Join(", ", ConversionOptions.Layouts)}.");
+        RenamingParameters configuration = options.Rules is null ? new RenamingParameters() : SourceConfiguration.Of(source);
+        return new CheckpointConversion(source, options, ConversionPlan.Of(source, configuration, options, fileName), files, clock ?? TimeProvider.System);
+    }
+
+    /// <summary>Writes, and verifies unless the options say otherwise.</summary>
+    /// <param name="progress">Hears of every block, on the calling thread.</param>
+    /// <param name="cancellationToken">Ends it between two blocks; what is complete is kept, and the next run goes on from it.</param>
+    /// <exception cref="CheckpointException">Something stands at the destination, or a file of the source is bad.</exception>
+    /// <exception cref="ConversionMismatchException">What was written is not what was converted.</exception>
+    /// <exception cref="IOException">A file could not be read or written.</exception>
+    public ConversionResult Run(Action<ConversionProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        _files.CreateFolder("");
+        var ledger = ConversionLedger.Open(_files, In(LedgerName), ConversionLedger.Fingerprint($"{_source.Source?.FullPath} {_options.Layout}", Files));
+        RunRecord? run = Prepare(ledger);
+        ledger.Save();
+        var written = new FileConversion(_files, Folder, ledger, progress, cancellationToken).Write(Files);
+        IReadOnlyList<MarkedFile> marked = written.Files;
+        CopyOthers();
+        _files.SyncFolder(Folder);
+        int tensors = _options.Verify ? Verify(progress, cancellationToken) : 0;
+        // What is not verified is no checkpoint: the marker comes last.
+        if (run is not null)
+            WriteMarker(run, marked);
+        ledger.Delete();
+        _files.SyncFolder(Folder);
+        return new ConversionResult(
+            Folder.Length == 0 ? _files.Root : $"{_files.Root}/{Folder}", [.. marked.Select(file => file.Name), .. _plan.OtherFiles], marked.Sum(file => file.Length), written.BytesKept, tensors, Notes);
+    }
+
+    private string LedgerName => _plan.Target is TorchTarget ? $".{Files[0].Name}{ConversionLedger.FileName}" : ConversionLedger.FileName;
+
+    // Refuses what would be lost, and takes away what would make half-new files look complete.
+    private RunRecord? Prepare(ConversionLedger ledger)
+    {
+        if (_source.Source is { } source && IsDestination(source))
+            throw new CheckpointException($"{source.FullPath} cannot be converted into itself. Give another destination.") { Path = source.FullPath };
+        if (!ledger.IsResumed)
+        {
+            string[] taken = Taken();
+            if (taken.Length > 0 && !_options.Overwrite)
+            {
+                throw new CheckpointException(
+                    $"{_files.Root} holds {string.Join(", ", taken.Order(StringComparer.Ordinal).Take(5))}{(taken.Length > 5 ? ", …" : "")} already. Give another destination, or ask for it to be overwritten.")
+                { Path = _files.Root };
+            }
+            if (_plan.Target is HuggingFaceTarget)
+            {
+                foreach (string weights in taken.Where(ModelFiles.IsWeights))
+                    _files.DeleteFile(weights);
+            }
+        }
+        if (_plan.Target is not LayoutTarget target)
+            return null;
+        RunRecord? run = RunRecord.Load(_files);
+        if (run is null)
+        {
+            run = RunRecord.New(_clock.GetUtcNow());
+            if (_source.Source?.Marker is { } marker)
+                run = run with { Origin = new RunOrigin(marker.Run, marker.Step) };
+            run.Save(_files);
+        }
+        // The marker first: from here on the old copy is none.
+        _files.DeleteFile(In(target.Layout.MarkerName(_plan.Step)));
+        if (!ledger.IsResumed)
+            _files.DeleteFolder(Folder);
+        _files.CreateFolder(Folder);
+        _files.SyncFolder("");
+        return run;
+    }
+
+    private string[] Taken() => _plan.Target switch
+    {
+        TorchTarget => [.. Files.Select(file => file.Name).Where(_files.FileExists)],
+        LayoutTarget => [.. new[] { Folder }.Where(_files.FolderExists), .. new[] { RunFolder.Record }.Where(_files.FileExists)],
+        _ => [.. _files.List("").Select(entry => entry.Name)],
+    };
+
+    private bool IsDestination(CheckpointSource source)
+    {
+        string place = _plan.Target is TorchTarget ? Files[0].Name : Folder;
+        return source.FullPath == new CheckpointSource("", SourceKind.Checkpoint, _files, place).FullPath;
+    }
+
+    private void WriteMarker(RunRecord run, IReadOnlyList<MarkedFile> files)
+    {
+        var target = (LayoutTarget)_plan.Target;
+        var marker = new Marker
+        {
+            Step = _plan.Step,
+            Kind = SaveKind.Checkpoint,
+            Reason = SaveReason.Manual,
+            Run = run.Id,
+            Lineage = run.Lineage,
+            Layout = target.Layout.Name,
+            Time = _clock.GetUtcNow(),
+            Train = _plan.Counters,
+            Files = files,
+        };
+        WriteSmall(target.Layout.MarkerName(_plan.Step), marker.ToBytes());
+    }
+
+    private void CopyOthers()
+    {
+        if (_source.Source is not { } source)
+            return;
+        foreach (string name in _plan.OtherFiles)
+        {
+            using IReadableFile from = source.Files.OpenRead(source.Path.Length == 0 ? name : $"{source.Path}/{name}");
+            byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+            using (IWritableFile to = _files.OpenWrite(In(name + FileConversion.Partial), from.Length))
+            {
+                for (long offset = 0; offset < from.Length;)
+                {
+                    int read = from.Read(offset, block.AsSpan(0, (int)Math.Min(block.Length, from.Length - offset)));
+                    if (read <= 0)
+                        throw new CorruptCheckpointException($"'{name}' ended while it was copied.") { Path = name };
+                    to.Write(block.AsSpan(0, read));
+                    offset += read;
+                }
+                to.Sync();
+            }
+            ArrayPool<byte>.Shared.Return(block);
+            _files.Move(In(name + FileConversion.Partial), In(name));
+        }
+    }
+
+    private int Verify(Action<ConversionProgress>? progress, CancellationToken cancellationToken)
+    {
+        long total = Files.Sum(file => file.Tensors.Sum(tensor => tensor.Tensor.ByteLength)), done = 0;
+        int tensors = 0;
+        using LoadedCheckpoint opened = _plan.Target.Open(_files, Folder);
+        foreach ((string name, StateNode expected) in _plan.Target.Expected)
+        {
+            var comparison = new StateComparison(
+                (item, bytes) => progress?.Invoke(new ConversionProgress(ConversionPhase.Verifying, item, done += bytes, Math.Max(total, done))), cancellationToken);
+            comparison.Compare(name, expected, _plan.Target.ReadBack(opened, name));
+            tensors += comparison.Tensors;
+        }
+        return tensors;
+    }
+
+    private void WriteSmall(string name, byte[] bytes)
+    {
+        using (IWritableFile file = _files.OpenWrite(In(name + FileConversion.Partial), bytes.Length))
+        {
+            file.Write(bytes);
+            file.Sync();
+        }
+        _files.Move(In(name + FileConversion.Partial), In(name));
+    }
+
+    private string In(string name) => Folder.Length == 0 ? name : $"{Folder}/{name}";
+}

@@ -1,0 +1,132 @@
+using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.Renaming;
+using Cairn.State;
+
+namespace Cairn.Layouts.Conversion;
+
+/// <summary>What a conversion will write, decided before a tensor is read or a file made.</summary>
+internal sealed class ConversionPlan
+{
+    private const string Model = "model", Ema = "ema", Optimizer = "optimizer", Context = "context";
+
+    private ConversionPlan(ConversionTarget target, long step, StateMap counters, IReadOnlyList<string> otherFiles, IReadOnlyList<string> notes) =>
+        (Target, Step, Counters, OtherFiles, Notes) = (target, step, counters, otherFiles, notes);
+
+    public ConversionTarget Target { get; }
+    public long Step { get; }
+    /// <summary>The run's counters, for a marker.</summary>
+    public StateMap Counters { get; }
+    /// <summary>Files of the source that go along as they are.</summary>
+    public IReadOnlyList<string> OtherFiles { get; }
+    public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>Plans a conversion.</summary>
+    /// <param name="source">What is converted.</param>
+    /// <param name="configuration">Numbers of the source's model, for rules.</param>
+    /// <param name="options">How.</param>
+    /// <param name="fileName">The name of the file, for <c>torch</c>.</param>
+    /// <exception cref="CheckpointException">The options do not fit the source.</exception>
+    public static ConversionPlan Of(LoadedCheckpoint source, RenamingParameters configuration, ConversionOptions options, string fileName)
+    {
+        var notes = new List<string>();
+        bool toHuggingFace = options.Layout == HuggingFaceLayout.Name;
+        IReadOnlyList<string> selected = Select(source, options, toHuggingFace, notes);
+        long step = options.Step ?? source.Source?.Step ?? StepIn(source);
+        StateMap counters = source.Source?.Marker?.Train ?? Counts(source, step);
+        List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration, options)))];
+        ConversionTarget target = toHuggingFace ? new HuggingFaceTarget(parts[0].State, options.MaxShardBytes)
+            : options.Layout == TorchTarget.LayoutName ? new TorchTarget(fileName, parts)
+            : new LayoutTarget(CheckpointLayouts.Of(options.Layout), step, parts);
+        IReadOnlyList<string> others = toHuggingFace ? source.OtherFiles : [];
+        if (toHuggingFace)
+            AddConfigNotes(others, options, notes);
+        else if (source.OtherFiles.Count > 0)
+            notes.Add($"left out, because '{options.Layout}' has no place for them: {string.Join(", ", source.OtherFiles)}");
+        return new ConversionPlan(target, step, counters, others, notes);
+    }
+
+    private static IReadOnlyList<string> Select(LoadedCheckpoint source, ConversionOptions options, bool toHuggingFace, List<string> notes)
+    {
+        foreach (string part in options.Parts)
+        {
+            if (!source.Parts.Contains(part, StringComparer.Ordinal))
+                throw new CheckpointException($"The source has no part '{part}'. Its parts are: {string.Join(", ", source.Parts)}.");
+        }
+        if (options.Rules is not null && options.Parts.Contains(Optimizer, StringComparer.Ordinal))
+            throw new CheckpointException("Rules rename the model and not the optimizer's state, which would not fit it any more. Convert them apart, or leave the optimizer out.");
+        bool modelOnly = toHuggingFace || (options.Rules is not null && options.Parts.Count == 0);
+        IReadOnlyList<string> selected = options.Parts.Count > 0 ? options.Parts : modelOnly ? [Model] : source.Parts;
+        if (toHuggingFace && selected.Count > 1)
+            throw new CheckpointException($"A model of Hugging Face is one part, not {string.Join(", ", selected)}. Choose one.");
+        if (!selected.All(part => source.Parts.Contains(part, StringComparer.Ordinal)))
+            throw new CheckpointException($"The source has no part '{Model}'. Choose one of its parts: {string.Join(", ", source.Parts)}.");
+        if (options.Rules is not null && !selected.Contains(Model, StringComparer.Ordinal))
+            throw new CheckpointException($"Rules rename the part '{Model}', which is not among those that were chosen.");
+        string[] left = [.. source.Parts.Except(selected, StringComparer.Ordinal)];
+        if (left.Length > 0)
+            notes.Add($"parts left out: {string.Join(", ", left)}");
+        return selected;
+    }
+
+    private static StateMap Converted(string part, StateMap state, RenamingParameters configuration, ConversionOptions options)
+    {
+        if (part == Model && options.Rules is { } rules)
+            state = rules.Apply(state, options.Parameters.Or(configuration), options.Strict);
+        return options.Type is { } type && part is (Model or Ema) ? (StateMap)Cast(state, type, new(ReferenceEqualityComparer.Instance)) : state;
+    }
+
+    // What is at two places stays one.
+    private static StateNode Cast(StateNode node, TensorType type, Dictionary<StateNode, StateNode> done)
+    {
+        if (done.TryGetValue(node, out StateNode? cast))
+            return cast;
+        switch (node)
+        {
+            case StateTensor tensor when FloatCast.CanCast(tensor.Type):
+                cast = CastTensor.Of(tensor, type);
+                break;
+            case StateMap map:
+                StateMap entries = [];
+                foreach ((string key, StateNode value) in map)
+                    entries.Add(key, Cast(value, type, done));
+                cast = entries;
+                break;
+            case StateList list:
+                cast = new StateList(list.Select(item => Cast(item, type, done)));
+                break;
+            default:
+                return node;
+        }
+        done.Add(node, cast);
+        return cast;
+    }
+
+    private static long StepIn(LoadedCheckpoint source) =>
+        source.Parts.Contains(Context, StringComparer.Ordinal) && source.Load(Context).TryGetValue("step_count", out StateNode? node) && (node as StateScalar)?.Value is long step and >= 0 ? step : 0;
+
+    private static StateMap Counts(LoadedCheckpoint source, long step)
+    {
+        StateMap counts = [];
+        if (source.Parts.Contains(Context, StringComparer.Ordinal))
+        {
+            foreach ((string key, StateNode node) in source.Load(Context))
+            {
+                if (node is StateScalar)
+                    counts.Add(key, node);
+            }
+        }
+        if (!counts.ContainsKey("step_count"))
+            counts.Add("step_count", step);
+        return counts;
+    }
+
+    private static void AddConfigNotes(IReadOnlyList<string> others, ConversionOptions options, List<string> notes)
+    {
+        if (!others.Contains(ModelFiles.Config, StringComparer.Ordinal))
+            notes.Add($"there is no {ModelFiles.Config}; transformers needs one beside the weights");
+        else if (options.Rules is not null)
+            notes.Add($"{ModelFiles.Config} went along as it was: adapt its architectures and model_type to the new names");
+        else if (options.Type is not null)
+            notes.Add($"{ModelFiles.Config} went along as it was: its torch_dtype is that of the source");
+    }
+}

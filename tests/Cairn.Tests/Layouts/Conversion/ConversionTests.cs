@@ -1,0 +1,276 @@
+using Cairn.Commit;
+using Cairn.Layouts;
+using Cairn.Layouts.Conversion;
+using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.Renaming;
+using Cairn.State;
+using Cairn.Storage;
+using Cairn.Tests.Formats;
+using Cairn.Tests.Manager;
+
+namespace Cairn.Tests.Layouts.Conversion;
+
+public sealed class ConversionTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static StateMap Model()
+    {
+        StateMap model = new()
+        {
+            ["tok_embeddings.weight"] = TestTensors.Of(TensorType.F32, 10, 8),
+            ["layers.0.attention.wqkv.weight"] = TestTensors.Of(TensorType.F32, 16, 8),
+            ["layers.0.attention_norm.weight"] = TestTensors.Of(TensorType.F32, 8),
+        };
+        model["output.weight"] = model["tok_embeddings.weight"];
+        return model;
+    }
+
+    private static readonly RenamingParameters Heads = new RenamingParameters().With("heads", 4).With("kv_heads", 2);
+
+    // A checkpoint of a run, with a part beside the model.
+    private string Checkpoint(StateMap? model = null)
+    {
+        var training = new SampleTraining();
+        StateMap part = model ?? Model();
+        CheckpointManager manager = CheckpointManager.Start(
+            new LocalFileSystem(_folder["run"]), new CheckpointOptions { Folder = _folder["run"], CheckpointEvery = 3, Asynchronous = false }, training.Train, [new FixedPart("model", part), new FixedPart("ema", new StateMap { ["shadow"] = TestTensors.Of(TensorType.F64, 3), ["decay"] = 0.5 })]);
+        for (int i = 0; i < 3; i++)
+        {
+            training.Batch();
+            manager.AfterBatch();
+        }
+        manager.Complete();
+        return _folder["run/3"];
+    }
+
+    private static ConversionResult Convert(string source, string destination, ConversionOptions options, Action<ConversionProgress>? progress = null, CancellationToken token = default)
+    {
+        using LoadedCheckpoint opened = CheckpointReader.Open(source);
+        return CheckpointConversion.Plan(opened, destination, options).Run(progress, token);
+    }
+
+    private static void ShouldHold(string path, string part, StateMap expected)
+    {
+        using LoadedCheckpoint opened = CheckpointReader.Open(path);
+        new StateComparison((_, _) => { }, default).Compare(part, expected, opened.Load(part));
+    }
+
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
+    public void The_model_is_the_same_in_every_layout_ties_included(string layout, string destination)
+    {
+        ConversionResult result = Convert(Checkpoint(), _folder[destination], new ConversionOptions { Layout = layout });
+        result.TensorsVerified.ShouldBeGreaterThanOrEqualTo(3);
+        ShouldHold(_folder[destination], "model", Model());
+        Directory.EnumerateFileSystemEntries(_folder.Path, "*", SearchOption.AllDirectories).ShouldNotContain(path => path.EndsWith(".partial", StringComparison.Ordinal) || path.EndsWith("convert.json", StringComparison.Ordinal));
+    }
+
+    [Theory, InlineData("cairn"), InlineData("internlm")]
+    public void Training_goes_on_from_what_was_converted(string layout)
+    {
+        Convert(Checkpoint(), _folder["out"], new ConversionOptions { Layout = layout });
+        CatalogEntry entry = Catalog.Read(new LocalFileSystem(_folder["out"])).Entries.Single();
+        (entry.Step, entry.Fault, entry.Marker!.Layout).ShouldBe((3, null, layout));
+        RunRecord.Load(new LocalFileSystem(_folder["out"]))!.Origin!.Step.ShouldBe(3);
+        var training = new SampleTraining();
+        var part = new FixedPart("model", Model());
+        CheckpointManager manager = CheckpointManager.Start(
+            new LocalFileSystem(_folder["out"]), new CheckpointOptions { Folder = _folder["out"], CheckpointEvery = 3, Asynchronous = false }, training.Train, [part, new FixedPart("ema", [])]);
+        manager.Resume.Step.ShouldBe(3);
+        part.Restored!.Count.ShouldBe(4);
+        manager.Complete();
+    }
+
+    [Fact]
+    public void Floats_of_the_model_are_cast_and_nothing_else()
+    {
+        Convert(Checkpoint(), _folder["out.pt"], new ConversionOptions { Layout = "torch", Type = TensorType.BF16 });
+        using LoadedCheckpoint opened = CheckpointReader.Open(_folder["out.pt"]);
+        StateMap model = opened.Load("model"), ema = opened.Load("ema");
+        ((StateTensor)model["output.weight"]).Type.ShouldBe(TensorType.BF16);
+        model["output.weight"].ShouldBeSameAs(model["tok_embeddings.weight"]);
+        ((StateTensor)ema["shadow"]).Type.ShouldBe(TensorType.BF16);
+        ((StateScalar)ema["decay"]).Value.ShouldBe(0.5);
+        ((StateTensor)model["layers.0.attention_norm.weight"]).Bytes().ShouldBe(CastTensor.Of(TestTensors.Of(TensorType.F32, 8), TensorType.BF16).Bytes());
+    }
+
+    [Fact]
+    public void Renamed_to_Llama_and_back_it_is_the_same_to_the_bit()
+    {
+        ConversionResult result = Convert(
+            Checkpoint(), _folder["llama"], new ConversionOptions { Layout = "huggingface", Rules = RenamingRules.Load("internlm2-to-llama"), Parameters = Heads, MaxShardBytes = 300 });
+        result.Notes.ShouldContain(note => note.Contains("no config.json"));
+        File.Exists(_folder["llama/model.safetensors.index.json"]).ShouldBeTrue();
+        File.WriteAllText(_folder["llama/config.json"], """{"num_attention_heads": 4, "num_key_value_heads": 2}""");
+        Convert(_folder["llama"], _folder["back"], new ConversionOptions { Layout = "cairn", Rules = RenamingRules.Load("llama-to-internlm2"), Step = 9 });
+        ShouldHold(_folder["back/9"], "model", Model());
+    }
+
+    [Fact]
+    public void Configuration_and_tokenizer_go_along_from_one_model_folder_to_another()
+    {
+        Convert(Checkpoint(), _folder["one"], new ConversionOptions { Layout = "huggingface", Parts = ["model"] });
+        File.WriteAllText(_folder["one/config.json"], "{}");
+        File.WriteAllText(_folder["one/tokenizer.model"], "words");
+        Convert(_folder["one"], _folder["two"], new ConversionOptions { Layout = "huggingface", Type = TensorType.F16 });
+        Directory.GetFiles(_folder["two"]).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["config.json", "model.safetensors", "tokenizer.model"]);
+        File.ReadAllText(_folder["two/tokenizer.model"]).ShouldBe("words");
+    }
+
+    [Fact]
+    public void An_interrupted_conversion_goes_on_and_writes_no_complete_file_again()
+    {
+        string source = Checkpoint();
+        var options = new ConversionOptions { Layout = "huggingface", MaxShardBytes = 330 };
+        using var cancel = new CancellationTokenSource();
+        Should.Throw<OperationCanceledException>(() => Convert(source, _folder["out"], options, progress =>
+        {
+            if (progress.Item.StartsWith("model-00002", StringComparison.Ordinal))
+                cancel.Cancel();
+        }, cancel.Token));
+        string first = _folder["out/model-00001-of-00003.safetensors"];
+        Directory.GetFiles(_folder["out"], "model-*.safetensors").ShouldBe([first]);
+        DateTime written = File.GetLastWriteTimeUtc(first);
+        ConversionResult result = Convert(source, _folder["out"], options);
+        result.BytesKept.ShouldBe(new FileInfo(first).Length);
+        File.GetLastWriteTimeUtc(first).ShouldBe(written);
+        ShouldHold(_folder["out"], "model", Model());
+    }
+
+    [Fact]
+    public void A_file_of_an_interrupted_conversion_that_was_altered_is_written_again()
+    {
+        string source = Checkpoint();
+        var options = new ConversionOptions { Layout = "cairn" };
+        using var cancel = new CancellationTokenSource();
+        Should.Throw<OperationCanceledException>(() => Convert(source, _folder["out"], options, progress =>
+        {
+            if (progress.Phase == ConversionPhase.Verifying)
+                cancel.Cancel();
+        }, cancel.Token));
+        Catalog.Read(new LocalFileSystem(_folder["out"])).Entries[0].Marker.ShouldBeNull();
+        string file = _folder["out/3/model_tp0_pp0.safetensors"];
+        byte[] bytes = File.ReadAllBytes(file);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(file, bytes);
+        Convert(source, _folder["out"], options).BytesKept.ShouldBeGreaterThan(0);
+        ShouldHold(_folder["out/3"], "model", Model());
+    }
+
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
+    public void What_stands_at_the_destination_is_replaced_only_when_asked(string layout, string destination)
+    {
+        string source = Checkpoint();
+        Convert(source, _folder[destination], new ConversionOptions { Layout = layout });
+        Should.Throw<CheckpointException>(() => Convert(source, _folder[destination], new ConversionOptions { Layout = layout, Type = TensorType.F16 })).Message.ShouldContain("already");
+        ShouldHold(_folder[destination], "model", Model());
+        Convert(source, _folder[destination], new ConversionOptions { Layout = layout, Type = TensorType.F16, Overwrite = true });
+        using LoadedCheckpoint opened = CheckpointReader.Open(_folder[destination]);
+        ((StateTensor)opened.Load("model")["output.weight"]).Type.ShouldBe(TensorType.F16);
+    }
+
+    [Fact]
+    public void Shards_of_an_overwritten_model_do_not_stay()
+    {
+        string source = Checkpoint();
+        Convert(source, _folder["out"], new ConversionOptions { Layout = "huggingface", MaxShardBytes = 300 });
+        File.WriteAllText(_folder["out/README.md"], "mine");
+        Convert(source, _folder["out"], new ConversionOptions { Layout = "huggingface", Overwrite = true });
+        Directory.GetFiles(_folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["README.md", "model.safetensors"]);
+    }
+
+    [Fact]
+    public void A_checkpoint_is_not_converted_into_itself()
+    {
+        string source = Checkpoint();
+        Should.Throw<CheckpointException>(() => Convert(source, _folder["run"], new ConversionOptions { Layout = "cairn", Overwrite = true })).Message.ShouldContain("into itself");
+        Convert(source, _folder["one.pt"], new ConversionOptions { Layout = "torch" });
+        Should.Throw<CheckpointException>(() => Convert(_folder["one.pt"], _folder["one.pt"], new ConversionOptions { Layout = "torch", Overwrite = true })).Message.ShouldContain("into itself");
+        ShouldHold(source, "model", Model());
+    }
+
+    [Fact]
+    public void Options_that_do_not_fit_are_told_before_anything_is_written()
+    {
+        string source = Checkpoint();
+        void Refused(ConversionOptions options, string destination, string word)
+        {
+            Should.Throw<CheckpointException>(() => Convert(source, _folder[destination], options)).Message.ShouldContain(word);
+            Path.Exists(_folder[destination]).ShouldBeFalse();
+        }
+        Refused(new ConversionOptions { Layout = "zip" }, "x", "cairn, internlm, huggingface, torch");
+        Refused(new ConversionOptions { Layout = "torch" }, "x", ".pt");
+        Refused(new ConversionOptions { Layout = "cairn", Parts = ["models"] }, "x", "no part 'models'");
+        Refused(new ConversionOptions { Layout = "huggingface", Parts = ["model", "ema"] }, "x", "one part");
+        Refused(new ConversionOptions { Layout = "cairn", Parts = ["ema"], Rules = RenamingRules.Load("internlm2-to-llama") }, "x", "not among");
+        Refused(new ConversionOptions { Layout = "huggingface", Rules = RenamingRules.Load("internlm2-to-llama") }, "x", "heads=");
+    }
+
+    [Fact]
+    public void A_disk_that_lies_is_found_when_the_tensors_are_read_back()
+    {
+        string source = Checkpoint();
+        using LoadedCheckpoint opened = CheckpointReader.Open(source);
+        var files = new LyingFileSystem(_folder["out"]);
+        Should.Throw<ConversionMismatchException>(() => CheckpointConversion.Plan(opened, files, "", new ConversionOptions { Layout = "cairn" }).Run()).Message.ShouldContain("model/");
+        Catalog.Read(new LocalFileSystem(_folder["out"])).Entries[0].Marker.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Progress_ends_at_the_total_in_each_phase()
+    {
+        var last = new Dictionary<ConversionPhase, ConversionProgress>();
+        Convert(Checkpoint(), _folder["out"], new ConversionOptions { Layout = "cairn" }, progress => last[progress.Phase] = progress);
+        last[ConversionPhase.Writing].BytesDone.ShouldBe(last[ConversionPhase.Writing].BytesTotal);
+        last[ConversionPhase.Verifying].BytesDone.ShouldBe(last[ConversionPhase.Verifying].BytesTotal);
+    }
+
+    private sealed class FixedPart(string name, StateMap state) : IStatePart
+    {
+        public StateMap? Restored { get; private set; }
+        public string Name => name;
+        public StateMap Capture() => state;
+        public void Check(StateMap saved, RestoreProblems problems) { }
+        public void Restore(StateMap saved) => Restored = saved;
+    }
+
+    // Flips the last bit of every file of weights that it writes.
+    private sealed class LyingFileSystem(string root) : IFileSystem
+    {
+        private readonly LocalFileSystem _files = new(root);
+        public string Root => _files.Root;
+        public bool CanExchange => false;
+        public long? AvailableBytes() => null;
+        public IReadOnlyList<FileSystemEntry> List(string folder) => _files.List(folder);
+        public bool FileExists(string path) => _files.FileExists(path);
+        public bool FolderExists(string path) => _files.FolderExists(path);
+        public void CreateFolder(string path) => _files.CreateFolder(path);
+        public IReadableFile OpenRead(string path) => _files.OpenRead(path);
+        public IWritableFile OpenWrite(string path, long length) => path.Contains("model_tp0", StringComparison.Ordinal) ? new Lying(_files.OpenWrite(path, length), length) : _files.OpenWrite(path, length);
+        public void SyncFolder(string path) => _files.SyncFolder(path);
+        public void Move(string from, string to) => _files.Move(from, to);
+        public void Exchange(string first, string second) => throw new NotSupportedException();
+        public void DeleteFile(string path) => _files.DeleteFile(path);
+        public void DeleteFolder(string path) => _files.DeleteFolder(path);
+        public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => _files.Append(path, bytes, durable);
+
+        private sealed class Lying(IWritableFile file, long length) : IWritableFile
+        {
+            private long _written;
+
+            public void Write(ReadOnlySpan<byte> bytes)
+            {
+                byte[] copy = bytes.ToArray();
+                _written += copy.Length;
+                if (_written == length)
+                    copy[^1] ^= 1;
+                file.Write(copy);
+            }
+
+            public void Sync() => file.Sync();
+            public void Dispose() => file.Dispose();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using Cairn.Layouts.PyTorch;
+using Cairn.State;
+using Cairn.Tests.Formats;
+
+namespace Cairn.Tests.Layouts.PyTorch;
+
+public class PartSplitTests
+{
+    private static readonly StateMap Weights = new() { ["w"] = TestTensors.Of(TensorType.F32, 1) };
+
+    private static string Parts(StateNode root) => string.Join(' ', PartSplit.Of(root).Select(part => $"{part.Key}({string.Join(',', part.Value.Keys)})"));
+
+    [Fact]
+    public void A_state_dict_is_a_model() => Parts(Weights).ShouldBe("model(w)");
+
+    [Fact]
+    public void Common_keys_are_parts_and_the_rest_is_context() => Parts(new StateMap
+    {
+        ["epoch"] = 3L, ["model_state_dict"] = Weights, ["optimizer_state_dict"] = new StateMap { ["state"] = new StateMap() }, ["rng_state"] = TestTensors.Of(TensorType.U8, 4), ["args"] = new StateMap { ["lr"] = 0.5 },
+    }).ShouldBe("model(w) optimizer(state) random(rng_state) context(epoch,args)");
+
+    [Fact]
+    public void Of_two_keys_of_one_part_the_second_is_context() =>
+        Parts(new StateMap { ["model"] = Weights, ["state_dict"] = Weights }).ShouldBe("model(w) context(state_dict)");
+
+    [Fact]
+    public void An_optimizers_state_dict_is_an_optimizer() =>
+        Parts(new StateMap { ["state"] = new StateMap(), ["param_groups"] = new StateList() }).ShouldBe("optimizer(state,param_groups)");
+
+    [Fact]
+    public void A_tensor_that_is_named_like_a_part_makes_no_parts() =>
+        Parts(new StateMap { ["model"] = TestTensors.Of(TensorType.F32, 1), ["w"] = TestTensors.Of(TensorType.F32, 1) }).ShouldBe("model(model,w)");
+
+    [Fact]
+    public void What_Cairn_wrote_into_one_file_has_its_parts_again() =>
+        Parts(new StateMap { ["model"] = Weights, ["context"] = new StateMap { ["step_count"] = 3L } }).ShouldBe("model(w) context(step_count)");
+
+    [Fact]
+    public void A_bare_tensor_is_the_data_of_a_model() => Parts(TestTensors.Of(TensorType.F32, 1)).ShouldBe("model(data)");
+}
