@@ -19,7 +19,7 @@ internal sealed class SampleRun
         Directory.CreateDirectory(folder);
         Folder = folder;
         Files = new LocalFileSystem(folder);
-        _now = now ?? DateTimeOffset.UtcNow;
+        _now = now ?? TimeProvider.System.GetUtcNow();
         new RunRecord(Id, new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero), Lineage.New, null).Save(Files);
     }
 
