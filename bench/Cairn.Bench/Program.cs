@@ -28,6 +28,9 @@ try
     Save(SaveKind.Checkpoint);
     Save(SaveKind.Snapshot);
     Load();
+    var torchFiles = new TorchFiles(state, folder, rounds);
+    torchFiles.Write();
+    torchFiles.ReadMapped();
     CatalogOfMany();
 
     void Stall()

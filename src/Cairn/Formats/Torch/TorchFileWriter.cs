@@ -13,6 +13,9 @@ namespace Cairn.Formats.Torch;
 /// </summary>
 public sealed class TorchFileWriter : IFileContent
 {
+    // Blocks from this length on are worth handing to another thread.
+    private const int ConcurrentLength = 256 * 1024;
+
     private readonly StoredZip _zip;
     private readonly IReadOnlyList<Record> _records;
 
@@ -66,7 +69,7 @@ public sealed class TorchFileWriter : IFileContent
 
     /// <summary>
     /// Gives the file's bytes to a sink, from first to last: without a copy where a storage has a span, else through one pooled buffer. Each block is also
-    /// taken into its record's CRC-32, which stands after the record.
+    /// taken into its record's CRC-32, which stands after the record; for large blocks another thread does that while the sink has the block.
     /// </summary>
     /// <exception cref="CheckpointException">A tensor comes from a file that could not be read.</exception>
     public void WriteTo(BlockSink sink)
@@ -76,8 +79,13 @@ public sealed class TorchFileWriter : IFileContent
         using var structure = new BlockWriter(sink);
         using var content = new BlockWriter((bytes, type, name) =>
         {
-            crc.Append(bytes);
-            sink(bytes, type, name);
+            if (bytes.Length >= ConcurrentLength)
+                AppendWhile(crc, bytes, sink, type, name);
+            else
+            {
+                crc.Append(bytes);
+                sink(bytes, type, name);
+            }
         });
         byte[] before = [];
         for (int i = 0; i < checksums.Length; i++)
@@ -94,6 +102,25 @@ public sealed class TorchFileWriter : IFileContent
             before = StoredZip.Descriptor(record.Entry, checksums[i]);
         }
         structure.Write([.. before, .. _zip.Directory(checksums)]);
+    }
+
+    private static unsafe void AppendWhile(Crc32 crc, ReadOnlySpan<byte> bytes, BlockSink sink, TensorType? type, string? name)
+    {
+        int length = bytes.Length;
+        fixed (byte* start = bytes)
+        {
+            nint address = (nint)start;
+            var checksum = Task.Run(() => crc.Append(new ReadOnlySpan<byte>((void*)address, length)));
+            try
+            {
+                sink(bytes, type, name);
+            }
+            finally
+            {
+                // The memory is the caller's again only when nobody reads it any more.
+                checksum.GetAwaiter().GetResult();
+            }
+        }
     }
 
     private sealed record Record(StoredZipEntry Entry, string Name, ReadOnlyMemory<byte> Bytes, StateTensor? Tensor);
