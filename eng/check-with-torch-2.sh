@@ -37,7 +37,8 @@ chmod +x "$work/python3"
 export CAIRN_PYTHON=$work/python3 CI=true
 "$CAIRN_PYTHON" -c 'import torch; print("PyTorch", torch.__version__)'
 cd "$repository"
+status=0
 for project in "${projects[@]}"; do
-    [ -d "$project" ] || continue
-    dotnet test --project "$project" -c "${CONFIGURATION:-Release}" --no-progress "$@"
+    dotnet test --project "$project" -c "${CONFIGURATION:-Release}" --no-progress "$@" || status=1
 done
+exit "$status"

@@ -38,7 +38,8 @@ public class TorchWriteTests
             ["bytes"] = new TorchTensorValue(bytes, storage, 0, [1]),
             ["floats"] = new TorchTensorValue(new MemoryTensor(TensorType.F32, [2, 4], all.AsMemory(16, 32)), storage, 4, [4, 1]),
         };
-        TorchLoad.ReadsTheSame(map, TorchLoad.AllModes);
+        // PyTorch loads this, and refuses to save it.
+        TorchLoad.ReadsTheSame(map, canSaveAgain: false, TorchLoad.AllModes);
     }
 
     [Fact]
@@ -51,14 +52,13 @@ public class TorchWriteTests
         map.Add("floats", new TorchList(TorchListKind.List, [0.1, -0.0, double.NaN, double.PositiveInfinity, double.Epsilon]));
         map.Add("bytes", new TorchList(TorchListKind.List, [new TorchScalar(Array.Empty<byte>()), new TorchScalar([.. Enumerable.Range(0, 256).Select(i => (byte)i)])]));
         map.Add("complex", new TorchScalar(new Complex(1.5, -2)));
-        map.Add("set", new TorchList(TorchListKind.Set, [3L, 1L, 2L]));
+        map.Add("set", new TorchList(TorchListKind.Set, [1L, 2L, 3L]));
         map.Add("empty set", new TorchList(TorchListKind.Set));
         map.Add("device", new TorchObject(new TorchGlobal("torch", "device"), new TorchList(TorchListKind.Tuple, ["cuda", 1L])));
         map.Add("dtypes", new TorchList(TorchListKind.List, new[] { "float32", "bool", "uint8", "bfloat16" }.Select(name => new TorchGlobal("torch", name))));
-        map.Add("default", new TorchMap(TorchMapKind.DefaultDict) { ["a"] = 1 });
         map.Add("counter", new TorchMap(TorchMapKind.Counter) { ["a"] = 2, ["b"] = 1 });
         // The restricted unpickler of 1.13 knows none of these, whoever wrote the file.
-        TorchLoad.ReadsTheSame(map, TorchLoad.IsVersion2 ? TorchLoad.AllModes : [""]);
+        TorchLoad.ReadsTheSame(map, TorchLoad.IsVersion2 ? TorchLoad.AllModes : ["plain"]);
     }
 
     [Fact]
@@ -108,10 +108,22 @@ public class TorchWriteTests
     [Fact]
     public void A_value_that_stands_at_many_places_is_one_in_python_too()
     {
-        TorchValue shared = new TorchList(TorchListKind.List, [1L]);
-        for (int i = 0; i < 60; i++)
-            shared = new TorchList(TorchListKind.Tuple, [shared, shared]);
-        TorchLoad.ReadsTheSame(shared, TorchLoad.AllModes);
+        Python.Require();
+        TorchValue deep = 7;
+        for (int i = 0; i < 100; i++)
+            deep = new TorchList(TorchListKind.Tuple, [deep, deep]);
+        var tied = new TorchTensorValue(Samples.Tensor(TensorType.F32, 3));
+        using var folder = new TemporaryFolder();
+        string path = Path.Combine(folder.Path, "identity.pt");
+        TorchLoad.Write(TorchFileWriter.Plan(new TorchMap
+        {
+            ["deep"] = deep,
+            ["tied"] = tied,
+            ["tied too"] = tied,
+            ["surrogate"] = "a\uD800b",
+            ["default"] = new TorchMap(TorchMapKind.DefaultDict) { ["a"] = 1 },
+        }, "identity"), path);
+        Python.Run("identity.py", [path]).ShouldBe("levels 100 7\ntied True\nsurrogate ['0x61', '0xd800', '0x62']\ndefault dict {'a': 1}\n");
     }
 
     private static TorchMap Typed(IEnumerable<TensorType> types)
@@ -139,7 +151,7 @@ public class TorchWriteTests
             ["bools"] = new TorchList(TorchListKind.Tuple, [true, false]),
             ["ints"] = new TorchList(TorchListKind.List, new[] { 0, 1, -1, 255, 256, 65535, 65536, int.MaxValue, int.MinValue, 1L << 31, long.MaxValue, long.MinValue }.Select(number => (TorchValue)number)),
             ["large ints"] = new TorchList(TorchListKind.List, new[] { BigInteger.Pow(2, 63), -BigInteger.Pow(2, 63) - 1, BigInteger.Pow(7, 300) }.Select(number => new TorchScalar(number))),
-            ["texts"] = new TorchList(TorchListKind.List, ["", "plain", "größer 漢字 🙂", "\uD800", new string('x', 70_000), "plain"]),
+            ["texts"] = new TorchList(TorchListKind.List, ["", "plain", "größer 漢字 🙂", new string('x', 70_000), "plain"]),
             ["tuples"] = new TorchList(TorchListKind.Tuple, Enumerable.Range(0, 6).Select(count => new TorchList(TorchListKind.Tuple, Enumerable.Range(0, count).Select(i => (TorchValue)i)))),
             ["size"] = new TorchList(TorchListKind.Size, [2L, 3L]),
             ["dtype"] = new TorchGlobal("torch", "int64"),
