@@ -1,0 +1,2 @@
+// Torch's default generator is one for the whole process.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
