@@ -40,7 +40,7 @@ internal sealed record PlanCopy(long Step, string Kind, string Reason);
 
 /// <summary>What the options do to the run.</summary>
 internal sealed record PlanForecast(
-    double Seconds, long Checkpoints, long Snapshots, long DroppedSnapshots, double StallSecondsPerSave, double WriteSecondsPerSave, double StallSeconds, double Overhead,
+    double Seconds, long Checkpoints, long Snapshots, long DroppedSnapshots, double StallSecondsPerSave, double DurableAfterSeconds, double StallSeconds, double Overhead,
     double BytesWritten, long PeakBytes, long? SpaceRunsOutAtStep, double MeanLossSeconds, double WorstLossSeconds, double ExpectedFailures, double ExpectedLossSeconds,
     double? ExpectedSeconds, IReadOnlyList<PlanSpace> Space, IReadOnlyList<PlanCopy> AtEnd)
 {
@@ -48,7 +48,7 @@ internal sealed record PlanForecast(
     {
         Forecast forecast = plan.Forecast;
         return new PlanForecast(
-            forecast.Duration.TotalSeconds, forecast.Checkpoints, forecast.Snapshots, forecast.Dropped, plan.Request.Stall.TotalSeconds, plan.Request.WriteTime.TotalSeconds,
+            forecast.Duration.TotalSeconds, forecast.Checkpoints, forecast.Snapshots, forecast.Dropped, plan.Request.Stall.TotalSeconds, plan.Request.DurableAfter.TotalSeconds,
             forecast.Stall.TotalSeconds, forecast.Overhead, (double)forecast.BytesWritten, forecast.PeakBytes, forecast.FirstWithoutSpace?.Step,
             forecast.MeanLoss.TotalSeconds, forecast.WorstLoss.TotalSeconds, plan.Failures, plan.ExpectedLoss.TotalSeconds,
             plan.ExpectedDuration == TimeSpan.MaxValue ? null : plan.ExpectedDuration.TotalSeconds,

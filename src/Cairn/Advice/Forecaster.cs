@@ -85,7 +85,7 @@ public static class Forecaster
                 _now = _writingUntil;
             }
             Gap();
-            double written = _now + request.WriteTime.TotalSeconds;
+            double written = _now + request.DurableAfter.TotalSeconds;
             _stall += request.Stall.TotalSeconds;
             _now += request.Stall.TotalSeconds;
             // The end is waited for.
@@ -147,7 +147,7 @@ public static class Forecaster
         private Forecast Summary()
         {
             // A failure falls into a gap as often as the gap is long, and on the mean into its middle; until a copy is durable it does not count.
-            double untilDurable = _saved + _snapshotsSaved > 0 ? request.WriteTime.TotalSeconds : 0;
+            double untilDurable = _saved + _snapshotsSaved > 0 ? request.DurableAfter.TotalSeconds : 0;
             return new Forecast
             {
                 Duration = TimeSpan.FromSeconds(_now),

@@ -32,6 +32,9 @@ public sealed record PlanRequest
     /// <summary>Time for which training waits at a save: for the copy in memory, or for the whole save.</summary>
     public TimeSpan Stall => Asynchronous ? TimeAt(CopyRate) : WriteTime;
 
+    /// <summary>Time from the moment of a save until its copy is durable.</summary>
+    public TimeSpan DurableAfter => Asynchronous ? Stall + WriteTime : WriteTime;
+
     /// <summary>Time from a failure until training goes on.</summary>
     public TimeSpan Restart => RestartTime ?? TimeSpan.FromMinutes(1) + WriteTime;
 

@@ -15,11 +15,12 @@ internal sealed class CairnProcess : IDisposable
     private readonly Process _process;
     private readonly StringBuilder _out = new(), _error = new();
 
-    private CairnProcess(ProcessStartInfo start)
+    private CairnProcess(ProcessStartInfo start, bool colour = true)
     {
+        if (colour)
+            start.Environment.Remove("NO_COLOR");
         start.RedirectStandardOutput = start.RedirectStandardError = start.RedirectStandardInput = true;
         start.UseShellExecute = false;
-        start.Environment.Remove("NO_COLOR");
         start.Environment["TERM"] = "xterm-256color";
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, line) => Append(_out, line.Data);
@@ -55,7 +56,7 @@ internal sealed class CairnProcess : IDisposable
         var start = new ProcessStartInfo("script", ["-qfec", command, "/dev/null"]);
         foreach ((string name, string value) in environment ?? new Dictionary<string, string>(StringComparer.Ordinal))
             start.Environment[name] = value;
-        using var process = new CairnProcess(start);
+        using var process = new CairnProcess(start, colour: environment?.ContainsKey("NO_COLOR") != true);
         return process.WaitForExit();
     }
 

@@ -4,16 +4,25 @@ using System.Text.RegularExpressions;
 namespace Cairn.Cli.Tests;
 
 /// <summary>
-/// What a command shall print, kept in files beside this one. Times, rates, ids and folders are replaced by what they are. With
+/// What a command shall print, kept in files beside this one. Times, rates, sizes of small files, ids and folders are replaced by what they are. With
 /// <c>CAIRN_UPDATE_GOLDEN=1</c> in the environment the files are written anew; look at what has changed before keeping it.
 /// </summary>
 internal static partial class Golden
 {
-    public static void Check(string name, string output, string? folder = null, [CallerFilePath] string caller = "")
+    /// <summary>Whether the files are written anew.</summary>
+    public static bool Updates => Environment.GetEnvironmentVariable("CAIRN_UPDATE_GOLDEN") == "1";
+
+    /// <summary>The root of the sources.</summary>
+    public static string Repository => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "..", ".."));
+
+    /// <summary>Compares what is left after <see cref="Normalize"/>.</summary>
+    public static void Check(string name, string output, string? folder = null) => CheckExactly(name, Normalize(output, folder));
+
+    /// <summary>Compares to the letter.</summary>
+    public static void CheckExactly(string name, string normal)
     {
-        string path = Path.Combine(Path.GetDirectoryName(caller)!, "Golden", name);
-        string normal = Normalize(output, folder);
-        if (Environment.GetEnvironmentVariable("CAIRN_UPDATE_GOLDEN") == "1")
+        string path = Path.Combine(Repository, "tests", "Cairn.Cli.Tests", "Golden", name);
+        if (Updates)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllText(path, normal);
@@ -31,12 +40,16 @@ internal static partial class Golden
         text = Id().Replace(text, "<id>");
         text = Moment().Replace(text, "<when>");
         text = Rate().Replace(text, "<rate>");
+        text = Share().Replace(text, "<share> of the time");
+        text = Size().Replace(text, "<size>");
         text = Process().Replace(text, "process <pid>");
         text = Duration().Replace(text, "<time>");
         // Columns are as wide as what was in them.
         text = Rule().Replace(text, "──");
         return Columns().Replace(text, "  ");
     }
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
 
     [GeneratedRegex("[0-9a-f]{32}")]
     private static partial Regex Id();
@@ -46,6 +59,12 @@ internal static partial class Golden
 
     [GeneratedRegex(@"\d+(\.\d+)? [kMGT]?B/s")]
     private static partial Regex Rate();
+
+    [GeneratedRegex(@"\d+(\.\d+)? % of the time")]
+    private static partial Regex Share();
+
+    [GeneratedRegex(@"(?<![\w.])\d+(\.\d+)? k?B\b(?!/)")]
+    private static partial Regex Size();
 
     [GeneratedRegex(@"process \d+")]
     private static partial Regex Process();

@@ -7,6 +7,8 @@ namespace Cairn.Advice.Audit;
 public static class RunAudit
 {
     private const double SlowShare = 0.1;
+    // Of a shorter run the share says little.
+    private static readonly TimeSpan LongEnough = TimeSpan.FromMinutes(1);
     private const int MostNamed = 6;
 
     /// <summary>Audits a run.</summary>
@@ -74,7 +76,7 @@ public static class RunAudit
         }
         foreach (CopyOnDisk copy in (onDisk ?? []).Where(copy => !copy.IsComplete))
             yield return new AuditFinding(AuditFault.BadCopy, true, $"{copy.Folder} cannot be used: {copy.Fault}.", "A restart passes it over. Look at it, then remove it.");
-        if (report.ActiveTime > TimeSpan.Zero && report.Stall / report.ActiveTime > SlowShare)
+        if (report.ActiveTime > LongEnough && report.Stall / report.ActiveTime > SlowShare)
             yield return new AuditFinding(AuditFault.SlowSaves, true, $"Saves took {Quantities.Percent(report.Stall / report.ActiveTime)} of the time.", "Save more rarely, or in the background (Asynchronous). cairn plan works out the interval.");
         if (report.History.Unreadable > 0)
             yield return new AuditFinding(AuditFault.UnreadableRecord, false, $"{report.History.Unreadable} lines of the record cannot be understood and were passed over.");
@@ -115,8 +117,10 @@ public static class RunAudit
     {
         if (session.LostSteps > 0 && !session.Branched)
         {
+            // A crash loses what came after the last save; more than the interval means that saves were missing.
+            long expected = Math.Max(1, report.Configuration.SnapshotEvery is > 0 ? report.Configuration.SnapshotEvery.Value : report.Configuration.CheckpointEvery ?? long.MaxValue);
             yield return new AuditFinding(
-                AuditFault.LostSteps, true, $"{Count(session.LostSteps, "step", "steps")} had to be made again: the process before reached step {session.FirstStep + session.LostSteps}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
+                AuditFault.LostSteps, session.ResumedFrom is null || session.LostSteps > expected, $"{Count(session.LostSteps, "step", "steps")} had to be made again: the process before reached step {session.FirstStep + session.LostSteps}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
                 session.ResumedFrom is null ? "Nothing was found to resume from. See that snapshots are on (SnapshotEvery, oss_snapshot_freq) and that the folder is the same." : "Snapshots nearer to each other lose less. cairn plan works out the interval.");
         }
         foreach (string fault in session.PassedOver)

@@ -1,0 +1,111 @@
+using System.Text;
+using Cairn.Advice.Audit;
+using Cairn.Cli.Output;
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Storage;
+
+namespace Cairn.Cli.Runs;
+
+/// <summary>What an audit is made from: the record, and what stands on the disk.</summary>
+internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyList<CopyOnDisk>? OnDisk)
+{
+    private const int LinesToRecognize = 50;
+    private const int MostLogs = 4096;
+
+    /// <summary>Reads a run's folder, a journal, or logs.</summary>
+    /// <exception cref="CheckpointException">There is nothing that tells of a run.</exception>
+    public static AuditSource Read(IReadOnlyList<string> paths, string? folder, Screen screen, CancellationToken cancellationToken)
+    {
+        if (paths is [var single] && Directory.Exists(single) && File.Exists(Path.Join(single, RunFolder.Journal)))
+            return OfRun(Path.GetFullPath(single), screen, cancellationToken);
+        string[] files = [.. paths.SelectMany(Logs)];
+        string? saved = folder ?? paths.FirstOrDefault(Directory.Exists);
+        if (files is [var journal] && Head(journal).Any(JournalReader.Recognizes))
+        {
+            RunHistory history = JournalReader.Read(Lines(journal, null, cancellationToken));
+            return new AuditSource(journal, history, saved is null ? null : OnDiskOf(saved, null));
+        }
+        using var progress = new ProgressLine(screen, "audit", files.Sum(file => new FileInfo(file).Length));
+        RunHistory told = InternLmLogReader.Read([.. files.Select(file => Lines(file, progress, cancellationToken))]);
+        return new AuditSource(string.Join(", ", paths), told, OnDiskOf(saved, told.Configuration.Folder));
+    }
+
+    private static AuditSource OfRun(string root, Screen screen, CancellationToken cancellationToken)
+    {
+        var files = new LocalFileSystem(root);
+        string journal = Path.Join(root, RunFolder.Journal);
+        using var progress = new ProgressLine(screen, "audit", new FileInfo(journal).Length);
+        RunHistory history = JournalReader.Read(Lines(journal, progress, cancellationToken));
+        if (history.Sessions is [.., var last])
+        {
+            // How far a process came that wrote nothing more.
+            if (RunProgress.Read(files) is { } stand && !(stand.Time < last.Started))
+            {
+                last.LastStep = Math.Max(last.LastStep, stand.Step);
+                last.LastBatch = Math.Max(last.LastBatch, stand.Batch);
+                last.Ended = stand.Time > last.Ended ? stand.Time : last.Ended;
+            }
+            if (last.End == SessionEnd.Unknown && RunLiveness.Of(files).IsAlive != false)
+                last.End = SessionEnd.Running;
+        }
+        return new AuditSource(root, history, CopiesIn(files));
+    }
+
+    private static IReadOnlyList<CopyOnDisk> CopiesIn(LocalFileSystem files) =>
+        [.. Catalog.Read(files).Entries.Select(entry => new CopyOnDisk(entry.Folder, entry.Step, entry.Kind, entry.Fault is null, entry.Fault?.Reason))];
+
+    private static IReadOnlyList<CopyOnDisk>? OnDiskOf(string? given, string? recorded)
+    {
+        string? folder = given ?? (recorded?.StartsWith("local:", StringComparison.Ordinal) == true ? recorded["local:".Length..] : null);
+        if (folder is null || !Directory.Exists(folder))
+            return given is null ? null : throw new CheckpointException($"There is no folder {folder}. Give --folder the folder that the run saved to.") { Path = folder };
+        var files = new LocalFileSystem(Path.GetFullPath(folder));
+        return files.FileExists(RunFolder.Record) ? CopiesIn(files) : [.. MarkedFolders(files)];
+    }
+
+    // InternLM's folders: a marker file is all that says that a copy is whole.
+    private static IEnumerable<CopyOnDisk> MarkedFolders(LocalFileSystem files)
+    {
+        foreach (CatalogEntry entry in Catalog.Read(files).Entries)
+        {
+            bool isMarked = entry.Step != CatalogEntry.NoStep && files.FileExists($"{entry.Folder}/{Marker.FileName(entry.Step)}");
+            yield return new CopyOnDisk(entry.Folder, entry.Step, entry.Kind, isMarked, isMarked ? null : $"there is no marker {(entry.Kind == SaveKind.Checkpoint ? Marker.FileName(entry.Step) : "N.step")} in it: the save did not end");
+        }
+    }
+
+    private static IEnumerable<string> Logs(string path)
+    {
+        if (File.Exists(path))
+            return [path];
+        if (!Directory.Exists(path))
+            throw new CheckpointException($"There is no {path}. Give the folder of a run, or its logs.") { Path = path };
+        // Of a run that InternLM saved: the logs may stand anywhere in it, without a suffix.
+        string[] logs =
+        [
+            .. Directory.EnumerateFiles(path, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 })
+                .Where(file => Path.GetExtension(file) is not (".pt" or ".step" or ".safetensors" or ".json")).Order(StringComparer.Ordinal).Take(MostLogs).Where(file => Head(file).Any(InternLmLogReader.Recognizes)),
+        ];
+        return logs.Length > 0 ? logs : throw new CheckpointException($"{path} holds neither a {RunFolder.Journal} nor a log of InternLM. Give the logs themselves: cairn audit train.log --folder {path}") { Path = path };
+    }
+
+    private static IEnumerable<string> Head(string file)
+    {
+        using var reader = new StreamReader(file, Encoding.UTF8);
+        char[] start = new char[64 << 10];
+        int read = reader.ReadBlock(start);
+        return new string(start, 0, read).Split('\n').Take(LinesToRecognize);
+    }
+
+    private static IEnumerable<string> Lines(string file, ProgressLine? progress, CancellationToken cancellationToken)
+    {
+        const int LongestLine = 1 << 20;
+        using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), Encoding.UTF8);
+        while (reader.ReadLine() is { } line)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            progress?.Add(line.Length + 1);
+            yield return line.Length <= LongestLine ? line : line[..LongestLine];
+        }
+    }
+}

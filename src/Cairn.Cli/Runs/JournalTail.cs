@@ -1,0 +1,78 @@
+using System.Text;
+using System.Text.Json;
+using Cairn.Commit;
+using Cairn.Storage;
+
+namespace Cairn.Cli.Runs;
+
+/// <summary>Reads a journal as it grows.</summary>
+internal sealed class JournalTail(LocalFileSystem files, long from = 0)
+{
+    private readonly List<byte> _line = [];
+    private long _position = from;
+
+    /// <summary>Bytes that the journal has now.</summary>
+    public static long Length(LocalFileSystem files)
+    {
+        try
+        {
+            using IReadableFile file = files.OpenRead(RunFolder.Journal);
+            return file.Length;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return 0;
+        }
+    }
+
+    /// <summary>The whole lines that were added since the last call.</summary>
+    public List<string> Read()
+    {
+        List<string> lines = [];
+        try
+        {
+            using IReadableFile file = files.OpenRead(RunFolder.Journal);
+            byte[] buffer = new byte[64 << 10];
+            while (file.Read(_position, buffer) is > 0 and var read)
+            {
+                _position += read;
+                foreach (byte value in buffer.AsSpan(0, read))
+                {
+                    if (value != '\n')
+                    {
+                        _line.Add(value);
+                        continue;
+                    }
+                    lines.Add(Encoding.UTF8.GetString([.. _line]));
+                    _line.Clear();
+                }
+            }
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // There is none yet.
+        }
+        return lines;
+    }
+
+    /// <summary>The lines that were added since the last call, as objects; what is none is passed over.</summary>
+    public IEnumerable<JsonElement> Events()
+    {
+        foreach (string line in Read())
+        {
+            JsonElement? json = null;
+            try
+            {
+                using JsonDocument document = JsonDocument.Parse(line);
+                if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("event", out _))
+                    json = document.RootElement.Clone();
+            }
+            catch (JsonException)
+            {
+                // A line that a crash cut off.
+            }
+            if (json is { } element)
+                yield return element;
+        }
+    }
+}

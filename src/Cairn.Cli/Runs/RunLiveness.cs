@@ -1,0 +1,28 @@
+using Cairn.Commit;
+using Cairn.Storage;
+
+namespace Cairn.Cli.Runs;
+
+/// <summary>Whether a process trains a run now, as its lock tells.</summary>
+/// <param name="Holder">The process that the lock names; <see langword="null"/> after a clean end.</param>
+/// <param name="IsAlive">Whether it is at work; <see langword="null"/> when it is on another machine, so that nobody here can know.</param>
+internal sealed record RunLiveness(RunLockHolder? Holder, bool? IsAlive)
+{
+    private const int LargestLock = 4096;
+
+    public static RunLiveness Of(LocalFileSystem files)
+    {
+        RunLockHolder? holder = null;
+        try
+        {
+            if (files.FileExists(RunLock.FileName))
+                holder = RunLockHolder.FromJson(RunFolder.ReadSmall(files, RunLock.FileName, LargestLock));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
+        {
+            // On Windows the holder may keep it from being read: then it is at work.
+            return new RunLiveness(null, true);
+        }
+        return new RunLiveness(holder, holder is null ? false : holder.Host != Environment.MachineName ? null : holder.IsAlive());
+    }
+}

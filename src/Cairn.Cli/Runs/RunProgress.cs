@@ -1,0 +1,30 @@
+using System.Text.Json;
+using Cairn.Commit;
+using Cairn.Storage;
+
+namespace Cairn.Cli.Runs;
+
+/// <summary>What a run's <c>progress.json</c> says.</summary>
+internal sealed record RunProgress(DateTimeOffset Time, long Step, long Batch, long Skipped, double? Loss, long? TotalSteps)
+{
+    private const int LargestFile = 64 << 10;
+
+    /// <summary>Reads it; <see langword="null"/> when there is none, or none that can be understood.</summary>
+    public static RunProgress? Read(LocalFileSystem files)
+    {
+        try
+        {
+            if (!files.FileExists(RunFolder.Progress))
+                return null;
+            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, RunFolder.Progress, LargestFile));
+            JsonElement json = document.RootElement;
+            return new RunProgress(
+                json.GetProperty("time").GetDateTimeOffset(), json.GetProperty("step").GetInt64(), json.GetProperty("batch").GetInt64(), json.GetProperty("skipped").GetInt64(),
+                json.TryGetProperty("loss", out JsonElement loss) ? loss.GetDouble() : null, json.TryGetProperty("total_steps", out JsonElement total) ? total.GetInt64() : null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException || RunFolder.IsMalformed(e))
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using System.CommandLine;
+using System.Text.Json;
+using Cairn.Cli.Input;
+using Cairn.Cli.Output;
+using Cairn.Cli.Runs;
+using Cairn.Storage;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Cairn.Cli.Verbs;
+
+/// <summary><c>cairn watch</c>: how does it do now?</summary>
+internal sealed class WatchVerb(TimeProvider time) : Verb
+{
+    private static readonly TimeSpan OnTerminal = TimeSpan.FromSeconds(1), InPipe = TimeSpan.FromSeconds(10), Poll = TimeSpan.FromSeconds(0.5);
+
+    private static readonly string[] SaveColumns = ["save", "kind", "why", "stall", "durable after", "size", "outcome"];
+
+    private readonly Argument<string> _run = RunArgument();
+    private readonly Option<TimeSpan?> _every = QuantityOption.Time("--every", "Time between two looks [default: 1s on a terminal, 10s in a pipe].");
+    private readonly Option<bool> _once = new("--once") { Description = "Look once." };
+
+    protected override string Example => "cairn watch runs/tinylm";
+
+    protected override Command Define() =>
+        new("watch", "Shows a run as it trains: step, loss, rate, what is due next, the last saves, skips. Ends when the run ends; exits with 1 if it was killed or aborted.") { _run, _every, _once };
+
+    protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
+    {
+        LocalFileSystem files = RunPlace.Open(parsed.GetValue(_run)!);
+        var monitor = new RunMonitor(files, time);
+        monitor.Look();
+        TimeSpan every = parsed.GetValue(_every) ?? (screen.IsTerminal ? OnTerminal : InPipe);
+        if (every <= TimeSpan.Zero)
+            throw new WrongUseException("--every must be longer than zero, such as 2s.");
+        if (parsed.GetValue(_once) || monitor.IsAlive == false)
+            screen.Show(Now(), JsonTypes.Default.WatchResult, now => Render(screen, now));
+        else if (screen.IsTerminal)
+            screen.Console.Live(View(screen, Now())).AutoClear(false).Start(live => Follow(() => live.UpdateTarget(View(screen, Now()))));
+        else
+            Follow(Report());
+        return Now().State is "killed" or "aborted" ? ExitCode.FoundBad : ExitCode.Good;
+
+        WatchResult Now() => WatchResult.Of(files.Root, monitor);
+
+        void Follow(Action show)
+        {
+            show();
+            // Whoever has seen enough presses Ctrl-C: that is no failure.
+            while (monitor.IsAlive != false && !cancellationToken.WaitHandle.WaitOne(every < Poll ? every : Poll))
+            {
+                monitor.Look();
+                show();
+            }
+        }
+
+        Action Report()
+        {
+            DateTimeOffset next = DateTimeOffset.MinValue;
+            return () =>
+            {
+                if (!screen.IsJson)
+                {
+                    foreach (JsonElement line in monitor.News.Where(_ => next != DateTimeOffset.MinValue))
+                        screen.Raw(EventText.Of(line));
+                }
+                if (time.GetUtcNow() < next && monitor.IsAlive != false)
+                    return;
+                next = time.GetUtcNow() + every;
+                if (screen.IsJson)
+                    screen.JsonLine(Now(), JsonTypes.Default.WatchResult);
+                else
+                    screen.Raw(Line(Now()));
+            };
+        }
+    }
+
+    // For a pipe: everything that changes, in one line.
+    private static string Line(WatchResult now)
+    {
+        List<string> parts = [$"{now.State}", $"step {now.Step}{(now.TotalSteps is { } total ? $" of {total}" : "")}", $"batch {now.Batch}"];
+        if (now.Loss is { } loss)
+            parts.Add($"loss {Units.Number(loss)}");
+        if (now.StepsPerSecond is { } rate)
+            parts.Add($"{Units.Number(Math.Round(rate, 2))} steps/s");
+        if (now.SecondsLeft is { } left)
+            parts.Add($"{Time(left)} left");
+        if (now.NextCheckpoint is { } checkpoint)
+            parts.Add($"checkpoint at {checkpoint}");
+        if (now.NextSnapshot is { } snapshot)
+            parts.Add($"snapshot at {snapshot}");
+        parts.Add($"{now.Skipped} skipped");
+        return string.Join(", ", parts);
+    }
+
+    private static void Render(Screen screen, WatchResult now)
+    {
+        foreach (string line in Lines(screen, now))
+            screen.Line(line);
+        if (now.LastSaves.Count > 0)
+            screen.Table(SaveColumns, now.LastSaves.Select(save => SaveCells(screen, save)));
+    }
+
+    private static Rows View(Screen screen, WatchResult now)
+    {
+        List<IRenderable> rows = [.. Lines(screen, now).Select(line => new Markup(line))];
+        if (now.LastSaves.Count == 0)
+            return new Rows(rows);
+        var table = new Table { Border = TableBorder.Rounded };
+        foreach (string name in SaveColumns)
+            table.AddColumn(new TableColumn(screen.Strong(name)) { NoWrap = true });
+        foreach (WatchSave save in now.LastSaves)
+            table.AddRow([.. SaveCells(screen, save)]);
+        return new Rows([.. rows, table]);
+    }
+
+    private static IEnumerable<string> Lines(Screen screen, WatchResult now)
+    {
+        yield return $"{screen.Strong(now.Run)}  {(now.State is "killed" or "aborted" ? screen.Bad(now.State) : screen.Good(now.State))}{(now.Time is { } at ? screen.Dim($"  {at:yyyy-MM-dd HH:mm:ss} UTC") : "")}";
+        yield return Screen.Plain($"step {now.Step?.ToString() ?? "?"}{(now.TotalSteps is { } total ? $" of {total}" : "")}  batch {now.Batch?.ToString() ?? "?"}"
+            + (now.Loss is { } loss ? $"  loss {Units.Number(loss)}" : "") + (now.StepsPerSecond is { } rate ? $"  {Units.Number(Math.Round(rate, 2))} steps/s" : "") + (now.SecondsLeft is { } left ? $"  {Time(left)} left" : ""));
+        if (now.State is "training" or "unknown")
+            yield return Screen.Plain($"next checkpoint {Due(now.NextCheckpoint, now.NextCheckpointSeconds)}, snapshot {Due(now.NextSnapshot, now.NextSnapshotSeconds)}");
+        yield return Screen.Plain($"skipped {now.Skipped}{(now.SkipsByReason.Count > 0 ? $" ({string.Join(", ", now.SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})" : "")}");
+    }
+
+    private static string[] SaveCells(Screen screen, WatchSave save) =>
+    [
+        Units.Plain(save.Step), save.Kind, Screen.Plain(save.Reason ?? ""), Time(save.StallSeconds), save.Seconds is { } seconds ? Time(seconds) : "", save.Bytes > 0 ? Units.Bytes(save.Bytes) : "",
+        save.Outcome == "saved" ? screen.Good("saved") : screen.Bad(save.Outcome + (save.Error is { } error ? $": {error}" : "")),
+    ];
+
+    private static string Due(long? step, double? seconds) => step is { } at ? $"at {at}{(seconds is { } time ? $" in {Time(time)}" : "")}" : "none";
+
+    private static string Time(double seconds) => Units.Time(TimeSpan.FromSeconds(seconds));
+}

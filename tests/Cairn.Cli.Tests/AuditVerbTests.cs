@@ -1,0 +1,76 @@
+using System.Text.Json;
+
+namespace Cairn.Cli.Tests;
+
+public sealed class AuditVerbTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void The_reported_case_is_told_with_what_to_do()
+    {
+        var training = new InternLmTraining(LogForm.Evo) { OverflowAt = [300], Folder = "local:llm_ckpts" };
+        training.Start(ranks: 2);
+        training.Train();
+        File.WriteAllLines(_folder["train.log"], training.Lines);
+        foreach (string marker in training.Markers)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(_folder["llm_ckpts/" + marker])!);
+            File.WriteAllText(_folder["llm_ckpts/" + marker], "");
+        }
+        // The log names the folder, which is found beside it.
+        Result result = CairnProcess.RunIn(_folder.Path, "audit", "train.log", "--total-steps", "500");
+        result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
+        Golden.Check("audit-reported-case.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_run_of_Cairn_with_skips_is_fine()
+    {
+        LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false }, 100, overflowAt: [30, 77]);
+        Result result = CairnProcess.Run("audit", _folder["run"]);
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        Golden.Check("audit-run.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_missing_final_checkpoint_of_a_run_is_found_on_the_disk()
+    {
+        LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false }, 100);
+        Directory.Delete(_folder["run/100"], recursive: true);
+        Result result = CairnProcess.Run("audit", _folder["run"], "--json");
+        result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
+        JsonElement finding = JsonDocument.Parse(result.Out).RootElement.GetProperty("findings")[0];
+        finding.GetProperty("fault").GetString().ShouldBe("no_final_checkpoint");
+        finding.GetProperty("message").GetString()!.ShouldContain("is not there any more");
+    }
+
+    [Fact]
+    public void Logs_of_a_folder_are_found_and_read_together_with_the_configuration()
+    {
+        Directory.CreateDirectory(_folder["RUN/7b/logs"]);
+        var training = new InternLmTraining(LogForm.Service) { CheckpointEvery = 100, SnapshotEvery = 20, OverflowAt = [5] };
+        training.Start();
+        training.Train(until: 150);
+        File.WriteAllLines(_folder["RUN/7b/logs/main_dp=0_tp=0_pp=0"], training.Lines);
+        File.WriteAllLines(_folder["RUN/7b/logs/dp=1_tp=0_pp=0"], training.Lines.Where(line => line.Contains("New Run")));
+        File.WriteAllText(_folder["train.py"], "ckpt = dict(checkpoint_every=100, oss_snapshot_freq=20)\ndata = dict(total_steps=500)\n");
+        Result result = CairnProcess.Run("audit", _folder["RUN"], "--config", _folder["train.py"], "--json");
+        JsonElement json = JsonDocument.Parse(result.Out).RootElement;
+        json.GetProperty("executed").GetProperty("steps").GetInt64().ShouldBe(149);
+        json.GetProperty("configured").GetProperty("total_steps").GetInt64().ShouldBe(500);
+        json.GetProperty("findings").EnumerateArray().Select(finding => finding.GetProperty("message").GetString()).ShouldContain(message => message!.Contains("the log ends after 150 of 500 batches"));
+    }
+
+    [Fact]
+    public void What_tells_of_no_run_is_refused_with_what_to_give()
+    {
+        File.WriteAllText(_folder["notes.txt"], "shopping list");
+        Result result = CairnProcess.Run("audit", _folder["notes.txt"]);
+        result.Code.ShouldBe(ExitCode.CouldNot);
+        result.Error.ShouldContain("tells of no training");
+        CairnProcess.Run("audit", _folder["nowhere"]).Error.ShouldContain("Give the folder of a run, or its logs.");
+    }
+
+    public void Dispose() => _folder.Dispose();
+}

@@ -1,0 +1,68 @@
+using System.Text.Json;
+
+namespace Cairn.Cli.Tests;
+
+/// <summary><c>cairn watch</c> on runs that train and on runs that have ended.</summary>
+public sealed class WatchTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void A_run_that_has_ended_is_shown_once()
+    {
+        LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 20, Asynchronous = false }, 100, overflowAt: 30);
+        Result result = CairnProcess.Run("watch", _folder["run"]);
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        Golden.Check("watch-ended.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public async Task In_a_pipe_it_prints_a_line_now_and_then_and_every_event_until_the_run_ends()
+    {
+        using var run = new LiveRun(_folder["run"], new CheckpointOptions { CheckpointEvery = 100, SnapshotEvery = 20, TotalSteps = 100_000 });
+        using CairnProcess process = CairnProcess.Start(null, "watch", run.Folder, "--every", "200ms");
+        await process.WaitForAsync("steps/s");
+        await process.WaitForAsync("skipped  step ");
+        await process.WaitForAsync("reason interval");
+        CairnProcess.Run("stop", run.Folder).Code.ShouldBe(ExitCode.Good);
+        Result result = process.WaitForExit();
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        result.Out.ShouldContain("training, step ");
+        result.Out.ShouldContain("checkpoint at ");
+        result.Out.TrimEnd().Split('\n')[^1].ShouldStartWith("stopped, step ");
+    }
+
+    [Fact]
+    public void As_json_every_look_is_a_line()
+    {
+        using var run = new LiveRun(_folder["run"]);
+        JsonElement once = JsonDocument.Parse(CairnProcess.Run("watch", run.Folder, "--once", "--json").Out).RootElement;
+        once.GetProperty("state").GetString().ShouldBe("training");
+        once.GetProperty("step").GetInt64().ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public async Task Ctrl_C_ends_it_and_is_no_failure()
+    {
+        using var run = new LiveRun(_folder["run"]);
+        using CairnProcess process = CairnProcess.Start(null, "watch", run.Folder);
+        await process.WaitForAsync("step");
+        process.Interrupt();
+        process.WaitForExit().Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Fact]
+    public void On_a_terminal_it_draws_a_view_with_the_last_saves()
+    {
+        LiveRun run = new(_folder["run"], new CheckpointOptions { TotalSteps = 800, CheckpointEvery = 100, SnapshotEvery = 20 });
+        Result result = CairnProcess.RunOnTerminal(null, "watch", run.Folder);
+        run.Dispose();
+        result.Code.ShouldBe(ExitCode.Good);
+        result.Out.ShouldContain("next checkpoint at");
+        result.Out.ShouldContain("durable after");
+        result.Out.ShouldContain("finished");
+        result.Out.ShouldContain("\e[", Case.Sensitive);
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
