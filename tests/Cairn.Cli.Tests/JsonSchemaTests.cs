@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
@@ -39,6 +38,8 @@ public sealed class JsonSchemaTests : IDisposable
         string run = _folder["run"];
         Holds("ls", "ls", run);
         Holds("show", "show", run);
+        Holds("stats", "stats", run);
+        Holds("diff", "diff", Path.Combine(run, "50"), Path.Combine(run, "99"));
         Holds("verify", "verify", run);
         Holds("plan", "plan", "--steps", "1000", "--step-time", "1s", "--size", "1GB");
         Holds("audit", "audit", run);
@@ -99,10 +100,6 @@ public sealed class JsonSchemaTests : IDisposable
                 .Select(property => (JsonNode?)JsonValue.Create(property.Name)).Where(name => properties.ContainsKey(name!.GetValue<string>()))]);
             schema["additionalProperties"] = false;
         }
-        string? description = (context.PropertyInfo?.AttributeProvider?.GetCustomAttributes(typeof(DescriptionAttribute), inherit: true).FirstOrDefault() as DescriptionAttribute)?.Description
-            ?? (context.PropertyInfo?.AssociatedParameter?.AttributeProvider?.GetCustomAttributes(typeof(DescriptionAttribute), inherit: true).FirstOrDefault() as DescriptionAttribute)?.Description;
-        if (description is not null)
-            schema["description"] = description;
         return schema;
     }
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Cairn.Cli.Tests;
 
-/// <summary>Holds JSON against a schema: type, properties, required, additionalProperties, items, and references within the schema.</summary>
+/// <summary>Holds JSON against a schema: type, properties, required, additionalProperties, items, anyOf, enum, and references within the schema.</summary>
 internal static class SchemaCheck
 {
     public static List<string> Problems(JsonNode schema, JsonNode? value)
@@ -22,6 +22,10 @@ internal static class SchemaCheck
             Check(root, Resolve(root, reference), value, path, problems);
             return;
         }
+        if (rules["anyOf"] is JsonArray choices && !choices.Any(choice => Problems(choice!, value).Count == 0))
+            problems.Add($"{path} is {value?.ToJsonString() ?? "null"}, which is none of what it may be");
+        if (rules["enum"] is JsonArray names && !names.Any(name => JsonNode.DeepEquals(name, value)))
+            problems.Add($"{path} is {value?.ToJsonString() ?? "null"}, and should be one of {names.ToJsonString()}");
         string[] types = rules["type"] switch { JsonArray several => [.. several.Select(type => type!.GetValue<string>())], JsonValue one => [one.GetValue<string>()], _ => [] };
         if (types.Length > 0 && !types.Any(type => Is(type, value)))
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;
 using Cairn.Cli.Runs;
@@ -23,6 +24,8 @@ internal abstract class AskVerb(CommandAction action) : Verb
     private readonly Option<long?> _at = QuantityOption.Count("--at", "At this step, or the first one after it [default: at the next batch].");
     private readonly Option<TimeSpan?> _timeout = QuantityOption.Time("--timeout", "How long to wait for the answer [default: 5m].");
     private readonly Option<bool> _noWait = new("--no-wait") { Description = "Return as soon as the run has taken note." };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.AskResult;
 
     private string Word => action == CommandAction.Save ? "save" : "stop";
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Advice;
 using Cairn.Advice.Audit;
 using Cairn.Cli.Input;
@@ -18,6 +19,8 @@ internal sealed class AuditVerb : Verb
     private readonly Option<long?> _snapshotEvery = QuantityOption.Count("--snapshot-every", "Steps between snapshots (oss_snapshot_freq), when the record does not say.");
     private readonly Option<string?> _config = new("--config") { Description = "Take these from a configuration: JSON, or InternLM's Python with ckpt = dict(…).", HelpName = "FILE" };
     private readonly Option<string?> _folder = new("--folder") { Description = "Where the logged run saved to [default: what the log says].", HelpName = "FOLDER" };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.AuditResult;
 
     protected override string Example => "cairn audit runs/tinylm\n  cairn audit logs/*.log --config 7B_train.py --folder llm_ckpts";
 

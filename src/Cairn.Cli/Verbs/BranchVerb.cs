@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Commit;
 using Cairn.Resume;
@@ -15,6 +16,8 @@ internal sealed class BranchVerb : Verb
     private readonly Argument<string> _run = RunArgument();
     private readonly Option<long> _from = new("--from") { Description = "The step to go on from.", HelpName = "STEP", Required = true };
     private readonly Option<string?> _name = new("--name") { Description = "Name of the new line [default: that of the present one].", HelpName = "NAME" };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.BranchResult;
 
     protected override string Example => "cairn branch runs/tinylm --from 300 --name colder";
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 
 namespace Cairn.Cli.Verbs;
@@ -48,6 +49,8 @@ internal sealed class CompletionVerb : Verb
         """;
 
     private readonly Argument<string> _shell = new Argument<string>("shell") { Description = "bash or zsh.", HelpName = "SHELL" }.AcceptOnlyFromAmong("bash", "zsh");
+
+    public override JsonTypeInfo Result => JsonTypes.Default.CompletionResult;
 
     protected override string Example => "source <(cairn completion bash)";
 

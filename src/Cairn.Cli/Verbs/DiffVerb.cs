@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Inspection;
 using Cairn.Layouts;
@@ -15,6 +16,8 @@ internal sealed class DiffVerb : Verb
     private readonly Option<string[]> _parts = new("--part") { Description = "Compare only this part; may be given again.", HelpName = "NAME" };
     private readonly Option<double?> _tolerance = new("--tolerance") { Description = "Count a tensor as the same when no value differs by more.", HelpName = "number" };
     private readonly Option<int?> _top = new("--top") { Description = "Show only so many changed tensors of a part, those that differ most.", HelpName = "number" };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.DiffResult;
 
     protected override string Example => "cairn diff runs/tinylm/300 runs/tinylm/500 --part model --top 10";
 

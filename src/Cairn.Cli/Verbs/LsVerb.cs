@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
 using Cairn.Cli.Verification;
@@ -18,6 +19,8 @@ internal sealed class LsVerb(TimeProvider time) : Verb
 {
     private readonly Argument<string> _path = new("path") { Description = "The folder of a run, or of checkpoints or models of any kind.", HelpName = "RUN" };
     private readonly Option<bool> _verify = new("--verify") { Description = "Read every copy to its end, and tell damaged ones from complete ones." };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.LsResult;
 
     protected override string Example => "cairn ls runs/tinylm";
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Advice;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;
@@ -14,6 +15,8 @@ internal sealed class PlanVerb : Verb
 
     private readonly PlanInputs _inputs = new();
     private readonly Option<string?> _check = new("--check") { Description = "Judge the options in this file instead of recommending some: JSON, or InternLM's Python with ckpt = dict(…).", HelpName = "FILE" };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.PlanResult;
 
     protected override string Example => "cairn plan --steps 50000 --step-time 1.2s --parameters 7B --target runs/new --mtbf 12h";
 

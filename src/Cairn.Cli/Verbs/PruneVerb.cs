@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Commit;
 using Cairn.Policies;
@@ -23,6 +24,8 @@ internal sealed class PruneVerb : Verb
     private readonly Option<bool> _higher = new("--higher-is-better") { Description = "For --metric: a higher value is better." };
     private readonly Option<long?> _within = new("--within-bytes") { Description = "Remove the oldest until all fit into this many bytes.", HelpName = "bytes" };
     private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without, the plan is shown and nothing is removed." };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.PruneResult;
 
     protected override string Example => "cairn prune runs/tinylm --keep-last 3 --keep-every 1000 --yes";
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Commit;
 using Cairn.Inspection;
@@ -17,6 +18,8 @@ internal sealed class ShowVerb : Verb
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor of every part." };
     private readonly Option<string[]> _parts = new("--part") { Description = "Show only this part; may be given again.", HelpName = "NAME" };
     private readonly Option<int> _depth = new("--depth") { Description = "Components of a name by which parameters are summed up.", DefaultValueFactory = _ => 2, HelpName = "number" };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.ShowResult;
 
     protected override string Example => "cairn show runs/tinylm/500 --tensors";
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.IO.Enumeration;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Inspection;
 using Cairn.Layouts;
@@ -15,6 +16,8 @@ internal sealed class StatsVerb : Verb
     private readonly Option<string[]> _parts = new("--part") { Description = "Look only into this part; may be given again.", HelpName = "NAME" };
     private readonly Option<string?> _name = new("--name") { Description = "Look only at tensors whose name fits; * and ? stand for anything.", HelpName = "PATTERN" };
     private readonly Option<int> _bins = new("--bins") { Description = "Most bins of a histogram.", DefaultValueFactory = _ => 24, HelpName = "number" };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.StatsResult;
 
     protected override string Example => "cairn stats runs/tinylm/500 --part model --name '*norm*'";
 

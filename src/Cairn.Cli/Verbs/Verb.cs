@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 
 namespace Cairn.Cli.Verbs;
@@ -17,6 +18,9 @@ internal abstract class Verb
         command.SetAction((parsed, cancellationToken) => Task.FromResult(Run(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken)));
         return command;
     }
+
+    /// <summary>What <c>--json</c> prints; its schema is in <c>docs/json</c>, made by the tests.</summary>
+    public abstract JsonTypeInfo Result { get; }
 
     protected abstract string Example { get; }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
 using Cairn.Cli.Verification;
@@ -22,6 +23,8 @@ internal sealed class VerifyVerb : Verb
         HelpName = "PATH",
         Arity = ArgumentArity.OneOrMore,
     };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.VerifyResult;
 
     protected override string Example => "cairn verify runs/tinylm runs/other/500 model.safetensors";
 

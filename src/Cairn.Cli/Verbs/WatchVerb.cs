@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;
 using Cairn.Cli.Runs;
@@ -19,6 +20,8 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
     private readonly Argument<string> _run = RunArgument();
     private readonly Option<TimeSpan?> _every = QuantityOption.Time("--every", "Time between two looks [default: 1s on a terminal, 10s in a pipe].");
     private readonly Option<bool> _once = new("--once") { Description = "Look once." };
+
+    public override JsonTypeInfo Result => JsonTypes.Default.WatchResult;
 
     protected override string Example => "cairn watch runs/tinylm";
 
