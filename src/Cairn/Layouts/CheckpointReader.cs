@@ -1,6 +1,7 @@
 using Cairn.Commit;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.InternLm;
 using Cairn.Layouts.PyTorch;
 using Cairn.Policies;
 using Cairn.Resume;
@@ -9,7 +10,7 @@ using Cairn.Storage;
 namespace Cairn.Layouts;
 
 /// <summary>
-/// Opens whatever holds a training run's state, without being told what it is: a checkpoint or snapshot of Cairn, a run (then what a
+/// Opens whatever holds a training run's state, without being told what it is: a checkpoint or snapshot of Cairn or InternLM, a run (then what a
 /// restart would take), a model folder of Hugging Face, a distributed checkpoint of PyTorch, a safetensors file, a file of PyTorch.
 /// </summary>
 public static class CheckpointReader
@@ -49,6 +50,8 @@ public static class CheckpointReader
         LoadedCheckpoint opened = (source.Layout, source.Kind) switch
         {
             (CairnName, SourceKind.Run) => OpenEntry(source.Files, Newest(source), out exact),
+            (InternLmLayout.LayoutName, SourceKind.Run) => OpenInternLm(NewestInternLm(source), out exact),
+            (InternLmLayout.LayoutName, _) => OpenInternLm(source, out exact),
             (CairnName, _) => OpenEntry(source.Files, EntryAt(source.Files, source.Path), out exact),
             (HuggingFaceLayout.Name, _) => HuggingFaceLayout.Open(source.Files, source.Path),
             (DistributedName, _) => LoadedTorchState.OpenDistributed(source.Files, source.Path),
@@ -80,7 +83,9 @@ public static class CheckpointReader
         FileSystemEntry[] entries = [.. files.List(path)];
         string[] names = [.. entries.Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
         if (self is not null && IsRun(entries, self))
-            return new CheckpointSource(CairnName, SourceKind.Run, self, "");
+            return new CheckpointSource(IsForeignRun(names, self) ? InternLmLayout.LayoutName : CairnName, SourceKind.Run, self, "");
+        if (InternLmFolders.IsCheckpoint(files, path, names, out long? internLmStep))
+            return new CheckpointSource(InternLmLayout.LayoutName, SourceKind.Checkpoint, files, path) { Step = internLmStep };
         if (IsCairnCheckpoint(names))
             return new CheckpointSource(CairnName, SourceKind.Checkpoint, files, path);
         if (names.Contains(DistributedCheckpoint.MetadataName, StringComparer.Ordinal) || names.Any(name => name.EndsWith(".distcp", StringComparison.Ordinal)))
@@ -94,6 +99,9 @@ public static class CheckpointReader
         entries.Any(entry => !entry.IsFolder && entry.Name == RunFolder.Record)
         || entries.Any(entry => entry.IsFolder && RunFolder.IsStep(entry.Name, out long step) && run.FileExists($"{entry.Name}/{Marker.FileName(step)}"))
         || entries.Any(entry => entry.IsFolder && entry.Name == RunFolder.Snapshots);
+
+    private static bool IsForeignRun(string[] names, IFileSystem run) =>
+        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && Catalog.Read(run).Entries.All(entry => entry.Marker is null) && InternLmFolders.Newest(run) is not null;
 
     private static bool IsCairnCheckpoint(string[] names) =>
         names.Any(name => name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(name[..^".step".Length], out _));
@@ -134,10 +142,23 @@ public static class CheckpointReader
 
     private static LoadedCheckpoint OpenEntry(IFileSystem files, CatalogEntry entry, out CheckpointSource source)
     {
-        source = new CheckpointSource(CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
+        source = new CheckpointSource(entry.Marker?.Layout ?? CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
         if (entry.Marker is not { } marker)
             throw new CorruptCheckpointException($"{source.FullPath} cannot be used: {entry.Fault}. Try: cairn ls on its run.") { Path = source.FullPath };
         return CheckpointLayouts.Of(marker.Layout).Open(files, entry.Folder, marker.Files.Select(file => file.Name));
+    }
+
+    private static CheckpointSource NewestInternLm(CheckpointSource run)
+    {
+        (string folder, long step) = InternLmFolders.Newest(run.Files)
+            ?? throw new CheckpointException($"{run.FullPath} has no checkpoint with a marker any more. Try: cairn ls {run.FullPath}") { Path = run.FullPath };
+        return run with { Kind = SourceKind.Checkpoint, Path = folder, Step = step };
+    }
+
+    private static LoadedCheckpoint OpenInternLm(CheckpointSource found, out CheckpointSource source)
+    {
+        source = found;
+        return InternLmLayout.Instance.Open(found.Files, found.Path, found.Files.List(found.Path).Where(entry => !entry.IsFolder).Select(entry => entry.Name));
     }
 
     private static CheckpointException Unknown(string shown, FileSystemEntry[] entries)

@@ -1,6 +1,7 @@
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.InternLm;
 using Cairn.State;
 using Cairn.Storage;
 using Cairn.Tests.Formats;
@@ -88,6 +89,41 @@ public sealed class CheckpointReaderTests : IDisposable
         loaded.Parts.ShouldBe(["optimizer"]);
         loaded.Load("optimizer").Keys.ShouldBe(["a/b"]);
         Should.Throw<KeyNotFoundException>(() => loaded.Load("model"));
+    }
+
+    [Fact]
+    public void A_run_in_InternLMs_own_files_is_opened_by_its_marker()
+    {
+        var training = new SampleTraining();
+        CheckpointManager manager = training.Start(new LocalFileSystem(_folder["run"]), new CheckpointOptions { Folder = _folder["run"], CheckpointEvery = 2, Asynchronous = false, Layout = "internlm" });
+        training.Batch();
+        training.Batch();
+        manager.AfterBatch();
+        manager.Complete();
+        foreach (string path in new[] { "run", "run/2" })
+        {
+            using LoadedCheckpoint loaded = CheckpointReader.Open(_folder[path]);
+            (loaded.Source!.Layout, loaded.Source.Step).ShouldBe(("internlm", 2));
+            loaded.Load("model").Count.ShouldBe(1);
+        }
+    }
+
+    [Fact]
+    public void What_InternLM_wrote_itself_is_told_from_what_Cairn_wrote()
+    {
+        foreach (string folder in new[] { "run/200", "run/250", "run/snapshot/0" })
+        {
+            Directory.CreateDirectory(_folder[folder]);
+            File.WriteAllBytes(_folder[folder + "/model_tp0_pp0.pt"], "PK"u8.ToArray());
+        }
+        File.WriteAllBytes(_folder["run/200/200.step"], "PK"u8.ToArray());
+        File.WriteAllBytes(_folder["run/snapshot/0/220.step"], "PK"u8.ToArray());
+        CheckpointSource run = CheckpointReader.Detect(_folder["run"]), checkpoint = CheckpointReader.Detect(_folder["run/200"]);
+        (run.Layout, run.Kind).ShouldBe(("internlm", SourceKind.Run));
+        (checkpoint.Layout, checkpoint.Kind, checkpoint.Step).ShouldBe(("internlm", SourceKind.Checkpoint, 200));
+        // No marker: found all the same when it is named, and not taken when the run is.
+        CheckpointReader.Detect(_folder["run/250"]).Layout.ShouldBe("internlm");
+        InternLmFolders.Newest(run.Files).ShouldBe(("snapshot/0", 220));
     }
 
     [Fact]
