@@ -1,5 +1,7 @@
 using Cairn.Commit;
+using Cairn.Layouts;
 using Cairn.Policies;
+using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Telemetry;
 
@@ -8,22 +10,12 @@ namespace Cairn;
 // One save, from the decision to its report.
 public sealed partial class CheckpointManager
 {
-    private SaveDecision? Decide(SaveRequests requests)
+    private SaveReport? Save(Boundary boundary, bool background)
     {
-        if (!_options.Enabled)
+        if (boundary.Save is not { } decision)
             return null;
-        // A save under way counts as made: the step must not be saved twice while it stands still.
-        SavedTier checkpoint = UnderWay(SaveKind.Checkpoint, _checkpointTier), snapshot = UnderWay(SaveKind.Snapshot, _snapshotTier);
-        return _schedule.Decide(new SaveSituation(Train.Step, _previousStep, _time.GetUtcNow(), checkpoint, snapshot, requests));
-    }
-
-    private SavedTier UnderWay(SaveKind kind, SavedTier tier) =>
-        _engine.UnderWay?.Kind == kind ? tier with { LastStep = _engine.UnderWayStep } : tier;
-
-    private SaveReport? Save(SaveDecision decision, bool background)
-    {
         long started = _time.GetTimestamp();
-        if (_engine.IsBusy && decision.Kind == SaveKind.Snapshot)
+        if (boundary.IsDropped)
         {
             _logger.Dropped(Train.Step, _engine.UnderWayStep);
             return Report(new SaveReport { Step = Train.Step, Kind = decision.Kind, Reason = decision.Reason, Outcome = SaveOutcome.Dropped });
@@ -32,9 +24,11 @@ public sealed partial class CheckpointManager
         SaveReport? report;
         try
         {
-            report = _engine.Save(Live(), MarkerOf(decision), started, background);
+            IReadOnlyList<RankPart> share = _ranks.Size == 1 ? Live() : _plan.Share($"{decision.Kind.ToString().ToLowerInvariant()} of step {Train.Step}", LiveWhenFree, Patience);
+            report = _engine.Save(share, MarkerOf(decision), started, background, _channel, Patience);
         }
-        catch (Exception e)
+        // Ranks that are elsewhere, or nowhere, cannot be trained with.
+        catch (Exception e) when (e is not (RankTimeoutException or RankOrderException))
         {
             // No memory for the copy, or a part that cannot be captured: this save is lost, not the run.
             report = new SaveReport { Step = Train.Step, Kind = decision.Kind, Reason = decision.Reason, Outcome = SaveOutcome.Failed, Error = e, Stall = _time.GetElapsedTime(started) };
@@ -62,7 +56,11 @@ public sealed partial class CheckpointManager
         _warm = true;
         try
         {
-            _engine.WarmUp(Live());
+            // What this rank saves is known from the start, unless its state has grown since.
+            if (_ranks.Size == 1)
+                _engine.WarmUp(Live());
+            else if (_plan.KnownShare(Live()) is { } share)
+                _engine.WarmUp(share);
         }
         catch (CheckpointException)
         {
@@ -72,15 +70,25 @@ public sealed partial class CheckpointManager
 
     private void CollectUnderWay()
     {
-        _engine.Wait();
+        if (_ranks.Size == 1)
+            _engine.Wait();
+        else
+            _engine.Wait(LongestSilence);
         Report(_engine.Collect());
     }
 
-    private List<(string, StateMap)> Live()
+    // A writer that waits for other ranks is silent too, a little longer than they are.
+    private TimeSpan LongestSilence => Patience * 1.25 + LeastPatience;
+
+    private List<RankPart> LiveWhenFree() => _engine.IsBusy
+        ? throw new StoreException($"the save of step {_engine.UnderWayStep} still hangs in {_files.Root}: its disk or mount has not taken a block for {LongestSilence.TotalSeconds:0} s") { Path = _files.Root, IsTransient = true }
+        : Live();
+
+    private List<RankPart> Live()
     {
-        var live = new List<(string, StateMap)>(_parts.Count);
+        var live = new List<RankPart>(_parts.Count);
         foreach (IStatePart part in _parts)
-            live.Add((part.Name, part.Capture()));
+            live.Add(new RankPart(part.Name, part.Scope, part.Capture()));
         return live;
     }
 
@@ -104,7 +112,7 @@ public sealed partial class CheckpointManager
         }
         _saveJournal.Report(report);
         if (report is { Kind: SaveKind.Checkpoint, Outcome: not SaveOutcome.Saved })
-            _commands.Fail(Train.Step, report);
+            _commands?.Fail(Train.Step, report);
         SaveEnded?.Invoke(this, report);
         return report.Outcome == SaveOutcome.Failed && _options.FailOnError
             ? throw new CheckpointException($"The {report.Kind.ToString().ToLowerInvariant()} of step {report.Step} failed, and FailOnError is set: {report.Error?.Message}", report.Error) { Step = report.Step, Path = _files.Root }

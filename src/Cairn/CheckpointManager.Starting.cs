@@ -3,6 +3,8 @@ using Cairn.Configuration;
 using Cairn.Journal;
 using Cairn.Layouts;
 using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Ranks.Planning;
 using Cairn.Resume;
 using Cairn.State;
 using Cairn.Stopping;
@@ -26,14 +28,18 @@ public sealed partial class CheckpointManager
     /// <param name="parts">The state besides the counters, in the order of restoring.</param>
     /// <param name="loggers">Where to log; nowhere by default.</param>
     /// <param name="time">The clock; the system's by default.</param>
+    /// <param name="ranks">The ranks of the job, each of which starts the run at the same time with the same options; this process alone by default. The manager makes calls on this group and
+    /// on channels of its own until it is disposed; nobody else does on this group.</param>
     /// <param name="cancellationToken">Ends the search for a copy to resume from.</param>
     /// <exception cref="OptionsValidationException">The options contradict themselves.</exception>
     /// <exception cref="RunLockedException">Another process writes this run.</exception>
     /// <exception cref="StoreException">The folder cannot be written.</exception>
     /// <exception cref="StateMismatchException">The checkpoint does not fit the parts; nothing was changed.</exception>
     /// <exception cref="CorruptCheckpointException">There are copies, and none can be used.</exception>
+    /// <exception cref="RankFailedException">One of these on another rank.</exception>
+    /// <exception cref="RankTimeoutException">Ranks did not start in time.</exception>
     public static Task<CheckpointManager> StartAsync(
-        CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, CancellationToken cancellationToken = default)
+        CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         Validate(options);
@@ -43,7 +49,7 @@ public sealed partial class CheckpointManager
         // On the caller's thread: the parts belong to it.
         try
         {
-            return Task.FromResult(Start(new LocalFileSystem(folder), options, train, parts, loggers, time, cancellationToken));
+            return Task.FromResult(Start(new LocalFileSystem(folder), options, train, parts, loggers, time, ranks, cancellationToken));
         }
         catch (Exception e)
         {
@@ -53,36 +59,31 @@ public sealed partial class CheckpointManager
 
     /// <summary>As above, over any file system; one that is not a local folder is not locked.</summary>
     internal static CheckpointManager Start(
-        IFileSystem files, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, CancellationToken cancellationToken = default)
+        IFileSystem files, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(parts);
         time ??= TimeProvider.System;
+        ranks ??= RankGroup.Single;
         ILogger logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CheckpointManager>();
-        foreach (string warning in options.Warnings())
-            logger.OptionWarning(warning);
+        if (ranks.IsFirst)
+        {
+            foreach (string warning in options.Warnings())
+                logger.OptionWarning(warning);
+        }
+        else
+        {
+            // What goes well is told once.
+            logger = new ProblemLogger(logger);
+        }
         train.TotalSteps ??= options.TotalSteps;
         IReadOnlyList<IStatePart> all = WithContext(train, parts, CheckpointLayouts.Of(options.Layout));
-        RunLock? runLock = Prepare(files, options, time, logger);
+        RunLock? runLock = null;
         try
         {
-            new CommitProtocol(files).Recover();
-            RunOpening opening = RunOpening.Decide(files, options, time.GetUtcNow(), cancellationToken);
-            long? lastKnown = RunJournal.LastKnownStep(files);
-            IReadOnlyList<string> restored = opening.Source is { } source ? StateRestorer.Restore(source, all, opening.Parts) : [];
-            // Only what could be restored becomes history.
-            if (opening.IsNews)
-                opening.Record.Save(files);
-            var report = new ResumeReport
-            {
-                Step = train.Step,
-                Source = opening.Source?.Name,
-                Parts = restored,
-                PassedOver = opening.PassedOver,
-                LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
-                Branch = opening.Record.Lineage.Current,
-            };
-            return new CheckpointManager(files, runLock, options, train, all, opening, report, time, logger);
+            var plan = new PlanExchange(ranks);
+            (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger), train, all);
+            return new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, time, logger);
         }
         catch (Exception e)
         {
@@ -94,36 +95,41 @@ public sealed partial class CheckpointManager
     }
 
     private CheckpointManager(
-        IFileSystem files, RunLock? runLock, CheckpointOptions options, TrainState train, IReadOnlyList<IStatePart> parts, RunOpening opening, ResumeReport resume, TimeProvider time, ILogger logger)
+        IFileSystem files, RunLock? runLock, CheckpointOptions options, TrainState train, IReadOnlyList<IStatePart> parts, RunOpening opening, ResumeReport resume,
+        RankGroup ranks, PlanExchange plan, TimeProvider time, ILogger logger)
     {
         (_files, _lock, _options, _parts, _time, _logger, _run) = (files, runLock, options, parts, time, logger, opening.Record);
+        (_ranks, _channel, _plan) = (ranks, ranks, plan);
         Train = train;
         Resume = resume;
         _schedule = options.CreateSchedule();
-        _engine = new SaveEngine(files, options, time);
-        _journal = new RunJournal(files, time, logger);
+        _engine = new SaveEngine(files, options, time, ranks);
+        _journal = new RunJournal(files, time, logger, writes: ranks.IsFirst);
         _saveJournal = new SaveJournal(_journal, logger);
-        _commands = new CommandChannel(files, _journal, time, logger);
+        _commands = ranks.IsFirst ? new CommandChannel(files, _journal, time, logger) : null;
         DateTimeOffset now = time.GetUtcNow();
         (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, now), NewestOf(SaveKind.Snapshot, now));
         (_previousStep, _seenSkips, _seenBatch) = (train.Step, train.SkippedBatches, train.Batch);
-        if (options.StopFile is { } stopFile)
+        if (options.StopFile is { } stopFile && ranks.IsFirst)
             _stopFile = StopFileState.AtStart(train.Step, StopFileReader.Read(stopFile));
         if (options.HandleSignals)
         {
             _signals = new StopSignals(signal =>
             {
+                _ = Interlocked.CompareExchange(ref _signalAt, time.GetTimestamp(), 0);
                 _signalled = true;
                 logger.Signalled(signal);
             });
         }
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
         Announce(opening.Forked);
-        _commands.DiscardLeftOver(train.Step);
+        _commands?.DiscardLeftOver(train.Step);
     }
 
     private void Announce(bool forked)
     {
+        foreach (string part in Resume.NotExact)
+            _logger.NotExact(part);
         foreach (CheckpointFault fault in Resume.PassedOver)
         {
             _logger.PassedOver(fault.ToString());
@@ -159,6 +165,8 @@ public sealed partial class CheckpointManager
                 json.WriteString("from", from);
                 json.WriteNumber("lost_steps", Resume.LostSteps);
             }
+            if (_ranks.Size > 1)
+                json.WriteNumber("ranks", _ranks.Size);
             if (Train.TotalSteps is { } total)
                 json.WriteNumber("total_steps", total);
             json.WriteString("checkpoint", _schedule.CheckpointPolicy.Describe);
@@ -187,7 +195,7 @@ public sealed partial class CheckpointManager
         return new SavedTier(null, now);
     }
 
-    private void WaitAtExit(object? sender, EventArgs e) => _engine.Wait();
+    private void WaitAtExit(object? sender, EventArgs e) => _engine.WaitAtExit();
 
     private static RunLock? Prepare(IFileSystem files, CheckpointOptions options, TimeProvider time, ILogger logger)
     {

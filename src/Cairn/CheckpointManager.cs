@@ -1,6 +1,8 @@
 using Cairn.Commit;
 using Cairn.Journal;
 using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Ranks.Planning;
 using Cairn.State;
 using Cairn.Stopping;
 using Cairn.Storage;
@@ -12,6 +14,7 @@ namespace Cairn;
 /// <summary>
 /// Keeps the progress of one training run: resumes it, saves what is due after each batch, and always saves the end.
 /// One per run and process. All members but <see cref="RequestStop"/> and <see cref="RequestSave"/> belong to the training thread.
+/// In a job of many ranks each has its manager, and all make the same calls after the same batches: they agree there on what to save and when to stop.
 /// </summary>
 /// <example>
 /// <code>
@@ -38,7 +41,9 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly SaveSchedule _schedule;
     private readonly SaveEngine _engine;
     private readonly StopSignals? _signals;
-    private readonly CommandChannel _commands;
+    private readonly CommandChannel? _commands;
+    private readonly RankGroup _ranks;
+    private readonly PlanExchange _plan;
     private readonly ExceptionWatch _exceptions = new();
 
     private SavedTier _checkpointTier, _snapshotTier;
@@ -62,8 +67,11 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     /// <summary>The newest snapshot of this branch that is durable.</summary>
     public long? LastSnapshot => _snapshotTier.LastStep;
 
-    /// <summary>Whether the run was told to stop: by a signal, the stop file, its file <c>command</c>, or <see cref="RequestStop"/>.</summary>
-    public bool StopRequested => _stopRequested || _signalled || _stopByFile;
+    /// <summary>
+    /// Whether the run was told to stop: by a signal, the stop file, its file <c>command</c>, or <see cref="RequestStop"/>. In a job of many ranks, by any of
+    /// these on any rank, and from the <see cref="AfterBatch"/> on at which all ranks heard of it.
+    /// </summary>
+    public bool StopRequested => _ranks.Size == 1 ? _stopRequested || _signalled || _stopByFile : _stopAgreed || _signalAgreed;
 
     /// <summary>Whether a save is being written in the background now.</summary>
     public bool IsSaving => _engine.IsBusy;
@@ -90,21 +98,22 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         _journal.WriteProgress(Train);
         Report(_engine.Collect());
         WarmUp();
-        SaveRequests requests = Requests() | (Train.IsComplete ? SaveRequests.Final : SaveRequests.None);
-        bool ends = StopRequested || Train.IsComplete;
+        Boundary boundary = Meet(Moment.Batch);
         // The end is durable before anybody hears of it, once: whoever trains on all the same is saved as before.
         // Should it fail here, Complete tries again.
-        bool savesEnd = ends && !_endSeen;
-        _endSeen |= ends;
+        bool savesEnd = boundary.Ends && !_endSeen;
+        _endSeen |= boundary.Ends;
         if (savesEnd)
+        {
             CollectUnderWay();
-        if (Decide(savesEnd ? requests : requests & SaveRequests.Manual) is { } decision)
-            Save(decision, background: _options.Asynchronous && !savesEnd);
-        _commands.Settle(Train.Step, LastCheckpoint, _options.Enabled);
+            boundary = Meet(Moment.End);
+        }
+        Save(boundary, background: _options.Asynchronous && !savesEnd);
+        _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
         _previousStep = Train.Step;
         _seenBatch = Train.Batch;
         _exceptions.Boundary();
-        return !ends;
+        return !boundary.Ends;
     }
 
     /// <summary>
@@ -119,16 +128,12 @@ public sealed partial class CheckpointManager : IAsyncDisposable
             return _summary;
         JournalSkips();
         CollectUnderWay();
-        SaveRequests requests = Requests() | (StopRequested ? SaveRequests.None : SaveRequests.Final);
-        if (Decide(requests) is { } decision)
-        {
-            SaveReport? last = Save(decision, background: false);
-            if (last is { Outcome: not SaveOutcome.Saved })
-                throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
-        }
+        SaveReport? last = Save(Meet(Moment.Completion), background: false);
+        if (last is { Outcome: not SaveOutcome.Saved })
+            throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
         _completed = true;
-        _commands.Settle(Train.Step, LastCheckpoint, _options.Enabled);
-        _commands.End(Train.Step, LastCheckpoint);
+        _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
+        _commands?.End(Train.Step, LastCheckpoint);
         _summary = new RunSummary
         {
             Steps = Train.Step,
@@ -163,9 +168,13 @@ public sealed partial class CheckpointManager : IAsyncDisposable
             return ValueTask.CompletedTask;
         try
         {
+            bool isBroken = !_completed && (_exceptions.RaisedSinceBoundary || Train.Batch != _seenBatch);
+            // The others wait for this rank at the next boundary, and shall not wait long.
+            if (isBroken && _ranks.Size > 1)
+                _ranks.Fail(NameOf(Moment.Batch), $"its training ended by an error after step {Train.Step}");
             if (!_completed && Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
             {
-                if (_exceptions.RaisedSinceBoundary || Train.Batch != _seenBatch)
+                if (isBroken)
                     Abort();
                 else
                     Complete();
@@ -187,40 +196,12 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private void Abort()
     {
         _logger.EndedByException(Train.Step);
-        _commands.End(Train.Step, LastCheckpoint);
+        _commands?.End(Train.Step, LastCheckpoint);
         _journal.Write("aborted", json =>
         {
             json.WriteNumber("step", Train.Step);
             json.WriteNumber("batch", Train.Batch);
         });
-    }
-
-    private SaveRequests Requests()
-    {
-        SaveRequests requests = SaveRequests.None;
-        (bool save, bool stop) = _commands.Due(Train.Step, _options.Enabled);
-        if (save)
-            requests |= SaveRequests.Manual;
-        _stopByFile |= stop;
-        if (_options.StopFile is { } path)
-        {
-            _stopFile = _stopFile.Decide(Train.Step, StopFileReader.Read(path), out StopVerdict verdict);
-            if (verdict.Problem is { } problem)
-                _logger.StopFileProblem(problem);
-            if (verdict.Save && !verdict.Stop)
-                requests |= SaveRequests.Manual;
-            _stopByFile |= verdict.Stop;
-        }
-        if (_saveRequested)
-        {
-            _saveRequested = false;
-            requests |= SaveRequests.Manual;
-        }
-        if (_stopByFile || _stopRequested)
-            requests |= SaveRequests.Stop;
-        if (_signalled)
-            requests |= SaveRequests.Signal;
-        return requests;
     }
 
     private void JournalSkips()

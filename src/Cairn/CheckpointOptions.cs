@@ -57,8 +57,17 @@ public partial class CheckpointOptions
     /// <summary>File that is read after each batch for a command: <c>N</c> or <c>+N</c> saves at step N and stops, <c>-N</c> saves and goes on. Default <see langword="null"/>: none.</summary>
     public string? StopFile { get; set; }
 
-    /// <summary>Whether SIGTERM and SIGINT lead to a last checkpoint and an orderly stop. Default <see langword="true"/>.</summary>
+    /// <summary>Whether SIGTERM, SIGINT and SIGUSR1 lead to a last checkpoint and an orderly stop, of all ranks when they reach any one. Default <see langword="true"/>.</summary>
     public bool HandleSignals { get; set; } = true;
+
+    /// <summary>Time from such a signal until the process is killed, as the scheduler is set; waits for other ranks end with it. Default <see langword="null"/>: not known, <see cref="RankTimeout"/> alone counts.</summary>
+    public TimeSpan? StopGrace { get; set; }
+
+    /// <summary>
+    /// How long ranks wait for one another: at the end of a batch for the slowest to come there, in a save for the slowest to write its files. Then the missing
+    /// ranks are named, and the save or the training ends with an error. Default 10 minutes.
+    /// </summary>
+    public TimeSpan RankTimeout { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Checkpoints to keep, counted from the newest; at least 2. A checkpoint stays when any of the Keep rules keeps it. Default <see langword="null"/>: no such rule; without any rule all stay.</summary>
     [Range(2, int.MaxValue)]

@@ -34,32 +34,39 @@ public sealed class CommitProtocol(IFileSystem files)
     /// <param name="Bytes">Bytes of all its files but the marker.</param>
     /// <param name="NonFiniteTensor">A tensor of the model that holds NaN or infinity.</param>
     /// <param name="Notes">What stood in the way and was moved or given up, in words.</param>
-    public sealed record Result(CatalogEntry Entry, long Bytes, string? NonFiniteTensor, IReadOnlyList<string> Notes);
+    public sealed record Result(CatalogEntry Entry, long Bytes, string? NonFiniteTensor, IReadOnlyList<string> Notes)
+    {
+        /// <summary>Whether some ranks have not heard of it.</summary>
+        internal bool IsDisturbed { get; init; }
+    }
 
     /// <summary>Ends what a crash interrupted, then clears the staging folder. Call once, at the start, with the lock held.</summary>
     public void Recover()
     {
         for (int slot = 0; slot < RunFolder.Slots; slot++)
         {
-            if (files.FolderExists(RunFolder.Slot(slot)))
+            if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
                 continue;
-            // The new copy if it is whole, else the one that was moved aside for it.
-            foreach (string staged in (ReadOnlySpan<string>)[StagedSnapshot, MovedAside])
-            {
-                // Without the marker of Cairn it is what was left of a copy that is being overwritten.
-                if (!files.FolderExists(staged) || Catalog.Snapshot(files, staged) is not { Marker.IsForeign: false } copy || Verifier.Verify(files, copy) is not null)
-                    continue;
-                files.CreateFolder(RunFolder.Snapshots);
-                files.SyncFolder("");
-                Publish(staged, RunFolder.Slot(slot), RunFolder.Snapshots);
-                break;
-            }
+            files.CreateFolder(RunFolder.Snapshots);
+            files.SyncFolder("");
+            Rename(staged, RunFolder.Slot(slot), RunFolder.Snapshots);
         }
         if (files.FolderExists(RunFolder.Staging))
         {
             files.DeleteFolder(RunFolder.Staging);
             files.SyncFolder("");
         }
+    }
+
+    // The new copy if it is whole, else the one that was moved aside for it.
+    private string? WholeStagedSnapshot()
+    {
+        // Without the marker of Cairn it is what was left of a copy that is being overwritten.
+        IEnumerable<CatalogEntry> whole = files.List(RunFolder.Staging).Where(entry => entry.IsFolder)
+            .Select(entry => Catalog.Snapshot(files, $"{RunFolder.Staging}/{entry.Name}"))
+            .Where(copy => copy is { Marker.IsForeign: false })
+            .OrderBy(copy => copy.Folder == MovedAside).ThenByDescending(copy => copy.Step);
+        return whole.FirstOrDefault(copy => Verifier.Verify(files, copy) is null)?.Folder;
     }
 
     /// <summary>Writes a copy and commits it.</summary>
@@ -80,30 +87,63 @@ public sealed class CommitProtocol(IFileSystem files)
         if (!isSnapshot)
             files.DeleteFolder(staged);
         long bytes = plan.Sum(file => file.Length);
-        new SpaceMaker(files).Ensure(bytes, staged, notes);
-        Prepare(staged, plan);
+        MakeReady(staged, bytes, notes);
+        KeepOnly(staged, plan.Select(file => file.Name));
         CopyWriter.Written written;
         try
         {
             written = CopyWriter.Write(files, staged, plan, cancellationToken);
             if (isSnapshot && refuseNonFinite && written.NonFiniteTensor is { } tensor)
                 throw new NonFiniteStateException(tensor);
-            byte[] seal = (marker with { Files = written.Files }).ToBytes();
-            using (IWritableFile file = files.OpenWrite($"{staged}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
-            {
-                file.Write(seal);
-                file.Sync();
-            }
-            files.SyncFolder(staged);
+            Seal(staged, marker with { Files = written.Files });
         }
         catch
         {
             Discard(staged);
             throw;
         }
-        CatalogEntry entry = isSnapshot ? CommitSnapshot(staged, marker.Lineage) : CommitCheckpoint(staged, marker, notes);
-        return new Result(entry, bytes, written.NonFiniteTensor, notes);
+        return new Result(Publish(staged, marker, notes), bytes, written.NonFiniteTensor, notes);
     }
+
+    /// <summary>Makes room for a copy, and its staging folder.</summary>
+    /// <exception cref="StoreException">There is not enough space.</exception>
+    internal void MakeReady(string staged, long bytes, List<string> notes)
+    {
+        new SpaceMaker(files).Ensure(bytes, staged, notes);
+        if (!files.FolderExists(RunFolder.Staging))
+        {
+            files.CreateFolder(RunFolder.Staging);
+            files.SyncFolder("");
+        }
+        files.CreateFolder(staged);
+    }
+
+    /// <summary>Removes from a staging folder what an earlier copy left there and this one does not overwrite.</summary>
+    internal void KeepOnly(string staged, IEnumerable<string> names)
+    {
+        HashSet<string> kept = new(names, StringComparer.Ordinal);
+        foreach (FileSystemEntry file in files.List(staged))
+        {
+            if (!kept.Contains(file.Name))
+                files.DeleteFile($"{staged}/{file.Name}");
+        }
+    }
+
+    /// <summary>Writes the marker of a copy whose files are durable, and makes the staging folder's entries durable.</summary>
+    internal void Seal(string staged, Marker marker)
+    {
+        byte[] seal = marker.ToBytes();
+        using (IWritableFile file = files.OpenWrite($"{staged}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
+        {
+            file.Write(seal);
+            file.Sync();
+        }
+        files.SyncFolder(staged);
+    }
+
+    /// <summary>Gives a sealed copy its name. What it replaced of the snapshots lies in its staging folder afterwards, without a marker.</summary>
+    internal CatalogEntry Publish(string staged, Marker marker, List<string> notes) =>
+        marker.Kind == SaveKind.Snapshot ? CommitSnapshot(staged, marker.Lineage) : CommitCheckpoint(staged, marker, notes);
 
     /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that.</summary>
     public void Retire(long step)
@@ -116,22 +156,6 @@ public sealed class CommitProtocol(IFileSystem files)
         files.DeleteFolder(retired);
     }
 
-    private void Prepare(string staged, IReadOnlyList<PlannedFile> plan)
-    {
-        if (!files.FolderExists(RunFolder.Staging))
-        {
-            files.CreateFolder(RunFolder.Staging);
-            files.SyncFolder("");
-        }
-        files.CreateFolder(staged);
-        HashSet<string> planned = new(plan.Select(file => file.Name), StringComparer.Ordinal);
-        foreach (FileSystemEntry file in files.List(staged))
-        {
-            if (!planned.Contains(file.Name))
-                files.DeleteFile($"{staged}/{file.Name}");
-        }
-    }
-
     private CatalogEntry CommitCheckpoint(string staged, Marker marker, List<string> notes)
     {
         string target = RunFolder.Checkpoint(marker.Step);
@@ -140,7 +164,7 @@ public sealed class CommitProtocol(IFileSystem files)
             string why = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step).Fault?.ToString() ?? "it belongs to a line that was left";
             notes.Add($"{target}/ stood in the way ({why}) and is now {MoveAside(target)}/");
         }
-        Publish(staged, target, "");
+        Rename(staged, target, "");
         return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
     }
 
@@ -171,7 +195,7 @@ public sealed class CommitProtocol(IFileSystem files)
         string slot = RunFolder.Slot(victim);
         if (!files.FolderExists(slot))
         {
-            Publish(staged, slot, RunFolder.Snapshots);
+            Rename(staged, slot, RunFolder.Snapshots);
         }
         else if (files.CanExchange)
         {
@@ -182,15 +206,15 @@ public sealed class CommitProtocol(IFileSystem files)
         else
         {
             files.DeleteFolder(MovedAside);
-            Publish(slot, MovedAside, RunFolder.Snapshots);
-            Publish(staged, slot, RunFolder.Snapshots);
+            Rename(slot, MovedAside, RunFolder.Snapshots);
+            Rename(staged, slot, RunFolder.Snapshots);
             files.Move(MovedAside, staged);
         }
         Unmark(staged);
         return Catalog.Snapshot(files, slot, victim);
     }
 
-    private void Publish(string from, string to, string parent)
+    private void Rename(string from, string to, string parent)
     {
         files.Move(from, to);
         files.SyncFolder(parent);
@@ -209,7 +233,8 @@ public sealed class CommitProtocol(IFileSystem files)
             files.SyncFolder(staged);
     }
 
-    private void Discard(string staged)
+    /// <summary>Removes a staging folder as far as that can be done.</summary>
+    internal void Discard(string staged)
     {
         try
         {

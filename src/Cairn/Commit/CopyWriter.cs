@@ -17,7 +17,12 @@ internal static class CopyWriter
     }
 
     /// <summary>Writes and makes durable all files; the folder's own entries are not yet.</summary>
-    public static Written Write(IFileSystem files, string folder, IReadOnlyList<PlannedFile> plan, CancellationToken cancellationToken)
+    /// <param name="files">The file system.</param>
+    /// <param name="folder">The staging folder.</param>
+    /// <param name="plan">The files.</param>
+    /// <param name="cancellationToken">Gives up between two blocks.</param>
+    /// <param name="progressed">Called after each block and each file.</param>
+    public static Written Write(IFileSystem files, string folder, IReadOnlyList<PlannedFile> plan, CancellationToken cancellationToken, Action? progressed = null)
     {
         var marked = new List<MarkedFile>(plan.Count);
         string? nonFinite = null;
@@ -35,10 +40,12 @@ internal static class CopyWriter
                     nonFinite = name;
                 file.Write(bytes);
                 length += bytes.Length;
+                progressed?.Invoke();
             });
             if (length != planned.Length)
                 throw new InvalidOperationException($"{planned.Name} was planned with {planned.Length} bytes and has {length}.");
             file.Sync();
+            progressed?.Invoke();
             marked.Add(new MarkedFile(planned.Name, length, Convert.ToHexStringLower(hash.GetCurrentHash())));
         }
         return new Written(marked, nonFinite);

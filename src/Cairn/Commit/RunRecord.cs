@@ -25,6 +25,20 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
     /// <summary>Writes the record so that a crash leaves the old one or the new one.</summary>
     public void Save(IFileSystem files)
     {
+        byte[] bytes = ToBytes();
+        string beside = RunFolder.Record + ".new";
+        using (IWritableFile file = files.OpenWrite(beside, bytes.Length))
+        {
+            file.Write(bytes);
+            file.Sync();
+        }
+        files.Move(beside, RunFolder.Record);
+        files.SyncFolder("");
+    }
+
+    /// <summary>The record as JSON.</summary>
+    internal byte[] ToBytes()
+    {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
         {
@@ -42,14 +56,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
             LineageJson.Write(json, Lineage);
             json.WriteEndObject();
         }
-        string beside = RunFolder.Record + ".new";
-        using (IWritableFile file = files.OpenWrite(beside, buffer.WrittenCount))
-        {
-            file.Write(buffer.WrittenSpan);
-            file.Sync();
-        }
-        files.Move(beside, RunFolder.Record);
-        files.SyncFolder("");
+        return buffer.WrittenSpan.ToArray();
     }
 
     /// <summary>Reads the record; <see langword="null"/> when the run has none yet.</summary>
@@ -58,9 +65,16 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
     {
         if (!files.FileExists(RunFolder.Record))
             return null;
+        return Parse(RunFolder.ReadSmall(files, RunFolder.Record, LargestFile), files.Root);
+    }
+
+    /// <summary>Reads the record from its JSON.</summary>
+    /// <exception cref="CorruptCheckpointException">It cannot be understood.</exception>
+    internal static RunRecord Parse(ReadOnlyMemory<byte> bytes, string root)
+    {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, RunFolder.Record, LargestFile));
+            using JsonDocument document = JsonDocument.Parse(bytes);
             JsonElement json = document.RootElement;
             int format = json.GetProperty("format").GetInt32();
             if (format is < 1 or > Format)
@@ -75,7 +89,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
         }
         catch (Exception e) when (RunFolder.IsMalformed(e))
         {
-            throw new CorruptCheckpointException($"{RunFolder.Record} in {files.Root} cannot be understood ({e.Message}).", e) { Path = RunFolder.Record };
+            throw new CorruptCheckpointException($"{RunFolder.Record} in {root} cannot be understood ({e.Message}).", e) { Path = RunFolder.Record };
         }
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Cairn.Capture;
 using Cairn.Layouts;
 using Cairn.Policies;
+using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Storage;
 using Cairn.Telemetry;
@@ -10,14 +11,18 @@ namespace Cairn.Commit;
 
 /// <summary>
 /// Carries out saves, one at a time. In the background: training waits for the copy into staging memory and goes on; a thread of
-/// its own, which keeps the process alive until it is done, writes and commits.
+/// its own, which keeps the process alive until it is done, writes and commits. In a job of many ranks each has its engine, and they commit together.
 /// </summary>
-internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time) : IDisposable
+internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time, RankGroup ranks) : IDisposable
 {
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Name of the thread that writes in the background.</summary>
     public const string WriterName = "Cairn writer";
 
     private readonly CommitProtocol _protocol = new(files);
+    private JobCommit? _job;
+    private long _lastProgress;
     private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);
     private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
     private readonly StagingPool _pool = new();
@@ -31,16 +36,19 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     /// <summary>The step of the save under way.</summary>
     public long UnderWayStep { get; private set; }
 
+    /// <summary>Whether a save ended without the word of some rank, so that messages about it may still be on their way.</summary>
+    public bool WasDisturbed { get; set; }
+
     /// <summary>Whether a save is still being written.</summary>
     public bool IsBusy => _inFlight is { IsCompleted: false };
 
     /// <summary>Makes staging memory ready on another thread, so that the first save stalls no longer than the others.</summary>
-    public void WarmUp(IReadOnlyList<(string, StateMap)> live)
+    public void WarmUp(IReadOnlyList<RankPart> share)
     {
         if (!options.Asynchronous || !options.Enabled || _warmUp is not null)
             return;
         _capture ??= new StateCapture(_pool);
-        long bytes = _capture.RequiredBytes(live);
+        long bytes = _capture.RequiredBytes(Trees(share));
         _warmUp = Task.Run(() => _pool.PreTouch(bytes));
     }
 
@@ -57,25 +65,52 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     /// <summary>Waits for the save under way.</summary>
     public void Wait() => _inFlight?.Wait();
 
+    /// <summary>Waits for the save under way while it gets on. <see langword="false"/> when it has not written a block for this long: the disk or mount hangs.</summary>
+    public bool Wait(TimeSpan longestSilence)
+    {
+        while (_inFlight is { IsCompleted: false } writing)
+        {
+            TimeSpan left = longestSilence - time.GetElapsedTime(Volatile.Read(ref _lastProgress));
+            if (left <= TimeSpan.Zero)
+                return false;
+            writing.Wait(left < LongestPause ? left : LongestPause);
+        }
+        return true;
+    }
+
     /// <summary>
     /// Saves. In the background the report comes from a later <see cref="Collect"/> and this returns <see langword="null"/>; otherwise the report is returned.
     /// No save may be under way.
     /// </summary>
-    /// <param name="live">The state; read before this returns.</param>
+    /// <param name="share">What this rank saves; read before this returns.</param>
     /// <param name="marker">The marker without its files.</param>
     /// <param name="started">Timestamp from which training has waited.</param>
     /// <param name="background">Whether training may go on while it is written.</param>
-    public SaveReport? Save(IReadOnlyList<(string Name, StateMap State)> live, Marker marker, long started, bool background)
+    /// <param name="channel">The channel on which the ranks commit; of no account for one rank.</param>
+    /// <param name="timeout">Longest wait for another rank.</param>
+    public SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout)
     {
-        marker = marker with { Layout = _layout.Name };
+        marker = marker with { Layout = _layout.Name, World = ranks.World };
+        Progressed();
         if (!background)
         {
-            SaveReport report = Run(_layout.Plan(marker.Step, live), marker, started, default);
+            SaveReport report = Guarded(() => _layout.Plan(marker.Step, share, ranks.World, ranks.Rank), marker, started, TimeSpan.Zero, channel, timeout);
             return Waited(report, time.GetElapsedTime(started));
         }
         WaitForWarmUp();
         _capture ??= new StateCapture(_pool);
-        CapturedState captured = _capture.Capture(live);
+        CapturedState? captured = null;
+        Func<IReadOnlyList<PlannedFile>> plan;
+        try
+        {
+            CapturedState copy = captured = _capture.Capture(Trees(share));
+            plan = () => _layout.Plan(marker.Step, [.. share.Select((part, i) => part with { State = copy.Parts[i].State })], ranks.World, ranks.Rank);
+        }
+        catch (Exception e) when (ranks.Size > 1)
+        {
+            // The others wait for this rank's word; its writer gives it.
+            plan = () => throw e;
+        }
         TimeSpan stall = time.GetElapsedTime(started);
         UnderWay = new SaveDecision(marker.Kind, marker.Reason);
         UnderWayStep = marker.Step;
@@ -86,18 +121,30 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             Activity.Current = parent;
             SaveReport report;
             using (captured)
-                report = Guarded(() => _layout.Plan(marker.Step, captured.Parts), marker, started, stall);
+                report = Guarded(plan, marker, started, stall, channel, timeout);
             done.SetResult(report);
         })
-        { Name = WriterName, IsBackground = false };
+        { Name = WriterName, IsBackground = ranks.Size > 1 };
         _inFlight = done.Task;
         writer.Start();
         return null;
     }
 
+    /// <summary>Waits for the save under way, in a job only while it gets on.</summary>
+    public void WaitAtExit()
+    {
+        if (ranks.Size == 1)
+            Wait();
+        else
+            Wait(options.RankTimeout * 1.25);
+    }
+
     public void Dispose()
     {
-        Wait();
+        WaitAtExit();
+        // What hangs still reads from the staging memory; it goes with the process.
+        if (IsBusy)
+            return;
         WaitForWarmUp();
         _pool.Dispose();
     }
@@ -114,18 +161,31 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         }
     }
 
-    private SaveReport Run(IReadOnlyList<PlannedFile> plan, Marker marker, long started, TimeSpan stall) => Guarded(() => plan, marker, started, stall);
+    private static List<(string Name, StateMap State)> Trees(IReadOnlyList<RankPart> share)
+    {
+        var trees = new List<(string, StateMap)>(share.Count);
+        for (int i = 0; i < share.Count; i++)
+            trees.Add((share[i].Name, share[i].State));
+        return trees;
+    }
 
-    private SaveReport Guarded(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, long started, TimeSpan stall)
+    private void Progressed() => Volatile.Write(ref _lastProgress, time.GetTimestamp());
+
+    private CommitProtocol.Result Commit(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, RankGroup channel, TimeSpan timeout) => ranks.Size == 1
+        ? _protocol.Save(marker, plan(), options.RefuseNonFiniteSnapshots)
+        : (_job ??= new JobCommit(files, _protocol)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, Progressed);
+
+    private SaveReport Guarded(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
     {
         using Activity? activity = CairnTelemetry.Activities.StartActivity("cairn.save");
         activity?.SetTag("cairn.step", marker.Step).SetTag("cairn.kind", marker.Kind.ToString());
         try
         {
-            CommitProtocol.Result result = _protocol.Save(marker, plan(), options.RefuseNonFiniteSnapshots);
+            CommitProtocol.Result result = Commit(plan, marker, channel, timeout);
+            WasDisturbed |= result.IsDisturbed;
             TimeSpan duration = time.GetElapsedTime(started);
             var notes = new List<string>(result.Notes);
-            (IReadOnlyList<long> retired, Exception? retentionError) = Retire(marker);
+            (IReadOnlyList<long> retired, Exception? retentionError) = ranks.IsFirst ? Retire(marker) : ([], null);
             return new SaveReport
             {
                 Step = marker.Step,
@@ -144,6 +204,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         }
         catch (Exception e)
         {
+            WasDisturbed |= e is RankTimeoutException or RankOrderException;
             // Whatever it was: training goes on, and the report says it.
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             return new SaveReport

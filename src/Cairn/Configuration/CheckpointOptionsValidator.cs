@@ -36,6 +36,10 @@ public sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOpti
             failures.Add($"SnapshotEvery must be at least 1 step, or 0 for no snapshots by steps, not {options.SnapshotEvery}.");
         if (options.SnapshotInterval <= TimeSpan.Zero)
             failures.Add($"SnapshotInterval must be longer than zero, not {options.SnapshotInterval:c}; leave it out for no snapshots by time.");
+        if (options.RankTimeout <= TimeSpan.Zero || options.RankTimeout > TimeSpan.FromHours(12))
+            failures.Add($"RankTimeout must be longer than zero and at most 12 hours, not {options.RankTimeout:c}.");
+        if (options.StopGrace <= TimeSpan.Zero)
+            failures.Add($"StopGrace must be longer than zero, not {options.StopGrace:c}; leave it out when the time to stop is not known.");
     }
 
     private static void CheckRetention(CheckpointOptions options, List<string> failures)

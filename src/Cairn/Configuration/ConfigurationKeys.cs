@@ -27,6 +27,8 @@ internal static class ConfigurationKeys
         Of("Branch", ConfigurationValues.Text, (options, value) => options.Branch = value),
         Of("StopFile", ConfigurationValues.Address, (options, value) => options.StopFile = value),
         Of("HandleSignals", ConfigurationValues.Switch, (options, value) => options.HandleSignals = value),
+        Of("StopGrace", ConfigurationValues.Time, (options, value) => options.StopGrace = value),
+        Of("RankTimeout", ConfigurationValues.Time, (options, value) => options.RankTimeout = value ?? new CheckpointOptions().RankTimeout),
         Of("KeepLast", ConfigurationValues.SmallCount, (options, value) => options.KeepLast = value),
         Of("KeepEvery", ConfigurationValues.Count, (options, value) => options.KeepEvery = value),
         Of("KeepBest", ConfigurationValues.SmallCount, (options, value) => options.KeepBest = value),

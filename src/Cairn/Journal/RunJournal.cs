@@ -9,21 +9,23 @@ namespace Cairn.Journal;
 
 /// <summary>
 /// Writes <c>journal.jsonl</c>, one JSON object per event with at least <c>time</c> and <c>event</c>, and <c>progress.json</c>, where
-/// the run stands now. Neither is needed to resume: when they cannot be written, training goes on.
+/// the run stands now. Neither is needed to resume: when they cannot be written, training goes on. Of many ranks one writes them.
 /// </summary>
-internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger logger)
+internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger logger, bool writes = true)
 {
     private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
     private const int LargestProgress = 64 << 10;
 
     private readonly Lock _gate = new();
-    private bool _lineIsOpen = EndsWithinLine(files);
+    private bool _lineIsOpen = writes && EndsWithinLine(files);
     private bool _failed;
     private long _lastProgress;
 
     /// <summary>Adds an event. Never throws. May be called from several threads.</summary>
     public void Write(string @event, Action<Utf8JsonWriter> fields)
     {
+        if (!writes)
+            return;
         var buffer = new ArrayBufferWriter<byte>();
         lock (_gate)
         {
@@ -50,6 +52,8 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
     /// <summary>Says where the run stands, at most once a second unless <paramref name="now"/>.</summary>
     public void WriteProgress(TrainState train, bool now = false)
     {
+        if (!writes)
+            return;
         if (!now && _lastProgress != 0 && time.GetElapsedTime(_lastProgress) < BetweenProgress)
             return;
         _lastProgress = time.GetTimestamp();

@@ -74,6 +74,9 @@ public sealed class RankGroup
         return new RankGroup(_inbox, World, timeout ?? Timeout, _clock, number);
     }
 
+    /// <summary>A channel's number that was never given out here. One rank asks, and tells the others.</summary>
+    internal int UnusedChannel() => _inbox.UnusedChannel();
+
     /// <summary>
     /// The same ranks placed in a world of these sizes, once all have said that theirs are the same. This group is not used afterwards.
     /// </summary>

@@ -9,6 +9,11 @@ internal sealed class RankInbox(IRankTransport transport)
     private readonly Lock _gate = new();
     private readonly Dictionary<(int Channel, int From), Queue<RankMessage>> _waiting = [];
 
+    // Far above the numbers that a program would choose for channels of its own.
+    private int _lastChannel = 1 << 20;
+
+    public int UnusedChannel() => Interlocked.Increment(ref _lastChannel);
+
     public IRankTransport Transport { get; } = transport;
 
     /// <summary>The next message of this call. What belongs to calls that are over is dropped; what is ahead stays.</summary>

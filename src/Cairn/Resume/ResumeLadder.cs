@@ -20,7 +20,11 @@ public static class ResumeLadder
     /// <param name="from">The highest step to look at, for going back on purpose.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     public static ResumeChoice Choose(
-        IFileSystem files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default)
+        IFileSystem files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
+        Choose(catalog, run, entry => verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null, from);
+
+    /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
+    internal static ResumeChoice Choose(Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
     {
         var passedOver = new List<CheckpointFault>();
         var abandoned = new List<CatalogEntry>();
@@ -41,7 +45,7 @@ public static class ResumeLadder
                     continue;
                 }
             }
-            CheckpointFault? fault = entry.Fault ?? (verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null);
+            CheckpointFault? fault = entry.Fault ?? verify(entry);
             if (fault is null)
                 return new ResumeChoice(entry, passedOver, abandoned);
             passedOver.Add(fault);

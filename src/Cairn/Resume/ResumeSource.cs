@@ -17,14 +17,14 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
 
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
-    public static ResumeSource FromPath(string path, bool verifyHashes, CancellationToken cancellationToken)
+    public static ResumeSource FromPath(string path, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
     {
         string full = Path.GetFullPath(path);
         if (!Directory.Exists(full))
             throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
         if (EntryAt(full) is { } single)
         {
-            CheckpointFault? fault = single.Entry.Fault ?? (verifyHashes ? Verifier.Verify(single.Files, single.Entry, cancellationToken) : null);
+            CheckpointFault? fault = single.Entry.Fault ?? verify(single.Files, single.Entry);
             return fault is null
                 ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full)
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
@@ -32,7 +32,7 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
         var files = new LocalFileSystem(full);
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out _);
-        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(files, catalog, run, verifyHashes, cancellationToken: cancellationToken);
+        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
         return choice?.Chosen is { } chosen
             ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}")
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };

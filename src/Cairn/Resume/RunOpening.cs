@@ -23,22 +23,26 @@ internal sealed record RunOpening(
     /// Decides. What stands in the run's own folder wins over <see cref="CheckpointOptions.ResumeFrom"/> of another run, so that one
     /// command line starts a run and restarts it. Changes nothing in the store.
     /// </summary>
+    /// <param name="files">The run.</param>
+    /// <param name="options">What to resume from.</param>
+    /// <param name="now">When the run begins, if it is new.</param>
+    /// <param name="verify">What is wrong with a copy whose marker and sizes are right.</param>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
-    public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, CancellationToken cancellationToken)
+    public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
     {
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
-        RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, cancellationToken);
+        RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, verify);
         return opening with { IsNews = !isStored || opening.Record != run };
     }
 
-    private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, CancellationToken cancellationToken)
+    private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
     {
         if (options.ResumeFrom is { } from && StepOf(files, from) is { } step)
-            return Rewind(files, catalog, run, options, step, cancellationToken);
+            return Rewind(files, catalog, run, options, step, verify);
         if (options.AutoResume)
         {
-            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, options.VerifyHashes, cancellationToken: cancellationToken);
+            ResumeChoice choice = ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
             if (choice.Chosen is not null)
                 return Continue(files, run, choice);
             if (choice.PassedOver.Count > 0)
@@ -49,7 +53,7 @@ internal sealed record RunOpening(
             run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
         if (options.ResumeFrom is not { } path)
             return new RunOpening(run, null, [], [], forked);
-        ResumeSource source = ResumeSource.FromPath(path, options.VerifyHashes, cancellationToken);
+        ResumeSource source = ResumeSource.FromPath(path, verify);
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 
@@ -63,16 +67,16 @@ internal sealed record RunOpening(
         return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
     }
 
-    private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, CancellationToken cancellationToken)
+    private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
     {
         // The same command line again, after a crash on the branch that it opened: go on there.
         Branch current = run.Lineage.Current;
         if (options.AutoResume && options.Branch is { } name && current.Name == name && current.Parent is not null)
         {
-            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, options.VerifyHashes, cancellationToken: cancellationToken);
+            ResumeChoice again = ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
         }
-        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, options.VerifyHashes, from: step, cancellationToken: cancellationToken);
+        ResumeChoice choice = ResumeLadder.Choose(catalog, run, entry => verify(files, entry), from: step);
         if (choice.Chosen?.Step != step)
         {
             throw new CheckpointException(

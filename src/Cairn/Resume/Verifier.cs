@@ -15,13 +15,17 @@ public static class Verifier
     /// <param name="entry">What to verify.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken = default)
+    public static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken = default) =>
+        Verify(files, entry, share: 0, shares: 1, cancellationToken);
+
+    /// <summary>As above, but reads only one of several shares of the files, which are about equally large.</summary>
+    internal static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
     {
         if (entry.Marker is not { } marker)
             return entry.Fault;
         CheckpointFault? first = null;
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
-        Parallel.ForEach(marker.Files, parallel, (file, state) =>
+        Parallel.ForEach(Share(marker.Files, share, shares), parallel, (file, state) =>
         {
             if (FaultOf(files, $"{entry.Folder}/{file.Name}", file, cancellationToken) is { } reason)
             {
@@ -30,6 +34,23 @@ public static class Verifier
             }
         });
         return first;
+    }
+
+    // The largest go first, each to the share that has the least.
+    private static List<MarkedFile> Share(IReadOnlyList<MarkedFile> files, int share, int shares)
+    {
+        if (shares == 1)
+            return [.. files];
+        var loads = new PriorityQueue<int, (long, int)>(Enumerable.Range(0, shares).Select(of => (of, (0L, of))));
+        var mine = new List<MarkedFile>();
+        foreach (MarkedFile file in files.OrderByDescending(file => file.Length))
+        {
+            _ = loads.TryDequeue(out int of, out (long Bytes, int) load);
+            loads.Enqueue(of, (load.Bytes + file.Length, of));
+            if (of == share)
+                mine.Add(file);
+        }
+        return mine;
     }
 
     private static string? FaultOf(IFileSystem files, string path, MarkedFile marked, CancellationToken cancellationToken)

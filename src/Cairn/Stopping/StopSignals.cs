@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Cairn.Stopping;
 
-/// <summary>SIGTERM and SIGINT as a wish to stop at the next batch boundary. A second SIGINT has its usual effect.</summary>
+/// <summary>
+/// SIGTERM, SIGINT and SIGUSR1 (which schedulers send ahead of the end) as a wish to stop at the next batch boundary. A second SIGINT has its usual effect.
+/// </summary>
 internal sealed class StopSignals : IDisposable
 {
     private readonly List<PosixSignalRegistration> _registrations = [];
@@ -14,14 +16,19 @@ internal sealed class StopSignals : IDisposable
         _requested = requested;
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle));
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle));
+        if (User1 is { } user)
+            _registrations.Add(PosixSignalRegistration.Create(user, Handle));
     }
+
+    // Numbers that .NET has no name for are taken as the system has them.
+    private static PosixSignal? User1 => OperatingSystem.IsLinux() ? (PosixSignal)10 : OperatingSystem.IsMacOS() ? (PosixSignal)30 : null;
 
     private void Handle(PosixSignalContext context)
     {
         if (context.Signal == PosixSignal.SIGINT && Interlocked.Increment(ref _interrupts) > 1)
             return;
         context.Cancel = true;
-        _requested(context.Signal.ToString());
+        _requested(context.Signal == User1 ? "SIGUSR1" : context.Signal.ToString());
     }
 
     public void Dispose()

@@ -23,6 +23,9 @@ internal static partial class CairnLog
     [LoggerMessage(6, LogLevel.Information, "Left the line at step {Step}: now on branch {Branch} '{Name}'. Copies above that step are kept and do not win")]
     public static partial void Branched(this ILogger logger, long step, int branch, string name);
 
+    [LoggerMessage(7, LogLevel.Warning, "Not exact: {Part}")]
+    public static partial void NotExact(this ILogger logger, string part);
+
     [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in {Seconds:0.000} s, training waited {Stall:0.000} s")]
     public static partial void Saved(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
 

@@ -1,0 +1,121 @@
+using Cairn.Commit;
+using Cairn.Journal;
+using Cairn.Layouts;
+using Cairn.Ranks;
+using Cairn.Ranks.Planning;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Resume;
+
+/// <summary>
+/// The start of a run, on one rank or on all of a job together: recover, choose what to resume from, restore. The first rank decides; an error of one rank is
+/// thrown on all.
+/// </summary>
+internal sealed class RunStart(IFileSystem files, CheckpointOptions options, RankGroup ranks, PlanExchange plan, TimeProvider time, CancellationToken cancellationToken)
+{
+    private readonly JointWork _work = new(ranks, "start", options.RankTimeout);
+
+    /// <summary>How the run begins.</summary>
+    /// <param name="prepare">Called on the first rank: locks the run and tries the store out.</param>
+    /// <param name="train">The counters.</param>
+    /// <param name="parts">All parts, the counters among them.</param>
+    public (RunOpening Opening, ResumeReport Report) Begin(Action prepare, TrainState train, IReadOnlyList<IStatePart> parts)
+    {
+        if (ranks.IsFirst)
+        {
+            _work.Try(prepare);
+            _work.Try(() => new CommitProtocol(files).Recover());
+        }
+        _work.Agree("take the run");
+        (RunOpening opening, long? lastKnown) = Choose();
+        // What the ranks hold is known before they restore; it is the plan of the first save as well.
+        if (ranks.Size > 1)
+            plan.Share("start", () => [.. parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], options.RankTimeout);
+        RestoredState restored = opening.Source is { } source ? new StateRestorer(ranks, plan, _work).Restore(source, parts, opening.Parts) : new RestoredState([], []);
+        // Only what could be restored becomes history.
+        if (ranks.IsFirst && opening.IsNews)
+            _work.Try(() => opening.Record.Save(files));
+        _work.Agree("begin");
+        return (opening, new ResumeReport
+        {
+            Step = train.Step,
+            Source = opening.Source?.Name,
+            Parts = restored.Parts,
+            NotExact = restored.NotExact,
+            PassedOver = opening.PassedOver,
+            LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
+            Branch = opening.Record.Lineage.Current,
+        });
+    }
+
+    private (RunOpening Opening, long? LastKnown) Choose()
+    {
+        var verifier = new JointVerifier(ranks, files, options.RankTimeout, cancellationToken);
+        RunOpening? opening = null;
+        long? lastKnown = null;
+        if (ranks.IsFirst)
+        {
+            _work.Try(() =>
+            {
+                opening = RunOpening.Decide(files, options, time.GetUtcNow(), (at, entry) => options.VerifyHashes ? verifier.Verify(at, entry) : null);
+                lastKnown = RunJournal.LastKnownStep(files);
+            });
+            if (ranks.Size > 1)
+                verifier.End();
+        }
+        else
+        {
+            verifier.Follow();
+        }
+        ReadOnlyMemory<byte> chosen = _work.Agree("choose a copy", static _ => { }, _ => RankMessages.Write(to =>
+        {
+            Write(to, opening!);
+            to.Write(lastKnown ?? -1);
+        }));
+        return opening is not null ? (opening, lastKnown) : RankMessages.Read(chosen, from => (Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null));
+    }
+
+    private void Write(BinaryWriter to, RunOpening opening)
+    {
+        byte[] record = opening.Record.ToBytes();
+        to.WriteList(record, to.Write);
+        to.Write(opening.Source is not null);
+        if (opening.Source is { } source)
+        {
+            to.Write(ReferenceEquals(source.Files, files) ? "" : source.Files.Root);
+            to.Write(source.Folder);
+            to.Write((byte)source.Marker.Kind);
+            to.Write(source.Marker.Step);
+            to.Write(source.Name);
+        }
+        to.WriteList([.. opening.Parts], to.Write);
+        to.WriteList(opening.PassedOver, fault =>
+        {
+            to.Write(fault.Folder);
+            to.Write(fault.Path);
+            to.Write(fault.Reason);
+        });
+        to.Write(opening.Forked);
+        to.Write(opening.ByChoice);
+    }
+
+    private RunOpening Read(BinaryReader from)
+    {
+        var record = RunRecord.Parse(from.ReadList(from.ReadByte).ToArray(), files.Root);
+        ResumeSource? source = null;
+        if (from.ReadBoolean())
+        {
+            string root = from.ReadString();
+            IFileSystem at = root.Length == 0 ? files : new LocalFileSystem(root);
+            var entry = CatalogEntry.At(at, from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64());
+            string name = from.ReadString();
+            source = entry.Marker is { } marker ? new ResumeSource(at, entry.Folder, marker, name)
+                : throw new StoreException($"The first rank resumes from {name}, and rank {ranks.Rank} does not find it whole in {at.Root}: {entry.Fault} All ranks must see one shared folder: check Folder and the mounts.") { Path = entry.Folder, Rank = ranks.Rank };
+        }
+        List<string> parts = from.ReadList(from.ReadString);
+        List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));
+        bool forked = from.ReadBoolean();
+        return new RunOpening(record, source, parts, passedOver, forked, from.ReadBoolean());
+    }
+}

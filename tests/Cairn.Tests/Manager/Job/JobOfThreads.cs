@@ -1,0 +1,144 @@
+using System.Runtime.ExceptionServices;
+using Cairn.Ranks;
+using Cairn.Storage;
+using Cairn.Tests.Ranks;
+
+namespace Cairn.Tests.Manager.Job;
+
+/// <summary>What a rank of a job of threads has.</summary>
+internal sealed class RankOfThreads(World world, int rank, RankGroup group, RankFiles files)
+{
+    public World World => world;
+    public int Rank => rank;
+    public RankGroup Group => group;
+    public RankFiles Files => files;
+    public RankTraining Training { get; } = new(world, rank);
+    public List<SaveReport> Reports { get; } = [];
+
+    public CheckpointManager Start(CheckpointOptions options)
+    {
+        CheckpointManager checkpoints = CheckpointManager.Start(files, options, Training.Train, Training.Parts, ranks: group);
+        checkpoints.SaveEnded += (_, report) => Reports.Add(report);
+        return checkpoints;
+    }
+
+    /// <summary>Trains until a step; <see langword="false"/> when it was told to end before.</summary>
+    public bool Train(CheckpointManager checkpoints, long until)
+    {
+        while (Training.Train.Step < until)
+        {
+            Training.Batch();
+            if (!checkpoints.AfterBatch())
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Waits until no save is under way, and hears of it.</summary>
+    public void Settle(CheckpointManager checkpoints)
+    {
+        SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        group.Barrier("test: settled", TimeSpan.FromSeconds(30));
+        Training.Train.SkipBatch("test");
+        checkpoints.AfterBatch();
+    }
+}
+
+/// <summary>Runs a program as the ranks of a job, each on a thread, over one file system that they share.</summary>
+internal sealed class JobOfThreads(IFileSystem shared)
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    /// <summary>The error with which each rank ended.</summary>
+    public Exception?[] Errors { get; private set; } = [];
+    public RankOfThreads[] Ranks { get; private set; } = [];
+
+    public void Run(World world, Action<RankOfThreads> program, bool mayFail = false)
+    {
+        var mail = new InProcessRanks(world.Size);
+        Errors = new Exception?[world.Size];
+        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world), new RankFiles(shared, () => mail.Silence(rank))))];
+        Thread[] threads = [.. Ranks.Select(rank => new Thread(() => Errors[rank.Rank] = Record.Exception(() => program(rank))) { IsBackground = true })];
+        foreach (Thread thread in threads)
+            thread.Start();
+        foreach (Thread thread in threads)
+            thread.Join(Patience).ShouldBeTrue("a rank hangs");
+        if (!mayFail && Array.Find(Errors, error => error is not null) is { } first)
+            ExceptionDispatchInfo.Throw(first);
+    }
+}
+
+/// <summary>A rank was killed.</summary>
+internal sealed class KilledException() : Exception("killed");
+
+/// <summary>The shared file system as one rank sees it, with troubles of its own. Each change of the store is counted.</summary>
+internal sealed class RankFiles(IFileSystem inner, Action silence) : IFileSystem
+{
+    private volatile bool _killed;
+    private int _changes;
+
+    /// <summary>What happens before the change with this number; it may throw, block, or kill.</summary>
+    public Action<int, string>? Before { get; set; }
+    public int Changes => Volatile.Read(ref _changes);
+
+    /// <summary>From here on the rank neither writes nor sends.</summary>
+    public void Kill()
+    {
+        _killed = true;
+        silence();
+        throw new KilledException();
+    }
+
+    public string Root => inner.Root;
+    public bool CanExchange => inner.CanExchange;
+    public long? AvailableBytes() => inner.AvailableBytes();
+    public IReadOnlyList<FileSystemEntry> List(string folder) => Alive(() => inner.List(folder));
+    public bool FileExists(string path) => Alive(() => inner.FileExists(path));
+    public bool FolderExists(string path) => Alive(() => inner.FolderExists(path));
+    public IReadableFile OpenRead(string path) => Alive(() => inner.OpenRead(path));
+    public void CreateFolder(string path) => Change($"create {path}", () => inner.CreateFolder(path));
+    public void SyncFolder(string path) => Change($"sync {path}", () => inner.SyncFolder(path));
+    public void Move(string from, string to) => Change($"move {from} {to}", () => inner.Move(from, to));
+    public void Exchange(string first, string second) => Change($"exchange {first} {second}", () => inner.Exchange(first, second));
+    public void DeleteFile(string path) => Change($"delete {path}", () => inner.DeleteFile(path));
+    public void DeleteFolder(string path) => Change($"delete {path}", () => inner.DeleteFolder(path));
+
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    {
+        if (_killed)
+            throw new KilledException();
+        inner.Append(path, bytes, durable);
+    }
+
+    public IWritableFile OpenWrite(string path, long length)
+    {
+        if (path.StartsWith("progress", StringComparison.Ordinal))
+            return inner.OpenWrite(path, length);
+        IWritableFile? file = null;
+        Change($"open {path}", () => file = inner.OpenWrite(path, length));
+        return new Writable(this, path, file!);
+    }
+
+    private T Alive<T>(Func<T> read) => _killed ? throw new KilledException() : read();
+
+    private void Change(string what, Action change)
+    {
+        if (_killed)
+            throw new KilledException();
+        if (!what.Contains("progress", StringComparison.Ordinal))
+            Before?.Invoke(Interlocked.Increment(ref _changes) - 1, what);
+        change();
+    }
+
+    private sealed class Writable(RankFiles owner, string path, IWritableFile file) : IWritableFile
+    {
+        public void Write(ReadOnlySpan<byte> bytes)
+        {
+            byte[] copy = bytes.ToArray();
+            owner.Change($"write {path}", () => file.Write(copy));
+        }
+
+        public void Sync() => owner.Change($"fsync {path}", file.Sync);
+        public void Dispose() => file.Dispose();
+    }
+}
