@@ -17,8 +17,8 @@ fi
 root=()
 if [ "$(id -u)" -ne 0 ]; then root=(sudo); fi
 export DEBIAN_FRONTEND=noninteractive
-install() { "${root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${needed[@]}" >/dev/null; }
+get() { "${root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${needed[@]}" >/dev/null; }
 # The package lists of a fresh container are empty or old.
-install 2>&1 && exit 0
+get 2>/dev/null && exit 0
 "${root[@]}" apt-get -o DPkg::Lock::Timeout=300 update >/dev/null
-install
+get

@@ -54,13 +54,17 @@ public sealed class CommandLine
             result.Tokens[0].Value.Split(',').Select(item => Number(result, item, 1) ?? 0).ToHashSet(),
     };
 
+    readonly Option<int?> _tp = Ranks("--tp", "Ranks that share each matrix, when started by mpirun or srun [default: CAIRN_TP, then 1].");
+    readonly Option<int?> _dp = Ranks("--dp", "Ranks that share each batch [default: CAIRN_DP, then all that remain].");
+    readonly Option<bool> _zero = new("--zero") { Description = "Let each of those ranks keep a part of the optimizer state (ZeRO-1)." };
+
     /// <summary>The command. <paramref name="train"/> runs once the options are known to be good; its result is the exit code.</summary>
     public RootCommand Create(Func<TinyLmOptions, Task<int>> train)
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
             _run, _totalSteps, _checkpointEvery, _snapshotEvery, _seed, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
-            _crashAt, _overflowAt,
+            _crashAt, _overflowAt, _tp, _dp, _zero,
         };
         command.SetAction(result => train(Read(result)));
         return command;
@@ -81,6 +85,9 @@ public sealed class CommandLine
         FinalDigest = result.GetValue(_finalDigest),
         CrashAt = result.GetValue(_crashAt),
         OverflowAt = result.GetValue(_overflowAt) ?? Defaults.OverflowAt,
+        Tp = result.GetValue(_tp),
+        Dp = result.GetValue(_dp),
+        Zero = result.GetValue(_zero),
     };
 
     static Option<int> Whole(string name, string description, int smallest, int byDefault) => new(name)
@@ -91,6 +98,13 @@ public sealed class CommandLine
         CustomParser = result => Number(result, result.Tokens[0].Value, smallest) ?? byDefault,
     };
 
+    static Option<int?> Ranks(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "ranks",
+        CustomParser = result => Number(result, result.Tokens[0].Value, 1),
+    };
+
     static int? Number(ArgumentResult result, string text, int smallest)
     {
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= smallest)
@@ -98,7 +112,7 @@ public sealed class CommandLine
             return number;
         }
         var option = ((OptionResult)result.Parent!).Option;
-        var example = option.HelpName == "batches" ? "30,31,250" : "100";
+        var example = option.HelpName switch { "batches" => "30,31,250", "ranks" => "2", _ => "100" };
         result.AddError(
             $"{option.Name} cannot be '{text}': type whole numbers from {smallest} to {int.MaxValue}, such as {option.Name} {example}.");
         return null;

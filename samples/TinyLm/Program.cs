@@ -2,13 +2,21 @@ using System.CommandLine;
 using Cairn;
 using Microsoft.Extensions.Options;
 using TinyLm;
+using TinyLm.Parallel;
 
 var parsed = new CommandLine()
     .Create(async options =>
     {
-        using var view = ProgressView.Create(options.LogEvery);
         try
         {
+            using var job = RankTraining.Start(options);
+            if (job.Ranks.Size > 1)
+            {
+                // Open MPI gives its ranks terminals of their own; what they print is a log all the same.
+                using var log = new PlainProgressView(Console.Out, options.LogEvery);
+                return RankTraining.Run(options, job, log, TimeProvider.System);
+            }
+            using var view = ProgressView.Create(options.LogEvery);
             return await Training.RunAsync(options, view, TimeProvider.System);
         }
         catch (Exception e) when (e is CheckpointException or OptionsValidationException)

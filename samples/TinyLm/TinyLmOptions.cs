@@ -41,4 +41,13 @@ public sealed record TinyLmOptions
 
     /// <summary>The batches whose gradients are made to overflow.</summary>
     public IReadOnlySet<int> OverflowAt { get; init; } = new HashSet<int>();
+
+    /// <summary>Ranks that share each matrix; what the environment says when null, then 1.</summary>
+    public int? Tp { get; init; }
+
+    /// <summary>Ranks that share each batch; what the environment says when null, then all that remain.</summary>
+    public int? Dp { get; init; }
+
+    /// <summary>Whether the ranks that share a batch share the optimizer state too (ZeRO-1).</summary>
+    public bool Zero { get; init; }
 }

@@ -1,8 +1,10 @@
 using Cairn;
+using Cairn.Mpi;
 using Cairn.State;
 using Cairn.TorchSharp;
 using TinyLm.Data;
 using TinyLm.Model;
+using TinyLm.Parallel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.optim.lr_scheduler;
@@ -21,18 +23,23 @@ public sealed class TrainingRun : IDisposable
     public const int BatchSize = 128;
 
     const double PeakLearningRate = 3e-3;
-    const double MaxGradientNorm = 1;
     const int WarmUpSteps = 40;
     // Far above what fp16 can hold, whatever the loss scaler's factor is, and far below what fp32 can.
     const double OverflowFactor = 1e12;
 
-    readonly Parameter[] _parameters;
+    readonly RankUpdate _ranks;
+    readonly TensorParallel _tensor = TensorParallel.None;
+    readonly int _lines;
 
-    public TrainingRun(TinyLmOptions options)
+    /// <summary>A run from its beginning.</summary>
+    /// <param name="options">What the command line says.</param>
+    /// <param name="job">The ranks that train together; null for one alone.</param>
+    public TrainingRun(TinyLmOptions options, MpiJob? job = null)
     {
         // Sums are split by the number of threads, so the number may decide the last bits. A fixed two gives the same losses on
-        // a laptop as on a large machine; this model is too small to be faster with more.
-        set_num_threads(2);
+        // a laptop as on a large machine; this model is too small to be faster with more. Ranks bring their own parallelism.
+        var alone = job is null || job.Ranks.Size == 1;
+        set_num_threads(alone ? 2 : 1);
         manual_seed(options.Seed);
         Text = new ArithmeticText(options.Seed);
         Model = new InternLm2(new ModelShape
@@ -40,12 +47,26 @@ public sealed class TrainingRun : IDisposable
             VocabularySize = ArithmeticText.Vocabulary.Length,
             MaxLength = ArithmeticText.LineLength,
         });
-        _parameters = [.. Model.parameters()];
-        Optimizer = optim.AdamW(_parameters, PeakLearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
+        var batch = BatchShare.Whole;
+        if (!alone)
+        {
+            batch = new BatchShare(job!.Data.Rank, job.Data.Size);
+            _tensor = new TensorParallel(job.Tensor);
+            Model.Cut(_tensor, batch);
+        }
+        _lines = BatchSize / batch.Size;
+        if (BatchSize % batch.Size != 0)
+        {
+            throw new CheckpointException($"A batch of {BatchSize} lines cannot be shared evenly by {batch.Size} data-parallel ranks. Choose a number of ranks that divides it.");
+        }
+        _ranks = alone ? new RankUpdate(Model) : new SharedUpdate(Model, job!);
+        Optimizer = optim.AdamW(_ranks.Owned, PeakLearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
         Scheduler = LearningRate.Cosine(Optimizer, WarmUpSteps, options.TotalSteps);
-        Sampler = new ResumableSampler(Text.TrainingCount, options.Seed);
+        Sampler = new ResumableSampler(Text.TrainingCount, options.Seed, batch.Rank, batch.Size);
         Scaler = new DynamicLossScaler(initialScale: 1 << 18, growthInterval: 50);
-        Parts = TorchState.Parts(Model, Optimizer, Scheduler, Sampler, Scaler);
+        Parts = alone
+            ? TorchState.Parts(Model, Optimizer, Scheduler, Sampler, Scaler)
+            : [new ModulePart(Model), new OptimizerPart(Optimizer, _ranks.OwnedModule), new SchedulerPart(Scheduler), Sampler, Scaler, new RandomPart()];
     }
 
     public ArithmeticText Text { get; }
@@ -72,18 +93,24 @@ public sealed class TrainingRun : IDisposable
     {
         using var scope = NewDisposeScope();
         var learningRate = Optimizer.ParamGroups.First().LearningRate;
-        var loss = ArithmeticText.AnswerLoss(Model, Text.Tokens(Sampler.NextBatch(BatchSize)));
+        var loss = ArithmeticText.AnswerLoss(Model, Text.Tokens(Sampler.NextBatch(_lines)));
 
-        Optimizer.zero_grad();
+        _ranks.Clear(Optimizer);
         Scaler.Scale(overflow ? loss * OverflowFactor : loss).backward();
-        HalfGradients.Round(_parameters);
-        if (Scaler.Unscale(_parameters))
+        _tensor.ThrowIfFailed();
+        _ranks.Combine();
+        HalfGradients.Round(_ranks.Owned);
+        var (overflowed, lossValue) = _ranks.Agree(Scaler.Unscale(_ranks.Owned), loss.item<float>());
+        if (overflowed)
         {
-            nn.utils.clip_grad_norm_(_parameters, MaxGradientNorm);
+            Scaler.ReportOverflow();
         }
         var stepped = Scaler.Step(Optimizer);
         Scaler.Update();
-        var lossValue = loss.item<float>();
+        if (stepped)
+        {
+            _ranks.Share();
+        }
         var tokens = (long)BatchSize * (ArithmeticText.LineLength - 1);
         if (stepped)
         {

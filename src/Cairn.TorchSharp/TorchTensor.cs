@@ -69,6 +69,15 @@ public sealed unsafe class TorchTensor : StateTensor
         destination.copy_(dense);
     }
 
+    /// <summary>Where a dense CPU tensor lies, and its element type.</summary>
+    /// <exception cref="CheckpointException">It is not dense, or not on the CPU.</exception>
+    internal static (nint Address, TensorType Type) MemoryOf(torch.Tensor tensor)
+    {
+        TensorType type = TypeOf(tensor);
+        return LiesDense(tensor) ? (AddressOf(tensor), type)
+            : throw new CheckpointException($"{Describe(type, tensor.shape)} on {tensor.device} with strides [{string.Join(", ", tensor.stride())}] is not one stretch of memory. Pass a dense CPU tensor: contiguous() makes one.");
+    }
+
     internal static string Describe(TensorType type, IEnumerable<long> shape) => $"{type}[{string.Join(", ", shape)}]";
 
     /// <summary>The same for tensors that share storage, type, shape and strides.</summary>

@@ -3,13 +3,15 @@ namespace Cairn.Mpi.Tests;
 /// <summary>Jobs under the real launchers of both MPIs.</summary>
 public class JobTests
 {
+    private const string Program = "Cairn.Mpi.Program";
+
     [Theory]
     [InlineData(MpiImplementation.OpenMpi)]
     [InlineData(MpiImplementation.Mpich)]
     public void Four_ranks_agree_as_threads_do(MpiImplementation mpi)
     {
         MpiRun.Require(mpi);
-        Well(MpiRun.Run(mpi, 4, ["groups"]), 4);
+        Well(MpiRun.Run(mpi, 4, Program, ["groups"]), 4);
     }
 
     [Theory]
@@ -20,7 +22,7 @@ public class JobTests
     public void Sums_and_copies_are_right_to_the_bit(MpiImplementation mpi, int ranks)
     {
         MpiRun.Require(mpi);
-        Well(MpiRun.Run(mpi, ranks, ["collectives"]), ranks);
+        Well(MpiRun.Run(mpi, ranks, Program, ["collectives"]), ranks);
     }
 
     [Theory]
@@ -29,9 +31,9 @@ public class JobTests
     public void Calls_take_turns_where_MPI_allows_one_at_a_time(MpiImplementation mpi)
     {
         MpiRun.Require(mpi);
-        string output = Well(MpiRun.Run(mpi, 2, ["describe", "serialized"]), 2);
+        string output = Well(MpiRun.Run(mpi, 2, Program, ["describe", "serialized"]), 2);
         output.ShouldContain(", Serialized,");
-        Well(MpiRun.Run(mpi, 4, ["groups", "serialized"]), 4);
+        Well(MpiRun.Run(mpi, 4, Program, ["groups", "serialized"]), 4);
     }
 
     [Theory]
@@ -40,7 +42,7 @@ public class JobTests
     public void A_rank_knows_its_MPI_and_its_place(MpiImplementation mpi, string library)
     {
         MpiRun.Require(mpi);
-        string output = Well(MpiRun.Run(mpi, 4, ["describe"], [("CAIRN_TP", "2"), ("CAIRN_ZO", "2")]), 4);
+        string output = Well(MpiRun.Run(mpi, 4, Program, ["describe"], [("CAIRN_TP", "2"), ("CAIRN_ZO", "2")]), 4);
         output.ShouldContain(mpi.ToString());
         output.ShouldContain(library);
         output.ShouldContain(", Multiple,");
@@ -54,7 +56,7 @@ public class JobTests
     public void A_null_reference_is_still_an_exception(MpiImplementation mpi)
     {
         MpiRun.Require(mpi);
-        Well(MpiRun.Run(mpi, 1, ["null"]), 1);
+        Well(MpiRun.Run(mpi, 1, Program, ["null"]), 1);
     }
 
     [Theory]
@@ -65,7 +67,7 @@ public class JobTests
     public void Those_who_outlive_a_killed_rank_name_it_in_time(MpiImplementation mpi, string how)
     {
         MpiRun.Require(mpi);
-        (_, string output) = MpiRun.RunOn(mpi, 4, how);
+        (_, string output) = MpiRun.RunOn(mpi, 4, Program, how);
         foreach (int rank in new[] { 0, 1, 3 })
             output.ShouldContain($"rank {rank} misses 2");
     }
@@ -76,7 +78,7 @@ public class JobTests
     public void By_itself_the_launcher_ends_the_job_when_a_rank_is_killed(MpiImplementation mpi)
     {
         MpiRun.Require(mpi);
-        (int code, string output) = MpiRun.Run(mpi, 4, ["die"]);
+        (int code, string output) = MpiRun.Run(mpi, 4, Program, ["die"]);
         code.ShouldNotBe(0, output);
         output.ShouldNotContain("is well");
     }
@@ -84,14 +86,14 @@ public class JobTests
     [Fact]
     public void Without_a_launcher_it_is_one_rank_and_needs_no_MPI()
     {
-        string output = Well(MpiRun.Alone(["describe"], ("CAIRN_MPI_LIBRARY", "/nowhere/libmpi.so")), 1);
+        string output = Well(MpiRun.Alone(Program, ["describe"], ("CAIRN_MPI_LIBRARY", "/nowhere/libmpi.so")), 1);
         output.ShouldContain("no MPI, , Multiple, rank 0 of 1, World { Tp = 1, Pp = 1, Dp = 1, Zo = 1, Size = 1 }");
     }
 
     [Fact]
     public void Sizes_that_need_more_ranks_than_there_are_are_refused()
     {
-        (int code, string output) = MpiRun.Alone(["describe"], ("CAIRN_TP", "2"));
+        (int code, string output) = MpiRun.Alone(Program, ["describe"], ("CAIRN_TP", "2"));
         code.ShouldBe(1);
         output.ShouldContain("1 ranks cannot be a world of tp 2");
     }
@@ -102,7 +104,7 @@ public class JobTests
     public void A_missing_library_is_named_with_its_package(MpiImplementation mpi, string package)
     {
         MpiRun.Require(mpi);
-        (int code, string output) = MpiRun.Run(mpi, 1, ["describe"], [("CAIRN_MPI_LIBRARY", "/nowhere/libmpi.so")]);
+        (int code, string output) = MpiRun.Run(mpi, 1, Program, ["describe"], [("CAIRN_MPI_LIBRARY", "/nowhere/libmpi.so")]);
         code.ShouldNotBe(0);
         output.ShouldContain("/nowhere/libmpi.so");
         output.ShouldContain($"apt-get install {package}");
@@ -115,7 +117,7 @@ public class JobTests
     {
         MpiRun.Require(MpiImplementation.OpenMpi);
         MpiRun.Require(MpiImplementation.Mpich);
-        (int code, string output) = MpiRun.Run(launcher, 2, ["describe"], [("CAIRN_MPI", library)]);
+        (int code, string output) = MpiRun.Run(launcher, 2, Program, ["describe"], [("CAIRN_MPI", library)]);
         code.ShouldNotBe(0);
         output.ShouldContain("launcher and library are of different MPIs");
     }

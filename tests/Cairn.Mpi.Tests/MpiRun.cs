@@ -3,28 +3,31 @@ using System.Text;
 
 namespace Cairn.Mpi.Tests;
 
-/// <summary>Jobs of the test program under the real <c>mpirun</c> of an MPI.</summary>
+/// <summary>Jobs of a program under the real <c>mpirun</c> of an MPI.</summary>
 internal static class MpiRun
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Cairn.Mpi.Program.dll");
-
     /// <summary>Runs to the end and gives exit code and output, both streams together.</summary>
-    public static (int Code, string Output) Run(MpiImplementation mpi, int ranks, string[] arguments, params (string Name, string Value)[] variables) =>
-        Start([.. Launcher(mpi), "-np", $"{ranks}", "dotnet", Program, .. arguments], variables);
+    /// <param name="mpi">Whose launcher.</param>
+    /// <param name="ranks">Number of ranks.</param>
+    /// <param name="program">A program beside this one.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="variables">Environment variables besides those of this process.</param>
+    public static (int Code, string Output) Run(MpiImplementation mpi, int ranks, string program, string[] arguments, params (string Name, string Value)[] variables) =>
+        Start([.. Launcher(mpi), "-np", $"{ranks}", "dotnet", PathOf(program), .. arguments], variables);
 
     /// <summary>
     /// The same, told to leave the others alive when a rank is killed. MPICH's launcher does so only when the process ends by itself, so
     /// a shell stands between that turns the signal into an exit code, and ignores SIGUSR1, by which the launcher tells of the death.
     /// </summary>
-    public static (int Code, string Output) RunOn(MpiImplementation mpi, int ranks, string argument) => mpi == MpiImplementation.OpenMpi
-        ? Start([.. Launcher(mpi), "--mca", "orte_enable_recovery", "1", "-np", $"{ranks}", "dotnet", Program, argument], [])
-        : Start([.. Launcher(mpi), "-disable-auto-cleanup", "-np", $"{ranks}", "sh", "-c", "trap '' USR1; dotnet \"$@\"; exit $?", "sh", Program, argument], []);
+    public static (int Code, string Output) RunOn(MpiImplementation mpi, int ranks, string program, params string[] arguments) => mpi == MpiImplementation.OpenMpi
+        ? Start([.. Launcher(mpi), "--mca", "orte_enable_recovery", "1", "-np", $"{ranks}", "dotnet", PathOf(program), .. arguments], [])
+        : Start([.. Launcher(mpi), "-disable-auto-cleanup", "-np", $"{ranks}", "sh", "-c", "trap '' USR1; dotnet \"$@\"; exit $?", "sh", PathOf(program), .. arguments], []);
 
-    /// <summary>Runs the test program without a launcher.</summary>
-    public static (int Code, string Output) Alone(string[] arguments, params (string Name, string Value)[] variables) =>
-        Start(["dotnet", Program, .. arguments], variables);
+    /// <summary>Runs a program without a launcher.</summary>
+    public static (int Code, string Output) Alone(string program, string[] arguments, params (string Name, string Value)[] variables) =>
+        Start(["dotnet", PathOf(program), .. arguments], variables);
 
     /// <summary>Skips a test on a machine without this MPI; a CI machine must have it.</summary>
     public static void Require(MpiImplementation mpi)
@@ -35,6 +38,8 @@ internal static class MpiRun
             Assert.Skip($"{launcher} is not installed; eng/install-test-needs.sh installs it.");
         found.ShouldBeTrue($"{launcher} is not installed; eng/install-test-needs.sh installs it.");
     }
+
+    private static string PathOf(string program) => Path.Combine(AppContext.BaseDirectory, program + ".dll");
 
     private static string[] Launcher(MpiImplementation mpi) => mpi == MpiImplementation.OpenMpi
         ? ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]

@@ -1,3 +1,4 @@
+using TinyLm.Parallel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -5,7 +6,7 @@ namespace TinyLm.Model;
 
 /// <summary>
 /// Causal grouped-query attention. As in InternLM2 one matrix makes queries, keys and values; its rows are grouped by key
-/// head: the queries that share the head, then its key, then its value.
+/// head: the queries that share the head, then its key, then its value. Tensor-parallel ranks share the heads.
 /// </summary>
 public sealed class Attention : nn.Module<Tensor, Tensor>
 {
@@ -13,6 +14,7 @@ public sealed class Attention : nn.Module<Tensor, Tensor>
     readonly RotaryTable _rotary;
     readonly Linear _wqkv;
     readonly Linear _wo;
+    TensorParallel _ranks = TensorParallel.None;
 
     public Attention(ModelShape shape, RotaryTable rotary) : base(nameof(Attention))
     {
@@ -24,13 +26,24 @@ public sealed class Attention : nn.Module<Tensor, Tensor>
         register_module("wo", _wo);
     }
 
+    /// <summary>Keeps this rank's heads.</summary>
+    public IEnumerable<Parameter> Cut(TensorParallel ranks)
+    {
+        ranks.Require(_shape.KeyValueHeads, "key heads");
+        _ranks = ranks;
+        _wqkv.weight = new Parameter(ranks.Cut(_wqkv.weight!, 0));
+        _wo.weight = new Parameter(ranks.Cut(_wo.weight!, 1));
+        return [_wqkv.weight, _wo.weight];
+    }
+
     public override Tensor forward(Tensor input)
     {
         var (batch, length) = (input.shape[0], input.shape[1]);
+        var (heads, keyHeads) = (_shape.Heads / _ranks.Size, _shape.KeyValueHeads / _ranks.Size);
         var shared = _shape.Heads / _shape.KeyValueHeads;
-        var groups = _wqkv.forward(input).view(batch, length, _shape.KeyValueHeads, shared + 2, _shape.HeadSize);
+        var groups = _wqkv.forward(_ranks.Enter(input)).view(batch, length, keyHeads, shared + 2, _shape.HeadSize);
 
-        var queries = groups.narrow(3, 0, shared).reshape(batch, length, _shape.Heads, _shape.HeadSize).transpose(1, 2);
+        var queries = groups.narrow(3, 0, shared).reshape(batch, length, heads, _shape.HeadSize).transpose(1, 2);
         var keys = groups.select(3, shared).transpose(1, 2);
         var values = groups.select(3, shared + 1).transpose(1, 2);
 
@@ -39,6 +52,6 @@ public sealed class Attention : nn.Module<Tensor, Tensor>
             _rotary.Rotate(keys).repeat_interleave(shared, 1),
             values.repeat_interleave(shared, 1),
             is_casual: true);
-        return _wo.forward(mixed.transpose(1, 2).reshape(batch, length, _shape.Heads * _shape.HeadSize));
+        return _ranks.Leave(_wo.forward(mixed.transpose(1, 2).reshape(batch, length, heads * _shape.HeadSize)));
     }
 }

@@ -1,3 +1,5 @@
+using TinyLm.Parallel;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace TinyLm.Model;
@@ -10,6 +12,7 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
     readonly RmsNorm _attentionNorm;
     readonly RmsNorm _feedForwardNorm;
     readonly double _dropout;
+    BatchShare _batch = BatchShare.Whole;
 
     public DecoderLayer(ModelShape shape, RotaryTable rotary) : base(nameof(DecoderLayer))
     {
@@ -24,10 +27,17 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
         register_module("ffn_norm", _feedForwardNorm);
     }
 
+    /// <summary>Keeps this rank's part of the matrices, and drops what falls to this rank's part of a batch.</summary>
+    public IEnumerable<Parameter> Cut(TensorParallel ranks, BatchShare batch)
+    {
+        _batch = batch;
+        return ranks.Size == 1 ? [] : [.. _attention.Cut(ranks), .. _feedForward.Cut(ranks)];
+    }
+
     public override Tensor forward(Tensor input)
     {
         var attended = input + _attention.forward(_attentionNorm.forward(input));
         var fed = _feedForward.forward(_feedForwardNorm.forward(attended));
-        return attended + nn.functional.dropout(fed, _dropout, training);
+        return attended + _batch.Dropout(fed, _dropout, training);
     }
 }

@@ -1,14 +1,16 @@
+using TinyLm.Parallel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace TinyLm.Model;
 
-/// <summary>SwiGLU: <c>w2(silu(w1 x) · w3 x)</c> (Shazeer, 2020).</summary>
+/// <summary>SwiGLU: <c>w2(silu(w1 x) · w3 x)</c> (Shazeer, 2020). Tensor-parallel ranks share its width.</summary>
 public sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
     readonly Linear _w1;
     readonly Linear _w2;
     readonly Linear _w3;
+    TensorParallel _ranks = TensorParallel.None;
 
     public FeedForward(ModelShape shape) : base(nameof(FeedForward))
     {
@@ -20,6 +22,20 @@ public sealed class FeedForward : nn.Module<Tensor, Tensor>
         register_module("w3", _w3);
     }
 
-    public override Tensor forward(Tensor input) =>
-        _w2.forward(nn.functional.silu(_w1.forward(input)) * _w3.forward(input));
+    /// <summary>Keeps this rank's part of the width.</summary>
+    public IEnumerable<Parameter> Cut(TensorParallel ranks)
+    {
+        ranks.Require((int)_w1.weight!.shape[0], "width of the feed-forward part");
+        _ranks = ranks;
+        _w1.weight = new Parameter(ranks.Cut(_w1.weight, 0));
+        _w3.weight = new Parameter(ranks.Cut(_w3.weight!, 0));
+        _w2.weight = new Parameter(ranks.Cut(_w2.weight!, 1));
+        return [_w1.weight, _w2.weight, _w3.weight];
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        var entered = _ranks.Enter(input);
+        return _ranks.Leave(_w2.forward(nn.functional.silu(_w1.forward(entered)) * _w3.forward(entered)));
+    }
 }

@@ -1,3 +1,4 @@
+using TinyLm.Parallel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -40,6 +41,16 @@ public sealed class InternLm2 : nn.Module<Tensor, Tensor>
 
     /// <summary>Number of values that are learned.</summary>
     public long ParameterCount => parameters().Sum(parameter => parameter.numel());
+
+    /// <summary>The parameters of which this rank holds a part; all others are whole, and the same on all ranks.</summary>
+    public IReadOnlyList<Parameter> CutParameters { get; private set; } = [];
+
+    /// <summary>
+    /// Makes this the part of the model that one of several ranks holds. Each rank builds the whole model first, so that its
+    /// weights do not depend on the number of ranks; embeddings, norms and output stay whole.
+    /// </summary>
+    public void Cut(TensorParallel ranks, BatchShare batch) =>
+        CutParameters = [.. _layers.SelectMany(layer => layer.Cut(ranks, batch))];
 
     public override Tensor forward(Tensor input)
     {

@@ -1,0 +1,116 @@
+using Cairn.Mpi;
+using Cairn.Ranks;
+using Cairn.TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace TinyLm.Parallel;
+
+/// <summary>
+/// The update among several ranks. Gradients are averaged over the data-parallel ranks. With ZeRO-1 (Rajbhandari et al., 2019) each rank
+/// receives only the average of its own stretch of the parameters, keeps the moments of that stretch alone, moves it, and sends it to the others.
+/// </summary>
+public sealed class SharedUpdate : RankUpdate
+{
+    readonly MpiJob _job;
+    readonly Parameter[] _parameters;
+    readonly List<TensorPiece> _pieces = [];
+    readonly List<(Parameter Piece, Parameter Whole, long Start)> _own = [];
+    readonly ParameterPieces _ownModule = new();
+
+    public SharedUpdate(Model.InternLm2 model, MpiJob job) : base(model)
+    {
+        _job = job;
+        _parameters = [.. model.parameters()];
+        if (job.Zero.Size == 1)
+        {
+            Owned = _parameters;
+            OwnedModule = model;
+            return;
+        }
+        var names = model.named_parameters().ToDictionary(entry => entry.parameter.Handle, entry => entry.name);
+        foreach (var piece in Pieces(_parameters, job.Zero.Size))
+        {
+            _pieces.Add(piece);
+            if (piece.Owner != job.Zero.Rank)
+            {
+                continue;
+            }
+            // It shares the memory of the whole: what the optimizer moves is the model's weight.
+            var part = new Parameter(piece.Tensor.detach().view(-1).narrow(0, piece.Start, piece.Elements));
+            _own.Add((part, (Parameter)piece.Tensor, piece.Start));
+            _ownModule.Add($"{names[piece.Tensor.Handle]}[{piece.Start}..{piece.Start + piece.Elements}]", part);
+        }
+        Owned = [.. _own.Select(own => own.Piece)];
+        OwnedModule = _ownModule;
+    }
+
+    public override IReadOnlyList<Parameter> Owned { get; }
+
+    public override nn.Module OwnedModule { get; }
+
+    public override void Clear(optim.Optimizer optimizer)
+    {
+        foreach (var parameter in _parameters)
+        {
+            parameter.grad = null;
+        }
+    }
+
+    public override void Combine()
+    {
+        if (_job.Zero.Size == 1 || _job.Zero.Size < _job.Data.Size)
+        {
+            foreach (var parameter in _parameters)
+            {
+                _job.Data.AllReduce(parameter.grad!, Reduction.Average);
+            }
+        }
+        else
+        {
+            // The gradients lie as the parameters do.
+            var gradients = _parameters.ToDictionary(parameter => parameter.Handle, parameter => parameter.grad!);
+            _job.Zero.ReduceScatter([.. _pieces.Select(piece => piece with { Tensor = gradients[piece.Tensor.Handle] })], Reduction.Average);
+        }
+        foreach (var (piece, whole, start) in _own)
+        {
+            piece.grad = whole.grad!.view(-1).narrow(0, start, piece.numel());
+        }
+    }
+
+    public override (bool Overflow, float Loss) Agree(bool overflow, float loss)
+    {
+        using var both = tensor(new double[] { overflow ? 1 : 0, loss });
+        _job.All.AllReduce(both, Reduction.Average);
+        return (both[0].item<double>() > 0, (float)both[1].item<double>());
+    }
+
+    public override void Share() => _job.Zero.AllGather(_pieces);
+
+    // All parameters in a row, cut into equal stretches; a stretch may end within a parameter.
+    static IEnumerable<TensorPiece> Pieces(IReadOnlyList<Parameter> parameters, int ranks)
+    {
+        var total = parameters.Sum(parameter => parameter.numel());
+        long before = 0;
+        foreach (var parameter in parameters)
+        {
+            var length = parameter.numel();
+            for (var rank = 0; rank < ranks; rank++)
+            {
+                var start = Math.Max(before, total * rank / ranks);
+                var end = Math.Min(before + length, total * (rank + 1) / ranks);
+                if (start < end)
+                {
+                    yield return new TensorPiece(parameter, start - before, end - start, rank);
+                }
+            }
+            before += length;
+        }
+    }
+
+    sealed class ParameterPieces() : nn.Module(nameof(ParameterPieces))
+    {
+        // Module names may hold no dots.
+        public void Add(string name, Parameter piece) => register_parameter(name.Replace('.', '/'), piece);
+    }
+}
