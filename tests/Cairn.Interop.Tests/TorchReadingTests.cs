@@ -46,6 +46,31 @@ public class TorchReadingTests(PyTorchFiles files) : IClassFixture<PyTorchFiles>
         Same(new ValueDescription(withSharing: false).Of(TorchFile.ReadPickle(file, path)), ValueDescription.WithoutSharing(Expected(fixture)));
     }
 
+    [Theory]
+    [InlineData("whole module.pt")]
+    [InlineData("whole module.legacy.pt")]
+    public void A_whole_module_is_refused_by_its_class_and_can_be_listed_on_request(string name)
+    {
+        string path = files.PathOf(name);
+        Should.Throw<ForbiddenPickleException>(() => TorchFile.Map(path)).Callable.ShouldBe("torch.nn.modules.linear.Linear");
+        using TorchFile file = TorchFile.Map(path, new TorchReadOptions { AllowOpaque = true });
+        var module = file.Root.ShouldBeOfType<TorchObject>();
+        (module.IsOpaque, module.Type.ToString()).ShouldBe((true, "torch.nn.modules.linear.Linear"));
+        var parameters = (TorchMap)((TorchMap)module.State!)["_parameters"];
+        ((TorchTensorValue)parameters["weight"]).Data.Shape.ShouldBe([3L, 2L]);
+    }
+
+    [Theory]
+    [InlineData("program.pt", TorchFault.TorchScript, "torch.jit.load")]
+    [InlineData("quantized.pt", TorchFault.UnsupportedTensor, "dequantize()")]
+    public void What_is_not_read_is_refused_with_what_to_do(string name, TorchFault fault, string advice)
+    {
+        string path = files.PathOf(name);
+        CorruptTorchFileException refused = Should.Throw<CorruptTorchFileException>(() => TorchFile.Map(path));
+        refused.Fault.ShouldBe(fault);
+        refused.Message.ShouldContain(advice);
+    }
+
     private JsonNode? Expected(string fixture) => JsonNode.Parse(File.ReadAllText(files.PathOf($"{fixture}.json")));
 
     private static void Same(JsonNode? actual, JsonNode? expected)

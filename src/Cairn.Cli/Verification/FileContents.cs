@@ -45,7 +45,10 @@ internal sealed class FileContents(IFileSystem files)
         // Objects of a program's own, such as its arguments, are no fault.
         using TorchFile file = TorchFile.Open(files, path, new TorchReadOptions { AllowOpaque = true });
         file.Verify(cancellationToken);
-        Checksums++;
+        if (file.HasChecksums)
+            Checksums++;
+        else
+            _unchecked.Add("values in PyTorch's files that were saved without checksums");
     }
 
     private bool IsZip(string path)

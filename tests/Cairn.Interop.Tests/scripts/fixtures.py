@@ -134,6 +134,10 @@ def main(folder):
             pickle.dump(value, file, protocol=2)
         with open(os.path.join(folder, f"{name}.json"), "w", encoding="utf-8") as file:
             json.dump(Description().of(value), file)
+    torch.save(torch.nn.Linear(2, 3), os.path.join(folder, "whole module.pt"))
+    torch.save(torch.nn.Linear(2, 3), os.path.join(folder, "whole module.legacy.pt"), _use_new_zipfile_serialization=False)
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), os.path.join(folder, "program.pt"))
+    torch.save({"q": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}, os.path.join(folder, "quantized.pt"))
     print("\n".join(FIXTURES))
 
 

@@ -13,13 +13,16 @@ internal sealed class StorageResolver(Func<PickleContext, string, TensorType, lo
     /// What a persistent id stands for: <c>('storage', class, key, location, elements)</c>, and in the older format a view
     /// <c>(key, offset, elements)</c> or None behind it.
     /// </summary>
-    public StorageReference Load(PickleContext context, TorchValue id)
+    public TorchValue Load(PickleContext context, TorchValue id)
     {
-        if (id is not TorchList { Kind: TorchListKind.Tuple, Count: 5 or 6 } fields)
+        if (id is not TorchList { Kind: TorchListKind.Tuple, Count: 4 or 5 or 6 } fields)
             throw Malformed(context, id);
         string kind = context.Text(fields[0], "the kind of a persistent id is malformed");
-        if (kind != "storage")
-            throw kind == "module" && fields[1] is TorchGlobal module ? context.Forbidden(module.ToString()) : Malformed(context, fields[0]);
+        // How PyTorch before 0.4 saved the class of a module, with its source. Known classes of data are not saved so.
+        if (kind == "module" && fields[1] is TorchGlobal module)
+            return context.Options.AllowOpaque ? module : throw context.Forbidden(module.ToString());
+        if (kind != "storage" || fields.Count == 4)
+            throw Malformed(context, fields[0]);
         if (fields[1] is not TorchGlobal type || !StorageClasses.IsStorage(type))
             throw context.Wrong("the class of a storage is malformed", "a class of storages", fields[1]);
         if (StorageClasses.IsQuantized(type))

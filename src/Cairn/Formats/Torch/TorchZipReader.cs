@@ -53,8 +53,8 @@ internal sealed class TorchZipReader
 
     private void CheckKind()
     {
-        if (Find("constants.pkl") is not null || _archive.Records.Any(r => r.Name.AsSpan(_folder.Length).StartsWith("code/", StringComparison.Ordinal)))
-            throw new CorruptTorchFileException(TorchFault.TorchScript, _reader.Path, "it is a TorchScript program (torch.jit.save), which is not read", "values that were saved with torch.save", "code and constants.pkl", "Load it with torch.jit.load and save its state_dict() with torch.save.");
+        if (Find("constants.pkl") is not null || _archive.Records.Any(record => IsCode(record.Name)))
+            throw Program(_reader.Path);
         string version = SmallText("version") ?? SmallText(".data/version") ?? throw Bad(TorchFault.MissingRecord, "the record 'version' is missing", "version", "none");
         if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number is < 1 or > NewestVersion)
             throw Bad(TorchFault.Version, "the version of the format is not known", $"1 to {NewestVersion}", $"'{version}'");
@@ -64,6 +64,12 @@ internal sealed class TorchZipReader
         if (order != "little")
             throw Bad(TorchFault.BigEndian, "the byte order is not known", "little or big", $"'{order}'");
     }
+
+    /// <summary>Whether a record is part of a TorchScript program.</summary>
+    public static bool IsCode(string name) => name.IndexOf('/', StringComparison.Ordinal) is >= 0 and int slash && name.AsSpan(slash + 1).StartsWith("code/", StringComparison.Ordinal);
+
+    public static CorruptTorchFileException Program(string path) =>
+        new(TorchFault.TorchScript, path, "it is a TorchScript program (torch.jit.save), which is not read", "values that were saved with torch.save", "code", "Load it with torch.jit.load and save its state_dict() with torch.save.");
 
     private TorchContents ReadPickle(TorchReadOptions options, bool isNested)
     {

@@ -113,8 +113,8 @@ internal static class PickleCallables
     public static bool IsPlainData(TorchGlobal type) => PlainData.Contains(type.ToString());
 
     // Python 3.11 pickles a member of an enum as getattr(class, name). Nothing is looked up: the two texts are the value.
-    private static TorchGlobal EnumMember(PickleContext context, TorchGlobal type, TorchList arguments) =>
+    private static TorchValue EnumMember(PickleContext context, TorchGlobal type, TorchList arguments) =>
         arguments is [TorchGlobal named, TorchScalar { Value: string member }] && Enums.Contains(named.ToString()) && EnumMembers.Contains(member)
             ? new TorchGlobal(named.Module, $"{named.Name}.{member}")
-            : throw context.Forbidden(type.ToString());
+            : context.Options.AllowOpaque ? new TorchObject(type, arguments, isOpaque: true) : throw context.Forbidden(type.ToString());
 }

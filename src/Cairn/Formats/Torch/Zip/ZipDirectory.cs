@@ -76,6 +76,9 @@ internal sealed class ZipDirectory
         reader.Read(commentLength);
         if ((flags & ZipFields.Encrypted) != 0)
             throw Bad(TorchFault.EncryptedRecord, $"record '{Short(name)}' is encrypted", "plain bytes", "encrypted ones");
+        // The one kind of file of PyTorch's that has compressed records.
+        if (method != 0 && TorchZipReader.IsCode(name))
+            throw TorchZipReader.Program(_file.Path);
         if (method != 0)
             throw Bad(TorchFault.CompressedRecord, $"record '{Short(name)}' is compressed, which PyTorch never does", "stored bytes (method 0)", $"method {method}");
         if (stored != length || header < 0 || length < 0 || disk != 0)
