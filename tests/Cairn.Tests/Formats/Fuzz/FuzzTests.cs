@@ -3,7 +3,9 @@ using System.Globalization;
 using Cairn.Commit;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
+using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts;
+using Cairn.Layouts.HuggingFace;
 using Cairn.State;
 using Cairn.Storage;
 using Cairn.Tests.Formats.Torch;
@@ -68,6 +70,24 @@ public class FuzzTests(ITestOutputHelper output)
     public void Markers() => Run(Seeds.MarkerBodies(), bytes =>
     {
         Marker.Parse(bytes.Concat(Seeds.Seal(bytes)).ToArray(), Path);
+        return null;
+    });
+
+    [Fact]
+    public void Metadata_of_distributed_checkpoints() => Run(Seeds.Distributed(), bytes =>
+    {
+        using IReadableFile file = new MemoryFile(bytes);
+        var tree = new PathTree(Path);
+        foreach (DistributedItem item in DistributedMetadataReader.Read(TorchFile.ReadPickle(file, Path), Path))
+            tree.Add(item, item is DistributedTensor tensor ? DistributedCheckpoint.Merge(null!, tensor, Path) : StateScalar.Null);
+        tree.ToState();
+        return null;
+    });
+
+    [Fact]
+    public void Indexes_of_sharded_models() => Run(Seeds.ShardIndexes(), bytes =>
+    {
+        ShardIndex.Parse(bytes, Path);
         return null;
     });
 

@@ -4,6 +4,7 @@ using System.Text;
 using Cairn.Commit;
 using Cairn.Formats;
 using Cairn.Layouts;
+using Cairn.Layouts.HuggingFace;
 using Cairn.Policies;
 using Cairn.State;
 
@@ -37,6 +38,17 @@ internal static class Seeds
         }
         return (pickle, [.. storages]);
     }
+
+    /// <summary>What PyTorch 2.6 wrote from four ranks.</summary>
+    public static byte[][] Distributed() =>
+        [File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(AttackTests.Folder())!, "tests", "Cairn.Interop.Tests", "fixtures", "distributed", ".metadata"))];
+
+    /// <summary>Indexes of models in several files.</summary>
+    public static byte[][] ShardIndexes() =>
+    [
+        new ShardIndex(20, new Dictionary<string, string>(StringComparer.Ordinal) { ["a.weight"] = "model-00001-of-00002.safetensors", ["b"] = "model-00002-of-00002.safetensors" }).ToBytes(),
+        """{"metadata": {"total_size": 1.5e3}, "weight_map": {"\u0061": "x"}}"""u8.ToArray(),
+    ];
 
     /// <summary>Parts with tensors: maps of nothing else, with ties, and trees.</summary>
     public static byte[][] Safetensors()
