@@ -39,7 +39,10 @@ internal sealed class ConversionPlan
             : new LayoutTarget(CheckpointLayouts.Of(options.Layout), step, parts);
         IReadOnlyList<string> others = toHuggingFace ? source.OtherFiles : [];
         if (toHuggingFace)
+        {
             AddConfigNotes(others, options, notes);
+            AddTieNotes(parts[0].State, notes);
+        }
         else if (source.OtherFiles.Count > 0)
             notes.Add($"left out, because '{options.Layout}' has no place for them: {string.Join(", ", source.OtherFiles)}");
         return new ConversionPlan(target, step, counters, others, notes);
@@ -118,6 +121,14 @@ internal sealed class ConversionPlan
         if (!counts.ContainsKey("step_count"))
             counts.Add("step_count", step);
         return counts;
+    }
+
+    private static void AddTieNotes(StateMap model, List<string> notes)
+    {
+        var seen = new HashSet<StateNode>(ReferenceEqualityComparer.Instance);
+        string[] tied = [.. model.Where(entry => !seen.Add(entry.Value)).Select(entry => entry.Key)];
+        if (tied.Length > 0)
+            notes.Add($"tied and so written once: {string.Join(", ", tied)}; transformers ties them again when {ModelFiles.Config} has tie_word_embeddings true");
     }
 
     private static void AddConfigNotes(IReadOnlyList<string> others, ConversionOptions options, List<string> notes)
