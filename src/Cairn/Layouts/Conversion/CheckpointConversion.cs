@@ -71,8 +71,7 @@ public sealed class CheckpointConversion
         ArgumentNullException.ThrowIfNull(options);
         if (!ConversionOptions.Layouts.Contains(options.Layout, StringComparer.Ordinal))
             throw new CheckpointException($"There is no layout '{options.Layout}' to convert to. There are: {string.Join(", ", ConversionOptions.Layouts)}.");
-        RenamingParameters configuration = options.Rules is null ? new RenamingParameters() : SourceConfiguration.Of(source);
-        return new CheckpointConversion(source, options, ConversionPlan.Of(source, configuration, options, fileName), files, clock ?? TimeProvider.System);
+        return new CheckpointConversion(source, options, ConversionPlan.Of(source, SourceConfiguration.Of(source), options, fileName), files, clock ?? TimeProvider.System);
     }
 
     /// <summary>Writes, and verifies unless the options say otherwise.</summary>
@@ -90,6 +89,8 @@ public sealed class CheckpointConversion
         var written = new FileConversion(_files, Folder, ledger, progress, cancellationToken).Write(Files);
         IReadOnlyList<MarkedFile> marked = written.Files;
         CopyOthers();
+        if (_plan.Config is { } config)
+            WriteSmall(ModelFiles.Config, config);
         _files.SyncFolder(Folder);
         int tensors = _options.Verify ? Verify(progress, cancellationToken) : 0;
         // What is not verified is no checkpoint: the marker comes last.
@@ -98,7 +99,7 @@ public sealed class CheckpointConversion
         ledger.Delete();
         _files.SyncFolder(Folder);
         return new ConversionResult(
-            Folder.Length == 0 ? _files.Root : $"{_files.Root}/{Folder}", [.. marked.Select(file => file.Name), .. _plan.OtherFiles], marked.Sum(file => file.Length), written.BytesKept, tensors, Notes);
+            Folder.Length == 0 ? _files.Root : $"{_files.Root}/{Folder}", [.. marked.Select(file => file.Name), .. _plan.OtherFiles, .. _plan.Config is null ? [] : new[] { ModelFiles.Config }], marked.Sum(file => file.Length), written.BytesKept, tensors, Notes);
     }
 
     private string LedgerName => _plan.Target is TorchTarget ? $".{Files[0].Name}{ConversionLedger.FileName}" : ConversionLedger.FileName;

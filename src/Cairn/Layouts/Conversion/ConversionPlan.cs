@@ -9,8 +9,8 @@ internal sealed class ConversionPlan
 {
     private const string Model = "model", Ema = "ema", Optimizer = "optimizer", Context = "context";
 
-    private ConversionPlan(ConversionTarget target, long step, StateMap counters, IReadOnlyList<string> otherFiles, IReadOnlyList<string> notes) =>
-        (Target, Step, Counters, OtherFiles, Notes) = (target, step, counters, otherFiles, notes);
+    private ConversionPlan(ConversionTarget target, long step, StateMap counters, IReadOnlyList<string> otherFiles, byte[]? config, IReadOnlyList<string> notes) =>
+        (Target, Step, Counters, OtherFiles, Config, Notes) = (target, step, counters, otherFiles, config, notes);
 
     public ConversionTarget Target { get; }
     public long Step { get; }
@@ -18,34 +18,40 @@ internal sealed class ConversionPlan
     public StateMap Counters { get; }
     /// <summary>Files of the source that go along as they are.</summary>
     public IReadOnlyList<string> OtherFiles { get; }
+    /// <summary><c>config.json</c> as the weights are now; <see langword="null"/> when it is not written.</summary>
+    public byte[]? Config { get; }
     public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Plans a conversion.</summary>
     /// <param name="source">What is converted.</param>
-    /// <param name="configuration">Numbers of the source's model, for rules.</param>
+    /// <param name="configuration">The source's <c>config.json</c> and the numbers of its model, for rules.</param>
     /// <param name="options">How.</param>
     /// <param name="fileName">The name of the file, for <c>torch</c>.</param>
     /// <exception cref="CheckpointException">The options do not fit the source.</exception>
-    public static ConversionPlan Of(LoadedCheckpoint source, RenamingParameters configuration, ConversionOptions options, string fileName)
+    public static ConversionPlan Of(LoadedCheckpoint source, SourceConfiguration configuration, ConversionOptions options, string fileName)
     {
         var notes = new List<string>();
         bool toHuggingFace = options.Layout == HuggingFaceLayout.Name;
         IReadOnlyList<string> selected = Select(source, options, toHuggingFace, notes);
         long step = options.Step ?? source.Source?.Step ?? StepIn(source);
         StateMap counters = source.Source?.Marker?.Train ?? Counts(source, step);
-        List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration, options)))];
+        List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration.Parameters, options)))];
         ConversionTarget target = toHuggingFace ? new HuggingFaceTarget(parts[0].State, options.MaxShardBytes)
             : options.Layout == TorchTarget.LayoutName ? new TorchTarget(fileName, parts)
             : new LayoutTarget(CheckpointLayouts.Of(options.Layout), step, parts);
-        IReadOnlyList<string> others = toHuggingFace ? source.OtherFiles : [];
+        IReadOnlyList<string> others = [];
+        byte[]? config = null;
         if (toHuggingFace)
         {
-            AddConfigNotes(others, options, notes);
+            others = [.. source.OtherFiles.Where(name => name != ModelFiles.Config)];
+            if (configuration.Config is { } json)
+                config = options.Rules is null && options.Type is null ? json : ModelConfig.Changed(json, ModelFiles.Config, options.Rules?.Config, options.Type);
+            AddConfigNotes(config, options, notes);
             AddTieNotes(parts[0].State, notes);
         }
         else if (source.OtherFiles.Count > 0)
             notes.Add($"left out, because '{options.Layout}' has no place for them: {string.Join(", ", source.OtherFiles)}");
-        return new ConversionPlan(target, step, counters, others, notes);
+        return new ConversionPlan(target, step, counters, others, config, notes);
     }
 
     private static IReadOnlyList<string> Select(LoadedCheckpoint source, ConversionOptions options, bool toHuggingFace, List<string> notes)
@@ -131,13 +137,11 @@ internal sealed class ConversionPlan
             notes.Add($"tied and so written once: {string.Join(", ", tied)}; transformers ties them again when {ModelFiles.Config} has tie_word_embeddings true");
     }
 
-    private static void AddConfigNotes(IReadOnlyList<string> others, ConversionOptions options, List<string> notes)
+    private static void AddConfigNotes(byte[]? config, ConversionOptions options, List<string> notes)
     {
-        if (!others.Contains(ModelFiles.Config, StringComparer.Ordinal))
+        if (config is null)
             notes.Add($"there is no {ModelFiles.Config}; transformers needs one beside the weights");
-        else if (options.Rules is not null)
-            notes.Add($"{ModelFiles.Config} went along as it was: adapt its architectures and model_type to the new names");
-        else if (options.Type is not null)
-            notes.Add($"{ModelFiles.Config} went along as it was: its torch_dtype is that of the source");
+        else if (options.Rules is { Config: null })
+            notes.Add($"{ModelFiles.Config} keeps its architectures and model_type; the rules do not say what they become");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Cairn.State;
 
 namespace Cairn.Layouts.Renaming;
@@ -22,8 +23,8 @@ public sealed class RenamingRules
     private const int LargestFile = 1 << 20;
     private const int MaxDepth = 8;
 
-    private RenamingRules(string name, string about, IReadOnlyDictionary<string, IReadOnlyList<string>> parameters, IReadOnlyList<RenamingRule> rules) =>
-        (Name, About, Parameters, Rules) = (name, about, parameters, rules);
+    private RenamingRules(string name, string about, IReadOnlyDictionary<string, IReadOnlyList<string>> parameters, IReadOnlyList<RenamingRule> rules, JsonObject? config) =>
+        (Name, About, Parameters, Rules, Config) = (name, about, parameters, rules, config);
 
     /// <summary>The name of a ready file, or the path of the user's.</summary>
     public string Name { get; }
@@ -33,6 +34,8 @@ public sealed class RenamingRules
     /// <summary>For each parameter the names under which configurations have it, the parameter's own first.</summary>
     internal IReadOnlyDictionary<string, IReadOnlyList<string>> Parameters { get; }
     internal IReadOnlyList<RenamingRule> Rules { get; }
+    /// <summary>What changes in <c>config.json</c>, as a JSON Merge Patch.</summary>
+    internal JsonObject? Config { get; }
 
     /// <summary>The names of the ready files.</summary>
     public static IReadOnlyList<string> Ready { get; } = ["internlm-to-llama", "internlm2-to-llama", "llama-to-internlm2"];
@@ -68,8 +71,8 @@ public sealed class RenamingRules
             JsonElement root = document.RootElement;
             foreach (JsonProperty property in root.EnumerateObject())
             {
-                if (property.Name is not ("about" or "parameters" or "rules"))
-                    throw new FormatException($"'{property.Name}' is not known; there are about, parameters and rules");
+                if (property.Name is not ("about" or "parameters" or "rules" or "config"))
+                    throw new FormatException($"'{property.Name}' is not known; there are about, parameters, rules and config");
             }
             var parameters = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
             if (root.TryGetProperty("parameters", out JsonElement given))
@@ -78,7 +81,8 @@ public sealed class RenamingRules
                     parameters[parameter.Name] = [parameter.Name, .. Texts(parameter.Value)];
             }
             return new RenamingRules(
-                name, root.TryGetProperty("about", out JsonElement about) ? about.GetString() ?? "" : "", parameters, [.. root.GetProperty("rules").EnumerateArray().Select(Rule)]);
+                name, root.TryGetProperty("about", out JsonElement about) ? about.GetString() ?? "" : "", parameters, [.. root.GetProperty("rules").EnumerateArray().Select(Rule)],
+                root.TryGetProperty("config", out JsonElement config) ? JsonObject.Create(config.Clone()) ?? throw new FormatException("'config' is no object") : null);
         }
         catch (Exception e) when (Commit.RunFolder.IsMalformed(e))
         {

@@ -120,6 +120,24 @@ public sealed class ConversionTests : IDisposable
     }
 
     [Fact]
+    public void The_configuration_follows_the_names_and_the_type_of_the_weights()
+    {
+        string source = Checkpoint();
+        Convert(source, _folder["one"], new ConversionOptions { Layout = "huggingface" });
+        File.WriteAllText(_folder["one/config.json"], """{"model_type": "internlm2", "auto_map": {"AutoModel": "x"}, "bias": false, "num_attention_heads": 4, "num_key_value_heads": 2, "torch_dtype": "float32"}""");
+        Convert(_folder["one"], _folder["two"], new ConversionOptions { Layout = "huggingface", Type = TensorType.BF16, Rules = RenamingRules.Load("internlm2-to-llama") });
+        using var config = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(_folder["two/config.json"]));
+        config.RootElement.GetProperty("model_type").GetString().ShouldBe("llama");
+        config.RootElement.GetProperty("architectures")[0].GetString().ShouldBe("LlamaForCausalLM");
+        config.RootElement.GetProperty("torch_dtype").GetString().ShouldBe("bfloat16");
+        config.RootElement.GetProperty("num_key_value_heads").GetInt32().ShouldBe(2);
+        (config.RootElement.TryGetProperty("auto_map", out _) || config.RootElement.TryGetProperty("bias", out _)).ShouldBeFalse();
+        File.WriteAllText(_folder["one/config.json"], "[1]");
+        Should.Throw<CorruptCheckpointException>(() => Convert(_folder["one"], _folder["three"], new ConversionOptions { Layout = "huggingface", Type = TensorType.F16 }));
+        Directory.Exists(_folder["three"]).ShouldBeFalse();
+    }
+
+    [Fact]
     public void An_interrupted_conversion_goes_on_and_writes_no_complete_file_again()
     {
         string source = Checkpoint();
