@@ -12,7 +12,7 @@ using Cairn.State;
 using Cairn.Storage;
 using Microsoft.Win32.SafeHandles;
 
-// bench [folder] [MiB] [rounds]
+// bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|catalog]...
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
 long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 512) << 20;
 int rounds = args.Length > 2 ? int.Parse(args[2], null) : 5;
@@ -22,16 +22,17 @@ try
 {
     using var state = new LargeState(bytes);
     Console.WriteLine($"{state.Bytes >> 20} MiB in {state.Tensors.Count} tensors, {Environment.ProcessorCount} processors, {rounds} rounds, {folder}");
-    Stall();
-    Allocations();
-    Scan();
-    Save(SaveKind.Checkpoint);
-    Save(SaveKind.Snapshot);
-    Load();
     var torchFiles = new TorchFiles(state, folder, rounds);
-    torchFiles.Write();
-    torchFiles.ReadMapped();
-    CatalogOfMany();
+    (string Name, Action Run)[] all =
+    [
+        ("stall", Stall), ("stall", Allocations), ("scan", Scan), ("save", () => Save(SaveKind.Checkpoint)), ("save", () => Save(SaveKind.Snapshot)),
+        ("load", Load), ("torch", torchFiles.Write), ("torch", torchFiles.ReadMapped), ("catalog", CatalogOfMany),
+    ];
+    foreach ((string name, Action run) in all)
+    {
+        if (args.Length <= 3 || args[3..].Contains(name))
+            run();
+    }
 
     void Stall()
     {

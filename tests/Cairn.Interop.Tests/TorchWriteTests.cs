@@ -14,7 +14,7 @@ public class TorchWriteTests
     ];
 
     private static readonly TensorType[] NewTypes =
-        [TensorType.U16, TensorType.U32, TensorType.U64, TensorType.F8E4M3, TensorType.F8E5M2, TensorType.F8E4M3Fnuz, TensorType.F8E5M2Fnuz];
+        [TensorType.U16, TensorType.U32, TensorType.U64, TensorType.C32, TensorType.F8E4M3, TensorType.F8E5M2, TensorType.F8E4M3Fnuz, TensorType.F8E5M2Fnuz];
 
     [Fact]
     public void Every_dtype_is_the_same_to_the_bit() => TorchLoad.ReadsTheSame(Typed(OldTypes), TorchLoad.AllModes);
