@@ -1,0 +1,43 @@
+using Cairn.Storage;
+
+namespace Cairn.Formats;
+
+/// <summary>Saving a single file that is no part of a checkpoint.</summary>
+public static class FileSaving
+{
+    /// <summary>
+    /// Writes a file beside its place, makes it durable and renames it, so that its name never stands for half a file. One that is there is replaced.
+    /// </summary>
+    /// <param name="content">The file.</param>
+    /// <param name="files">Where to.</param>
+    /// <param name="path">Its path there; its folder must exist.</param>
+    /// <param name="cancellationToken">Stops between two blocks; what was written so far is removed.</param>
+    /// <exception cref="CheckpointException">A tensor comes from a file that could not be read.</exception>
+    /// <exception cref="IOException">The file could not be written.</exception>
+    public static void SaveTo(this IFileContent content, IFileSystem files, string path, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string beside = path + ".partial";
+        try
+        {
+            using (IWritableFile file = files.OpenWrite(beside, content.Length))
+            {
+                content.WriteTo((bytes, _, _) =>
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    file.Write(bytes);
+                });
+                file.Sync();
+            }
+            files.Move(beside, path);
+        }
+        catch
+        {
+            files.DeleteFile(beside);
+            throw;
+        }
+        files.SyncFolder(path.Contains('/', StringComparison.Ordinal) ? path[..path.LastIndexOf('/')] : "");
+    }
+}
