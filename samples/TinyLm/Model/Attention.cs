@@ -1,5 +1,6 @@
 using TinyLm.Parallel;
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace TinyLm.Model;
@@ -12,8 +13,8 @@ public sealed class Attention : nn.Module<Tensor, Tensor>
 {
     readonly ModelShape _shape;
     readonly RotaryTable _rotary;
-    readonly Linear _wqkv;
-    readonly Linear _wo;
+    [ComponentName(Name = "wqkv")] readonly Linear _wqkv;
+    [ComponentName(Name = "wo")] readonly Linear _wo;
     TensorParallel _ranks = TensorParallel.None;
 
     public Attention(ModelShape shape, RotaryTable rotary) : base(nameof(Attention))
@@ -22,8 +23,7 @@ public sealed class Attention : nn.Module<Tensor, Tensor>
         _rotary = rotary;
         _wqkv = nn.Linear(shape.HiddenSize, (shape.Heads + 2 * shape.KeyValueHeads) * shape.HeadSize, hasBias: false);
         _wo = nn.Linear(shape.Heads * shape.HeadSize, shape.HiddenSize, hasBias: false);
-        register_module("wqkv", _wqkv);
-        register_module("wo", _wo);
+        RegisterComponents();
     }
 
     /// <summary>Keeps this rank's heads.</summary>

@@ -1,5 +1,6 @@
 using TinyLm.Parallel;
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace TinyLm.Model;
@@ -7,10 +8,11 @@ namespace TinyLm.Model;
 /// <summary>One decoder layer: attention, then feed-forward, each behind a norm and added to the residual stream.</summary>
 public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
 {
-    readonly Attention _attention;
-    readonly FeedForward _feedForward;
-    readonly RmsNorm _attentionNorm;
-    readonly RmsNorm _feedForwardNorm;
+    // TorchSharp registers the fields of a submodule by itself: without these names each weight would have two.
+    [ComponentName(Name = "attention")] readonly Attention _attention;
+    [ComponentName(Name = "feed_forward")] readonly FeedForward _feedForward;
+    [ComponentName(Name = "attention_norm")] readonly RmsNorm _attentionNorm;
+    [ComponentName(Name = "ffn_norm")] readonly RmsNorm _feedForwardNorm;
     readonly double _dropout;
     BatchShare _batch = BatchShare.Whole;
 
@@ -21,10 +23,7 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
         _attentionNorm = new RmsNorm(shape.HiddenSize);
         _feedForwardNorm = new RmsNorm(shape.HiddenSize);
         _dropout = shape.Dropout;
-        register_module("attention", _attention);
-        register_module("feed_forward", _feedForward);
-        register_module("attention_norm", _attentionNorm);
-        register_module("ffn_norm", _feedForwardNorm);
+        RegisterComponents();
     }
 
     /// <summary>Keeps this rank's part of the matrices, and drops what falls to this rank's part of a batch.</summary>

@@ -1,5 +1,6 @@
 using TinyLm.Parallel;
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace TinyLm.Model;
@@ -7,9 +8,9 @@ namespace TinyLm.Model;
 /// <summary>SwiGLU: <c>w2(silu(w1 x) · w3 x)</c> (Shazeer, 2020). Tensor-parallel ranks share its width.</summary>
 public sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
-    readonly Linear _w1;
-    readonly Linear _w2;
-    readonly Linear _w3;
+    [ComponentName(Name = "w1")] readonly Linear _w1;
+    [ComponentName(Name = "w2")] readonly Linear _w2;
+    [ComponentName(Name = "w3")] readonly Linear _w3;
     TensorParallel _ranks = TensorParallel.None;
 
     public FeedForward(ModelShape shape) : base(nameof(FeedForward))
@@ -17,9 +18,7 @@ public sealed class FeedForward : nn.Module<Tensor, Tensor>
         _w1 = nn.Linear(shape.HiddenSize, shape.FeedForwardSize, hasBias: false);
         _w2 = nn.Linear(shape.FeedForwardSize, shape.HiddenSize, hasBias: false);
         _w3 = nn.Linear(shape.HiddenSize, shape.FeedForwardSize, hasBias: false);
-        register_module("w1", _w1);
-        register_module("w2", _w2);
-        register_module("w3", _w3);
+        RegisterComponents();
     }
 
     /// <summary>Keeps this rank's part of the width.</summary>

@@ -1,4 +1,5 @@
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace TinyLm.Model;
@@ -7,12 +8,12 @@ namespace TinyLm.Model;
 public sealed class RmsNorm : nn.Module<Tensor, Tensor>
 {
     const double Epsilon = 1e-5;
-    readonly Parameter _weight;
+    [ComponentName(Name = "weight")] readonly Parameter _weight;
 
     public RmsNorm(int size) : base(nameof(RmsNorm))
     {
         _weight = new Parameter(ones(size));
-        register_parameter("weight", _weight);
+        RegisterComponents();
     }
 
     public override Tensor forward(Tensor input) =>
