@@ -89,15 +89,14 @@ public sealed partial class CheckpointManager
         // At the end of training the wish is kept for the decision that follows, once the save under way is over.
         if (moment != Moment.Batch || !ends || _endSeen)
             _savePending = false;
-        if (decision is not null && _ranks.Size > 1 && (_channelNumber == 0 || _engine.WasDisturbed))
+        int channel = _channelNumber;
+        if (decision is not null && _ranks.Size > 1 && (channel == 0 || _engine.WasDisturbed))
         {
             _engine.WasDisturbed = false;
-            return new Boundary(ends, stop, wishes.Signal, wishes.SinceSignal, decision, IsDropped(decision, wishes), _ranks.UnusedChannel());
+            channel = _ranks.UnusedChannel();
         }
-        return new Boundary(ends, stop, wishes.Signal, wishes.SinceSignal, decision, IsDropped(decision, wishes), _channelNumber);
+        return new Boundary(ends, stop, wishes.Signal, wishes.SinceSignal, decision, wishes.IsBusy, channel);
     }
-
-    private static bool IsDropped(SaveDecision? decision, Wishes wishes) => decision is { Kind: SaveKind.Snapshot } && wishes.IsBusy;
 
     private SaveDecision? Decide(SaveRequests requests)
     {

@@ -10,6 +10,8 @@ namespace Cairn;
 // One save, from the decision to its report.
 public sealed partial class CheckpointManager
 {
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(200);
+
     private SaveReport? Save(Boundary boundary, bool background)
     {
         if (boundary.Save is not { } decision)
@@ -20,7 +22,10 @@ public sealed partial class CheckpointManager
             _logger.Dropped(Train.Step, _engine.UnderWayStep);
             return Report(new SaveReport { Step = Train.Step, Kind = decision.Kind, Reason = decision.Reason, Outcome = SaveOutcome.Dropped });
         }
-        CollectUnderWay();
+        if (boundary.IsBusy)
+            CollectUnderWay();
+        else
+            Report(_engine.Collect());
         SaveReport? report;
         try
         {
@@ -73,12 +78,24 @@ public sealed partial class CheckpointManager
         if (_ranks.Size == 1)
             _engine.Wait();
         else
-            _engine.Wait(LongestSilence);
+            WaitForWriters();
         Report(_engine.Collect());
     }
 
-    // A writer that waits for other ranks is silent too, a little longer than they are.
-    private TimeSpan LongestSilence => Patience * 1.25 + LeastPatience;
+    // All ranks wait for the slowest writer, and tell one another that they are alive. One that hangs is not waited for; its rank says so when the save is planned.
+    private void WaitForWriters()
+    {
+        byte[] verdict;
+        do
+        {
+            _engine.Wait(Beat);
+            byte waits = _engine.IsBusy && !_engine.IsSilentFor(LongestSilence) ? (byte)1 : (byte)0;
+            verdict = _ranks.Agree($"writers at batch {Train.Batch}", [waits], parts => [parts.Max(part => part.Span[0])], Patience);
+        }
+        while (verdict[0] != 0);
+    }
+
+    private TimeSpan LongestSilence => SaveEngine.LongestSilence(Patience);
 
     private List<RankPart> LiveWhenFree() => _engine.IsBusy
         ? throw new StoreException($"the save of step {_engine.UnderWayStep} still hangs in {_files.Root}: its disk or mount has not taken a block for {LongestSilence.TotalSeconds:0} s") { Path = _files.Root, IsTransient = true }

@@ -179,7 +179,8 @@ public sealed partial class CheckpointManager : IAsyncDisposable
                 else
                     Complete();
             }
-            CollectUnderWay();
+            _engine.WaitAtExit();
+            Report(_engine.Collect());
         }
         finally
         {

@@ -15,7 +15,7 @@ namespace Cairn.Commit;
 /// </summary>
 internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time, RankGroup ranks) : IDisposable
 {
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Name of the thread that writes in the background.</summary>
     public const string WriterName = "Cairn writer";
@@ -65,18 +65,11 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     /// <summary>Waits for the save under way.</summary>
     public void Wait() => _inFlight?.Wait();
 
-    /// <summary>Waits for the save under way while it gets on. <see langword="false"/> when it has not written a block for this long: the disk or mount hangs.</summary>
-    public bool Wait(TimeSpan longestSilence)
-    {
-        while (_inFlight is { IsCompleted: false } writing)
-        {
-            TimeSpan left = longestSilence - time.GetElapsedTime(Volatile.Read(ref _lastProgress));
-            if (left <= TimeSpan.Zero)
-                return false;
-            writing.Wait(left < LongestPause ? left : LongestPause);
-        }
-        return true;
-    }
+    /// <summary>Waits for the save under way, but not longer than this.</summary>
+    public void Wait(TimeSpan atMost) => _inFlight?.Wait(atMost);
+
+    /// <summary>Whether the save under way has not written a block for this long: its disk or mount hangs.</summary>
+    public bool IsSilentFor(TimeSpan silence) => IsBusy && time.GetElapsedTime(Volatile.Read(ref _lastProgress)) > silence;
 
     /// <summary>
     /// Saves. In the background the report comes from a later <see cref="Collect"/> and this returns <see langword="null"/>; otherwise the report is returned.
@@ -135,9 +128,12 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     {
         if (ranks.Size == 1)
             Wait();
-        else
-            Wait(options.RankTimeout * 1.25);
+        while (IsBusy && !IsSilentFor(LongestSilence(options.RankTimeout)))
+            Wait(ShortPause);
     }
+
+    /// <summary>How long a writer of a job may be silent while it waits for other ranks, which give up a little later than the first.</summary>
+    public static TimeSpan LongestSilence(TimeSpan timeout) => timeout * 1.25 + ShortPause * 5;
 
     public void Dispose()
     {

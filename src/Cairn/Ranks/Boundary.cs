@@ -45,14 +45,17 @@ internal readonly record struct Wishes(bool Stop, bool Signal, bool Save, bool I
 /// <param name="Signal">Because of a signal.</param>
 /// <param name="SinceSignal">How long ago the first signal came.</param>
 /// <param name="Save">What to save.</param>
-/// <param name="IsDropped">The save is left out, because a writer is still busy.</param>
+/// <param name="IsBusy">A writer still writes the save before: a snapshot is left out, for a checkpoint all wait.</param>
 /// <param name="Channel">The channel for committing it.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct Boundary(bool Ends, bool Stop, bool Signal, TimeSpan SinceSignal, SaveDecision? Save, bool IsDropped, int Channel)
+internal readonly record struct Boundary(bool Ends, bool Stop, bool Signal, TimeSpan SinceSignal, SaveDecision? Save, bool IsBusy, int Channel)
 {
+    /// <summary>Whether the save is left out.</summary>
+    public bool IsDropped => IsBusy && Save is { Kind: SaveKind.Snapshot };
+
     public void Write(BinaryWriter to)
     {
-        to.Write((byte)((Ends ? 1 : 0) | (Stop ? 2 : 0) | (Signal ? 4 : 0) | (Save is null ? 0 : 8) | (IsDropped ? 16 : 0)));
+        to.Write((byte)((Ends ? 1 : 0) | (Stop ? 2 : 0) | (Signal ? 4 : 0) | (Save is null ? 0 : 8) | (IsBusy ? 16 : 0)));
         if (Signal)
             to.Write(SinceSignal.Ticks);
         if (Save is not { } save)

@@ -267,11 +267,11 @@ public class JobTests
     }
 
     /// <summary>All that is saved at a step and does not belong to one rank, as one hash.</summary>
-    private static string Whole(SimulatedFileSystem files, long step)
+    internal static string Whole(SimulatedFileSystem files, long step, params string[] parts)
     {
         Marker marker = Catalog.Read(files).Entries.First(entry => entry.Step == step).Marker.ShouldNotBeNull();
         using LoadedCheckpoint checkpoint = ((ICheckpointLayout)CairnLayout.Instance).Open(files, $"{step}", marker.Files.Select(file => file.Name));
-        return string.Join(' ', new[] { "model", "optimizer", "sampler", "context" }.Select(part => StateDigest.Of(Sorted(checkpoint.Load(part)))));
+        return string.Join(' ', (parts.Length > 0 ? parts : ["model", "optimizer", "sampler", "context"]).Select(part => StateDigest.Of(Sorted(checkpoint.Load(part)))));
     }
 
     // Files of several ranks come together in the order of the ranks.

@@ -47,7 +47,7 @@ internal sealed class RankTraining
         foreach (ShardPart.Cut cut in _moments)
             cut.Change((element, value) => value * 0.5f + element + Train.Step);
         foreach (ShardPart.Cut cut in _weights)
-            cut.Change((element, value) => value * 0.75f + element * 0.125f + Train.Batch);
+            cut.Change((element, value) => value * 0.75f + element * 0.125f + Train.Step);
         Sampler.Value += BatchSize;
         Random.Value = Random.Value * 31 + 7;
         Train.CompleteStep(BatchSize, loss: 1.0 / (Train.Step + 1));
