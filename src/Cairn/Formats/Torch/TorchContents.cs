@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.IO.Hashing;
 using Cairn.Formats.Torch.Pickle;
 using Cairn.Formats.Torch.Zip;
 using Cairn.Storage;
@@ -66,7 +65,7 @@ internal sealed class TorchContents
 
     private static uint Checksum(FileReader file, long start, long length, CancellationToken cancellationToken)
     {
-        var crc = new Crc32();
+        var crc = new ZipChecksum();
         byte[] block = ArrayPool<byte>.Shared.Rent((int)Math.Min(BlockLength, length));
         try
         {
@@ -83,6 +82,6 @@ internal sealed class TorchContents
         {
             ArrayPool<byte>.Shared.Return(block);
         }
-        return crc.GetCurrentHashAsUInt32();
+        return crc.Finish();
     }
 }

@@ -1,5 +1,5 @@
-using System.IO.Hashing;
 using Cairn.Formats.Torch.Pickle;
+using Cairn.Formats.Torch.Zip;
 using Cairn.State;
 
 namespace Cairn.Formats.Torch;
@@ -74,16 +74,16 @@ public sealed class TorchFileWriter : IFileContent
     /// <exception cref="CheckpointException">A tensor comes from a file that could not be read.</exception>
     public void WriteTo(BlockSink sink)
     {
-        var crc = new Crc32();
+        var checksum = new ZipChecksum();
         uint[] checksums = new uint[_records.Count];
         using var structure = new BlockWriter(sink);
         using var content = new BlockWriter((bytes, type, name) =>
         {
             if (bytes.Length >= ConcurrentLength)
-                AppendWhile(crc, bytes, sink, type, name);
+                AppendWhile(checksum, bytes, sink, type, name);
             else
             {
-                crc.Append(bytes);
+                checksum.Append(bytes);
                 sink(bytes, type, name);
             }
         });
@@ -97,20 +97,19 @@ public sealed class TorchFileWriter : IFileContent
                 content.Write(tensor, record.Name);
             else
                 content.Write(record.Bytes.Span);
-            checksums[i] = crc.GetCurrentHashAsUInt32();
-            crc.Reset();
+            checksums[i] = checksum.Finish();
             before = StoredZip.Descriptor(record.Entry, checksums[i]);
         }
         structure.Write([.. before, .. _zip.Directory(checksums)]);
     }
 
-    private static unsafe void AppendWhile(Crc32 crc, ReadOnlySpan<byte> bytes, BlockSink sink, TensorType? type, string? name)
+    private static unsafe void AppendWhile(ZipChecksum checksum, ReadOnlySpan<byte> bytes, BlockSink sink, TensorType? type, string? name)
     {
         int length = bytes.Length;
         fixed (byte* start = bytes)
         {
             nint address = (nint)start;
-            var checksum = Task.Run(() => crc.Append(new ReadOnlySpan<byte>((void*)address, length)));
+            var appended = Task.Run(() => checksum.Append(new ReadOnlySpan<byte>((void*)address, length)));
             try
             {
                 sink(bytes, type, name);
@@ -118,7 +117,7 @@ public sealed class TorchFileWriter : IFileContent
             finally
             {
                 // The memory is the caller's again only when nobody reads it any more.
-                checksum.GetAwaiter().GetResult();
+                appended.GetAwaiter().GetResult();
             }
         }
     }
