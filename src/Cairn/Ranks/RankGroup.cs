@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Cairn.Ranks;
@@ -22,7 +23,8 @@ public sealed class RankGroup
     private readonly RankInbox _inbox;
     private readonly TimeProvider _clock;
     private readonly int _channel;
-    private long _call;
+    // Shared by the groups of one channel.
+    private readonly StrongBox<long> _calls;
 
     /// <summary>A group over this transport.</summary>
     /// <param name="transport">Carries the messages.</param>
@@ -31,17 +33,17 @@ public sealed class RankGroup
     /// <param name="clock">Source of time; the system's when null.</param>
     /// <exception cref="CheckpointException">World and transport differ in size.</exception>
     public RankGroup(IRankTransport transport, World world, TimeSpan? timeout = null, TimeProvider? clock = null)
-        : this(new RankInbox(transport ?? throw new ArgumentNullException(nameof(transport))), world, timeout ?? StandardTimeout, clock ?? TimeProvider.System, channel: 0)
+        : this(new RankInbox(transport ?? throw new ArgumentNullException(nameof(transport))), world, timeout ?? StandardTimeout, clock ?? TimeProvider.System, channel: 0, new StrongBox<long>())
     {
     }
 
-    private RankGroup(RankInbox inbox, World world, TimeSpan timeout, TimeProvider clock, int channel)
+    private RankGroup(RankInbox inbox, World world, TimeSpan timeout, TimeProvider clock, int channel, StrongBox<long> calls)
     {
         ArgumentNullException.ThrowIfNull(world);
         CheckTimeout(timeout);
         if (world.Size != inbox.Transport.Size)
             throw new CheckpointException($"The world has {world.Size} ranks ({world}) and the job {inbox.Transport.Size}.");
-        (_inbox, _clock, _channel, World, Timeout) = (inbox, clock, channel, world, timeout);
+        (_inbox, _clock, _channel, _calls, World, Timeout) = (inbox, clock, channel, calls, world, timeout);
         Coordinates = world.CoordinatesOf(Rank);
     }
 
@@ -71,14 +73,14 @@ public sealed class RankGroup
     public RankGroup Channel(int number, TimeSpan? timeout = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(number, 1);
-        return new RankGroup(_inbox, World, timeout ?? Timeout, _clock, number);
+        return new RankGroup(_inbox, World, timeout ?? Timeout, _clock, number, new StrongBox<long>());
     }
 
     /// <summary>A channel's number that was never given out here. One rank asks, and tells the others.</summary>
     internal int UnusedChannel() => _inbox.UnusedChannel();
 
     /// <summary>
-    /// The same ranks placed in a world of these sizes, once all have said that theirs are the same. This group is not used afterwards.
+    /// The same ranks placed in a world of these sizes, once all have said that theirs are the same.
     /// </summary>
     /// <exception cref="CheckpointException">A rank has other sizes, or they do not multiply to <see cref="Size"/>.</exception>
     public RankGroup In(World world, TimeSpan? timeout = null)
@@ -91,7 +93,7 @@ public sealed class RankGroup
             if (other != world.ToString())
                 throw new CheckpointException($"Rank {Rank} is in {world} and rank {rank} in {other}. Give all ranks the same sizes.") { Rank = rank, Expected = world.ToString(), Found = other };
         }
-        return new RankGroup(_inbox, world, Timeout, _clock, _channel) { _call = _call };
+        return new RankGroup(_inbox, world, Timeout, _clock, _channel, _calls);
     }
 
     /// <summary>
@@ -112,7 +114,7 @@ public sealed class RankGroup
         ArgumentNullException.ThrowIfNull(decide);
         TimeSpan patience = timeout ?? Timeout;
         CheckTimeout(patience);
-        RankCall call = new(_inbox, _clock, _channel, _call++, purpose, LongestRest);
+        RankCall call = new(_inbox, _clock, _channel, _calls.Value++, purpose, LongestRest);
         return IsFirst ? call.Lead(part.ToArray(), decide, patience, cancellationToken) : call.Follow(part, patience, cancellationToken);
     }
 
@@ -150,7 +152,7 @@ public sealed class RankGroup
     {
         ArgumentException.ThrowIfNullOrEmpty(purpose);
         ArgumentException.ThrowIfNullOrEmpty(error);
-        new RankCall(_inbox, _clock, _channel, _call++, purpose, LongestRest).Fail(error);
+        new RankCall(_inbox, _clock, _channel, _calls.Value++, purpose, LongestRest).Fail(error);
     }
 
     private static void CheckTimeout(TimeSpan timeout)

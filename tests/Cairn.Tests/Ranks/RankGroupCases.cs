@@ -30,6 +30,7 @@ internal static class RankGroupCases
         [nameof(The_error_of_the_first_rank_reaches_all)] = The_error_of_the_first_rank_reaches_all,
         [nameof(A_decision_that_fails_fails_everywhere)] = A_decision_that_fails_fails_everywhere,
         [nameof(A_rank_at_another_call_is_found_out)] = A_rank_at_another_call_is_found_out,
+        [nameof(Ranks_that_see_other_worlds_are_found_out)] = Ranks_that_see_other_worlds_are_found_out,
         [nameof(Cancelling_the_first_rank_ends_the_call_everywhere)] = Cancelling_the_first_rank_ends_the_call_everywhere,
         [nameof(Cancelling_another_rank_leaves_the_rest_alone)] = Cancelling_another_rank_leaves_the_rest_alone,
     };
@@ -114,7 +115,7 @@ internal static class RankGroupCases
     {
         group.Barrier("start");
         if (group.Rank == 2)
-            Pause(2.5);
+            Pause(2);
         long start = Stopwatch.GetTimestamp();
         RankTimeoutException error = Should.Throw<RankTimeoutException>(() => group.Barrier("meet", Short));
         error.Missing.ShouldBe([2]);
@@ -131,7 +132,7 @@ internal static class RankGroupCases
         group.Barrier("start");
         if (group.Rank == 0)
         {
-            Pause(2.5);
+            Pause(2);
             // The others came and left; what they sent is here, so for the first rank the call succeeds. Hence: decisions that matter go into the store.
             group.Barrier("meet", Short);
         }
@@ -181,11 +182,24 @@ internal static class RankGroupCases
         group.Barrier("go on");
     }
 
+    private static void Ranks_that_see_other_worlds_are_found_out(RankGroup group)
+    {
+        World mine = group.Rank == 3 ? new World(2, 1, 2, 1) : new World(2, 1, 2, 2);
+        CheckpointException error = Should.Throw<CheckpointException>(() => group.In(mine));
+        error.Message.ShouldContain("Zo = 1");
+        error.Message.ShouldContain("Zo = 2");
+        RankGroup placed = group.In(new World(2, 1, 2, 2));
+        placed.World.ShouldBe(new World(2, 1, 2, 2));
+        placed.Coordinates.ShouldBe(new RankCoordinates(group.Rank % 2, 0, group.Rank / 2, group.Rank / 2));
+        placed.Barrier("go on");
+        group.Barrier("go on");
+    }
+
     private static void Cancelling_the_first_rank_ends_the_call_everywhere(RankGroup group)
     {
         using CancellationTokenSource source = new();
         if (group.Rank == 3)
-            Pause(1);
+            Pause(0.6);
         if (group.IsFirst)
         {
             source.CancelAfter(200);
@@ -202,7 +216,7 @@ internal static class RankGroupCases
     {
         using CancellationTokenSource source = new();
         if (group.Rank == 3)
-            Pause(1);
+            Pause(0.6);
         if (group.Rank == 1)
         {
             source.CancelAfter(200);
