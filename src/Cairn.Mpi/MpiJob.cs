@@ -12,6 +12,7 @@ namespace Cairn.Mpi;
 /// </summary>
 public sealed class MpiJob : IDisposable
 {
+    private const string End = "end of the job";
     private readonly MpiFunctions? _mpi;
     private readonly MpiThread? _thread;
     private readonly MpiOptions _options;
@@ -19,7 +20,7 @@ public sealed class MpiJob : IDisposable
     private readonly List<MpiCollectives> _groups = [];
     private readonly bool _ownsMpi;
     private readonly PosixSignalRegistration? _deathNotice;
-    private bool _ended;
+    private bool _ended, _failed;
 
     private MpiJob(MpiOptions options, ILogger logger)
     {
@@ -103,6 +104,17 @@ public sealed class MpiJob : IDisposable
     }
 
     /// <summary>
+    /// Says that this rank ends with an error, without waiting: the next call that the others make of <see cref="Ranks"/> ends with a
+    /// <see cref="RankFailedException"/>, and <see cref="Dispose"/> waits for nobody. End the process with an error code; the launcher then ends the job.
+    /// </summary>
+    /// <param name="error">What went wrong, for the other ranks' logs.</param>
+    public void Fail(string error)
+    {
+        _failed = true;
+        Ranks.Fail(End, error);
+    }
+
+    /// <summary>
     /// Ends MPI, when all ranks have come here within the start's time-out. Otherwise MPI is left as it is, and the launcher will see this
     /// process end without having ended MPI, which it takes for a failure.
     /// </summary>
@@ -111,11 +123,11 @@ public sealed class MpiJob : IDisposable
         if (_ended)
             return;
         _ended = true;
-        if (_mpi is null)
+        if (_mpi is null || _failed)
             return;
         try
         {
-            Ranks.Barrier("end of the job", _options.StartTimeout);
+            Ranks.Barrier(End, _options.StartTimeout);
             foreach (MpiCollectives group in _groups)
                 group.Dispose();
             if (_ownsMpi)

@@ -19,6 +19,9 @@ internal static class JobCases
             case "die":
                 Die(job);
                 break;
+            case "fail":
+                Fail(job);
+                break;
             case "die-in-sum":
                 DieInSum(job);
                 break;
@@ -50,6 +53,25 @@ internal static class JobCases
             Console.WriteLine($"rank {job.Ranks.Rank} misses {string.Join(',', e.Missing)} after {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s");
         }
         // Does not go through the end of the job, which would wait for the dead rank once more.
+        Console.Out.Flush();
+        Environment.Exit(7);
+    }
+
+    private static void Fail(MpiJob job)
+    {
+        job.Ranks.Barrier("all are here");
+        long start = Stopwatch.GetTimestamp();
+        if (job.Ranks.Rank == 1)
+        {
+            job.Fail("the disk is full");
+            job.Dispose();
+            Console.WriteLine($"rank 1 left after {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s");
+        }
+        else
+        {
+            Console.WriteLine($"rank {job.Ranks.Rank} hears: {Should.Throw<RankFailedException>(() => job.Ranks.Barrier("work")).Message}");
+            job.Fail("another rank failed");
+        }
         Console.Out.Flush();
         Environment.Exit(7);
     }

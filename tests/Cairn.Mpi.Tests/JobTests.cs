@@ -75,6 +75,18 @@ public class JobTests
     [Theory]
     [InlineData(MpiImplementation.OpenMpi)]
     [InlineData(MpiImplementation.Mpich)]
+    public void The_error_of_a_rank_reaches_the_others_and_it_waits_for_nobody(MpiImplementation mpi)
+    {
+        MpiRun.Require(mpi);
+        (_, string output) = MpiRun.RunOn(mpi, 3, Program, "fail");
+        output.ShouldContain("rank 1 left after 0 s");
+        output.ShouldContain("rank 0 hears: work: rank 1 failed: the disk is full");
+        output.ShouldContain("rank 2 hears: work: rank 1 failed: the disk is full");
+    }
+
+    [Theory]
+    [InlineData(MpiImplementation.OpenMpi)]
+    [InlineData(MpiImplementation.Mpich)]
     public void By_itself_the_launcher_ends_the_job_when_a_rank_is_killed(MpiImplementation mpi)
     {
         MpiRun.Require(mpi);

@@ -25,7 +25,21 @@ public static class RankTraining
     /// <summary>Trains as <paramref name="options"/> say and gives the exit code.</summary>
     public static int Run(TinyLmOptions options, MpiJob job, ITrainingView view, TimeProvider clock)
     {
-        RefuseSaving(options);
+        try
+        {
+            RefuseSaving(options);
+            Train(options, job, view, clock);
+            return 0;
+        }
+        catch (CheckpointException e)
+        {
+            job.Fail(e.Message);
+            throw;
+        }
+    }
+
+    static void Train(TinyLmOptions options, MpiJob job, ITrainingView view, TimeProvider clock)
+    {
         var first = job.Ranks.IsFirst;
         using var run = new TrainingRun(options, job);
         if (first)
@@ -70,7 +84,6 @@ public static class RankTraining
             }
             view.Finished(lines);
         }
-        return 0;
     }
 
     // A run that seems to save and does not is worse than one that says so.

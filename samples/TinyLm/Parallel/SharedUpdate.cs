@@ -59,18 +59,13 @@ public sealed class SharedUpdate : RankUpdate
 
     public override void Combine()
     {
-        if (_job.Zero.Size == 1 || _job.Zero.Size < _job.Data.Size)
+        // The gradients lie as the parameters do; all of them go at once.
+        var gradients = _parameters.Select(parameter => parameter.grad!).ToArray();
+        var pieces = Pieces(gradients, _job.Data.Size).ToArray();
+        _job.Data.ReduceScatter(pieces, Reduction.Average);
+        if (_job.Zero.Size < _job.Data.Size)
         {
-            foreach (var parameter in _parameters)
-            {
-                _job.Data.AllReduce(parameter.grad!, Reduction.Average);
-            }
-        }
-        else
-        {
-            // The gradients lie as the parameters do.
-            var gradients = _parameters.ToDictionary(parameter => parameter.Handle, parameter => parameter.grad!);
-            _job.Zero.ReduceScatter([.. _pieces.Select(piece => piece with { Tensor = gradients[piece.Tensor.Handle] })], Reduction.Average);
+            _job.Data.AllGather(pieces);
         }
         foreach (var (piece, whole, start) in _own)
         {
@@ -87,21 +82,21 @@ public sealed class SharedUpdate : RankUpdate
 
     public override void Share() => _job.Zero.AllGather(_pieces);
 
-    // All parameters in a row, cut into equal stretches; a stretch may end within a parameter.
-    static IEnumerable<TensorPiece> Pieces(IReadOnlyList<Parameter> parameters, int ranks)
+    // All tensors in a row, cut into equal stretches; a stretch may end within a tensor.
+    static IEnumerable<TensorPiece> Pieces(IReadOnlyList<Tensor> tensors, int ranks)
     {
-        var total = parameters.Sum(parameter => parameter.numel());
+        var total = tensors.Sum(tensor => tensor.numel());
         long before = 0;
-        foreach (var parameter in parameters)
+        foreach (var tensor in tensors)
         {
-            var length = parameter.numel();
+            var length = tensor.numel();
             for (var rank = 0; rank < ranks; rank++)
             {
                 var start = Math.Max(before, total * rank / ranks);
                 var end = Math.Min(before + length, total * (rank + 1) / ranks);
                 if (start < end)
                 {
-                    yield return new TensorPiece(parameter, start - before, end - start, rank);
+                    yield return new TensorPiece(tensor, start - before, end - start, rank);
                 }
             }
             before += length;
