@@ -2,19 +2,21 @@ using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Commit;
+using Cairn.Journal;
 using Cairn.Resume;
 using Cairn.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>The result of <c>cairn branch</c>.</summary>
-internal sealed record BranchResult(string Run, long From, string Name, int Branch, IReadOnlyList<string> LeftBehind);
+/// <summary>The result of <c>cairn branch</c>: the folder that the next start resumes from, the new branch, and the folders that are kept and do not win.</summary>
+internal sealed record BranchResult(string Run, long From, string Folder, string Name, int Branch, IReadOnlyList<string> LeftBehind);
 
 /// <summary><c>cairn branch</c>: start a new line from an older checkpoint.</summary>
 internal sealed class BranchVerb : Verb
 {
     private readonly Argument<string> _run = RunArgument();
-    private readonly Option<long> _from = new("--from") { Description = "The step to go on from.", HelpName = "STEP", Required = true };
+    private readonly Option<long> _from = new("--from") { Description = "The step to go on from; of this line, or of one that was left.", HelpName = "STEP", Required = true };
     private readonly Option<string?> _name = new("--name") { Description = "Name of the new line [default: that of the present one].", HelpName = "NAME" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.BranchResult;
@@ -27,21 +29,58 @@ internal sealed class BranchVerb : Verb
     {
         RunView run = RunView.Open(parsed.GetValue(_run)!);
         using RunLock runLock = RunLock.Acquire(run.Files, TimeProvider.System);
+        // Under the lock the run is read again: nothing may have been saved in between.
         run = RunView.Open(run.Files.Root);
         long from = parsed.GetValue(_from);
-        ResumeChoice choice = ResumeLadder.Choose(run.Files, run.Catalog, run.Record, verifyHashes: true, from, cancellationToken);
-        if (choice.Chosen?.Step != from)
-        {
-            string why = choice.PassedOver.Count > 0 ? string.Join("; ", choice.PassedOver) : "there is no such copy on this line";
-            throw new CheckpointException($"Step {from} cannot be used: {why}. Try: cairn ls {run.Files.Root}") { Step = from, Path = run.Files.Root };
-        }
-        RunRecord branched = run.Record with { Lineage = run.Record.Lineage.Fork(from, parsed.GetValue(_name)) };
+        (CatalogEntry copy, Lineage lineage) = OnThisLine(run, from, parsed.GetValue(_name), cancellationToken) ?? OnAnotherLine(run, from, parsed.GetValue(_name), cancellationToken) ?? throw Unusable(run, from, cancellationToken);
+        RunRecord branched = run.Record with { Lineage = lineage };
         branched.Save(run.Files);
-        Branch current = branched.Lineage.Current;
-        string[] left = [.. run.Catalog.Entries.Where(entry => entry.Marker is { } marker && run.IsOnLine(marker) && !branched.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)).Select(entry => entry.Folder)];
-        var result = new BranchResult(run.Files.Root, from, current.Name, current.Id, left);
-        screen.Show(result, JsonTypes.Default.BranchResult, shown => screen.Line(Screen.Plain(
-            $"The next start of {shown.Run} resumes at step {shown.From}, on branch {shown.Branch} '{shown.Name}'. " + (shown.LeftBehind.Count == 0 ? "Nothing is left behind." : $"Left behind and kept: {string.Join(", ", shown.LeftBehind)}."))));
+        Branch current = lineage.Current;
+        new RunJournal(run.Files, TimeProvider.System, NullLogger.Instance).Write("branched", json =>
+        {
+            json.WriteNumber("step", from);
+            json.WriteNumber("branch", current.Id);
+            json.WriteString("name", current.Name);
+        });
+        string[] left = [.. run.Catalog.Entries.Where(entry => entry.Marker is { } marker && run.IsOnLine(marker) && !lineage.Contains(marker.Lineage.Current.Id, marker.Step)).Select(entry => entry.Folder)];
+        var result = new BranchResult(run.Files.Root, from, copy.Folder, current.Name, current.Id, left);
+        screen.Show(result, JsonTypes.Default.BranchResult, shown => Render(screen, shown));
         return ExitCode.Good;
+    }
+
+    private static (CatalogEntry, Lineage)? OnThisLine(RunView run, long from, string? name, CancellationToken cancellationToken)
+    {
+        ResumeChoice choice = ResumeLadder.Choose(run.Files, run.Catalog, run.Record, verifyHashes: true, from, cancellationToken);
+        return choice.Chosen is { } chosen && chosen.Step == from ? (chosen, run.Record.Lineage.Fork(from, name)) : null;
+    }
+
+    // A line that was left may turn out to have been the better one.
+    private static (CatalogEntry, Lineage)? OnAnotherLine(RunView run, long from, string? name, CancellationToken cancellationToken)
+    {
+        Lineage known = run.Record.Lineage;
+        foreach (CatalogEntry entry in run.Catalog.Entries)
+        {
+            if (entry.Step != from || entry.Marker is not { IsForeign: false } marker || marker.Run != run.Record.Id || run.IsOnLine(marker))
+                continue;
+            if (known.Branches.FirstOrDefault(branch => branch.Id == marker.Lineage.Current.Id) is not { } parent || Verifier.Verify(run.Files, entry, cancellationToken) is not null)
+                continue;
+            var next = new Branch(known.Branches.Max(branch => branch.Id) + 1, name ?? known.Current.Name, parent.Id, from);
+            return (entry, new Lineage([.. known.Branches, next], next.Id));
+        }
+        return null;
+    }
+
+    private static CheckpointException Unusable(RunView run, long from, CancellationToken cancellationToken)
+    {
+        CheckpointFault[] faults = [.. run.Catalog.Entries.Where(entry => entry.Step == from).Select(entry => entry.Fault ?? Verifier.Verify(run.Files, entry, cancellationToken)).OfType<CheckpointFault>()];
+        string steps = string.Join(", ", run.Catalog.Entries.Where(entry => entry.Marker is not null).Select(entry => Units.Plain(entry.Step)).Distinct(StringComparer.Ordinal).Take(20));
+        string why = faults.Length > 0 ? string.Join("; ", faults.Select(fault => fault.ToString())) : $"there is no such copy. Steps there: {(steps.Length == 0 ? "none" : steps)}";
+        return new CheckpointException($"Step {from} cannot be used: {why}. Try: cairn ls {run.Files.Root}") { Step = from, Path = run.Files.Root };
+    }
+
+    private static void Render(Screen screen, BranchResult result)
+    {
+        screen.Line(Screen.Plain($"The next start of {result.Run} resumes at step {Units.Plain(result.From)} ({result.Folder}/), on branch {result.Branch} '{result.Name}'."));
+        screen.Line(Screen.Plain(result.LeftBehind.Count == 0 ? "Nothing is left behind." : $"Left behind and kept: {string.Join(", ", result.LeftBehind)}."));
     }
 }

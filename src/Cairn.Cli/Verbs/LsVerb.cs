@@ -78,14 +78,15 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         int[] right = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Right)];
         screen.Table([.. columns.Select(column => column.Name)], result.Copies.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => column.Cell(row))]), right);
         string bad = result.Bad == 0 ? "" : $", {result.Bad} bad";
-        screen.Line(Screen.Plain($"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}{bad}, {Units.Bytes(result.Bytes)}. ") + Restart(screen, result));
+        string things = result.Copies.All(row => row.Kind == CopyKinds.File) ? Units.Of(result.Copies.Count, "file") : $"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}";
+        screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}.{Restart(screen, result)}");
     }
 
     private static string Restart(Screen screen, LsResult result) => result switch
     {
-        { ResumedFrom: { } from, ResumedBy: "Cairn" } => Screen.Plain($"A restart takes {from}/."),
-        { ResumedFrom: { } from, ResumedBy: { } program } => Screen.Plain($"{program} takes {from}/."),
-        { Run: null } when result.Copies.All(row => row.Layout != ForeignCopy.InternLm) => "",
-        _ => screen.Bad("A restart finds nothing to resume from."),
+        { ResumedFrom: { } from, ResumedBy: "Cairn" } => Screen.Plain($" A restart takes {from}/."),
+        { ResumedFrom: { } from, ResumedBy: { } program } => Screen.Plain($" {program} takes {from}/."),
+        { Run: null } when result.Copies.Count == 1 || result.Copies.All(row => row.Layout != ForeignCopy.InternLm) => "",
+        _ => " " + screen.Bad("A restart finds nothing to resume from."),
     };
 }

@@ -1,28 +1,32 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Cli.Input;
+using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
-using Cairn.Commit;
+using Cairn.Cli.Pruning;
+using Cairn.Cli.Verification;
 using Cairn.Policies;
 using Cairn.Storage;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>A checkpoint in <c>cairn prune</c>.</summary>
-internal sealed record PruneRow(long Step, long Bytes, bool Removed, string? Why);
+/// <summary>A checkpoint in <c>cairn prune</c>: its folder, or the files of its step.</summary>
+internal sealed record PruneRow(string Name, long? Step, long Bytes, bool Removed, string? Why);
 
 /// <summary>The result of <c>cairn prune</c>.</summary>
-internal sealed record PruneResult(string Run, string Rule, bool Done, IReadOnlyList<PruneRow> Checkpoints, long BytesWon);
+internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bool Done, IReadOnlyList<PruneRow> Checkpoints, long BytesWon);
 
 /// <summary><c>cairn prune</c>: get rid of the rest.</summary>
 internal sealed class PruneVerb : Verb
 {
-    private readonly Argument<string> _run = RunArgument();
+    private readonly Argument<string> _run = new("run") { Description = "The folder of a run, or of checkpoints of any kind.", HelpName = "RUN" };
     private readonly Option<int?> _last = new("--keep-last") { Description = "Keep this many of the newest; at least 2.", HelpName = "number" };
     private readonly Option<long?> _every = new("--keep-every") { Description = "Keep those whose step is a multiple of this.", HelpName = "steps" };
     private readonly Option<int?> _best = new("--keep-best") { Description = "Keep this many of the best by --metric.", HelpName = "number" };
     private readonly Option<string?> _metric = new("--metric") { Description = "A metric that the run recorded (TrainState.Metrics).", HelpName = "name" };
     private readonly Option<bool> _higher = new("--higher-is-better") { Description = "For --metric: a higher value is better." };
-    private readonly Option<long?> _within = new("--within-bytes") { Description = "Remove the oldest until all fit into this many bytes.", HelpName = "bytes" };
+    private readonly Option<long?> _within = QuantityOption.Bytes("--within-bytes", "Remove the oldest until all fit into this many bytes, for example 500GB.");
+    private readonly Option<bool> _incomplete = new("--incomplete") { Description = "Remove incomplete checkpoints too, if they are older than the newest good one." };
     private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without, the plan is shown and nothing is removed." };
 
     public override JsonTypeInfo Result => JsonTypes.Default.PruneResult;
@@ -30,9 +34,42 @@ internal sealed class PruneVerb : Verb
     protected override string Example => "cairn prune runs/tinylm --keep-last 3 --keep-every 1000 --yes";
 
     protected override Command Define() =>
-        new("prune", "Removes checkpoints that no rule keeps. Never the newest good copy, never what is damaged (it is left for inspection).") { _run, _last, _every, _best, _metric, _higher, _within, _yes };
+        new("prune", "Removes checkpoints that no rule keeps. The newest copy is read to its end before, and never removed when it is good; what is incomplete is left for inspection, snapshots are left alone.")
+        { _run, _last, _every, _best, _metric, _higher, _within, _incomplete, _yes };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
+    {
+        IRetentionPolicy policy = Policy(parsed);
+        bool yes = parsed.GetValue(_yes);
+        CopyListing listing = Read(parsed);
+        // Other programs know no lock. A run of Cairn is read again under its own: nothing may have been saved in between.
+        using RunLock? runLock = yes && listing.Run is { } locked ? RunLock.Acquire(locked.Files, TimeProvider.System) : null;
+        if (runLock is not null)
+            listing = Read(parsed);
+        ListedCopy good = NewestGood(screen, listing, cancellationToken);
+        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_incomplete));
+        PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)];
+        if (yes && listing.Run is { } run)
+            CopyRemoval.OfRun(run, removed, cancellationToken);
+        else if (yes)
+            CopyRemoval.OfFolder(listing.Root, removed, cancellationToken);
+        var result = new PruneResult(
+            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, step.Why))], removed.Sum(step => step.Bytes));
+        screen.Show(result, JsonTypes.Default.PruneResult, shown => Render(screen, shown));
+        return ExitCode.Good;
+    }
+
+    private CopyListing Read(ParseResult parsed)
+    {
+        string path = parsed.GetValue(_run)!;
+        CopyListing listing = CopyListing.Read(path);
+        if (listing.IsOne)
+            throw new WrongUseException($"{path} is one checkpoint. Give the folder that it is in: cairn prune {Path.GetDirectoryName(CopyListing.FullPath(path))}");
+        bool knowsMetrics = listing.Copies.Any(copy => copy.Entry?.Marker is { IsForeign: false });
+        return parsed.GetValue(_best) is null || knowsMetrics ? listing : throw new WrongUseException("--keep-best needs metrics, and only checkpoints of Cairn record them. Use --keep-last or --keep-every.");
+    }
+
+    private IRetentionPolicy Policy(ParseResult parsed)
     {
         var options = new CheckpointOptions
         {
@@ -43,31 +80,8 @@ internal sealed class PruneVerb : Verb
             KeepBestHigher = parsed.GetValue(_higher),
             KeepWithinBytes = parsed.GetValue(_within),
         };
-        if (options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null })
+        if (options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null } && !parsed.GetValue(_incomplete))
             throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-best or --within-bytes. Example: " + Example);
-        IRetentionPolicy policy = Policy(options);
-        bool yes = parsed.GetValue(_yes);
-        RunView run = RunView.Open(parsed.GetValue(_run)!);
-        using RunLock? runLock = yes ? RunLock.Acquire(run.Files, TimeProvider.System) : null;
-        // Under the lock the run is read again: nothing may have been saved in between.
-        run = RunView.Open(run.Files.Root);
-        PruneRow[] rows = Plan(run, policy, cancellationToken);
-        if (yes)
-        {
-            var protocol = new CommitProtocol(run.Files);
-            foreach (PruneRow row in rows.Where(row => row.Removed))
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                protocol.Retire(row.Step);
-            }
-        }
-        var result = new PruneResult(run.Files.Root, policy.Describe, yes, rows, rows.Where(row => row.Removed).Sum(row => row.Bytes));
-        screen.Show(result, JsonTypes.Default.PruneResult, shown => Render(screen, shown));
-        return ExitCode.Good;
-    }
-
-    private static IRetentionPolicy Policy(CheckpointOptions options)
-    {
         try
         {
             return options.CreateRetention();
@@ -78,34 +92,37 @@ internal sealed class PruneVerb : Verb
         }
     }
 
-    private static PruneRow[] Plan(RunView run, IRetentionPolicy policy, CancellationToken cancellationToken)
+    // What stays is read to its end before anything is removed beside it.
+    private static ListedCopy NewestGood(Screen screen, CopyListing listing, CancellationToken cancellationToken)
     {
-        // What a restart would take is read and hashed before anything is removed beside it.
-        CatalogEntry good = run.Choose(verifyHashes: true, cancellationToken).Chosen
-            ?? throw new CheckpointException($"{run.Files.Root} holds no good copy, so nothing is removed. Try: cairn ls {run.Files.Root}") { Path = run.Files.Root };
-        List<RetainedCheckpoint> known = [];
-        foreach (CatalogEntry entry in run.Catalog.Entries)
+        ListedCopy[] candidates = [.. listing.Copies.Where(copy => copy is { Fault: null, IsLeftBehind: false, Step: not null })];
+        if (candidates.Length > 0)
         {
-            if (entry is { Kind: SaveKind.Checkpoint, Marker: { } marker })
-                known.Add(new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), new Dictionary<string, double>(TrainState.FromState(marker.Train).Metrics, StringComparer.Ordinal), run.IsOnLine(marker), marker.Time));
+            using var progress = new ProgressLine(screen, "verify", candidates[0].Bytes);
+            var verifier = new CopyVerifier(listing.Root, progress.Add);
+            foreach (ListedCopy copy in candidates)
+            {
+                if (verifier.Verify(copy, cancellationToken).IsGood)
+                    return copy;
+            }
         }
-        HashSet<long> removed = [.. RetentionPlan.Decide(policy, known, new HashSet<long> { good.Step })];
-        return
-        [
-            .. known.OrderBy(checkpoint => checkpoint.Step).Select(checkpoint => new PruneRow(
-                checkpoint.Step, checkpoint.Bytes, removed.Contains(checkpoint.Step),
-                removed.Contains(checkpoint.Step) ? null : checkpoint.Step == good.Step ? "a restart takes it" : checkpoint.IsComplete ? "kept by rule" : "of a line that was left")),
-        ];
+        throw new CheckpointException($"{listing.Root} holds no good copy, so nothing is removed. Try: cairn ls {listing.Root}") { Path = listing.Root };
     }
 
     private static void Render(Screen screen, PruneResult result)
     {
         screen.Line(Screen.Plain($"keep {result.Rule}"));
-        screen.Table(["step", "size", "", "why"], result.Checkpoints.Select(row => (IReadOnlyList<string>)
-            [Units.Plain(row.Step), Units.Bytes(row.Bytes), row.Removed ? screen.Bad(result.Done ? "removed" : "remove") : screen.Good("keep"), row.Why ?? ""]), 0, 1);
+        screen.Table(["step", "name", "size", "", "why"], result.Checkpoints.Select(row => (IReadOnlyList<string>)
+        [
+            row.Step is { } step ? Units.Plain(step) : "",
+            Screen.Plain(row.Name), Units.Bytes(row.Bytes),
+            row.Removed ? screen.Bad(result.Done ? "removed" : "remove") : screen.Good("keep"),
+            row.Why ?? "",
+        ]), 0, 2);
         int removed = result.Checkpoints.Count(row => row.Removed);
+        string checkpoints = Units.Of(removed, "checkpoint");
         screen.Line(Screen.Plain(result.Done
-            ? $"{removed} checkpoints removed, {Units.Bytes(result.BytesWon)} won."
-            : $"{removed} checkpoints would be removed, {Units.Bytes(result.BytesWon)} won. Nothing was done; add --yes to do it."));
+            ? $"{checkpoints} removed, {Units.Bytes(result.BytesWon)} won. {result.GoodCopy} was read to its end and is good."
+            : $"{checkpoints} would be removed, {Units.Bytes(result.BytesWon)} won. {result.GoodCopy} was read to its end and is good. Nothing was done; add --yes to do it."));
     }
 }

@@ -1,0 +1,44 @@
+using Cairn.Cli.Listing;
+using Cairn.Commit;
+using Cairn.Journal;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Cairn.Cli.Pruning;
+
+/// <summary>Removes copies so that none is ever half there under its name.</summary>
+internal static class CopyRemoval
+{
+    /// <summary>Removes checkpoints of a run of Cairn, whose lock is held, and writes it into the journal.</summary>
+    public static void OfRun(RunView run, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
+    {
+        var protocol = new CommitProtocol(run.Files);
+        var journal = new RunJournal(run.Files, TimeProvider.System, NullLogger.Instance);
+        foreach (PrunedStep step in steps)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            protocol.Retire(step.Step!.Value);
+            journal.Write("retired", json => json.WriteNumber("step", step.Step.Value));
+        }
+    }
+
+    /// <summary>Removes checkpoints of another program.</summary>
+    public static void OfFolder(string root, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
+    {
+        foreach (ListedCopy copy in steps.SelectMany(step => step.Copies))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            string path = Path.Join(root, copy.Name);
+            if (File.Exists(path))
+            {
+                File.Delete(path);
+                continue;
+            }
+            // Its name goes at once: a crash meanwhile must not leave a folder that looks like a checkpoint and lacks files.
+            string aside = Path.Join(root, $".retired-{copy.Name}");
+            if (Directory.Exists(aside))
+                Directory.Delete(aside, recursive: true);
+            Directory.Move(path, aside);
+            Directory.Delete(aside, recursive: true);
+        }
+    }
+}

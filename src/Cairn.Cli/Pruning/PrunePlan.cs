@@ -1,0 +1,61 @@
+using Cairn.Cli.Listing;
+using Cairn.Policies;
+
+namespace Cairn.Cli.Pruning;
+
+/// <summary>A step's copies, and what becomes of them.</summary>
+/// <param name="Copies">All that have the step: one folder, or files that belong together.</param>
+/// <param name="Step">The step; <see langword="null"/> for what has none.</param>
+/// <param name="IsRemoved">Whether they go.</param>
+/// <param name="Why">Why they stay, or what is special about their going.</param>
+internal sealed record PrunedStep(IReadOnlyList<ListedCopy> Copies, long? Step, bool IsRemoved, string? Why)
+{
+    public long Bytes => Copies.Sum(copy => copy.Bytes);
+
+    public string Name => string.Join(", ", Copies.Select(copy => copy.Name));
+}
+
+/// <summary>Which checkpoints of a folder go. Pure.</summary>
+internal static class PrunePlan
+{
+    /// <summary>Applies a policy to what is listed. Snapshots are left alone: they rotate by themselves.</summary>
+    /// <param name="copies">What is listed.</param>
+    /// <param name="policy">What is worth keeping.</param>
+    /// <param name="good">The newest copy that was read to its end and found good; it stays, and nothing above its step goes that is not complete.</param>
+    /// <param name="best">Names that stay because the program that wrote them will ask for them.</param>
+    /// <param name="incompleteToo">Whether what is incomplete goes too, below the good copy's step.</param>
+    public static IReadOnlyList<PrunedStep> Of(IReadOnlyList<ListedCopy> copies, IRetentionPolicy policy, ListedCopy good, IReadOnlySet<string> best, bool incompleteToo)
+    {
+        IGrouping<long?, ListedCopy>[] steps = [.. copies.Where(copy => copy.Kind != CopyKinds.Snapshot).GroupBy(copy => copy.Step).OrderBy(step => step.Key ?? -1)];
+        List<RetainedCheckpoint> known = [];
+        foreach (IGrouping<long?, ListedCopy> step in steps)
+        {
+            if (step.Key is { } number && step.All(copy => copy is { Fault: null, IsLeftBehind: false }))
+                known.Add(new RetainedCheckpoint(number, step.Sum(copy => copy.Bytes), Metrics(step), IsComplete: true, step.Max(copy => copy.Time) ?? default));
+        }
+        HashSet<long> stay = [.. steps.Where(step => step.Any(copy => copy == good || best.Contains(copy.Name))).Select(step => step.Key ?? -1)];
+        HashSet<long> removed = [.. RetentionPlan.Decide(policy, known, stay)];
+        return [.. steps.Select(step => Decide([.. step], step.Key, removed, good, best, incompleteToo))];
+    }
+
+    private static PrunedStep Decide(ListedCopy[] copies, long? step, HashSet<long> removed, ListedCopy good, IReadOnlySet<string> best, bool incompleteToo)
+    {
+        if (step is null)
+            return new PrunedStep(copies, step, false, "its name has no step");
+        if (copies.Any(copy => copy.Fault is not null))
+        {
+            bool goes = incompleteToo && step < good.Step && copies.All(copy => copy.Fault is not null);
+            return new PrunedStep(copies, step, goes, goes ? "incomplete" : incompleteToo ? "incomplete, and not older than the good copy" : "incomplete, left for inspection (--incomplete removes it)");
+        }
+        string? why = copies.Contains(good) ? "the newest good copy"
+            : copies.Any(copy => best.Contains(copy.Name)) ? "the best model of its run"
+            : copies.Any(copy => copy.IsLeftBehind) ? "of a line that was left"
+            : "kept by rule";
+        return removed.Contains(step.Value) ? new PrunedStep(copies, step, true, null) : new PrunedStep(copies, step, false, why);
+    }
+
+    private static Dictionary<string, double> Metrics(IEnumerable<ListedCopy> copies) =>
+        copies.Select(copy => copy.Entry?.Marker).FirstOrDefault(marker => marker is { IsForeign: false }) is { } marker
+            ? new Dictionary<string, double>(TrainState.FromState(marker.Train).Metrics, StringComparer.Ordinal)
+            : [];
+}
