@@ -136,7 +136,7 @@ internal sealed class ShowVerb : Verb
             screen.Table(
                 ["parameters of", "tensors", "count", "share"],
                 result.Prefixes.Select(prefix => (IReadOnlyList<string>)
-                    [Screen.Plain(prefix.Prefix), Units.Plain(prefix.Tensors), Units.Count(prefix.Parameters), Units.Percent(prefix.Parameters, result.Parameters)])
+                    [Screen.Plain(prefix.Prefix.Length == 0 ? "(no prefix)" : prefix.Prefix), Units.Plain(prefix.Tensors), Units.Count(prefix.Parameters), Units.Percent(prefix.Parameters, result.Parameters)])
                     .Append([screen.Strong($"all of {result.ParametersOf}"), "", screen.Strong(Units.Count(result.Parameters)), ""]), 1, 2, 3);
         }
         if (!tensors)

@@ -85,7 +85,7 @@ internal sealed class StatsVerb : Verb
         screen.Line();
         string bad = result.Nan + result.Infinity == 0
             ? screen.Good("every value is finite")
-            : screen.Bad($"{Units.Count(result.Nan)} NaN and {Units.Count(result.Infinity)} infinite values");
+            : screen.Bad($"{Units.Count(result.Nan)} NaN, {Units.Count(result.Infinity)} infinite");
         screen.Line($"{Units.Of(result.Tensors.Count, "tensor")}, {Units.Bytes(result.Bytes)}: {bad}");
     }
 

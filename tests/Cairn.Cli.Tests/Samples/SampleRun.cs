@@ -39,6 +39,22 @@ internal sealed class SampleRun
         return run;
     }
 
+    /// <summary>One with checkpoints of 1 up to a number, each of one small file.</summary>
+    public static SampleRun Many(string folder, int count)
+    {
+        var run = new SampleRun(folder);
+        byte[] file = "{}"u8.ToArray();
+        for (int step = 1; step <= count; step++)
+        {
+            string copy = run.PathOf(RunFolder.Checkpoint(step));
+            Directory.CreateDirectory(copy);
+            File.WriteAllBytes(Path.Join(copy, "context.json"), file);
+            Marker marker = run.MarkerOf(step, SaveKind.Checkpoint, SaveReason.Interval, TimeSpan.FromMinutes(count - step), null) with { Files = [new MarkedFile("context.json", file.Length, Marker.HashOf(file))] };
+            File.WriteAllBytes(Path.Join(copy, Marker.FileName(step)), marker.ToBytes());
+        }
+        return run;
+    }
+
     public void Checkpoint(long step, TimeSpan age, SaveReason reason = SaveReason.Interval, double? loss = null, StateMap? model = null) =>
         Save(step, SaveKind.Checkpoint, reason, age, loss, model);
 
@@ -49,9 +65,17 @@ internal sealed class SampleRun
 
     private void Save(long step, SaveKind kind, SaveReason reason, TimeSpan age, double? loss, StateMap? model)
     {
+        IReadOnlyList<(string Part, StateMap State)> parts = SampleState.At(step);
+        if (model is not null)
+            parts = [("model", model), .. parts.Skip(1)];
+        new CommitProtocol(Files).Save(MarkerOf(step, kind, reason, age, loss), CairnLayout.Plan(parts), refuseNonFinite: false);
+    }
+
+    private Marker MarkerOf(long step, SaveKind kind, SaveReason reason, TimeSpan age, double? loss)
+    {
         var train = new TrainState { Step = step, Batch = step + 1, SkippedBatches = 1, ConsumedSamples = step * 4 };
         train.Metrics["loss"] = loss ?? 2 - step / 1000.0;
-        var marker = new Marker
+        return new Marker
         {
             Step = step,
             Kind = kind,
@@ -63,9 +87,5 @@ internal sealed class SampleRun
             Train = train.Capture(),
             Files = [],
         };
-        IReadOnlyList<(string Part, StateMap State)> parts = SampleState.At(step);
-        if (model is not null)
-            parts = [("model", model), .. parts.Skip(1)];
-        new CommitProtocol(Files).Save(marker, CairnLayout.Plan(parts), refuseNonFinite: false);
     }
 }

@@ -1,0 +1,60 @@
+using Cairn.Cli.Tests.Samples;
+using Cairn.State;
+
+namespace Cairn.Cli.Tests.Verbs;
+
+public sealed class DiffTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Two_steps_differ_part_by_part()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"));
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("diff.txt", result.Out, _folder.Path);
+        Golden.Check("diff.json", CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--json").Out, _folder.Path);
+    }
+
+    [Fact]
+    public void Identical_is_said_in_one_line()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run("diff", run.PathOf("300"), run.PathOf("300"));
+        result.Code.ShouldBe(ExitCode.Good);
+        Golden.Check("diff-identical.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_tolerance_makes_small_differences_none()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--tolerance", "0.001").Code.ShouldBe(ExitCode.Good);
+        CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--tolerance", "0.00001").Code.ShouldBe(ExitCode.FoundBad);
+    }
+
+    [Fact]
+    public void Tensors_added_removed_reshaped_and_retyped_are_told_across_layouts()
+    {
+        SampleFolders.Torch(_folder["a.pt"], new StateMap
+        {
+            ["same"] = SampleState.Singles([2], i => i),
+            ["gone"] = SampleState.Singles([2], i => i),
+            ["shape"] = SampleState.Singles([2], i => i),
+            ["type"] = SampleState.Singles([2], i => i),
+        });
+        SampleFolders.Safetensors(_folder["b.safetensors"], new StateMap
+        {
+            ["same"] = SampleState.Singles([2], i => i),
+            ["shape"] = SampleState.Singles([2, 1], i => i),
+            ["type"] = CastTensor.Of(SampleState.Singles([2], i => i), TensorType.F64),
+            ["new"] = SampleState.Singles([2], i => i),
+        });
+        Result result = CairnProcess.Run("diff", _folder["a.pt"], _folder["b.safetensors"]);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("diff-layouts.txt", result.Out, _folder.Path);
+    }
+}

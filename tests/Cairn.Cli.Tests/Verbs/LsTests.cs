@@ -1,0 +1,104 @@
+using Cairn.Cli.Tests.Samples;
+
+namespace Cairn.Cli.Tests.Verbs;
+
+public sealed class LsTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_run_is_listed_newest_first_and_what_a_restart_takes_is_marked()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run("ls", run.Folder);
+        result.Code.ShouldBe(ExitCode.Good);
+        Golden.Check("ls.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void On_a_terminal_it_is_a_table_with_colour()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Golden.Check("ls-terminal.txt", CairnProcess.RunOnTerminal(null, "ls", run.Folder).Out, _folder.Path);
+        CairnProcess.RunOnTerminal(new Dictionary<string, string>(StringComparer.Ordinal) { ["NO_COLOR"] = "1" }, "ls", run.Folder).Out.ShouldNotContain("\e[38");
+    }
+
+    [Fact]
+    public void As_JSON_every_field_has_its_name()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Golden.Check("ls.json", CairnProcess.Run("ls", run.Folder, "--json").Out, _folder.Path);
+    }
+
+    [Fact]
+    public void What_is_missing_or_wrong_is_said_and_the_next_copy_is_marked()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        File.Delete(run.PathOf("snapshot/1/scheduler.json"));
+        File.Delete(run.PathOf("300/300.step"));
+        File.WriteAllText(run.PathOf("100/context.json"), "{}");
+        Result result = CairnProcess.Run("ls", run.Folder);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("ls-incomplete.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void Only_reading_to_the_end_finds_what_was_altered()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        SampleDamage.Flip(run.PathOf("snapshot/1/model_tp0_pp0.safetensors"));
+        CairnProcess.Run("ls", run.Folder).Code.ShouldBe(ExitCode.Good);
+        Result result = CairnProcess.Run("ls", run.Folder, "--verify");
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("ls-verify.txt", result.Out, _folder.Path);
+    }
+
+    [Theory]
+    [InlineData("internlm"), InlineData("trainer"), InlineData("torch"), InlineData("dcp")]
+    public void Folders_of_other_programs_are_listed_as_what_they_are(string layout)
+    {
+        string folder = layout switch
+        {
+            "internlm" => SampleFolders.InternLm(_folder[layout]),
+            "trainer" => SampleFolders.Trainer(_folder[layout]),
+            "torch" => SampleFolders.TorchFiles(_folder[layout]),
+            _ => SampleFolders.Distributed(),
+        };
+        Result result = CairnProcess.Run("ls", folder);
+        result.Code.ShouldBe(layout == "dcp" ? ExitCode.Good : ExitCode.FoundBad);
+        Golden.Check($"ls-{layout}.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void One_copy_is_a_list_of_one()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        CairnProcess.Run("ls", run.PathOf("200")).Out.ShouldContain("complete");
+        CairnProcess.Run("ls", run.PathOf("snapshot/0")).Out.ShouldContain("snapshot 0");
+        CairnProcess.Run("ls", run.PathOf("200/model_tp0_pp0.safetensors")).Out.ShouldContain("1 file");
+    }
+
+    [Fact]
+    public void What_is_not_there_or_not_known_could_not_be_listed()
+    {
+        Directory.CreateDirectory(_folder["empty"]);
+        foreach ((string path, string reason) in new[] { (_folder["none"], "There is no folder"), (_folder["empty"], "holds no run and no checkpoint that is known") })
+        {
+            Result result = CairnProcess.Run("ls", path);
+            (result.Code, result.Out).ShouldBe((ExitCode.CouldNot, ""));
+            result.Error.ShouldContain(reason);
+        }
+    }
+
+    [Fact]
+    public void Ten_thousand_checkpoints_are_listed()
+    {
+        SampleRun run = SampleRun.Many(_folder["run"], 10_000);
+        Result result = CairnProcess.Run("ls", run.Folder);
+        result.Code.ShouldBe(ExitCode.Good, result.Out.Split('\n')[1]);
+        result.Out.ShouldContain("10,000 checkpoints");
+        result.Out.Split('\n').Length.ShouldBe(10_000 + 3);
+    }
+}

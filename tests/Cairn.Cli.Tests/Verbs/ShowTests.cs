@@ -1,0 +1,45 @@
+using Cairn.Cli.Tests.Samples;
+
+namespace Cairn.Cli.Tests.Verbs;
+
+public sealed class ShowTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_checkpoint_shows_counters_world_parts_parameters_and_tensors()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run("show", run.PathOf("300"), "--tensors");
+        result.Code.ShouldBe(ExitCode.Good);
+        Golden.Check("show.txt", result.Out, _folder.Path);
+        Golden.Check("show.json", CairnProcess.Run("show", run.PathOf("300"), "--part", "model", "--json").Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_run_stands_for_what_a_restart_would_take() =>
+        CairnProcess.Run("show", SampleRun.Usual(_folder["run"]).Folder).Out.ShouldContain("snapshot of step 320");
+
+    [Fact]
+    public void Shards_of_many_ranks_are_counted() =>
+        Golden.Check("show-dcp.txt", CairnProcess.Run("show", SampleFolders.Distributed(), "--tensors").Out, SampleFolders.Distributed());
+
+    [Fact]
+    public void Files_and_folders_of_other_programs_are_shown()
+    {
+        SampleFolders.TorchFiles(_folder["torch"]);
+        SampleFolders.Trainer(_folder["trainer"]);
+        Golden.Check("show-torch.txt", CairnProcess.Run("show", _folder["torch/model_step100.pt"]).Out, _folder.Path);
+        Golden.Check("show-trainer.txt", CairnProcess.Run("show", _folder["trainer/checkpoint-500"]).Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_part_that_is_not_there_is_answered_with_those_that_are()
+    {
+        Result result = CairnProcess.Run("show", SampleRun.Usual(_folder["run"]).Folder, "--part", "modle");
+        result.Code.ShouldBe(ExitCode.WrongUse);
+        result.Error.ShouldContain("Parts there: model, optimizer, scheduler, context.");
+    }
+}

@@ -1,0 +1,80 @@
+using Cairn.Cli.Tests.Samples;
+
+namespace Cairn.Cli.Tests.Verbs;
+
+public sealed class VerifyTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_good_run_and_a_good_file_are_good()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run("verify", run.Folder, run.PathOf("200/model_tp0_pp0.safetensors"));
+        result.Code.ShouldBe(ExitCode.Good);
+        Golden.Check("verify.txt", result.Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_turned_bit_a_short_file_and_a_missing_marker_are_named()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        SampleDamage.Flip(run.PathOf("300/optimizer_tp0_pp0_zo0.safetensors"));
+        File.WriteAllText(run.PathOf("200/context.json"), "");
+        File.Delete(run.PathOf("100/100.step"));
+        Result result = CairnProcess.Run("verify", run.Folder, "--json");
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("verify-bad.json", result.Out, _folder.Path);
+        CairnProcess.Run("verify", run.PathOf("300")).Code.ShouldBe(ExitCode.FoundBad);
+        CairnProcess.Run("verify", run.PathOf("snapshot/1")).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Fact]
+    public void Of_other_formats_it_says_what_it_could_not_check()
+    {
+        SampleFolders.Trainer(_folder["trainer"]);
+        SampleFolders.TorchFiles(_folder["torch"]);
+        Result result = CairnProcess.Run("verify", _folder["trainer"], _folder["torch"], SampleFolders.Distributed());
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("verify-others.txt", result.Out.Replace(SampleFolders.Distributed(), "<distributed>", StringComparison.Ordinal), _folder.Path);
+    }
+
+    [Fact]
+    public void A_turned_bit_in_a_file_of_PyTorch_shows_in_its_checksum()
+    {
+        SampleFolders.TorchFiles(_folder["torch"]);
+        string path = _folder["torch/model_step100.pt"];
+        byte[] bytes = File.ReadAllBytes(path);
+        // A value of 1 of the weights of a norm.
+        int place = bytes.AsSpan().IndexOf((ReadOnlySpan<byte>)[0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F]);
+        bytes[place] ^= 1;
+        File.WriteAllBytes(path, bytes);
+        Result result = CairnProcess.Run("verify", path);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        result.Out.ShouldContain("BAD");
+    }
+
+    [Fact]
+    public async Task Interrupted_it_ends_at_once_and_says_so()
+    {
+        string path = _folder["large.safetensors"];
+        const long Bytes = 64L << 30;
+        // Sparse: it takes no room, and long enough to read.
+        await using (FileStream file = File.Create(path))
+        {
+            byte[] header = System.Text.Encoding.ASCII.GetBytes($$$"""{"w":{"dtype":"U8","shape":[{{{Bytes}}}],"data_offsets":[0,{{{Bytes}}}]}}""");
+            file.Write(BitConverter.GetBytes((long)header.Length));
+            file.Write(header);
+            file.SetLength(8 + header.Length + Bytes);
+        }
+        using CairnProcess process = CairnProcess.Start(null, "verify", path);
+        await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken);
+        process.Interrupt();
+        Result result = process.WaitForExit();
+        result.Code.ShouldBe(ExitCode.CouldNot);
+        result.Error.ShouldBe("Stopped.\n");
+        result.Out.ShouldBeEmpty();
+    }
+}
