@@ -11,6 +11,6 @@ internal static class CheckpointLabel
         if (checkpoint.Source is not { } source)
             return path;
         string step = source.Step is { } number ? $", step {Output.Units.Plain(number)}" : "";
-        return $"{path} ({source.Layout}{step})";
+        return $"{path} ({source.Marker?.Layout ?? source.Layout}{step})";
     }
 }

@@ -9,7 +9,7 @@ internal static class CommandLine
     /// <summary>The verbs in the order of the help.</summary>
     public static IReadOnlyList<Verb> Verbs() =>
     [
-        new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new PruneVerb(), new BranchVerb(), new CompletionVerb(),
+        new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new PruneVerb(), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
     ];
 
     public static RootCommand Create()

@@ -46,6 +46,7 @@ public sealed class JsonSchemaTests : IDisposable
         Holds("watch", "watch", run);
         Holds("prune", "prune", run, "--keep-last", "2");
         Holds("branch", "branch", run, "--from", "50");
+        Holds("convert", "convert", run, _folder["model.pt"], "--layout", "torch");
         Holds("completion", "completion", "bash");
         using var live = new LiveRun(_folder["live"]);
         Holds("save", "save", live.Folder);

@@ -19,4 +19,5 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(CompletionResult))]
 [JsonSerializable(typeof(DiffResult))]
 [JsonSerializable(typeof(StatsResult))]
+[JsonSerializable(typeof(ConvertResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

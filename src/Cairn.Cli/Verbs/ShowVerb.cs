@@ -41,7 +41,7 @@ internal sealed class ShowVerb : Verb
         Marker? marker = source?.Marker;
         bool own = marker is { IsForeign: false };
         var result = new ShowResult(
-            path, source?.Layout ?? "", source?.Step ?? marker?.Step, marker?.Kind.ToString().ToLowerInvariant(), own ? marker!.Reason.ToString().ToLowerInvariant() : null, marker?.Time,
+            path, marker?.Layout ?? source?.Layout ?? "", source?.Step ?? marker?.Step, marker?.Kind.ToString().ToLowerInvariant(), own ? marker!.Reason.ToString().ToLowerInvariant() : null, marker?.Time,
             own ? marker!.Run : null, own ? marker!.Lineage.Current.Name : null, marker?.Parent, marker?.World,
             Counters(checkpoint, marker), parts, tensors, model.Length == 0 ? null : model[0].Part, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements), checkpoint.OtherFiles);
         screen.Show(result, JsonTypes.Default.ShowResult, shown => Render(screen, shown, parsed.GetValue(_tensors)));

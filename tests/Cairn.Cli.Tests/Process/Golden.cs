@@ -44,6 +44,7 @@ internal static partial class Golden
         text = Size().Replace(text, "<size>");
         text = Process().Replace(text, "process <pid>");
         text = Duration().Replace(text, "<time>");
+        text = Seconds().Replace(text, "\"seconds\": <time>");
         // Columns are as wide as what was in them.
         text = Rule().Replace(text, "──");
         return Columns().Replace(text, "  ");
@@ -71,6 +72,9 @@ internal static partial class Golden
 
     [GeneratedRegex(@"(?<![\w.])(\d+d \d+h|\d+h \d+m|\d+m \d+s|\d+(\.\d+)?m?s)(?!\w)")]
     private static partial Regex Duration();
+
+    [GeneratedRegex("\"seconds\": [0-9.E+-]+")]
+    private static partial Regex Seconds();
 
     [GeneratedRegex("─{2,}")]
     private static partial Regex Rule();

@@ -1,0 +1,177 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json.Serialization.Metadata;
+using Cairn.Cli.Input;
+using Cairn.Cli.Output;
+using Cairn.Layouts;
+using Cairn.Layouts.Conversion;
+using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.Renaming;
+using Cairn.State;
+
+namespace Cairn.Cli.Verbs;
+
+/// <summary><c>cairn convert</c>: from any layout into another.</summary>
+internal sealed class ConvertVerb : Verb
+{
+    private static readonly (string Name, TensorType Type)[] Types = [("fp64", TensorType.F64), ("fp32", TensorType.F32), ("fp16", TensorType.F16), ("bf16", TensorType.BF16)];
+
+    private readonly Argument<string> _source = new("src") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "SRC" };
+    private readonly Argument<string> _destination = new("dst") { Description = "The folder to write: of a run, or of a model. With --layout torch a file.", HelpName = "DST" };
+    private readonly Option<string> _layout = new("--layout") { Description = $"What to write: {string.Join(", ", ConversionOptions.Layouts)}.", HelpName = "LAYOUT", Required = true };
+    private readonly Option<string[]> _parts = new("--part") { Description = "Take only this part; may be given again.", HelpName = "NAME" };
+    private readonly Option<string?> _dtype = new("--dtype") { Description = $"Cast the model's floats to {string.Join(", ", Types.Select(type => type.Name))}.", HelpName = "TYPE" };
+    private readonly Option<string?> _rules = new("--rules") { Description = $"Rename tensors: a file of rules, or {string.Join(", ", RenamingRules.Ready)}.", HelpName = "RULES" };
+    private readonly Option<string[]> _set = new("--set") { Description = "A number that the rules need and the source does not tell, such as heads=32; may be given again.", HelpName = "NAME=VALUE" };
+    private readonly Option<bool> _lenient = new("--keep-unmatched") { Description = "Keep tensors that no rule fits, under their own names." };
+    private readonly Option<long?> _shard = QuantityOption.Bytes("--shard-size", $"Most bytes in a file of huggingface, for example 2GB [default: {Units.Bytes(HuggingFaceLayout.DefaultMaxShardBytes)}].");
+    private readonly Option<long?> _step = new("--step") { Description = "The step of the new checkpoint [default: the source's].", HelpName = "STEP" };
+    private readonly Option<bool> _overwrite = new("--overwrite") { Description = "Replace what stands at the destination." };
+    private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not read every tensor back at the end." };
+    private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Show the files that would be written, and write nothing." };
+
+    public ConvertVerb()
+    {
+        _layout.CompletionSources.Add([.. ConversionOptions.Layouts]);
+        _dtype.CompletionSources.Add([.. Types.Select(type => type.Name)]);
+        _rules.CompletionSources.Add([.. RenamingRules.Ready]);
+    }
+
+    public override JsonTypeInfo Result => JsonTypes.Default.ConvertResult;
+
+    protected override string Example => "cairn convert runs/tinylm/500 models/tinylm --layout huggingface --rules internlm2-to-llama --dtype bf16 --shard-size 2GB";
+
+    protected override Command Define() =>
+        new("convert", "Writes a checkpoint in another layout, and reads it back. Interrupted, the same command goes on where it was.")
+        { _source, _destination, _layout, _parts, _dtype, _rules, _set, _lenient, _shard, _step, _overwrite, _noVerify, _dryRun };
+
+    protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
+    {
+        ConversionOptions options = Options(parsed);
+        string from = parsed.GetValue(_source)!, to = parsed.GetValue(_destination)!;
+        long start = Stopwatch.GetTimestamp();
+        using LoadedCheckpoint source = CheckpointReader.Open(from);
+        PartChoice.Of(source.Parts, [.. options.Parts]);
+        CheckpointConversion conversion = CheckpointConversion.Plan(source, to, options);
+        ConvertResult result;
+        if (parsed.GetValue(_dryRun))
+        {
+            ConvertFile[] planned = [.. conversion.Files.Select(file => new ConvertFile(file.Name, file.Length))];
+            result = new ConvertResult(CheckpointLabel.Of(source, from), Path.Join(to, conversion.Folder), options.Layout, false, planned, conversion.Bytes, 0, 0, conversion.Notes, 0);
+        }
+        else
+        {
+            ConversionResult done = Convert(conversion, screen, cancellationToken);
+            Dictionary<string, long> bytes = conversion.Files.ToDictionary(file => file.Name, file => file.Length, StringComparer.Ordinal);
+            ConvertFile[] files = [.. done.Files.Select(name => new ConvertFile(name, bytes.TryGetValue(name, out long length) ? length : null))];
+            result = new ConvertResult(
+                CheckpointLabel.Of(source, from), done.Folder, options.Layout, true, files, done.Bytes, done.BytesKept, done.TensorsVerified, done.Notes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        screen.Show(result, JsonTypes.Default.ConvertResult, shown => Render(screen, shown));
+        return ExitCode.Good;
+    }
+
+    private static ConversionResult Convert(CheckpointConversion conversion, Screen screen, CancellationToken cancellationToken)
+    {
+        using var progress = new PhaseProgress(screen);
+        try
+        {
+            return conversion.Run(progress.Report, cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            progress.Dispose();
+            screen.Error("What was written is kept; the same command goes on from it.");
+            throw;
+        }
+    }
+
+    private ConversionOptions Options(ParseResult parsed)
+    {
+        string layout = parsed.GetValue(_layout)!;
+        if (!ConversionOptions.Layouts.Contains(layout, StringComparer.Ordinal))
+            throw new WrongUseException($"There is no layout '{layout}'. Give one of {string.Join(", ", ConversionOptions.Layouts)}.");
+        if (parsed.GetValue(_shard) is not null && layout != HuggingFaceLayout.Name)
+            throw new WrongUseException($"--shard-size is for --layout {HuggingFaceLayout.Name}.");
+        if (parsed.GetValue(_shard) < 1)
+            throw new WrongUseException("--shard-size must be at least 1.");
+        if (parsed.GetValue(_step) < 0)
+            throw new WrongUseException("--step must not be negative.");
+        if (parsed.GetValue(_rules) is null && (parsed.GetValue(_set) is { Length: > 0 } || parsed.GetValue(_lenient)))
+            throw new WrongUseException("--set and --keep-unmatched are for --rules.");
+        return new ConversionOptions
+        {
+            Layout = layout,
+            Parts = parsed.GetValue(_parts) ?? [],
+            Type = TypeOf(parsed.GetValue(_dtype)),
+            Rules = parsed.GetValue(_rules) is { } rules ? RenamingRules.Load(rules) : null,
+            Parameters = Parameters(parsed.GetValue(_set) ?? []),
+            Strict = !parsed.GetValue(_lenient),
+            MaxShardBytes = parsed.GetValue(_shard) ?? HuggingFaceLayout.DefaultMaxShardBytes,
+            Step = parsed.GetValue(_step),
+            Overwrite = parsed.GetValue(_overwrite),
+            Verify = !parsed.GetValue(_noVerify),
+        };
+    }
+
+    private static TensorType? TypeOf(string? name)
+    {
+        if (name is null)
+            return null;
+        foreach ((string known, TensorType type) in Types)
+        {
+            if (known == name || type.ToString().Equals(name, StringComparison.OrdinalIgnoreCase))
+                return type;
+        }
+        throw new WrongUseException($"'{name}' is no type to cast to. Give one of {string.Join(", ", Types.Select(type => type.Name))}.");
+    }
+
+    private static RenamingParameters Parameters(string[] assignments)
+    {
+        try
+        {
+            return assignments.Aggregate(new RenamingParameters(), (all, assignment) => all.With(assignment));
+        }
+        catch (FormatException e)
+        {
+            throw new WrongUseException($"--set: {e.Message} Example: --set heads=32");
+        }
+    }
+
+    private static void Render(Screen screen, ConvertResult result)
+    {
+        screen.Line(Screen.Plain($"{result.Source} → {result.Destination} ({result.Layout})"));
+        screen.Table(["file", "size"], result.Files.Select(file => (IReadOnlyList<string>)[Screen.Plain(file.Name), file.Bytes is { } bytes ? Units.Bytes(bytes) : "copied"]), 1);
+        foreach (string note in result.Notes)
+            screen.Line(screen.Dim($"Note: {note}."));
+        string files = $"{Units.Of(result.Files.Count, "file")}, {Units.Bytes(result.Bytes)}";
+        string kept = result.BytesKept > 0 ? $", of which {Units.Bytes(result.BytesKept)} stood there already" : "";
+        string verified = result.TensorsVerified > 0 ? $"{Units.Of(result.TensorsVerified, "tensor")} read back and compared." : "Nothing was read back.";
+        screen.Line(Screen.Plain(result.Done
+            ? $"{files} written in {Units.Time(TimeSpan.FromSeconds(result.Seconds))}{kept}. {verified}"
+            : $"{files} would be written. Nothing was done; leave --dry-run out to do it."));
+    }
+
+    /// <summary>A line of progress for each phase.</summary>
+    private sealed class PhaseProgress(Screen screen) : IDisposable
+    {
+        private ProgressLine? _line;
+        private string _name = "";
+        private long _done;
+
+        public void Report(ConversionProgress progress)
+        {
+            // Each file that stands there already is a phase of its own.
+            string name = progress.Phase switch { ConversionPhase.Checking => $"check {progress.Item}", ConversionPhase.Writing => "write", _ => "verify" };
+            if (_line is null || name != _name)
+            {
+                _line?.Dispose();
+                (_line, _name, _done) = (new ProgressLine(screen, name, progress.BytesTotal), name, 0);
+            }
+            _line.Add(progress.BytesDone - _done);
+            _done = progress.BytesDone;
+        }
+
+        public void Dispose() => _line?.Dispose();
+    }
+}

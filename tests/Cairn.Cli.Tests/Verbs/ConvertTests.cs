@@ -1,0 +1,73 @@
+using Cairn.Cli.Tests.Samples;
+
+namespace Cairn.Cli.Tests.Verbs;
+
+public sealed class ConvertTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_checkpoint_becomes_a_model_of_Hugging_Face_in_shards()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        string[] arguments = ["convert", run.PathOf("300"), _folder["model"], "--layout", "huggingface", "--shard-size", "1kB"];
+        Golden.Check("convert-plan.txt", CairnProcess.Run([.. arguments, "--dry-run"]).Out, _folder.Path);
+        Directory.Exists(_folder["model"]).ShouldBeFalse();
+        Result result = CairnProcess.Run(arguments);
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        Golden.Check("convert.txt", result.Out, _folder.Path);
+        CairnProcess.Run("diff", run.PathOf("300"), _folder["model"], "--part", "model").Code.ShouldBe(ExitCode.Good);
+        CairnProcess.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Fact]
+    public void Through_a_file_of_PyTorch_and_back_nothing_changes()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        CairnProcess.Run("convert", run.PathOf("300"), _folder["all.pt"], "--layout", "torch", "--part", "model", "--part", "scheduler").Code.ShouldBe(ExitCode.Good);
+        Result back = CairnProcess.Run("convert", _folder["all.pt"], _folder["back"], "--layout", "cairn", "--step", "300", "--json");
+        back.Code.ShouldBe(ExitCode.Good, back.Error);
+        Golden.Check("convert.json", back.Out, _folder.Path);
+        CairnProcess.Run("diff", run.PathOf("300"), _folder["back/300"], "--part", "model").Code.ShouldBe(ExitCode.Good);
+        CairnProcess.Run("ls", _folder["back"]).Out.ShouldContain("A restart takes 300/");
+    }
+
+    [Fact]
+    public void A_cast_is_within_the_precision_of_its_type()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        CairnProcess.Run("convert", run.PathOf("300"), _folder["half.pt"], "--layout", "torch", "--part", "model", "--dtype", "bf16").Code.ShouldBe(ExitCode.Good);
+        Result result = CairnProcess.Run("diff", run.PathOf("300"), _folder["half.pt"], "--part", "model", "--json");
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        result.Out.ShouldContain("\"right\": \"BF16[16, 8]\"");
+    }
+
+    [Fact]
+    public void What_stands_at_the_destination_is_not_replaced_unless_asked_for()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        string[] arguments = ["convert", run.PathOf("300"), _folder["m.pt"], "--layout", "torch"];
+        CairnProcess.Run(arguments).Code.ShouldBe(ExitCode.Good);
+        Result refused = CairnProcess.Run(arguments);
+        refused.Code.ShouldBe(ExitCode.CouldNot);
+        refused.Error.ShouldContain("already");
+        CairnProcess.Run([.. arguments, "--overwrite"]).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Theory]
+    [InlineData(new[] { "--layout", "keras" }, "There is no layout 'keras'. Give one of")]
+    [InlineData(new[] { "--layout", "torch", "--dtype", "int8" }, "Give one of fp64, fp32, fp16, bf16.")]
+    [InlineData(new[] { "--layout", "torch", "--shard-size", "1GB" }, "--shard-size is for --layout huggingface.")]
+    [InlineData(new[] { "--layout", "torch", "--part", "modle" }, "Parts there: model, optimizer, scheduler, context.")]
+    [InlineData(new[] { "--layout", "torch", "--set", "heads=2" }, "are for --rules.")]
+    [InlineData(new[] { "--layout", "torch", "--rules", "internlm2-to-llama", "--set", "heads" }, "Example: --set heads=32")]
+    public void A_wrong_option_is_answered_with_what_to_type(string[] options, string answer)
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run(["convert", run.Folder, _folder["m.pt"], .. options]);
+        result.Code.ShouldBe(ExitCode.WrongUse);
+        result.Error.ShouldContain(answer);
+    }
+}
