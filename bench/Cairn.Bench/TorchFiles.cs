@@ -102,7 +102,7 @@ internal sealed class TorchFiles(LargeState state, string folder, int rounds)
             return null;
         string[] arguments = [Path.Combine(AppContext.BaseDirectory, "torch_save.py"), Path.Combine(folder, "saved.pt"),
             .. state.Tensors.Select(tensor => tensor.ByteLength.ToString(CultureInfo.InvariantCulture))];
-        Process python = Process.Start(new ProcessStartInfo(executable, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        Process python = Process.Start(new ProcessStartInfo(executable, arguments) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true })!;
         if (python.StandardOutput.ReadLine() is string first)
         {
             version = first;

@@ -2,7 +2,6 @@ using System.IO.Compression;
 using System.IO.Hashing;
 using System.Text;
 using Cairn.Commit;
-using Cairn.Formats;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Policies;

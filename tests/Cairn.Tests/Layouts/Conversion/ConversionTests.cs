@@ -1,7 +1,6 @@
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Layouts.Conversion;
-using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.Renaming;
 using Cairn.State;
 using Cairn.Storage;
@@ -46,10 +45,10 @@ public sealed class ConversionTests : IDisposable
         return _folder["run/3"];
     }
 
-    private static ConversionResult Convert(string source, string destination, ConversionOptions options, Action<ConversionProgress>? progress = null, CancellationToken token = default)
+    private static ConversionResult Convert(string source, string destination, ConversionOptions options, Action<ConversionProgress>? progress = null, CancellationTokenSource? cancel = null)
     {
         using LoadedCheckpoint opened = CheckpointReader.Open(source);
-        return CheckpointConversion.Plan(opened, destination, options).Run(progress, token);
+        return CheckpointConversion.Plan(opened, destination, options).Run(progress, cancel?.Token ?? TestContext.Current.CancellationToken);
     }
 
     private static void ShouldHold(string path, string part, StateMap expected)
@@ -147,7 +146,7 @@ public sealed class ConversionTests : IDisposable
         {
             if (progress.Item.StartsWith("model-00002", StringComparison.Ordinal))
                 cancel.Cancel();
-        }, cancel.Token));
+        }, cancel));
         string first = _folder["out/model-00001-of-00003.safetensors"];
         Directory.GetFiles(_folder["out"], "model-*.safetensors").ShouldBe([first]);
         DateTime written = File.GetLastWriteTimeUtc(first);
@@ -167,7 +166,7 @@ public sealed class ConversionTests : IDisposable
         {
             if (progress.Phase == ConversionPhase.Verifying)
                 cancel.Cancel();
-        }, cancel.Token));
+        }, cancel));
         Catalog.Read(new LocalFileSystem(_folder["out"])).Entries[0].Marker.ShouldBeNull();
         string file = _folder["out/3/model_tp0_pp0.safetensors"];
         byte[] bytes = File.ReadAllBytes(file);
@@ -232,7 +231,7 @@ public sealed class ConversionTests : IDisposable
         string source = Checkpoint();
         using LoadedCheckpoint opened = CheckpointReader.Open(source);
         var files = new LyingFileSystem(_folder["out"]);
-        Should.Throw<ConversionMismatchException>(() => CheckpointConversion.Plan(opened, files, "", new ConversionOptions { Layout = "cairn" }).Run()).Message.ShouldContain("model/");
+        Should.Throw<ConversionMismatchException>(() => CheckpointConversion.Plan(opened, files, "", new ConversionOptions { Layout = "cairn" }).Run(cancellationToken: TestContext.Current.CancellationToken)).Message.ShouldContain("model/");
         Catalog.Read(new LocalFileSystem(_folder["out"])).Entries[0].Marker.ShouldBeNull();
     }
 
