@@ -30,7 +30,7 @@ try
     ];
     foreach ((string name, Action run) in all)
     {
-        if (args.Length <= 3 || args[3..].Contains(name))
+        if (args.Length <= 3 || args.Skip(3).Contains(name, StringComparer.Ordinal))
             run();
     }
 
@@ -147,18 +147,18 @@ try
             files.CreateFolder(RunFolder.Checkpoint(step));
             files.Append($"{RunFolder.Checkpoint(step)}/{Marker.FileName(step)}", MarkerOf(SaveKind.Checkpoint, step).ToBytes(), durable: false);
         }
-        double[] open = new double[rounds], all = new double[rounds];
+        double[] open = new double[rounds], inspect = new double[rounds];
         for (int round = 0; round < rounds; round++)
         {
             Catalog catalog = null!;
             open[round] = Measure.Time(() => _ = (catalog = Catalog.Read(files)).Entries[0].Marker).TotalMilliseconds;
-            all[round] = Measure.Time(() =>
+            inspect[round] = Measure.Time(() =>
             {
                 if (catalog.Entries.Count(entry => entry.Marker is not null) != Many)
                     throw new InvalidOperationException("A marker was not read");
             }).TotalMilliseconds;
         }
-        Console.WriteLine($"{"catalog of 10,000 checkpoints",-44} open, newest marker read: {Measure.Median(open):0.0} ms; all markers read: {Measure.Median(all):0.0} ms");
+        Console.WriteLine($"{"catalog of 10,000 checkpoints",-44} open, newest marker read: {Measure.Median(open):0.0} ms; all markers read: {Measure.Median(inspect):0.0} ms");
     }
 
     void Each(Action<ReadOnlySpan<byte>> visit)

@@ -1,4 +1,3 @@
-using Cairn.Commit;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Stopping;

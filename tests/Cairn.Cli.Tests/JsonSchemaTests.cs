@@ -2,8 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
 using System.Text.Json.Serialization.Metadata;
-using Cairn.Cli.Output;
-using Cairn.Cli.Verbs;
 
 namespace Cairn.Cli.Tests;
 

@@ -91,9 +91,9 @@ public partial class RankTests
         return match.Groups[1].Value;
     }
 
-    [GeneratedRegex(@"^batch \d+/\d+ .* loss ([0-9.]+) ", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^batch \d+/\d+ .* loss (?<loss>[0-9.]+) ", RegexOptions.Multiline)]
     private static partial Regex LossPattern();
 
-    [GeneratedRegex("^final digest ([0-9a-f]+)", RegexOptions.Multiline)]
+    [GeneratedRegex("^final digest (?<digest>[0-9a-f]+)", RegexOptions.Multiline)]
     private static partial Regex DigestPattern();
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Cairn.Capture;
 using Cairn.Layouts;
 using Cairn.Policies;
@@ -102,7 +103,12 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         catch (Exception e) when (ranks.Size > 1)
         {
             // The others wait for this rank's word; its writer gives it.
-            plan = () => throw e;
+            var fault = ExceptionDispatchInfo.Capture(e);
+            plan = () =>
+            {
+                fault.Throw();
+                return [];
+            };
         }
         TimeSpan stall = time.GetElapsedTime(started);
         UnderWay = new SaveDecision(marker.Kind, marker.Reason);

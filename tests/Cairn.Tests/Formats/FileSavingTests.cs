@@ -1,7 +1,6 @@
 using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.State;
-using Cairn.Storage;
 using Cairn.Tests.Storage;
 
 namespace Cairn.Tests.Formats;
@@ -15,10 +14,10 @@ public class FileSavingTests
         files.CreateFolder("out");
         files.SyncFolder("");
         TorchFileWriter old = Plan(1), later = Plan(2);
-        old.SaveTo(files, "out/x.pt");
+        old.SaveTo(files, "out/x.pt", TestContext.Current.CancellationToken);
         int saved = files.Operations.Count;
         byte[] before = TestTensors.Written(old.WriteTo), after = TestTensors.Written(later.WriteTo);
-        later.SaveTo(files, "out/x.pt");
+        later.SaveTo(files, "out/x.pt", TestContext.Current.CancellationToken);
         int done = files.Operations.Count;
 
         byte[][] found = [.. files.CrashStates(saved).Select(state => state.FileSystem.AllFiles()["out/x.pt"])];
@@ -31,10 +30,10 @@ public class FileSavingTests
     public void A_file_that_cannot_be_made_leaves_nothing_behind()
     {
         var files = new SimulatedFileSystem();
-        Plan(1).SaveTo(files, "x.pt");
+        Plan(1).SaveTo(files, "x.pt", TestContext.Current.CancellationToken);
         byte[] before = files.AllFiles()["x.pt"];
         TorchFileWriter bad = TorchFileWriter.Plan(new TorchTensorValue(new UnreadableTensor()), "x");
-        Should.Throw<CheckpointException>(() => bad.SaveTo(files, "x.pt"));
+        Should.Throw<CheckpointException>(() => bad.SaveTo(files, "x.pt", TestContext.Current.CancellationToken));
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
         Should.Throw<OperationCanceledException>(() => Plan(2).SaveTo(files, "x.pt", cancelled.Token));

@@ -76,7 +76,7 @@ public sealed class ConversionTests : IDisposable
         var training = new SampleTraining();
         var part = new FixedPart("model", Model());
         CheckpointManager manager = CheckpointManager.Start(
-            new LocalFileSystem(_folder["out"]), new CheckpointOptions { Folder = _folder["out"], CheckpointEvery = 3, Asynchronous = false }, training.Train, [part, new FixedPart("ema", [])]);
+            new LocalFileSystem(_folder["out"]), new CheckpointOptions { Folder = _folder["out"], CheckpointEvery = 3, Asynchronous = false }, training.Train, [part, new FixedPart("ema", [])], cancellationToken: TestContext.Current.CancellationToken);
         manager.Resume.Step.ShouldBe(3);
         part.Restored!.Count.ShouldBe(4);
         manager.Complete();

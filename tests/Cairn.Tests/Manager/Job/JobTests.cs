@@ -3,7 +3,6 @@ using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.State;
-using Cairn.Tests.Formats;
 using Cairn.Tests.Storage;
 
 namespace Cairn.Tests.Manager.Job;

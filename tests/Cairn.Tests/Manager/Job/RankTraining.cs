@@ -88,7 +88,7 @@ internal sealed class ShardPart(string name, IReadOnlyList<ShardPart.Cut> cuts, 
             else if (node is not StateTensor tensor || !tensor.Shape.SequenceEqual(cut.Extent.LocalShape))
                 problems.AddMismatched(cut.Name, cut.Extent.ToString(), node.ToString()!);
         }
-        foreach (string other in tensors.Keys.Except(cuts.Select(cut => cut.Name)))
+        foreach (string other in tensors.Keys.Except(cuts.Select(cut => cut.Name), StringComparer.Ordinal))
             problems.AddUnexpected(other);
     }
 
