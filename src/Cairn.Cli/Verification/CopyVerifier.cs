@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Cairn.Cli.Listing;
 using Cairn.Commit;
 using Cairn.Inspection;
@@ -13,6 +14,8 @@ namespace Cairn.Cli.Verification;
 /// <param name="read">Hears of bytes that were read, from any thread.</param>
 internal sealed class CopyVerifier(string root, Action<long> read)
 {
+    private const int FilesAtOnce = 8;
+
     private readonly LocalFileSystem _files = new(root);
 
     /// <summary>Verifies one copy.</summary>
@@ -56,8 +59,9 @@ internal sealed class CopyVerifier(string root, Action<long> read)
             }
             else
                 @unchecked.Add("how its files belong together: no known layout has such names");
-            foreach (string file in FilesOf(copy))
-                contents.Verify(file, cancellationToken);
+            if (copy.Layout == ForeignCopy.Dcp)
+                contents.VerifyDistributed(copy.Name, cancellationToken);
+            VerifyAll(contents, [.. FilesOf(copy).Where(file => copy.Layout != ForeignCopy.Dcp || !file.EndsWith(".distcp", StringComparison.Ordinal))], cancellationToken);
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
@@ -66,6 +70,20 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         if (contents.Checksums > 0)
             @checked.Add("checksums");
         return new CopyCheck(null, null, tensors, [.. @checked, "readable"], [.. @unchecked, .. contents.Unchecked]);
+    }
+
+    private static void VerifyAll(FileContents contents, string[] files, CancellationToken cancellationToken)
+    {
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, FilesAtOnce), CancellationToken = cancellationToken };
+        try
+        {
+            Parallel.ForEach(files, parallel, file => contents.Verify(file, cancellationToken));
+        }
+        catch (AggregateException e)
+        {
+            // Of several bad files the first by name is told, whichever thread came first.
+            ExceptionDispatchInfo.Throw(e.InnerExceptions.OrderBy(inner => (inner as CheckpointException)?.Path, StringComparer.Ordinal).First());
+        }
     }
 
     private CheckpointSource? Detect(string name)

@@ -1,18 +1,20 @@
 using System.Buffers;
 using Cairn.Formats.Torch;
+using Cairn.Formats.Torch.Distributed;
 using Cairn.Storage;
 
 namespace Cairn.Cli.Verification;
 
-/// <summary>Reads files of other programs to their end, and compares what checksums they carry.</summary>
+/// <summary>Reads files of other programs to their end, and compares what checksums they carry. Files may be read from several threads at once.</summary>
 internal sealed class FileContents(IFileSystem files)
 {
     private const int BlockBytes = 4 << 20;
 
     private readonly SortedSet<string> _unchecked = new(StringComparer.Ordinal);
+    private int _checksums;
 
     /// <summary>Files whose checksums were compared.</summary>
-    public int Checksums { get; private set; }
+    public int Checksums => _checksums;
     /// <summary>What could not be checked, each with the reason.</summary>
     public IEnumerable<string> Unchecked => _unchecked;
 
@@ -21,23 +23,29 @@ internal sealed class FileContents(IFileSystem files)
     /// <exception cref="IOException">It cannot be read.</exception>
     public void Verify(string path, CancellationToken cancellationToken)
     {
-        if (path.EndsWith(".distcp", StringComparison.Ordinal))
-            _unchecked.Add("values in .distcp files: each is a sequence of small archives whose checksums are not compared");
-        else if (IsZip(path))
+        if (IsZip(path))
         {
             VerifyTorch(path, cancellationToken);
             return;
         }
-        else
+        Leave(Path.GetExtension(path) switch
         {
-            _unchecked.Add(Path.GetExtension(path) switch
-            {
-                ".safetensors" => "values in .safetensors files: the format has no checksums",
-                ".pt" or ".pth" or ".bin" or ".ckpt" => "values in PyTorch's older files: the format has no checksums",
-                _ => "other files: they have no checksums",
-            });
-        }
+            ".safetensors" => "values in .safetensors files: the format has no checksums",
+            ".pt" or ".pth" or ".bin" or ".ckpt" => "values in PyTorch's older files: the format has no checksums",
+            _ => "other files: they have no checksums",
+        });
         ReadAll(path, cancellationToken);
+    }
+
+    /// <summary>Reads a distributed checkpoint.</summary>
+    /// <inheritdoc cref="Verify(string, CancellationToken)" path="/exception"/>
+    public void VerifyDistributed(string folder, CancellationToken cancellationToken)
+    {
+        using DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
+        if (checkpoint.Verify(cancellationToken))
+            Interlocked.Increment(ref _checksums);
+        else
+            Leave("values in some .distcp files: they were written without checksums");
     }
 
     private void VerifyTorch(string path, CancellationToken cancellationToken)
@@ -46,9 +54,15 @@ internal sealed class FileContents(IFileSystem files)
         using TorchFile file = TorchFile.Open(files, path, new TorchReadOptions { AllowOpaque = true });
         file.Verify(cancellationToken);
         if (file.HasChecksums)
-            Checksums++;
+            Interlocked.Increment(ref _checksums);
         else
-            _unchecked.Add("values in PyTorch's files that were saved without checksums");
+            Leave("values in PyTorch's files that were saved without checksums");
+    }
+
+    private void Leave(string what)
+    {
+        lock (_unchecked)
+            _unchecked.Add(what);
     }
 
     private bool IsZip(string path)

@@ -57,6 +57,22 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public void A_turned_bit_in_a_distributed_checkpoint_shows_in_the_checksum_of_its_chunk()
+    {
+        Directory.CreateDirectory(_folder["dcp"]);
+        foreach (string file in Directory.EnumerateFiles(SampleFolders.Distributed()))
+            File.Copy(file, _folder["dcp/" + Path.GetFileName(file)]);
+        CairnProcess.Run("verify", _folder["dcp"]).Code.ShouldBe(ExitCode.Good);
+        byte[] bytes = File.ReadAllBytes(_folder["dcp/__1_0.distcp"]);
+        // In the middle of the first pickle, whose name is not far from the start.
+        bytes[bytes.AsSpan().IndexOf("data.pkl"u8) + 80] ^= 1;
+        File.WriteAllBytes(_folder["dcp/__1_0.distcp"], bytes);
+        Result result = CairnProcess.Run("verify", _folder["dcp"]);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        result.Out.ShouldContain("__1_0.distcp");
+    }
+
+    [Fact]
     public async Task Interrupted_it_ends_at_once_and_says_so()
     {
         string path = _folder["large.safetensors"];

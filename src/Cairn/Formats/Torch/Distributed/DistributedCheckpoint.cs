@@ -109,6 +109,22 @@ public sealed class DistributedCheckpoint : IDisposable
         }
     }
 
+    /// <summary>Reads every chunk and value to its end, and compares it with the checksums that it carries.</summary>
+    /// <returns>Whether all of them carry some; chunks in the format of before PyTorch 1.6 do not.</returns>
+    /// <exception cref="CorruptTorchFileException">A checksum is wrong.</exception>
+    /// <exception cref="IOException">A file could not be read.</exception>
+    public bool Verify(CancellationToken cancellationToken = default)
+    {
+        bool all = true;
+        foreach (DistributedPlace place in Items.SelectMany(Places).Distinct())
+        {
+            using TorchFile file = OpenAt(place);
+            file.Verify(cancellationToken);
+            all &= file.HasChecksums;
+        }
+        return all;
+    }
+
     /// <summary>Closes the files. The tensors cannot be read any more.</summary>
     public void Dispose()
     {
