@@ -1,6 +1,5 @@
 using Cairn.Ranks;
 using Cairn.State;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Cairn.TorchSharp.Tests;
@@ -13,7 +12,7 @@ public class TensorCollectivesTests
     {
         using Tensor tensor = arange(12, float32).view(3, 4);
         Pretended two = new(pieces => { unsafe { *(float*)pieces[1].Address = 99; } });
-        two.AllReduce(tensor, Reduction.Average);
+        two.AllReduce(tensor, Reduction.Average, cancellationToken: TestContext.Current.CancellationToken);
         // The second of two ranks owns the second half: element 6 is what was written.
         tensor[1, 2].item<float>().ShouldBe(99);
         two.Type.ShouldBe(TensorType.F32);
@@ -26,7 +25,7 @@ public class TensorCollectivesTests
     {
         using Tensor tensor = zeros(5, int64);
         Pretended two = new();
-        two.Broadcast(tensor, from: 1);
+        two.Broadcast(tensor, from: 1, cancellationToken: TestContext.Current.CancellationToken);
         two.Type.ShouldBe(TensorType.I64);
         two.Calls.ShouldBe(["gather 1+5"]);
     }
@@ -36,11 +35,11 @@ public class TensorCollectivesTests
     {
         using Tensor tensor = zeros(10, bfloat16);
         Pretended two = new(pieces => { unsafe { *(ushort*)pieces[0].Address = 0x3F80; } });
-        two.ReduceScatter([new TensorPiece(tensor, 7, 3, 1)], Reduction.Sum);
+        two.ReduceScatter([new TensorPiece(tensor, 7, 3, 1)], Reduction.Sum, cancellationToken: TestContext.Current.CancellationToken);
         tensor[7].to(float32).item<float>().ShouldBe(1);
-        two.AllGather([new TensorPiece(tensor, 7, 3, 1), new TensorPiece(tensor, 0, 7, 0)]);
+        two.AllGather([new TensorPiece(tensor, 7, 3, 1), new TensorPiece(tensor, 0, 7, 0)], cancellationToken: TestContext.Current.CancellationToken);
         two.Calls.ShouldBe(["reduce 1+3", "gather 1+3 0+7"]);
-        two.AllGather([]);
+        two.AllGather([], cancellationToken: TestContext.Current.CancellationToken);
         two.Calls.Count.ShouldBe(2);
     }
 
