@@ -12,7 +12,9 @@ using Cairn.State;
 using Cairn.Storage;
 using Microsoft.Win32.SafeHandles;
 
-// bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|catalog]...
+// bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|catalog|scale|ranks]...
+if (args is [RankStall.Verb, ..])
+    return RankStall.RunRank(args[1], long.Parse(args[2], null), int.Parse(args[3], null));
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
 long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 512) << 20;
 int rounds = args.Length > 2 ? int.Parse(args[2], null) : 5;
@@ -27,6 +29,7 @@ try
     [
         ("stall", Stall), ("stall", Allocations), ("scan", Scan), ("save", () => Save(SaveKind.Checkpoint)), ("save", () => Save(SaveKind.Snapshot)),
         ("load", Load), ("torch", torchFiles.Write), ("torch", torchFiles.ReadMapped), ("catalog", CatalogOfMany),
+        ("scale", () => LargeJobPlan.Run(folder, rounds)), ("ranks", () => RankStall.Run(folder, bytes, rounds)),
     ];
     foreach ((string name, Action run) in all)
     {
@@ -186,6 +189,7 @@ finally
 {
     Directory.Delete(folder, recursive: true);
 }
+return 0;
 
 static Marker MarkerOf(SaveKind kind, long step) => new()
 {

@@ -16,7 +16,11 @@ internal readonly record struct PlannedLeaf(UInt128 Key, long Bytes, int TieOf)
 /// <summary>The leaves of one part that some ranks hold alike.</summary>
 /// <param name="Ranks">Those ranks, ascending.</param>
 /// <param name="Leaves">The leaves in the order of the part's tree.</param>
-internal sealed record HolderClass(int[] Ranks, PlannedLeaf[] Leaves);
+internal sealed record HolderClass(int[] Ranks, PlannedLeaf[] Leaves)
+{
+    /// <summary>Whether any of them adds to what a rank writes.</summary>
+    public bool HasTensors { get; } = Array.Exists(Leaves, leaf => leaf.IsTensor);
+}
 
 /// <summary>
 /// Which rank saves which leaf: each is saved once. One that a single rank holds is saved by that rank. Of several holders the one with
@@ -40,8 +44,9 @@ internal sealed class SavePlan
         ArgumentNullException.ThrowIfNull(classes);
         // What meets in no rank and in no tensor has nothing to do with each other.
         bool[]? near = rank is { } one ? Neighbourhood(ranks, classes, one) : null;
-        var holders = new Dictionary<UInt128, int>();
-        var leaves = new List<Leaf>();
+        int count = classes.Where((_, c) => near is null || near[c]).Sum(of => of.Leaves.Length);
+        var holders = new Dictionary<UInt128, int>(count, KeyComparer.Instance);
+        var leaves = new List<Leaf>(count);
         int[][] owners = new int[classes.Count][];
         for (int c = 0; c < classes.Count; c++)
         {
@@ -138,57 +143,84 @@ internal sealed class SavePlan
     // The classes that a rank's plan can depend on: those that it is in, and step by step those that share a rank or a tensor with them.
     private static bool[] Neighbourhood(int ranks, IReadOnlyList<HolderClass> classes, int rank)
     {
-        int[] parent = new int[classes.Count];
-        for (int c = 0; c < parent.Length; c++)
-            parent[c] = c;
-        int[] classOfRank = new int[ranks];
-        Array.Fill(classOfRank, -1);
-        var classOfTensor = new Dictionary<UInt128, int>();
-        var lowestOfValue = new Dictionary<UInt128, int>();
-        for (int c = 0; c < classes.Count; c++)
+        bool[] near = new bool[classes.Count], nearRank = new bool[ranks];
+        // Of the classes taken in the last round; what touches earlier ones was taken then.
+        HashSet<UInt128> tensors = new(KeyComparer.Instance), next = new(KeyComparer.Instance);
+        var values = new Dictionary<UInt128, int>(KeyComparer.Instance);
+        for (int c = 0; c < near.Length; c++)
         {
-            foreach (int member in classes[c].Ranks)
-                Join(c, ref classOfRank[member]);
-            foreach (PlannedLeaf leaf in classes[c].Leaves)
+            if (Array.BinarySearch(classes[c].Ranks, rank) >= 0)
+                Take(c);
+        }
+        while (next.Count > 0)
+        {
+            (tensors, next) = (next, tensors);
+            next.Clear();
+            for (int c = 0; c < near.Length; c++)
             {
-                if (leaf.TieOf >= 0)
-                    continue;
-                if (leaf.IsTensor)
-                    Join(c, ref CollectionsMarshal.GetValueRefOrAddDefault(classOfTensor, leaf.Key, out bool exists), exists);
-                else if (CollectionsMarshal.GetValueRefOrAddDefault(lowestOfValue, leaf.Key, out bool known) is var other && (!known || classes[c].Ranks[0] < classes[other].Ranks[0]))
-                    lowestOfValue[leaf.Key] = c;
+                if (!near[c] && Touches(classes[c]))
+                    Take(c);
             }
         }
-        bool[] near = new bool[classes.Count];
-        for (int c = 0; c < near.Length; c++)
-            near[c] = classOfRank[rank] >= 0 && Root(c) == Root(classOfRank[rank]);
-        // Values join nobody; of them only the class of the lowest holder matters.
-        for (int c = 0; c < near.Length; c++)
+        // Values join nobody; of each only the lowest holder matters.
+        foreach (HolderClass own in classes.Where((of, c) => near[c] && Array.BinarySearch(of.Ranks, rank) >= 0))
         {
-            if (!near[c] || !classes[c].Ranks.Contains(rank))
-                continue;
-            foreach (PlannedLeaf leaf in classes[c].Leaves)
+            foreach (PlannedLeaf leaf in own.Leaves)
             {
                 if (!leaf.IsTensor && leaf.TieOf < 0)
-                    near[lowestOfValue[leaf.Key]] = true;
+                    values.TryAdd(leaf.Key, -1);
             }
         }
+        for (int c = 0; c < near.Length; c++)
+        {
+            foreach (PlannedLeaf leaf in classes[c].Leaves)
+            {
+                if (!leaf.IsTensor && values.TryGetValue(leaf.Key, out int lowest) && (lowest < 0 || classes[c].Ranks[0] < classes[lowest].Ranks[0]))
+                    values[leaf.Key] = c;
+            }
+        }
+        foreach (int c in values.Values)
+            near[c] = true;
         return near;
 
-        void Join(int c, ref int other, bool exists = true)
+        void Take(int c)
         {
-            if (exists && other >= 0)
-                parent[Root(c)] = Root(other);
-            else
-                other = c;
+            near[c] = true;
+            if (!classes[c].HasTensors)
+                return;
+            foreach (int member in classes[c].Ranks)
+                nearRank[member] = true;
+            foreach (PlannedLeaf leaf in classes[c].Leaves)
+            {
+                if (leaf.IsTensor)
+                    next.Add(leaf.Key);
+            }
         }
 
-        int Root(int c)
+        bool Touches(HolderClass of)
         {
-            while (parent[c] != c)
-                c = parent[c] = parent[parent[c]];
-            return c;
+            if (!of.HasTensors)
+                return false;
+            foreach (int member in of.Ranks)
+            {
+                if (nearRank[member])
+                    return true;
+            }
+            foreach (PlannedLeaf leaf in of.Leaves)
+            {
+                if (leaf.IsTensor && tensors.Contains(leaf.Key))
+                    return true;
+            }
+            return false;
         }
+    }
+
+    // Keys are hashes already.
+    private sealed class KeyComparer : IEqualityComparer<UInt128>
+    {
+        public static KeyComparer Instance { get; } = new();
+        public bool Equals(UInt128 x, UInt128 y) => x == y;
+        public int GetHashCode(UInt128 obj) => (int)(ulong)obj;
     }
 
     private record struct Leaf(PlannedLeaf Planned, int Class)
