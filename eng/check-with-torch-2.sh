@@ -39,6 +39,7 @@ export CAIRN_PYTHON=$work/python3 CI=true
 cd "$repository"
 status=0
 for project in "${projects[@]}"; do
-    dotnet test --project "$project" -c "${CONFIGURATION:-Release}" --no-progress "$@" || status=1
+    # 8: a filter that leaves nothing of this project.
+    dotnet test --project "$project" -c "${CONFIGURATION:-Release}" --no-progress --ignore-exit-code 8 "$@" || status=1
 done
 exit "$status"

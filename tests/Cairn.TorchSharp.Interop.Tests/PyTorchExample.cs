@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace PyTorchSample;
 
-/// <summary>The code of <c>docs/pytorch.md</c>.</summary>
+/// <summary>The code of <c>docs/pytorch-exchange.md</c>.</summary>
 static class PyTorchExample
 {
     public static void Save(nn.Module model, optim.Optimizer optimizer, string folder)

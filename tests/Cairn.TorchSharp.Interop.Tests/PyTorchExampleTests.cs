@@ -27,7 +27,7 @@ public class PyTorchExampleTests
         while (!File.Exists(Path.Combine(root, "Cairn.slnx")))
             root = Path.GetDirectoryName(root)!;
         string[] code = File.ReadAllLines(Path.Combine(root, "tests", "Cairn.TorchSharp.Interop.Tests", "PyTorchExample.cs"));
-        string document = File.ReadAllText(Path.Combine(root, "docs", "pytorch.md"));
+        string document = File.ReadAllText(Path.Combine(root, "docs", "pytorch-exchange.md"));
         foreach (string part in (string[])["saving", "going on"])
         {
             IEnumerable<string> shown = code.SkipWhile(line => line.Trim() != $"// {part} begins").Skip(1).TakeWhile(line => line.Trim() != $"// {part} ends").Select(line => line.Length > 8 ? line[8..] : line);
