@@ -199,7 +199,7 @@ internal static class RankGroupCases
     {
         using CancellationTokenSource source = new();
         if (group.Rank == 3)
-            Pause(0.6);
+            Pause(3);
         if (group.IsFirst)
         {
             source.CancelAfter(200);
@@ -216,7 +216,7 @@ internal static class RankGroupCases
     {
         using CancellationTokenSource source = new();
         if (group.Rank == 3)
-            Pause(0.6);
+            Pause(3);
         if (group.Rank == 1)
         {
             source.CancelAfter(200);
