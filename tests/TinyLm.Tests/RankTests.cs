@@ -69,7 +69,8 @@ public partial class RankTests
     {
         MpiRun.Require(MpiImplementation.Mpich);
         (int code, string output) = MpiRun.Run(MpiImplementation.Mpich, 3, Program, ["--tp", "3"]);
-        code.ShouldBe(CommandLine.Failed, output);
+        // The launcher gives the code of the rank that it met first: one that refused, or one that it killed for that.
+        code.ShouldNotBe(0, output);
         output.ShouldContain("key heads: 2 cannot be shared evenly by 3 tensor-parallel ranks");
         (code, output) = MpiRun.Alone(Program, ["--tp", "2"]);
         code.ShouldBe(CommandLine.Failed, output);
