@@ -12,13 +12,14 @@ internal sealed class HistogramBuilder
     private const int Bins = 2048, BinsExponent = 11;
     // 2 to the power of minus this is still finite, and what is smaller is as good as zero.
     private const int SmallestExponent = -1000;
-    // Places are whole numbers that a double holds exactly.
-    private const int PlaceBits = 51;
+    // Places are whole numbers that a double holds exactly, and to which adding 1.5 * 2^52 rounds.
+    private const int PlaceBits = 50;
+    private const double Rounder = 1.5 * (1L << 52), Holder = 1L << 52;
     private const uint FoldAfter = 1u << 30;
 
     // Neighbouring values often fall into one bin: two tables keep an increment from waiting for the one before it.
     private readonly uint[] _even = new uint[Bins], _odd = new uint[Bins];
-    private readonly int[] _places = new int[StatisticsAccumulator.PieceValues];
+    private readonly long[] _places = new long[StatisticsAccumulator.PieceValues];
     private long[] _counts = new long[Bins], _spare = new long[Bins];
     private double _low = double.PositiveInfinity, _high = double.NegativeInfinity;
     private int _exponent = SmallestExponent;
@@ -35,7 +36,7 @@ internal sealed class HistogramBuilder
         if (_unfolded > FoldAfter)
             Fold();
         Place(values);
-        Span<int> places = _places.AsSpan(0, values.Length);
+        ReadOnlySpan<long> places = _places.AsSpan(0, values.Length);
         uint[] even = _even, odd = _odd;
         int i = 0;
         for (; i + 1 < places.Length; i += 2)
@@ -142,20 +143,22 @@ internal sealed class HistogramBuilder
         _unfolded = 0;
     }
 
-    // The bin of each value.
+    // The bin of each value. Rounding down, and making integers of doubles, are instructions that not every vector unit has: both are done
+    // by sums with powers of two, which shift the bits to where they are wanted.
     private void Place(ReadOnlySpan<double> values)
     {
         double scale = Math.ScaleB(1, -_exponent);
-        Vector<double> scales = new(scale), firsts = new(_first);
-        Span<int> places = _places;
+        Vector<double> scales = new(scale), firsts = new(_first), rounder = new(Rounder), holder = new(Holder), one = Vector<double>.One;
+        var mask = new Vector<long>(Bins - 1);
+        Span<long> places = _places;
         int i = 0, step = Vector<double>.Count;
-        for (; i <= values.Length - 2 * step; i += 2 * step)
+        for (; i <= values.Length - step; i += step)
         {
-            Vector<double> low = Vector.Floor(new Vector<double>(values[i..]) * scales) - firsts, high = Vector.Floor(new Vector<double>(values[(i + step)..]) * scales) - firsts;
-            // Whole numbers of 11 bits are exact in single precision, from which there is an instruction to integers.
-            Vector.ConvertToInt32(Vector.Narrow(low, high)).CopyTo(places[i..]);
+            Vector<double> exact = new Vector<double>(values[i..]) * scales, near = (exact + rounder) - rounder;
+            Vector<double> below = near - (Vector.AsVectorDouble(Vector.GreaterThan(near, exact)) & one);
+            (Vector.AsVectorInt64(below - firsts + holder) & mask).CopyTo(places[i..]);
         }
         for (; i < values.Length; i++)
-            places[i] = (int)((long)Math.Floor(values[i] * scale) - _first);
+            places[i] = (long)Math.Floor(values[i] * scale) - _first;
     }
 }
