@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Cairn.Layouts;
 
 namespace TinyLm;
 
@@ -21,6 +22,20 @@ public sealed class CommandLine
         Whole("--checkpoint-every", "Steps between checkpoints; 0 for only the final one.", 0, Defaults.CheckpointEvery);
     readonly Option<int> _snapshotEvery = Whole("--snapshot-every", "Steps between snapshots; 0 for none.", 0, Defaults.SnapshotEvery);
     readonly Option<int> _seed = Whole("--seed", "Seed of the weights, the text and the order of batches.", 0, Defaults.Seed);
+    readonly Option<string> _layout = new("--layout")
+    {
+        Description = "Layout of the files that are written; copies of every layout are resumed from.",
+        HelpName = string.Join("|", CheckpointLayouts.Names.Order(StringComparer.Ordinal)),
+        DefaultValueFactory = _ => Defaults.Layout,
+        CustomParser = Layout,
+    };
+    readonly Option<double> _dropout = new("--dropout")
+    {
+        Description = "Share of the feed-forward part's output that is dropped while training.",
+        HelpName = "share",
+        DefaultValueFactory = _ => Defaults.Dropout,
+        CustomParser = Share,
+    };
     readonly Option<bool> _sync = new("--sync") { Description = "Wait until each save is durable instead of saving in the background." };
     readonly Option<string?> _resumeFrom = new("--resume-from")
     {
@@ -63,7 +78,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _checkpointEvery, _snapshotEvery, _seed, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
+            _run, _totalSteps, _checkpointEvery, _snapshotEvery, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
             _crashAt, _overflowAt, _tp, _dp, _zero,
         };
         command.SetAction(result => train(Read(result)));
@@ -77,6 +92,8 @@ public sealed class CommandLine
         CheckpointEvery = result.GetValue(_checkpointEvery),
         SnapshotEvery = result.GetValue(_snapshotEvery),
         Seed = result.GetValue(_seed),
+        Layout = result.GetValue(_layout)!,
+        Dropout = result.GetValue(_dropout),
         Sync = result.GetValue(_sync),
         ResumeFrom = result.GetValue(_resumeFrom),
         Branch = result.GetValue(_branch),
@@ -104,6 +121,28 @@ public sealed class CommandLine
         HelpName = "ranks",
         CustomParser = result => Number(result, result.Tokens[0].Value, 1),
     };
+
+    static string? Layout(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (CheckpointLayouts.Contains(text))
+        {
+            return text;
+        }
+        result.AddError($"--layout cannot be '{text}': type one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal))}.");
+        return null;
+    }
+
+    static double Share(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var share) && share < 1)
+        {
+            return share;
+        }
+        result.AddError($"--dropout cannot be '{text}': type a number from 0 to below 1, such as --dropout 0.1.");
+        return 0;
+    }
 
     static int? Number(ArgumentResult result, string text, int smallest)
     {

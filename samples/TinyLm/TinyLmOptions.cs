@@ -18,6 +18,12 @@ public sealed record TinyLmOptions
     /// <summary>Seed of the weights, the text and the order of batches. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
+    /// <summary>Layout of the files: <c>cairn</c> or <c>internlm</c>. Default <c>cairn</c>.</summary>
+    public string Layout { get; init; } = "cairn";
+
+    /// <summary>Share of the feed-forward part's output that is dropped while training, from 0 to below 1. Default 0.02.</summary>
+    public double Dropout { get; init; } = 0.02;
+
     /// <summary>Whether training waits until each save is durable. Default no.</summary>
     public bool Sync { get; init; }
 

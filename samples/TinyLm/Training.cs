@@ -61,6 +61,7 @@ public static class Training
     static CheckpointOptions Checkpoints(TinyLmOptions options) => new()
     {
         Folder = options.Run,
+        Layout = options.Layout,
         TotalSteps = options.TotalSteps,
         CheckpointEvery = options.CheckpointEvery > 0 ? options.CheckpointEvery : null,
         SnapshotEvery = options.SnapshotEvery,

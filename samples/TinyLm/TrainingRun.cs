@@ -22,8 +22,10 @@ public sealed class TrainingRun : IDisposable
     /// <summary>Lines in a batch.</summary>
     public const int BatchSize = 128;
 
+    /// <summary>Steps until the learning rate is at its peak.</summary>
+    public const int WarmUpSteps = 40;
+
     const double PeakLearningRate = 3e-3;
-    const int WarmUpSteps = 40;
     // Far above what fp16 can hold, whatever the loss scaler's factor is, and far below what fp32 can.
     const double OverflowFactor = 1e12;
 
@@ -46,6 +48,7 @@ public sealed class TrainingRun : IDisposable
         {
             VocabularySize = ArithmeticText.Vocabulary.Length,
             MaxLength = ArithmeticText.LineLength,
+            Dropout = options.Dropout,
         });
         var batch = BatchShare.Whole;
         if (!alone)

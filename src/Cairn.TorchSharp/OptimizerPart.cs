@@ -240,7 +240,8 @@ public sealed class OptimizerPart : IStatePart
         }
         if (!saved.TryGetValue("params", out StateNode? parameters) || parameters is not StateList names)
             problems.AddMissing(prefix + "params");
-        else if (!names.Select(item => (item as StateScalar)?.Value as string).SequenceEqual(group.Slots.Select(slot => slot.Name), StringComparer.Ordinal))
+        // In any order: what is saved goes by name, and other programs list modules in another order.
+        else if (!names.Select(item => (item as StateScalar)?.Value as string).Order(StringComparer.Ordinal).SequenceEqual(group.Slots.Select(slot => slot.Name).Order(StringComparer.Ordinal), StringComparer.Ordinal))
             problems.AddMismatched(prefix + "params", string.Join(", ", group.Slots.Select(slot => slot.Name)), string.Join(", ", names.Select(SavedState.Describe)));
         saved.CheckUnexpected(known.Contains, prefix, problems);
     }

@@ -8,7 +8,8 @@ namespace Cairn.TorchSharp;
 /// A learning-rate scheduler of TorchSharp with the schedulers inside it. Everything it counts and was configured with is
 /// saved and taken over, as in PyTorch; functions (lambdas, the annealing strategy of OneCycleLR, the scale function of
 /// CyclicLR) stay those of the live scheduler. The learning rates of the groups belong to <see cref="OptimizerPart"/>,
-/// which must be restored too: most schedulers continue from them.
+/// which must be restored too: most schedulers continue from them. Of the state dict of a scheduler of PyTorch or InternLM only
+/// <c>last_epoch</c> is taken.
 /// </summary>
 /// <param name="scheduler">The scheduler.</param>
 /// <param name="name">The part's name.</param>
@@ -28,7 +29,11 @@ public sealed class SchedulerPart(LRScheduler scheduler, string name = "schedule
     {
         ArgumentNullException.ThrowIfNull(saved);
         ArgumentNullException.ThrowIfNull(problems);
-        CheckMap(SchedulerFields.ToMap(_scheduler), saved, "", problems);
+        StateMap live = SchedulerFields.ToMap(_scheduler);
+        if (IsOfPyTorch(saved) && live.Values.Any(node => node is StateMap || (node is StateList { Count: > 0 } list && list[0] is StateMap)))
+            problems.AddMismatched("type", $"{_scheduler.GetType().Name} as it is saved here: it has schedulers inside, each with a counter of its own", "the state of a scheduler of PyTorch");
+        else
+            CheckMap(live, FromPyTorch(saved, live), "", problems);
     }
 
     /// <inheritdoc/>
@@ -36,7 +41,22 @@ public sealed class SchedulerPart(LRScheduler scheduler, string name = "schedule
     public void Restore(StateMap saved)
     {
         SavedState.RequireFit(this, saved);
-        RestoreFields(_scheduler, saved);
+        RestoreFields(_scheduler, FromPyTorch(saved, SchedulerFields.ToMap(_scheduler)));
+    }
+
+    // PyTorch's state dicts, and InternLM's, do not say what they are of.
+    private static bool IsOfPyTorch(StateMap saved) => !saved.ContainsKey("type") && saved.TryGetValue("last_epoch", out StateNode? node) && node is StateScalar { Value: long };
+
+    // Of such a state only the counter counts: how the rate depends on it is the live scheduler's business.
+    private static StateMap FromPyTorch(StateMap saved, StateMap live)
+    {
+        if (!IsOfPyTorch(saved))
+            return saved;
+        long epoch = (long)((StateScalar)saved["last_epoch"]).Value!;
+        StateMap map = [];
+        foreach ((string name, StateNode node) in live)
+            map.Add(name, name switch { "last_epoch" => epoch, "step_count" => epoch + 1, _ => node });
+        return map;
     }
 
     private static void CheckMap(StateMap live, StateMap saved, string prefix, RestoreProblems problems)

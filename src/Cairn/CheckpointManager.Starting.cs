@@ -164,6 +164,13 @@ public sealed partial class CheckpointManager
             {
                 json.WriteString("from", from);
                 json.WriteNumber("lost_steps", Resume.LostSteps);
+                if (Resume.NotExact.Count > 0)
+                {
+                    json.WriteStartArray("not_exact");
+                    foreach (string part in Resume.NotExact)
+                        json.WriteStringValue(part);
+                    json.WriteEndArray();
+                }
             }
             if (_ranks.Size > 1)
                 json.WriteNumber("ranks", _ranks.Size);

@@ -11,7 +11,7 @@ public sealed record ResumeReport
     public string? Source { get; init; }
     /// <summary>The parts that were restored.</summary>
     public IReadOnlyList<string> Parts { get; init; } = [];
-    /// <summary>Parts that cannot go on exactly because another world saved them, each with the reason; empty in the same world.</summary>
+    /// <summary>Parts that cannot go on exactly because another world or another program saved them, each with the reason; else empty.</summary>
     public IReadOnlyList<string> NotExact { get; init; } = [];
     /// <summary>Newer copies that could not be used, each with its file and reason.</summary>
     public IReadOnlyList<CheckpointFault> PassedOver { get; init; } = [];

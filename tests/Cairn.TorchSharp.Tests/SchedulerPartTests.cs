@@ -54,6 +54,25 @@ public sealed class SchedulerPartTests
         typeof(lr_scheduler.impl).GetNestedTypes().Where(type => type.IsSubclassOf(typeof(LRScheduler))).Select(type => type.Name)
             .Except(Schedulers.Keys, StringComparer.Ordinal).ShouldBeEmpty();
 
+    [Theory, InlineData("LambdaLR"), InlineData("CosineAnnealingLR"), InlineData("StepLR")]
+    public void The_counter_of_a_scheduler_of_PyTorch_is_taken(string name)
+    {
+        const int Half = 10;
+        using Run whole = new(1, Sgd), resumed = new(1, Sgd);
+        LRScheduler scheduler = Schedulers[name](whole.Optimizer);
+        Steps(scheduler, whole.Optimizer, 0, Half);
+        StateMap optimizer = whole.Part.Capture().Copy();
+        string[] expected = Steps(scheduler, whole.Optimizer, Half, Half);
+
+        LRScheduler fresh = Schedulers[name](resumed.Optimizer);
+        resumed.Part.Restore(optimizer);
+        new SchedulerPart(fresh).Restore(new StateMap { { "base_lrs", new StateList([0.5, 0.5]) }, { "last_epoch", (long)Half }, { "warmup_epochs", 3L } });
+        Steps(fresh, resumed.Optimizer, Half, Half).ShouldBe(expected);
+
+        LRScheduler sequence = Schedulers["SequentialLR"](resumed.Optimizer);
+        Should.Throw<StateMismatchException>(() => new SchedulerPart(sequence).Restore(new StateMap { { "last_epoch", 3L } })).Message.ShouldContain("a counter of its own");
+    }
+
     [Fact]
     public void Another_type_of_scheduler_is_refused()
     {

@@ -1,4 +1,5 @@
 using Cairn.Layouts;
+using Cairn.Layouts.InternLm;
 using Cairn.Policies;
 using Cairn.Storage;
 
@@ -89,12 +90,16 @@ public sealed class CatalogEntry
             bool isTorch = bytes.AsSpan().StartsWith(ZipStart);
             if (isTorch)
             {
-                path = $"{Folder}/{RunFolder.Manifest}";
-                if (!_files.FileExists(path))
+                string manifest = $"{Folder}/{RunFolder.Manifest}";
+                if (!_files.FileExists(manifest))
                 {
-                    _fault = new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}: another program saved it");
+                    if (_files.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
+                        _fault = new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed");
+                    else
+                        _marker = ForeignCopy.Describe(_files, Folder, Kind, Step);
                     return;
                 }
+                path = manifest;
                 bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
             }
             Marker marker = Commit.Marker.Parse(bytes, path);

@@ -101,7 +101,7 @@ public static class CheckpointReader
         || entries.Any(entry => entry.IsFolder && entry.Name == RunFolder.Snapshots);
 
     private static bool IsForeignRun(string[] names, IFileSystem run) =>
-        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && Catalog.Read(run).Entries.All(entry => entry.Marker is null) && InternLmFolders.Newest(run) is not null;
+        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && Catalog.Read(run).Entries.All(entry => entry.Marker is not { IsForeign: false }) && InternLmFolders.Newest(run) is not null;
 
     private static bool IsCairnCheckpoint(string[] names) =>
         names.Any(name => name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(name[..^".step".Length], out _));

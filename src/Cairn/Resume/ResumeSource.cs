@@ -1,5 +1,6 @@
 using Cairn.Commit;
 using Cairn.Layouts;
+using Cairn.Layouts.InternLm;
 using Cairn.Storage;
 
 namespace Cairn.Resume;
@@ -16,8 +17,11 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
     public LoadedCheckpoint Open() => CheckpointLayouts.Of(Marker.Layout).Open(Files, Folder, Marker.Files.Select(file => file.Name));
 
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="verify">What is wrong with a copy whose marker and sizes are right.</param>
+    /// <param name="verifyHashes">Whether weights that have no marker are compared with their files' checksums.</param>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
-    public static ResumeSource FromPath(string path, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
+    public static ResumeSource FromPath(string path, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify, bool verifyHashes)
     {
         string full = Path.GetFullPath(path);
         if (!Directory.Exists(full))
@@ -29,16 +33,32 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
                 ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full)
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
         }
+        if (WeightsAt(full, verifyHashes) is { } weights)
+            return weights;
         var files = new LocalFileSystem(full);
         Catalog catalog = Catalog.Read(files);
-        RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out _);
-        ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
-        return choice?.Chosen is { } chosen
+        // A run of another program has no record; its copies belong to whatever is trained there.
+        RunRecord run = RunRecord.LoadOrRebuild(files, catalog, out _) ?? new RunRecord("", DateTimeOffset.UnixEpoch, Lineage.New, null);
+        ResumeChoice choice = ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
+        return choice.Chosen is { } chosen
             ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}")
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };
     }
 
-    private static string Describe(ResumeChoice? choice) =>
+    // Weights of InternLM without a marker, as they are handed on.
+    private static ResumeSource? WeightsAt(string full, bool verifyHashes)
+    {
+        var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
+        string name = Path.GetFileName(full);
+        if (!ForeignCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
+            return null;
+        Marker marker = ForeignCopy.Describe(parent, name, Policies.SaveKind.Checkpoint, step: null);
+        return (verifyHashes ? ForeignCopy.Verify(parent, name, marker, marker.Files, CancellationToken.None) : null) is { } fault
+            ? throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint.") { Path = full }
+            : new ResumeSource(parent, name, marker, full);
+    }
+
+    private static string Describe(ResumeChoice choice) =>
         choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";
 
     // A checkpoint's folder is one that is named by a step, a snapshot slot, or what holds a marker.

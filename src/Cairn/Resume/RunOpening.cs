@@ -53,7 +53,7 @@ internal sealed record RunOpening(
             run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
         if (options.ResumeFrom is not { } path)
             return new RunOpening(run, null, [], [], forked);
-        ResumeSource source = ResumeSource.FromPath(path, verify);
+        ResumeSource source = ResumeSource.FromPath(path, verify, options.VerifyHashes);
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 

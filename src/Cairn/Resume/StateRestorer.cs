@@ -1,4 +1,5 @@
 using Cairn.Layouts;
+using Cairn.Layouts.InternLm;
 using Cairn.Ranks;
 using Cairn.Ranks.Planning;
 using Cairn.State;
@@ -62,16 +63,20 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
 
     private void Load(LoadedCheckpoint checkpoint, ResumeSource source, IReadOnlyList<IStatePart> parts, HashSet<string> names, List<(IStatePart Owner, StateMap Saved)> loaded, RestoreProblems problems)
     {
+        // Another program saves other parts than this one has; what is not asked for by name is taken where it fits.
+        ForeignParts? foreign = checkpoint is ForeignCheckpoint other ? new ForeignParts(other, isWhole: names.Count == 0, _notExact) : null;
         foreach (IStatePart part in parts)
         {
             if (names.Count > 0 && !names.Contains(part.Name))
                 continue;
+            if (foreign is not null && foreign.Leaves(part))
+                continue;
             if (!checkpoint.Parts.Contains(part.Name, StringComparer.Ordinal))
                 problems.AddMissing($"part '{part.Name}'");
-            else if (Saved(checkpoint, part, source.Marker.World) is { } saved)
+            else if ((foreign is null ? Saved(checkpoint, part, source.Marker.World) : foreign.Load(part)) is { } saved)
                 loaded.Add((part, saved));
         }
-        foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : checkpoint.Parts)
+        foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : foreign is null ? checkpoint.Parts : [])
         {
             if (!parts.Any(owner => owner.Name == part))
                 problems.AddUnexpected($"part '{part}'");

@@ -1,11 +1,12 @@
 using System.Buffers;
 using System.IO.Hashing;
 using Cairn.Commit;
+using Cairn.Layouts.InternLm;
 using Cairn.Storage;
 
 namespace Cairn.Resume;
 
-/// <summary>Compares every byte of a checkpoint with the hashes of its marker.</summary>
+/// <summary>Compares every byte of a checkpoint with the hashes of its marker; of one that another program wrote, with the checksums that its files have.</summary>
 public static class Verifier
 {
     private const int BlockBytes = 4 << 20;
@@ -23,6 +24,8 @@ public static class Verifier
     {
         if (entry.Marker is not { } marker)
             return entry.Fault;
+        if (marker.IsForeign)
+            return ForeignCopy.Verify(files, entry.Folder, marker, Share(marker.Files, share, shares), cancellationToken);
         CheckpointFault? first = null;
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
         Parallel.ForEach(Share(marker.Files, share, shares), parallel, (file, state) =>

@@ -23,7 +23,7 @@ public class DamageTests
         { "internlm", "a flipped bit", InternLmModel, InternLmModel, "the file was altered" },
         { "internlm", "a cut file", InternLmModel, InternLmModel, "bytes instead of" },
         { "internlm", "a missing file", "20/context.pt", "20/context.pt", "the file is missing" },
-        { "internlm", "a missing file", Manifest, "20", "there is no cairn.json" },
+        { "internlm", "a missing file", Manifest, "20", "there is no cairn.json, and Cairn saved it" },
         { "internlm", "an empty file", Manifest, Manifest, "is empty" },
         { "internlm", "a flipped bit", Manifest, Manifest, "cut or altered" },
         { "internlm", "a flipped bit", "20/20.step", "20/20.step", "the file was altered" },

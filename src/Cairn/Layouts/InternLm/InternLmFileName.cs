@@ -38,6 +38,9 @@ public enum InternLmFileKind
 /// <param name="Kind">What the file holds.</param>
 public sealed record InternLmFileName(InternLmFileKind Kind)
 {
+    // Far above any job, and low enough to be multiplied.
+    private const long LargestCoordinate = 999_999;
+
     // Text in the name, then each coordinate: its letters and where they stand.
     private static readonly (InternLmFileKind Kind, string Pattern)[] Patterns =
     [
@@ -119,7 +122,7 @@ public sealed record InternLmFileName(InternLmFileKind Kind)
         _ => Step,
     };
 
-    private InternLmFileName? With(string coordinate, long value) => coordinate == "step" ? this with { Step = value } : value > int.MaxValue ? null : coordinate switch
+    private InternLmFileName? With(string coordinate, long value) => coordinate == "step" ? this with { Step = value } : value > LargestCoordinate ? null : coordinate switch
     {
         "tp" => this with { Tp = (int)value },
         "wp" => this with { Wp = (int)value },

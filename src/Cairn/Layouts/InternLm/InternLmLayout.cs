@@ -40,6 +40,7 @@ public sealed class InternLmLayout : ICheckpointLayout
         return InternLmPlan.Of(step, parts);
     }
 
+    /// <summary>Opens a checkpoint: one that Cairn wrote, or that InternLM wrote in a job of any size, whose tensors are then put together.</summary>
     /// <inheritdoc/>
     public LoadedCheckpoint Open(IFileSystem files, string folder, IEnumerable<string> fileNames)
     {
@@ -47,6 +48,6 @@ public sealed class InternLmLayout : ICheckpointLayout
         string[] names = [.. fileNames];
         return names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal)
             ? new IndexedCheckpoint(files, folder)
-            : throw new CorruptCheckpointException($"{folder} has no {InternLmPlan.IndexName}.") { Path = folder };
+            : new ForeignCheckpoint(files, folder, names);
     }
 }

@@ -187,6 +187,9 @@ public class PickleCallableTests
         config.State.ShouldBeOfType<TorchMap>()[1].ShouldBe(new TorchScalar(2));
         config.Entries![3].ShouldBe(new TorchScalar(4));
         config.Items![0].ShouldBe(new TorchScalar(6));
+        // A class within a class, which protocol 2 pickles as getattr: named, and not looked up.
+        TorchObject inner = Pickles.Read("cbuiltins\ngetattr\n(cmy\nOuter\nS'Inner'\ntR)\u0081.", options).ShouldBeOfType<TorchObject>();
+        (inner.IsOpaque, inner.Type.ToString()).ShouldBe((true, "my.Outer.Inner"));
         Pickles.Read("cmy\nname\n.", options).ShouldBeOfType<TorchGlobal>().ToString().ShouldBe("my.name");
     }
 }

@@ -11,7 +11,6 @@ namespace Cairn.Tests.Layouts.InternLm;
 public class InternLmLayoutTests
 {
     static readonly ICheckpointLayout Layout = InternLmLayout.Instance;
-    static readonly SimulatedFileSystem Empty = new();
 
     static MemoryTensor Tensor(TensorType type, int seed, params long[] shape)
     {
@@ -145,10 +144,6 @@ public class InternLmLayoutTests
         files.FileExists("20/cairn.json").ShouldBeTrue();
         files.FileExists("40/cairn.json").ShouldBeFalse();
     }
-
-    [Fact]
-    public void A_folder_without_an_index_is_not_opened_as_ours() =>
-        Should.Throw<CorruptCheckpointException>(() => Layout.Open(Empty, "5", ["model_tp0_pp0.pt"]));
 
     static void Write(IFileSystem files, IReadOnlyList<PlannedFile> plan)
     {

@@ -112,9 +112,9 @@ internal static class PickleCallables
     /// <summary>Whether a class is plain data, so that it may be made without a call.</summary>
     public static bool IsPlainData(TorchGlobal type) => PlainData.Contains(type.ToString());
 
-    // Python 3.11 pickles a member of an enum as getattr(class, name). Nothing is looked up: the two texts are the value.
+    // Python 3.11 pickles a member of an enum as getattr(class, name), and protocol 2 a class within a class. Nothing is looked up: the two texts are the value.
     private static TorchValue EnumMember(PickleContext context, TorchGlobal type, TorchList arguments) =>
-        arguments is [TorchGlobal named, TorchScalar { Value: string member }] && Enums.Contains(named.ToString()) && EnumMembers.Contains(member)
+        arguments is [TorchGlobal named, TorchScalar { Value: string member }] && (context.Options.AllowOpaque || (Enums.Contains(named.ToString()) && EnumMembers.Contains(member)))
             ? new TorchGlobal(named.Module, $"{named.Name}.{member}")
             : context.Options.AllowOpaque ? new TorchObject(type, arguments, isOpaque: true) : throw context.Forbidden(type.ToString());
 }

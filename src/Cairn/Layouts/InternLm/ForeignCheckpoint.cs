@@ -1,0 +1,146 @@
+using Cairn.Formats.Torch;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Layouts.InternLm;
+
+/// <summary>
+/// A checkpoint that InternLM or InternEvo wrote, whatever the job's sizes, put together to one model and one optimizer. Tensors read only the bytes that they
+/// are asked for, from the files that have them. Where the weights are of half precision and the optimizer has them in fp32, the part <c>master</c> is the model
+/// with these.
+/// </summary>
+internal sealed class ForeignCheckpoint : LoadedCheckpoint
+{
+    public const string Model = "model", Optimizer = "optimizer", Master = "master", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
+    private const string StepCount = "step_count", BatchCount = "batch_count", LastEpoch = "last_epoch", Values = "values";
+
+    private readonly InternLmFolder _folder;
+    private readonly InternLmFiles _files;
+    private InternLmWeights? _weights;
+    private InternLmOptimizer? _optimizer;
+
+    /// <exception cref="CorruptCheckpointException">A file is missing that the others' names ask for, or the first model file is bad.</exception>
+    public ForeignCheckpoint(IFileSystem store, string folder, IEnumerable<string> fileNames)
+    {
+        _folder = new InternLmFolder(fileNames);
+        _files = Keep(new InternLmFiles(store, folder));
+        if (_folder.Required().FirstOrDefault(file => !_folder.Has(file)) is { } missing)
+        {
+            _files.Dispose();
+            throw RankTensors.Bad(_files.Folder, $"{missing} is missing; by the names of the others there were {Describe(_folder)}");
+        }
+        var parts = new List<string>();
+        Add(Model, _folder.HasModel);
+        Add(Optimizer, _folder.HasModel && _folder.HasOptimizer);
+        Add(Scheduler, _folder.Has(new(InternLmFileKind.Scheduler)));
+        Add(Sampler, _folder.Of(InternLmFileKind.Sampler).Count > 0);
+        Add(Context, _folder.Has(new(InternLmFileKind.Context)));
+        Parts = parts;
+
+        void Add(string part, bool isThere)
+        {
+            if (isThere)
+                parts.Add(part);
+        }
+    }
+
+    public override IReadOnlyList<string> Parts { get; }
+
+    /// <summary>The sizes of a job in words.</summary>
+    public static string Describe(InternLmFolder folder) =>
+        $"tp {folder.Tp}, {(folder.IsIsp ? $"wp {folder.Wp}, " : "")}pp {folder.Pp}, {(folder.IsFsdp || folder.IsIsp ? $"dp {folder.Dp}" : $"zo {folder.Zo}")}";
+
+    public override IReadOnlyList<string> FilesOf(string part) => [.. KindsOf(part).SelectMany(_folder.Of).Select(file => file.ToString())];
+
+    public override IReadOnlyList<int> RanksOf(string part) => part == Sampler ? [.. _folder.Of(InternLmFileKind.Sampler).Select(file => file.Dp).OfType<int>().Order()] : base.RanksOf(part);
+
+    public override StateMap Load(string part, int rank) => part == Sampler && _folder.Has(new(InternLmFileKind.Sampler) { Dp = rank })
+        ? Tree(new(InternLmFileKind.Sampler) { Dp = rank })
+        : base.Load(part, rank);
+
+    public override StateMap Load(string part)
+    {
+        switch (part)
+        {
+            case Model when _folder.HasModel:
+                return Map(Weights.Merge());
+            case Optimizer when _folder.HasModel && _folder.HasOptimizer:
+                return OptimizerState.State;
+            case Master when HasMaster:
+                return WithMaster();
+            case Scheduler when Parts.Contains(part):
+                return SchedulerState();
+            case Sampler when Parts.Contains(part):
+                return Tree(_folder.Of(InternLmFileKind.Sampler).MinBy(file => file.Dp ?? -1)!);
+            case Context when Parts.Contains(part):
+                return ContextState();
+            default:
+                throw new KeyNotFoundException($"The checkpoint has no part '{part}'.");
+        }
+    }
+
+    /// <summary>Whether the weights that were trained are of more precision than those of the part <c>model</c>, and are the part <c>master</c>.</summary>
+    public bool HasMaster => _folder.HasModel && _folder.HasOptimizer && Weights.Ranks.Any(rank => rank.Tensors.Values.Any(tensor => tensor.Type is TensorType.F16 or TensorType.BF16));
+
+    private InternLmWeights Weights => _weights ??= InternLmWeights.Load(_files, _folder);
+
+    private InternLmOptimizer OptimizerState => _optimizer ??= InternLmOptimizer.Load(_files, _folder, Weights);
+
+    private static InternLmFileKind[] KindsOf(string part) => part switch
+    {
+        Model => [InternLmFileKind.Model, InternLmFileKind.Expert, InternLmFileKind.Topology],
+        Optimizer or Master => [InternLmFileKind.Optimizer, InternLmFileKind.Plan, InternLmFileKind.Model, InternLmFileKind.Expert, InternLmFileKind.Topology],
+        Scheduler => [InternLmFileKind.Scheduler, InternLmFileKind.Context],
+        Sampler => [InternLmFileKind.Sampler],
+        Context => [InternLmFileKind.Context, InternLmFileKind.ModelConfig, InternLmFileKind.ConfigFile],
+        _ => throw new KeyNotFoundException($"The checkpoint has no part '{part}'."),
+    };
+
+    private StateMap WithMaster()
+    {
+        StateMap model = Map(Weights.Merge());
+        foreach ((string name, StateTensor tensor) in OptimizerState.Master)
+            model[name] = tensor;
+        return model;
+    }
+
+    private StateMap ContextState()
+    {
+        StateMap context = Tree(new(InternLmFileKind.Context));
+        StateMap values = context.TryGetValue(Values, out StateNode? node) && node is StateMap own ? own : [];
+        foreach ((InternLmFileKind kind, string name) in (ReadOnlySpan<(InternLmFileKind, string)>)[(InternLmFileKind.ModelConfig, "model_config"), (InternLmFileKind.ConfigFile, "config_file")])
+        {
+            if (_folder.Has(new(kind)) && !values.ContainsKey(name))
+                values.Add(name, TorchTree.ToState(PlainValues.Of(_files.Open(new(kind)).Root)));
+        }
+        context[Values] = values;
+        return context;
+    }
+
+    // A warm-up stops counting when it is over, and InternLM itself goes on from step_count + 1, which leaves out one value of a warm-up. The counter
+    // of a schedule that was not interrupted is the number of steps.
+    private StateMap SchedulerState()
+    {
+        StateMap scheduler = Tree(new(InternLmFileKind.Scheduler));
+        if (Parts.Contains(Context))
+        {
+            StateMap context = Tree(new(InternLmFileKind.Context));
+            if (context.TryGetValue(StepCount, out StateNode? step) && step is StateScalar { Value: long steps })
+                scheduler[LastEpoch] = steps;
+            else if (context.TryGetValue(BatchCount, out step) && step is StateScalar { Value: long batches })
+                scheduler[LastEpoch] = batches + 1;
+        }
+        return scheduler;
+    }
+
+    private StateMap Tree(InternLmFileName file) =>
+        TorchTree.ToState(PlainValues.Of(_files.Open(file).Root)) as StateMap ?? throw RankTensors.Bad(_files.Folder, $"{file} holds no dict");
+
+    private static StateMap Map(OrderedDictionary<string, StateTensor> tensors)
+    {
+        StateMap map = [];
+        foreach ((string name, StateTensor tensor) in tensors)
+            map.Add(name, tensor);
+        return map;
+    }
+}
