@@ -20,6 +20,7 @@ public class InternLmLayoutTests
         string run = folder.Run("run");
         var options = new TinyLmOptions { Run = run, TotalSteps = TotalSteps, Layout = "internlm", Dropout = 0 };
         float[] losses;
+        long growthInterval;
         var batches = new List<long[][]>();
         using (var training = new TrainingRun(options))
         {
@@ -32,6 +33,7 @@ public class InternLmLayoutTests
                 checkpoints.AfterBatch();
             }
             training.Train.SkippedBatches.ShouldBeGreaterThanOrEqualTo(2);
+            growthInterval = training.Scaler.GrowthInterval;
             losses = [.. Enumerable.Range(0, More).Select(_ =>
             {
                 batches.Add(NextBatch(training));
@@ -44,7 +46,7 @@ public class InternLmLayoutTests
         var shape = new ModelShape { VocabularySize = 1, MaxLength = 1 };
         await File.WriteAllTextAsync(job, JsonSerializer.Serialize(new Dictionary<string, object>
         {
-            ["step"] = SavedAt, ["total_steps"] = TotalSteps, ["warm_up_steps"] = TrainingRun.WarmUpSteps, ["question_length"] = ArithmeticText.QuestionLength,
+            ["step"] = SavedAt, ["total_steps"] = TotalSteps, ["warm_up_steps"] = TrainingRun.WarmUpSteps, ["question_length"] = ArithmeticText.QuestionLength, ["growth_interval"] = growthInterval,
             ["layers"] = shape.Layers, ["heads"] = shape.Heads, ["key_value_heads"] = shape.KeyValueHeads, ["batches"] = batches,
         }), TestContext.Current.CancellationToken);
 

@@ -92,7 +92,7 @@ def rate(steps):
 
 
 assert math.isclose(groups[1]["lr"], rate(step), rel_tol=1e-12)
-scale = saved["grad_scaler"]["_scale"]
+scale, good = saved["grad_scaler"]["_scale"], saved["grad_scaler"]["_growth_step"]
 losses = []
 for batch in job["batches"]:
     tokens = torch.tensor(batch)
@@ -104,11 +104,13 @@ for batch in job["batches"]:
     gradients = [(gradient.half().float()) / scale for gradient in gradients]
     assert all(gradient.isfinite().all() for gradient in gradients)
     flat.grad = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    torch.nn.utils.clip_grad_norm_([flat], 1.0)
     for group in optimizer.param_groups:
         group["lr"] = rate(step)
     optimizer.step()
     step += 1
+    good += 1
+    if good == job["growth_interval"]:
+        scale, good = scale * 2, 0
     with torch.no_grad():
         start = 0
         for parameter in order:

@@ -72,6 +72,8 @@ internal sealed class FlattenedOptimizer
         if (!optimizer.TryGetValue(Groups, out StateNode? node) || node is not StateList list || list.Count == 0)
             return null;
         var groups = new List<Group>();
+        // InternLM's optimizer gets the parameters in the order of the modules, which is that of the state dict, whatever order another one was given.
+        Dictionary<string, int> places = model.Keys.Select((name, place) => (name, place)).ToDictionary(entry => entry.name, entry => entry.place, StringComparer.Ordinal);
         foreach (StateNode item in list)
         {
             if (item is not StateMap options || !options.TryGetValue(Params, out StateNode? names) || names is not StateList parameters)
@@ -83,6 +85,7 @@ internal sealed class FlattenedOptimizer
                     return null;
                 found.Add((name, tensor));
             }
+            found.Sort((first, second) => places[first.Name].CompareTo(places[second.Name]));
             if (list.Count == 1)
             {
                 groups.Add(new Group("default", options, Sorted(found.Where(parameter => parameter.Weight.Type != TensorType.F32))));
