@@ -73,18 +73,19 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public void What_takes_long_shows_how_far_how_fast_and_how_long_still()
+    {
+        Result result = CairnProcess.RunOnTerminal(null, "verify", Sparse(12L << 30));
+        result.Code.ShouldBe(ExitCode.Good);
+        result.Out.ShouldMatch(@"verify \d+%  [\d.]+ GB of 12\.9 GB  [\d.]+ [MG]B/s  [\d.]+m?s?.* left");
+        // In a pipe there is nobody to watch.
+        CairnProcess.Run("verify", Sparse(1L << 30)).Error.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Interrupted_it_ends_at_once_and_says_so()
     {
-        string path = _folder["large.safetensors"];
-        const long Bytes = 64L << 30;
-        // Sparse: it takes no room, and long enough to read.
-        await using (FileStream file = File.Create(path))
-        {
-            byte[] header = System.Text.Encoding.ASCII.GetBytes($$$"""{"w":{"dtype":"U8","shape":[{{{Bytes}}}],"data_offsets":[0,{{{Bytes}}}]}}""");
-            file.Write(BitConverter.GetBytes((long)header.Length));
-            file.Write(header);
-            file.SetLength(8 + header.Length + Bytes);
-        }
+        string path = Sparse(64L << 30);
         using CairnProcess process = CairnProcess.Start(null, "verify", path);
         await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken);
         process.Interrupt();
@@ -92,5 +93,17 @@ public sealed class VerifyTests : IDisposable
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Error.ShouldBe("Stopped.\n");
         result.Out.ShouldBeEmpty();
+    }
+
+    // It is long to read and takes no room.
+    private string Sparse(long bytes)
+    {
+        string path = _folder["sparse.safetensors"];
+        using FileStream file = File.Create(path);
+        byte[] header = System.Text.Encoding.ASCII.GetBytes($$$"""{"w":{"dtype":"U8","shape":[{{{bytes}}}],"data_offsets":[0,{{{bytes}}}]}}""");
+        file.Write(BitConverter.GetBytes((long)header.Length));
+        file.Write(header);
+        file.SetLength(8 + header.Length + bytes);
+        return path;
     }
 }
