@@ -21,6 +21,7 @@ public sealed class CommandLine
     readonly Option<int> _checkpointEvery =
         Whole("--checkpoint-every", "Steps between checkpoints; 0 for only the final one.", 0, Defaults.CheckpointEvery);
     readonly Option<int> _snapshotEvery = Whole("--snapshot-every", "Steps between snapshots; 0 for none.", 0, Defaults.SnapshotEvery);
+    readonly Option<int> _batchSize = Whole("--batch-size", "Lines in a batch, over all ranks.", 1, Defaults.BatchSize);
     readonly Option<int> _seed = Whole("--seed", "Seed of the weights, the text and the order of batches.", 0, Defaults.Seed);
     readonly Option<string> _layout = new("--layout")
     {
@@ -61,6 +62,7 @@ public sealed class CommandLine
         HelpName = "batch",
         CustomParser = result => Number(result, result.Tokens[0].Value, 1),
     };
+    readonly Option<int?> _crashRank = Ranks("--crash-rank", "The rank to which --crash-at happens [default: all].", 0);
     readonly Option<IReadOnlySet<int>> _overflowAt = new("--overflow-at")
     {
         Description = "Make the gradients of these batches overflow, such as 30,31,250.",
@@ -71,6 +73,13 @@ public sealed class CommandLine
 
     readonly Option<int?> _tp = Ranks("--tp", "Ranks that share each matrix, when started by mpirun or srun [default: CAIRN_TP, then 1].");
     readonly Option<int?> _dp = Ranks("--dp", "Ranks that share each batch [default: CAIRN_DP, then all that remain].");
+    readonly Option<int> _rankTimeout = Whole("--rank-timeout", "Seconds that ranks wait for one another before they give up.", 1, Defaults.RankTimeout);
+    readonly Option<int?> _stopGrace = new("--stop-grace")
+    {
+        Description = "Seconds from SIGTERM or SIGUSR1 until the scheduler kills [default: not known].",
+        HelpName = "number",
+        CustomParser = result => Number(result, result.Tokens[0].Value, 1),
+    };
     readonly Option<bool> _zero = new("--zero") { Description = "Let each of those ranks keep a part of the optimizer state (ZeRO-1)." };
 
     /// <summary>The command. <paramref name="train"/> runs once the options are known to be good; its result is the exit code.</summary>
@@ -78,8 +87,8 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _checkpointEvery, _snapshotEvery, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
-            _crashAt, _overflowAt, _tp, _dp, _zero,
+            _run, _totalSteps, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
+            _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
         return command;
@@ -91,6 +100,7 @@ public sealed class CommandLine
         TotalSteps = result.GetValue(_totalSteps),
         CheckpointEvery = result.GetValue(_checkpointEvery),
         SnapshotEvery = result.GetValue(_snapshotEvery),
+        BatchSize = result.GetValue(_batchSize),
         Seed = result.GetValue(_seed),
         Layout = result.GetValue(_layout)!,
         Dropout = result.GetValue(_dropout),
@@ -101,10 +111,13 @@ public sealed class CommandLine
         LogEvery = result.GetValue(_logEvery),
         FinalDigest = result.GetValue(_finalDigest),
         CrashAt = result.GetValue(_crashAt),
+        CrashRank = result.GetValue(_crashRank),
         OverflowAt = result.GetValue(_overflowAt) ?? Defaults.OverflowAt,
         Tp = result.GetValue(_tp),
         Dp = result.GetValue(_dp),
         Zero = result.GetValue(_zero),
+        RankTimeout = result.GetValue(_rankTimeout),
+        StopGrace = result.GetValue(_stopGrace),
     };
 
     static Option<int> Whole(string name, string description, int smallest, int byDefault) => new(name)
@@ -115,11 +128,11 @@ public sealed class CommandLine
         CustomParser = result => Number(result, result.Tokens[0].Value, smallest) ?? byDefault,
     };
 
-    static Option<int?> Ranks(string name, string description) => new(name)
+    static Option<int?> Ranks(string name, string description, int smallest = 1) => new(name)
     {
         Description = description,
         HelpName = "ranks",
-        CustomParser = result => Number(result, result.Tokens[0].Value, 1),
+        CustomParser = result => Number(result, result.Tokens[0].Value, smallest),
     };
 
     static string? Layout(ArgumentResult result)

@@ -9,15 +9,18 @@ var parsed = new CommandLine()
     {
         try
         {
-            using var job = RankTraining.Start(options);
-            if (job.Ranks.Size > 1)
+            using var job = RankStart.Join(options);
+            using var view = RankStart.ViewOf(options, job);
+            try
             {
-                // Open MPI gives its ranks terminals of their own; what they print is a log all the same.
-                using var log = new PlainProgressView(Console.Out, options.LogEvery);
-                return RankTraining.Run(options, job, log, TimeProvider.System);
+                return await Training.RunAsync(options, job, view, TimeProvider.System);
             }
-            using var view = ProgressView.Create(options.LogEvery);
-            return await Training.RunAsync(options, view, TimeProvider.System);
+            catch (Exception e) when (e is CheckpointException or OptionsValidationException && job.Ranks.Size > 1)
+            {
+                // The others need not wait for this rank.
+                job.Fail(e.Message);
+                throw new CheckpointException($"rank {job.Ranks.Rank}: {e.Message}", e);
+            }
         }
         catch (Exception e) when (e is CheckpointException or OptionsValidationException)
         {

@@ -15,6 +15,9 @@ public sealed record TinyLmOptions
     /// <summary>Steps between snapshots; 0 for none. Default 20.</summary>
     public int SnapshotEvery { get; init; } = 20;
 
+    /// <summary>Lines in a batch, over all ranks. Default 128.</summary>
+    public int BatchSize { get; init; } = 128;
+
     /// <summary>Seed of the weights, the text and the order of batches. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
@@ -47,6 +50,15 @@ public sealed record TinyLmOptions
 
     /// <summary>The batches whose gradients are made to overflow.</summary>
     public IReadOnlySet<int> OverflowAt { get; init; } = new HashSet<int>();
+
+    /// <summary>The rank that kills itself at <see cref="CrashAt"/>; all when null.</summary>
+    public int? CrashRank { get; init; }
+
+    /// <summary>Seconds that ranks wait for one another before they give up. Default 120.</summary>
+    public int RankTimeout { get; init; } = 120;
+
+    /// <summary>Seconds from a signal until the process is killed; null when that is not known.</summary>
+    public int? StopGrace { get; init; }
 
     /// <summary>Ranks that share each matrix; what the environment says when null, then 1.</summary>
     public int? Tp { get; init; }

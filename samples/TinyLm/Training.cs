@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using Cairn;
+using Cairn.Mpi;
 using Microsoft.Extensions.Logging;
 using TinyLm.Data;
 
@@ -10,39 +13,42 @@ namespace TinyLm;
 public static class Training
 {
     /// <summary>Trains as <paramref name="options"/> say and gives the exit code.</summary>
-    public static async Task<int> RunAsync(TinyLmOptions options, ITrainingView view, TimeProvider clock)
+    public static async Task<int> RunAsync(TinyLmOptions options, MpiJob job, ITrainingView view, TimeProvider clock)
     {
-        using var run = new TrainingRun(options);
+        using var run = new TrainingRun(options, job);
         using var loggers = new LoggerFactory([new EventLogger(view)]);
         view.Started([
-            $"TinyLm: {Number(run.Model.ParameterCount)} parameters, {Number(run.Text.TrainingCount)} lines to learn, such as {run.Text.Line(0).TrimEnd()}",
+            $"TinyLm: {Number(run.Model.ParameterCount)} parameters{Ranks(job)}, {Number(run.Text.TrainingCount)} lines to learn, such as {run.Text.Line(0).TrimEnd()}",
         ]);
-        await using var checkpoints = await CheckpointManager.StartAsync(Checkpoints(options), run.Train, run.Parts, loggers, clock);
+        await using var checkpoints = await CheckpointManager.StartAsync(Checkpoints(options), run.Train, run.Parts, loggers, clock, job.Ranks);
         TimeSpan? lastStall = null;
         checkpoints.SaveEnded += (_, report) => lastStall = report.Outcome == SaveOutcome.Saved ? report.Stall : lastStall;
 
         var train = run.Train;
         var firstBatch = train.Batch;
         var alreadyDone = firstBatch >= options.TotalSteps;
-        view.Event(alreadyDone
-            ? $"run {options.Run} is done: {train.Batch} batches, step {train.Step}"
-            : $"run {options.Run}: batches {firstBatch + 1} to {options.TotalSteps} of {TrainingRun.BatchSize} lines, seed {options.Seed}");
+        if (job.Ranks.IsFirst)
+        {
+            view.Event(alreadyDone
+                ? $"run {options.Run} is done: {train.Batch} batches, step {train.Step}"
+                : $"run {options.Run}: batches {firstBatch + 1} to {options.TotalSteps} of {run.BatchSize} lines, seed {options.Seed}");
+        }
         var startedAt = clock.GetTimestamp();
         BatchResult last = default;
         while (train.Batch < options.TotalSteps)
         {
             last = run.Update(overflow: options.OverflowAt.Contains((int)train.Batch + 1));
-            if (train.Batch == options.CrashAt)
+            if (train.Batch == options.CrashAt && (options.CrashRank ?? job.Ranks.Rank) == job.Ranks.Rank)
             {
                 // SIGKILL: no handler runs, nothing is flushed, as when the machine's memory runs out.
                 Process.GetCurrentProcess().Kill();
             }
-            if (!last.Stepped)
+            if (!last.Stepped && job.Ranks.IsFirst)
             {
                 view.Event($"skipped batch {train.Batch}: gradients overflowed, loss scale now {Number(run.Scaler.CurrentScale)}");
             }
             var goOn = checkpoints.AfterBatch();
-            var tokens = (train.Batch - firstBatch) * TrainingRun.BatchSize * (ArithmeticText.LineLength - 1);
+            var tokens = (train.Batch - firstBatch) * run.BatchSize * (ArithmeticText.LineLength - 1);
             view.Batch(new TrainingProgress(
                 (int)train.Batch, options.TotalSteps, (int)train.Step, (int)train.SkippedBatches, last.Loss, last.LearningRate,
                 tokens / clock.GetElapsedTime(startedAt).TotalSeconds,
@@ -54,7 +60,7 @@ public static class Training
         }
         var trained = clock.GetElapsedTime(startedAt);
         var summary = checkpoints.Complete();
-        view.Finished(Lines(options, run, summary, checkpoints.StopRequested && train.Batch < options.TotalSteps, alreadyDone ? null : trained));
+        view.Finished(Lines(options, run, job, summary, checkpoints.StopRequested && train.Batch < options.TotalSteps, alreadyDone ? null : trained));
         return 0;
     }
 
@@ -69,9 +75,11 @@ public static class Training
         ResumeFrom = options.ResumeFrom,
         Branch = options.Branch,
         StopFile = options.StopFile,
+        RankTimeout = TimeSpan.FromSeconds(options.RankTimeout),
+        StopGrace = options.StopGrace is { } grace ? TimeSpan.FromSeconds(grace) : null,
     };
 
-    static List<string> Lines(TinyLmOptions options, TrainingRun run, RunSummary summary, bool stopped, TimeSpan? trained)
+    static List<string> Lines(TinyLmOptions options, TrainingRun run, MpiJob job, RunSummary summary, bool stopped, TimeSpan? trained)
     {
         var lines = new List<string> { summary.ToString() };
         if (trained is { } time)
@@ -83,10 +91,15 @@ public static class Training
             : $"done. To train longer, raise --total-steps (now {options.TotalSteps}) and run the same command; to start anew, give another --run.");
         if (options.FinalDigest)
         {
-            lines.Add("final digest " + run.Digest());
+            // Every rank's: all of them together say whether two runs are the same.
+            var digests = job.Ranks.AllGather("final digest", Encoding.UTF8.GetBytes(run.Digest()));
+            lines.Add("final digest " + (digests.Length == 1 ? Encoding.UTF8.GetString(digests[0]) : Convert.ToHexStringLower(SHA256.HashData([.. digests.SelectMany(digest => digest)]))[..32]));
         }
         return lines;
     }
+
+    static string Ranks(MpiJob job) => job.Ranks is { Size: > 1, World: var world }
+        ? $" on rank 0 of {world.Size} (tp {world.Tp}, dp {world.Dp}, zo {world.Zo}) over {job.Library}" : "";
 
     static string Number(double value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 

@@ -19,9 +19,6 @@ public readonly record struct BatchResult(float Loss, double LearningRate, bool 
 /// </summary>
 public sealed class TrainingRun : IDisposable
 {
-    /// <summary>Lines in a batch.</summary>
-    public const int BatchSize = 128;
-
     /// <summary>Steps until the learning rate is at its peak.</summary>
     public const int WarmUpSteps = 40;
 
@@ -57,20 +54,27 @@ public sealed class TrainingRun : IDisposable
             _tensor = new TensorParallel(job.Tensor);
             Model.Cut(_tensor, batch);
         }
+        BatchSize = options.BatchSize;
         _lines = BatchSize / batch.Size;
         if (BatchSize % batch.Size != 0)
         {
-            throw new CheckpointException($"A batch of {BatchSize} lines cannot be shared evenly by {batch.Size} data-parallel ranks. Choose a number of ranks that divides it.");
+            throw new CheckpointException($"A batch of {BatchSize} lines cannot be shared evenly by {batch.Size} data-parallel ranks. Choose a number of ranks that divides it, or another --batch-size.");
         }
         _ranks = alone ? new RankUpdate(Model) : new SharedUpdate(Model, job!);
         Optimizer = optim.AdamW(_ranks.Owned, PeakLearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
         Scheduler = LearningRate.Cosine(Optimizer, WarmUpSteps, options.TotalSteps);
         Sampler = new ResumableSampler(Text.TrainingCount, options.Seed, batch.Rank, batch.Size);
         Scaler = new DynamicLossScaler(initialScale: 1 << 18, growthInterval: 50);
-        Parts = alone
-            ? TorchState.Parts(Model, Optimizer, Scheduler, Sampler, Scaler)
-            : [new ModulePart(Model), new OptimizerPart(Optimizer, _ranks.OwnedModule), new SchedulerPart(Scheduler), Sampler, Scaler, new RandomPart()];
+        // All ranks draw the same random numbers, so any number of them goes on with the same.
+        Parts =
+        [
+            new ModulePart(Model, shards: Model.Shards), _ranks.StateOf(Optimizer), new SchedulerPart(Scheduler), Sampler, Scaler,
+            new RandomPart(scope: PartScope.Shared),
+        ];
     }
+
+    /// <summary>Lines in a batch.</summary>
+    public int BatchSize { get; }
 
     public ArithmeticText Text { get; }
 

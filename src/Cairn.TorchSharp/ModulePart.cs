@@ -11,7 +11,8 @@ namespace Cairn.TorchSharp;
 /// </summary>
 /// <param name="module">The module.</param>
 /// <param name="name">The part's name.</param>
-public sealed class ModulePart(torch.nn.Module module, string name = "model") : IStatePart
+/// <param name="shards">For a job of many ranks: the parameters and buffers, by name, of which this rank holds only a shard. All others are whole and equal on all ranks that have them.</param>
+public sealed class ModulePart(torch.nn.Module module, string name = "model", IReadOnlyDictionary<string, ShardExtent>? shards = null) : IStatePart
 {
     private readonly torch.nn.Module _module = module ?? throw new ArgumentNullException(nameof(module));
 
@@ -22,12 +23,15 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model") : 
     public StateMap Capture()
     {
         StateMap state = [];
-        Dictionary<(nint, TensorType, string), TorchTensor> seen = [];
+        Dictionary<(nint, TensorType, string), StateTensor> seen = [];
         foreach ((string entry, torch.Tensor tensor) in Tensors())
         {
             (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
-            if (!seen.TryGetValue(identity, out TorchTensor? live))
-                seen.Add(identity, live = new TorchTensor(tensor));
+            if (!seen.TryGetValue(identity, out StateTensor? live))
+            {
+                live = new TorchTensor(tensor);
+                seen.Add(identity, live = shards is not null && shards.TryGetValue(entry, out ShardExtent? extent) && !extent.IsWhole ? new ShardTensor(live, extent) : live);
+            }
             state.Add(entry, live);
         }
         return state;

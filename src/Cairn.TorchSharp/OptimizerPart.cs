@@ -18,6 +18,8 @@ public sealed class OptimizerPart : IStatePart
 {
     private readonly OptimizerHelper _optimizer;
     private readonly torch.nn.Module _module;
+    private readonly IReadOnlyDictionary<string, ParameterShard>? _shards;
+    private readonly IReadOnlyList<string>? _parameters;
 
     /// <summary>A part for this optimizer.</summary>
     /// <param name="optimizer">Any optimizer of TorchSharp but LBFGS.</param>
@@ -33,6 +35,21 @@ public sealed class OptimizerPart : IStatePart
         Name = name;
     }
 
+    /// <summary>A part for this rank's optimizer in a job of many ranks. The saved state is that of one optimizer over all whole parameters.</summary>
+    /// <param name="optimizer">Any optimizer of TorchSharp but LBFGS, with one group.</param>
+    /// <param name="module">The module whose parameters it optimizes; it gives their names here.</param>
+    /// <param name="shards">By that name what a parameter is of a whole one. A parameter that is not among them is whole.</param>
+    /// <param name="parameters">The names of all parameters of all ranks, in one order on all of them.</param>
+    /// <param name="name">The part's name.</param>
+    /// <exception cref="CheckpointException">LBFGS, or an optimizer with several groups.</exception>
+    public OptimizerPart(torch.optim.Optimizer optimizer, torch.nn.Module module, IReadOnlyDictionary<string, ParameterShard> shards, IReadOnlyList<string> parameters, string name = "optimizer")
+        : this(optimizer, module, name)
+    {
+        (_shards, _parameters) = (shards ?? throw new ArgumentNullException(nameof(shards)), parameters ?? throw new ArgumentNullException(nameof(parameters)));
+        if (_optimizer.ParamGroups.Count() != 1)
+            throw new CheckpointException($"An optimizer that ranks share has one group, and this {TypeName} has {_optimizer.ParamGroups.Count()}. Use an optimizer, and a part, for each group.");
+    }
+
     /// <inheritdoc/>
     public string Name { get; }
 
@@ -45,7 +62,7 @@ public sealed class OptimizerPart : IStatePart
         {
             groups.Add(CaptureGroup(group));
             foreach (Slot slot in group.Slots)
-                states.Add(slot.Name, CaptureSlot(slot.State));
+                states.Add(slot.Name, CaptureSlot(slot));
         }
         return new StateMap { { "type", TypeName }, { "state", states }, { "groups", groups } };
     }
@@ -137,26 +154,34 @@ public sealed class OptimizerPart : IStatePart
             {
                 if (!names.TryGetValue(parameter.Handle, out string? name))
                     throw new CheckpointException($"Parameter {position} of {TypeName}, {TorchTensor.Describe(parameter.dtype.ToTensorType(), parameter.shape)}, is not one of the module. Pass the module whose parameters the optimizer got, and create the optimizer after moving the module to its device.");
-                slots.Add(new Slot(name, parameter, all.State[position++]));
+                ParameterShard? shard = _shards?.GetValueOrDefault(name);
+                slots.Add(new Slot(shard?.Name ?? name, parameter, all.State[position++], shard?.Extent));
             }
-            groups.Add(new Group(group.Options, slots));
+            groups.Add(new Group(group.Options, slots, _parameters ?? slots.ConvertAll(slot => slot.Name)));
         }
         return groups;
     }
 
-    private static StateMap CaptureSlot(OptimizerState state)
+    private static StateMap CaptureSlot(Slot slot)
     {
         StateMap map = [];
-        foreach (FieldInfo field in OptimizerFields.OfState(state))
+        foreach (FieldInfo field in OptimizerFields.OfState(slot.State))
         {
-            switch (field.GetValue(state))
+            switch (field.GetValue(slot.State))
             {
                 case long value: map.Add(field.Name, value); break;
                 case double value: map.Add(field.Name, value); break;
-                case torch.Tensor value: map.Add(field.Name, new TorchTensor(value)); break;
+                case torch.Tensor value: map.Add(field.Name, Tensor(value, slot)); break;
             }
         }
         return map;
+    }
+
+    // What lies as the parameter does is cut as it is.
+    private static StateTensor Tensor(torch.Tensor value, Slot slot)
+    {
+        var tensor = new TorchTensor(value);
+        return slot.Extent is { IsWhole: false } extent && tensor.Shape.SequenceEqual(extent.LocalShape) ? new ShardTensor(tensor, extent) : tensor;
     }
 
     private static void CheckSlot(Slot slot, StateMap saved, bool amsgrad, RestoreProblems problems)
@@ -217,7 +242,7 @@ public sealed class OptimizerPart : IStatePart
             StateNode[] values = [.. fields.Select(field => ToNode(field.GetValue(group.Options)))];
             map.Add(name, values.Length == 1 ? values[0] : new StateList(values));
         }
-        map.Add("params", new StateList(group.Slots.Select(slot => (StateNode)slot.Name)));
+        map.Add("params", new StateList(group.Parameters.Select(parameter => (StateNode)parameter)));
         return map;
     }
 
@@ -241,8 +266,8 @@ public sealed class OptimizerPart : IStatePart
         if (!saved.TryGetValue("params", out StateNode? parameters) || parameters is not StateList names)
             problems.AddMissing(prefix + "params");
         // In any order: what is saved goes by name, and other programs list modules in another order.
-        else if (!names.Select(item => (item as StateScalar)?.Value as string).Order(StringComparer.Ordinal).SequenceEqual(group.Slots.Select(slot => slot.Name).Order(StringComparer.Ordinal), StringComparer.Ordinal))
-            problems.AddMismatched(prefix + "params", string.Join(", ", group.Slots.Select(slot => slot.Name)), string.Join(", ", names.Select(SavedState.Describe)));
+        else if (!names.Select(item => (item as StateScalar)?.Value as string).Order(StringComparer.Ordinal).SequenceEqual(group.Parameters.Order(StringComparer.Ordinal), StringComparer.Ordinal))
+            problems.AddMismatched(prefix + "params", string.Join(", ", group.Parameters), string.Join(", ", names.Select(SavedState.Describe)));
         saved.CheckUnexpected(known.Contains, prefix, problems);
     }
 
@@ -275,7 +300,7 @@ public sealed class OptimizerPart : IStatePart
         _ => StateScalar.Null,
     };
 
-    private sealed record Slot(string Name, Parameter Parameter, OptimizerState State);
+    private sealed record Slot(string Name, Parameter Parameter, OptimizerState State, ShardExtent? Extent);
 
-    private sealed record Group(OptimizerOptions Options, List<Slot> Slots);
+    private sealed record Group(OptimizerOptions Options, List<Slot> Slots, IReadOnlyList<string> Parameters);
 }

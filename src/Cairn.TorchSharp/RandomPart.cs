@@ -6,7 +6,7 @@ namespace Cairn.TorchSharp;
 
 /// <summary>
 /// The state of torch's default CPU generator, which shuffling, dropout and initialisation draw from, and of named CPU
-/// generators of the user's own. Per rank. TorchSharp gives no access to the state of CUDA generators.
+/// generators of the user's own. TorchSharp gives no access to the state of CUDA generators.
 /// </summary>
 public sealed class RandomPart : IStatePart
 {
@@ -15,8 +15,9 @@ public sealed class RandomPart : IStatePart
     /// <summary>The default generator, and these.</summary>
     /// <param name="generators">Further CPU generators by name.</param>
     /// <param name="name">The part's name.</param>
+    /// <param name="scope">Whether each rank of a job has random numbers of its own (the default), or all have the same: then any number of ranks goes on exactly.</param>
     /// <exception cref="ArgumentException">A generator is not on the CPU.</exception>
-    public RandomPart(IReadOnlyDictionary<string, torch.Generator>? generators = null, string name = "random")
+    public RandomPart(IReadOnlyDictionary<string, torch.Generator>? generators = null, string name = "random", PartScope scope = PartScope.PerRank)
     {
         _generators = generators ?? new Dictionary<string, torch.Generator>(StringComparer.Ordinal);
         foreach ((string key, torch.Generator generator) in _generators)
@@ -24,14 +25,14 @@ public sealed class RandomPart : IStatePart
             if (generator.device.type != DeviceType.CPU)
                 throw new ArgumentException($"The generator '{key}' is on {generator.device}; only the state of CPU generators can be saved.", nameof(generators));
         }
-        Name = name;
+        (Name, Scope) = (name, scope);
     }
 
     /// <inheritdoc/>
     public string Name { get; }
 
     /// <inheritdoc/>
-    public PartScope Scope => PartScope.PerRank;
+    public PartScope Scope { get; }
 
     /// <inheritdoc/>
     public StateMap Capture()

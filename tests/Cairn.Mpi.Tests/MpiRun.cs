@@ -39,9 +39,9 @@ internal static class MpiRun
         found.ShouldBeTrue($"{launcher} is not installed; eng/install-test-needs.sh installs it.");
     }
 
-    private static string PathOf(string program) => Path.Combine(AppContext.BaseDirectory, program + ".dll");
+    internal static string PathOf(string program) => Path.Combine(AppContext.BaseDirectory, program + ".dll");
 
-    private static string[] Launcher(MpiImplementation mpi) => mpi == MpiImplementation.OpenMpi
+    internal static string[] Launcher(MpiImplementation mpi) => mpi == MpiImplementation.OpenMpi
         ? ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
         : ["mpirun.mpich"];
 

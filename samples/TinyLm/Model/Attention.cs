@@ -27,13 +27,13 @@ public sealed class Attention : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Keeps this rank's heads.</summary>
-    public IEnumerable<Parameter> Cut(TensorParallel ranks)
+    public IEnumerable<CutParameter> Cut(TensorParallel ranks)
     {
         ranks.Require(_shape.KeyValueHeads, "key heads");
         _ranks = ranks;
         _wqkv.weight = new Parameter(ranks.Cut(_wqkv.weight!, 0));
         _wo.weight = new Parameter(ranks.Cut(_wo.weight!, 1));
-        return [_wqkv.weight, _wo.weight];
+        return [new(_wqkv.weight, 0), new(_wo.weight, 1)];
     }
 
     public override Tensor forward(Tensor input)

@@ -27,7 +27,7 @@ public sealed class DecoderLayer : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Keeps this rank's part of the matrices, and drops what falls to this rank's part of a batch.</summary>
-    public IEnumerable<Parameter> Cut(TensorParallel ranks, BatchShare batch)
+    public IEnumerable<CutParameter> Cut(TensorParallel ranks, BatchShare batch)
     {
         _batch = batch;
         return ranks.Size == 1 ? [] : [.. _attention.Cut(ranks), .. _feedForward.Cut(ranks)];

@@ -22,14 +22,14 @@ public sealed class FeedForward : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Keeps this rank's part of the width.</summary>
-    public IEnumerable<Parameter> Cut(TensorParallel ranks)
+    public IEnumerable<CutParameter> Cut(TensorParallel ranks)
     {
         ranks.Require((int)_w1.weight!.shape[0], "width of the feed-forward part");
         _ranks = ranks;
         _w1.weight = new Parameter(ranks.Cut(_w1.weight, 0));
         _w3.weight = new Parameter(ranks.Cut(_w3.weight!, 0));
         _w2.weight = new Parameter(ranks.Cut(_w2.weight!, 1));
-        return [_w1.weight, _w2.weight, _w3.weight];
+        return [new(_w1.weight, 0), new(_w2.weight, 1), new(_w3.weight, 0)];
     }
 
     public override Tensor forward(Tensor input)

@@ -1,3 +1,4 @@
+using Cairn.State;
 using TinyLm.Parallel;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -42,15 +43,19 @@ public sealed class InternLm2 : nn.Module<Tensor, Tensor>
     /// <summary>Number of values that are learned.</summary>
     public long ParameterCount => parameters().Sum(parameter => parameter.numel());
 
-    /// <summary>The parameters of which this rank holds a part; all others are whole, and the same on all ranks.</summary>
-    public IReadOnlyList<Parameter> CutParameters { get; private set; } = [];
+    /// <summary>By name, the part of the whole parameter that this rank holds; all others are whole, and the same on all ranks.</summary>
+    public IReadOnlyDictionary<string, ShardExtent> Shards { get; private set; } = new Dictionary<string, ShardExtent>();
 
     /// <summary>
     /// Makes this the part of the model that one of several ranks holds. Each rank builds the whole model first, so that its
     /// weights do not depend on the number of ranks; embeddings, norms and output stay whole.
     /// </summary>
-    public void Cut(TensorParallel ranks, BatchShare batch) =>
-        CutParameters = [.. _layers.SelectMany(layer => layer.Cut(ranks, batch))];
+    public void Cut(TensorParallel ranks, BatchShare batch)
+    {
+        var cut = _layers.SelectMany(layer => layer.Cut(ranks, batch)).ToDictionary(part => part.Parameter.Handle);
+        Shards = named_parameters().Where(entry => cut.ContainsKey(entry.parameter.Handle))
+            .ToDictionary(entry => entry.name, entry => ranks.ExtentOf(cut[entry.parameter.Handle]));
+    }
 
     public override Tensor forward(Tensor input)
     {

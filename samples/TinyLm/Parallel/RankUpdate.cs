@@ -1,3 +1,5 @@
+using Cairn.State;
+using Cairn.TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -12,8 +14,8 @@ public class RankUpdate(nn.Module model)
     /// <summary>What this rank's optimizer moves.</summary>
     public virtual IReadOnlyList<Parameter> Owned { get; } = [.. model.parameters()];
 
-    /// <summary>The same by names, for the optimizer's state.</summary>
-    public virtual nn.Module OwnedModule => model;
+    /// <summary>Optimizer state as a part of a checkpoint: that of one optimizer over the whole model, whatever each rank keeps of it.</summary>
+    public virtual IStatePart StateOf(optim.Optimizer optimizer) => new OptimizerPart(optimizer, model);
 
     /// <summary>Forgets the gradients of the last batch.</summary>
     public virtual void Clear(optim.Optimizer optimizer) => optimizer.zero_grad();

@@ -1,5 +1,6 @@
 using Cairn.Mpi;
 using Cairn.Ranks;
+using Cairn.State;
 using Cairn.TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -13,22 +14,31 @@ namespace TinyLm.Parallel;
 public sealed class SharedUpdate : RankUpdate
 {
     readonly MpiJob _job;
+    readonly nn.Module _model;
     readonly Parameter[] _parameters;
+    readonly string[] _names;
     readonly List<TensorPiece> _pieces = [];
     readonly List<(Parameter Piece, Parameter Whole, long Start)> _own = [];
     readonly ParameterPieces _ownModule = new();
+    // By the name that the optimizer knows.
+    readonly Dictionary<string, ParameterShard> _shards = [];
 
     public SharedUpdate(Model.InternLm2 model, MpiJob job) : base(model)
     {
         _job = job;
+        _model = model;
         _parameters = [.. model.parameters()];
+        var names = model.named_parameters().ToDictionary(entry => entry.parameter.Handle, entry => entry.name);
+        _names = [.. _parameters.Select(parameter => names[parameter.Handle])];
         if (job.Zero.Size == 1)
         {
             Owned = _parameters;
-            OwnedModule = model;
+            foreach (var (name, extent) in model.Shards)
+            {
+                _shards.Add(name, new ParameterShard(name, extent));
+            }
             return;
         }
-        var names = model.named_parameters().ToDictionary(entry => entry.parameter.Handle, entry => entry.name);
         foreach (var piece in Pieces(_parameters, job.Zero.Size))
         {
             _pieces.Add(piece);
@@ -39,15 +49,17 @@ public sealed class SharedUpdate : RankUpdate
             // It shares the memory of the whole: what the optimizer moves is the model's weight.
             var part = new Parameter(piece.Tensor.detach().view(-1).narrow(0, piece.Start, piece.Elements));
             _own.Add((part, (Parameter)piece.Tensor, piece.Start));
-            _ownModule.Add($"{names[piece.Tensor.Handle]}[{piece.Start}..{piece.Start + piece.Elements}]", part);
+            var name = names[piece.Tensor.Handle];
+            var held = model.Shards.TryGetValue(name, out var cut) ? cut : ShardExtent.Whole(piece.Tensor.shape);
+            _shards.Add(_ownModule.Add(name, part), new ParameterShard(name, held.Flat(piece.Start, piece.Elements)));
         }
         Owned = [.. _own.Select(own => own.Piece)];
-        OwnedModule = _ownModule;
     }
 
     public override IReadOnlyList<Parameter> Owned { get; }
 
-    public override nn.Module OwnedModule { get; }
+    public override IStatePart StateOf(optim.Optimizer optimizer) =>
+        new OptimizerPart(optimizer, _job.Zero.Size == 1 ? _model : _ownModule, _shards, _names);
 
     public override void Clear(optim.Optimizer optimizer)
     {
@@ -105,7 +117,12 @@ public sealed class SharedUpdate : RankUpdate
 
     sealed class ParameterPieces() : nn.Module(nameof(ParameterPieces))
     {
-        // Module names may hold no dots.
-        public void Add(string name, Parameter piece) => register_parameter(name.Replace('.', '/'), piece);
+        public string Add(string name, Parameter piece)
+        {
+            // Module names may hold no dots.
+            var registered = name.Replace('.', '/');
+            register_parameter(registered, piece);
+            return registered;
+        }
     }
 }

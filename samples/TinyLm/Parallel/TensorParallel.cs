@@ -1,10 +1,17 @@
 using System.Runtime.ExceptionServices;
 using Cairn;
 using Cairn.Ranks;
+using Cairn.State;
 using Cairn.TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace TinyLm.Parallel;
+
+/// <summary>A matrix of which each rank holds a part.</summary>
+/// <param name="Parameter">This rank's part.</param>
+/// <param name="Dimension">The dimension along which it is cut.</param>
+public sealed record CutParameter(Parameter Parameter, int Dimension);
 
 /// <summary>
 /// The ranks that share each large matrix, cut as Megatron-LM cuts them (Shoeybi et al., 2019): the first matrix of a block by its outputs,
@@ -34,6 +41,14 @@ public sealed class TensorParallel(ICollectives group)
     {
         var share = whole.shape[dimension] / Size;
         return whole.detach().narrow(dimension, Rank * share, share).clone();
+    }
+
+    /// <summary>Which part of the whole matrix a part is.</summary>
+    public ShardExtent ExtentOf(CutParameter part)
+    {
+        var whole = part.Parameter.shape;
+        whole[part.Dimension] *= Size;
+        return ShardExtent.Cut(whole, part.Dimension, Rank, Size);
     }
 
     /// <summary>Refuses sizes that cannot be cut.</summary>

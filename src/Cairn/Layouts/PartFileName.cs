@@ -64,7 +64,8 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
             (_, PartScope.PerRank) => $"{part}.rank{rank}",
             (Model, _) => $"{Model}_tp{at.Tp}_pp{at.Pp}{(at.Dp > 0 ? $"_dp{at.Dp}" : "")}",
             (Optimizer, _) => $"{Optimizer}_tp{at.Tp}_pp{at.Pp}_zo{at.Zo}{(at.Dp >= world.Zo ? $"_dp{at.Dp}" : "")}",
-            _ => rank == 0 ? first : $"{part}.tp{at.Tp}_pp{at.Pp}_dp{at.Dp}",
+            // What all ranks share must not look like one rank's own.
+            _ => rank == 0 && part is not (Sampler or Random) ? first : $"{part}.tp{at.Tp}_pp{at.Pp}_dp{at.Dp}",
         };
     }
 

@@ -91,6 +91,20 @@ public class AnyWorldTests
     }
 
     [Fact]
+    public void A_random_state_that_all_ranks_share_is_put_together_like_any_other_part()
+    {
+        var world = new World(1, 1, 2, 1);
+        RankPart Random() => new("random", PartScope.Shared, new StateMap { ["cpu"] = TestTensors.Of(TensorType.U8, 50), ["generators"] = new StateMap() });
+        // Rank 0 has more to write already, so the tensor falls to rank 1.
+        IReadOnlyList<RankPart>[] ranks = [[new("model", PartScope.Shared, new StateMap { ["w"] = TestTensors.Of(TensorType.U8, 100) }), Random()], [Random()]];
+        using LoadedCheckpoint checkpoint = Open(SampleJob.Save(world, SampleJob.Shares(world, ranks)));
+        checkpoint.RanksOf("random").ShouldBeEmpty();
+        StateMap random = checkpoint.Load("random");
+        ((StateTensor)random["cpu"]).Bytes().ShouldBe(TestTensors.Of(TensorType.U8, 50).Bytes());
+        random["generators"].ShouldBeOfType<StateMap>();
+    }
+
+    [Fact]
     public void A_missing_file_leaves_gaps_that_are_named()
     {
         var world = new World(2, 1, 1, 1);
