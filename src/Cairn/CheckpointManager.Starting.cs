@@ -77,7 +77,9 @@ public sealed partial class CheckpointManager
             logger = new ProblemLogger(logger);
         }
         train.TotalSteps ??= options.TotalSteps;
-        IReadOnlyList<IStatePart> all = WithContext(train, parts, CheckpointLayouts.Of(options.Layout));
+        ICheckpointLayout layout = CheckpointLayouts.Of(options.Layout);
+        layout.CheckWorld(ranks.World);
+        IReadOnlyList<IStatePart> all = WithContext(train, parts, layout);
         RunLock? runLock = null;
         try
         {

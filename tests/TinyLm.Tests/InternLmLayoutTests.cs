@@ -82,7 +82,7 @@ public class InternLmLayoutTests
     {
         var ahead = new ResumableSampler(training.Sampler.DatasetSize);
         ahead.Restore(training.Sampler.Capture());
-        using TorchSharp.torch.Tensor tokens = training.Text.Tokens(ahead.NextBatch(TrainingRun.BatchSize));
+        using TorchSharp.torch.Tensor tokens = training.Text.Tokens(ahead.NextBatch(training.BatchSize));
         long[] flat = tokens.data<long>().ToArray();
         return [.. flat.Chunk(ArithmeticText.LineLength)];
     }

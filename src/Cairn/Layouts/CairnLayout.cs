@@ -122,6 +122,8 @@ public sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc/>
     void ICheckpointLayout.CheckPart(string part) => StemOf(part);
     /// <inheritdoc/>
+    void ICheckpointLayout.CheckWorld(World world) { }
+    /// <inheritdoc/>
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<(string Part, StateMap State)> parts) => Plan(parts);
     /// <inheritdoc/>
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank);

@@ -23,6 +23,15 @@ public interface ICheckpointLayout
     /// <exception cref="ArgumentException">The name is not allowed.</exception>
     void CheckPart(string part);
 
+    /// <summary>Refuses a job whose ranks the layout cannot hold, before training begins.</summary>
+    /// <exception cref="CheckpointException">The layout is written by one process only.</exception>
+    void CheckWorld(World world)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        if (world.Size > 1)
+            throw new CheckpointException($"The layout '{Name}' is written by one process only, and the job has {world.Size} ranks. Choose the layout 'cairn' for it; cairn convert makes the other of a checkpoint.");
+    }
+
     /// <summary>Plans the files of a checkpoint. No tensor is read.</summary>
     /// <exception cref="ArgumentException">A part's name is not allowed or stands twice, or its state cannot be saved.</exception>
     IReadOnlyList<PlannedFile> Plan(long step, IReadOnlyList<(string Part, StateMap State)> parts);
@@ -33,10 +42,12 @@ public interface ICheckpointLayout
     /// <param name="world">Sizes of the job.</param>
     /// <param name="rank">The rank.</param>
     /// <exception cref="ArgumentException">A part's name is not allowed, or its state cannot be saved.</exception>
-    /// <exception cref="NotSupportedException">The layout is written by one process only.</exception>
-    IReadOnlyList<PlannedFile> Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) =>
-        world.Size == 1 ? Plan(step, [.. parts.Select(part => (part.Name, part.State))])
-        : throw new NotSupportedException($"The layout '{Name}' is written by one process only. Choose another layout for {world.Size} ranks.");
+    /// <exception cref="CheckpointException">The layout is written by one process only.</exception>
+    IReadOnlyList<PlannedFile> Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank)
+    {
+        CheckWorld(world);
+        return Plan(step, [.. parts.Select(part => (part.Name, part.State))]);
+    }
 
     /// <summary>Opens a checkpoint. Small values are read when a part is loaded, tensors when they are asked for.</summary>
     /// <param name="files">The file system.</param>

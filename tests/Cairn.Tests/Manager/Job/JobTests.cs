@@ -214,6 +214,15 @@ public class JobTests
     }
 
     [Fact]
+    public void A_layout_of_one_process_is_refused_before_training()
+    {
+        var job = new JobOfThreads(_files);
+        job.Run(new World(1, 1, 2, 1), rank => rank.Start(new CheckpointOptions { Folder = "run", Layout = "internlm", HandleSignals = false }), mayFail: true);
+        job.Errors.ShouldAllBe(error => error is CheckpointException && error.Message.Contains("written by one process only", StringComparison.Ordinal));
+        _files.AllFiles().ShouldBeEmpty();
+    }
+
+    [Fact]
     public void A_damaged_file_of_any_rank_sends_all_to_the_copy_before()
     {
         new JobOfThreads(_files).Run(Four, rank => Run(rank, Options(), 20));
