@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.Layouts.InternLm;
 using Cairn.Policies;
 using Cairn.Resume;
 
@@ -51,8 +52,11 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             return OfRun(run);
         var root = new DirectoryInfo(full);
         ListedCopy[] copies = [.. InFolder(root).OrderByDescending(copy => copy.Step ?? -1).ThenBy(copy => copy.Kind, StringComparer.Ordinal).ThenBy(copy => copy.Name, StringComparer.Ordinal)];
-        if (copies.Length == 0 || copies.All(copy => copy.Kind == CopyKinds.File && copy.Step is null) && ForeignCopy.OfFolder(root, root.Name) is not null)
-            return new CopyListing(root.Parent?.FullName ?? full, [ForeignCopy.OfFolder(root, root.Name) ?? throw Unknown(full)], null) { IsOne = true };
+        // Files that belong together are one copy; loose files of PyTorch are one each.
+        if (copies.All(copy => copy.Kind == CopyKinds.File) && ForeignCopy.OfFolder(root, root.Name) is { } whole && (whole.Layout != ForeignCopy.Torch || copies.Length == 0))
+            return new CopyListing(root.Parent?.FullName ?? full, [whole], null) { IsOne = true };
+        if (copies.Length == 0)
+            throw Unknown(full);
         (ListedCopy? resumed, string? by) = Resumable(copies);
         return new CopyListing(full, copies, resumed) { ResumedBy = by };
     }
@@ -99,7 +103,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     }
 
     private static bool IsInternLm(DirectoryInfo folder, string name) =>
-        ForeignCopy.OfFolder(folder, name) is { Layout: ForeignCopy.InternLm } && !File.Exists(Path.Join(folder.FullName, RunFolder.Manifest));
+        ForeignCopy.OfFolder(folder, name) is { Layout: ForeignCopy.InternLm } && !File.Exists(Path.Join(folder.FullName, RunFolder.Manifest)) && !File.Exists(Path.Join(folder.FullName, InternLmPlan.IndexName));
 
     private static CopyListing OfRun(RunView run)
     {
@@ -122,17 +126,14 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (marker is null)
         {
             var folder = new DirectoryInfo(Path.Join(root, entry.Folder));
-            // InternLM may have written into the same folder, before or after.
-            ListedCopy? foreign = ForeignCopy.OfFolder(folder, entry.Folder);
             FolderFiles found = FolderFiles.Of(folder);
-            return foreign is { Layout: ForeignCopy.InternLm, Fault: null } && !found.Names.Contains(RunFolder.Manifest)
-                ? foreign with { Entry = entry }
-                : copy with { Fault = Within(entry.Folder, entry.Fault!), Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
+            return copy with { Fault = Within(entry.Folder, entry.Fault!), Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
         }
         return copy with
         {
             Reason = marker.IsForeign ? null : marker.Reason.ToString().ToLowerInvariant(),
-            Time = marker.Time,
+            // A marker that was derived from another program's files has no time.
+            Time = marker.IsForeign ? FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder))).Newest : marker.Time,
             Bytes = marker.Files.Sum(file => file.Length),
             Files = marker.Files.Count,
             Branch = marker.IsForeign ? null : marker.Lineage.Current.Name,

@@ -45,7 +45,7 @@ internal static class ForeignCopy
     public static ListedCopy? OfFile(FileInfo file)
     {
         bool isSafetensors = file.Name.EndsWith(".safetensors", StringComparison.Ordinal);
-        if (!isSafetensors && !IsTorch(file.Name))
+        if ((!isSafetensors && !IsTorch(file.Name)) || TrainerFiles.Contains(file.Name, StringComparer.Ordinal))
             return null;
         return new ListedCopy(file.Name, isSafetensors ? Safetensors : Torch, CopyKinds.File)
         {

@@ -105,6 +105,14 @@ internal sealed class ShowVerb : Verb
             .Select(group => new ShowPrefix(group.Key, group.Count(), group.Sum(Elements))),
     ];
 
+    // Among the values may be a whole configuration.
+    private static string OneLine(string value)
+    {
+        const int Most = 100;
+        string line = value.AsSpan().TrimEnd().IndexOf('\n') is var end and >= 0 ? value[..end].TrimEnd() + " …" : value.TrimEnd();
+        return line.Length > Most ? line[..Most] + "…" : line;
+    }
+
     private static void Render(Screen screen, ShowResult result, bool tensors)
     {
         string what = result.Kind ?? result.Layout;
@@ -118,7 +126,7 @@ internal sealed class ShowVerb : Verb
         if (result.Train.Count > 0)
         {
             screen.Line();
-            screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(value.Key), Screen.Plain(value.Value)]));
+            screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(value.Key), Screen.Plain(OneLine(value.Value))]));
         }
         screen.Line();
         screen.Table(

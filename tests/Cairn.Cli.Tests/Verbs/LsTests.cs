@@ -78,6 +78,13 @@ public sealed class LsTests : IDisposable
         CairnProcess.Run("ls", run.PathOf("200")).Out.ShouldContain("complete");
         CairnProcess.Run("ls", run.PathOf("snapshot/0")).Out.ShouldContain("snapshot 0");
         CairnProcess.Run("ls", run.PathOf("200/model_tp0_pp0.safetensors")).Out.ShouldContain("1 file");
+        // Under another name it is still what its marker says.
+        Directory.Move(run.PathOf("200"), _folder["best"]);
+        CairnProcess.Run("ls", _folder["best"]).Out.ShouldContain("  200  checkpoint");
+        SampleFolders.InternLm(_folder["internlm"]);
+        SampleFolders.Trainer(_folder["trainer"]);
+        foreach (string other in new[] { "internlm/100", "internlm/snapshot/1", "trainer/checkpoint-500" })
+            CairnProcess.Run("ls", _folder[other], "--json").Out.Split("\"name\"").Length.ShouldBe(2, other);
     }
 
     [Fact]
