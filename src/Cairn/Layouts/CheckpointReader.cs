@@ -125,9 +125,11 @@ public static class CheckpointReader
     private static CatalogEntry EntryAt(IFileSystem files, string path)
     {
         string name = path[(path.LastIndexOf('/') + 1)..];
-        return RunFolder.IsStep(name, out long step) && files.FileExists($"{path}/{Marker.FileName(step)}")
-            ? CatalogEntry.At(files, path, SaveKind.Checkpoint, step)
-            : Catalog.Snapshot(files, path);
+        if (RunFolder.IsStep(name, out long step) && files.FileExists($"{path}/{Marker.FileName(step)}"))
+            return CatalogEntry.At(files, path, SaveKind.Checkpoint, step);
+        CatalogEntry snapshot = Catalog.Snapshot(files, path);
+        // Under another name a checkpoint is still what its marker says.
+        return snapshot.Marker is null && CatalogEntry.At(files, path, SaveKind.Checkpoint, snapshot.Step) is { Marker: not null } renamed ? renamed : snapshot;
     }
 
     private static CatalogEntry Newest(CheckpointSource source)

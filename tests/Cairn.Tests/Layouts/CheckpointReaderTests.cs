@@ -50,11 +50,11 @@ public sealed class CheckpointReaderTests : IDisposable
         loaded.Load("model").Count.ShouldBe(1);
     }
 
-    [Fact]
-    public void A_copied_snapshot_is_opened_under_any_name()
+    [Theory, InlineData("run/snapshot/0"), InlineData("run/4")]
+    public void A_copied_checkpoint_or_snapshot_is_opened_under_any_name(string folder)
     {
         Train(7);
-        Directory.Move(_folder["run/snapshot/0"], _folder["kept"]);
+        Directory.Move(_folder[folder], _folder["kept"]);
         using LoadedCheckpoint loaded = CheckpointReader.Open(_folder["kept"]);
         loaded.Load("model").Count.ShouldBe(1);
     }
