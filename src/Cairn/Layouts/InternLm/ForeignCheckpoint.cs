@@ -68,11 +68,11 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
                 return OptimizerState.State;
             case Master when HasMaster:
                 return WithMaster();
-            case Scheduler when Parts.Contains(part):
+            case Scheduler when Parts.Contains(part, StringComparer.Ordinal):
                 return SchedulerState();
-            case Sampler when Parts.Contains(part):
+            case Sampler when Parts.Contains(part, StringComparer.Ordinal):
                 return Tree(_folder.Of(InternLmFileKind.Sampler).MinBy(file => file.Dp ?? -1)!);
-            case Context when Parts.Contains(part):
+            case Context when Parts.Contains(part, StringComparer.Ordinal):
                 return ContextState();
             default:
                 throw new KeyNotFoundException($"The checkpoint has no part '{part}'.");
@@ -122,7 +122,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     private StateMap SchedulerState()
     {
         StateMap scheduler = Tree(new(InternLmFileKind.Scheduler));
-        if (Parts.Contains(Context))
+        if (Parts.Contains(Context, StringComparer.Ordinal))
         {
             StateMap context = Tree(new(InternLmFileKind.Context));
             if (context.TryGetValue(StepCount, out StateNode? step) && step is StateScalar { Value: long steps })

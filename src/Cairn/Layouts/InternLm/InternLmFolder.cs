@@ -1,9 +1,11 @@
+using System.Runtime.InteropServices;
 namespace Cairn.Layouts.InternLm;
 
 /// <summary>A rank as the name of its model file says it.</summary>
 /// <param name="Tp">Tensor-parallel rank.</param>
 /// <param name="Wp">Weight-parallel rank; 0 without ISP.</param>
 /// <param name="Pp">Pipeline-parallel rank.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct ModelRank(int Tp, int Wp, int Pp);
 
 /// <summary>
@@ -87,7 +89,7 @@ internal sealed class InternLmFolder
     public InternLmFileName TopologyFile(ModelRank rank) => new(InternLmFileKind.Topology) { Tp = rank.Tp, Wp = IsIsp ? rank.Wp : null, Pp = rank.Pp };
 
     /// <summary>The optimizer's file of a ZeRO rank.</summary>
-    public InternLmFileName OptimizerFile(ModelRank rank, int zo) => new(InternLmFileKind.Optimizer) { Tp = rank.Tp, Pp = rank.Pp, Zo = zo };
+    public static InternLmFileName OptimizerFile(ModelRank rank, int zo) => new(InternLmFileKind.Optimizer) { Tp = rank.Tp, Pp = rank.Pp, Zo = zo };
 
     /// <summary>The optimizer's file of a rank of a pipeline stage under ISP; ranks are counted within the stage.</summary>
     public InternLmFileName OptimizerFileOfIsp(int rank, int pp) => new(InternLmFileKind.Optimizer) { Tp = rank % Tp, Wp = rank % Wp, Pp = pp, Dp = rank / Tp };

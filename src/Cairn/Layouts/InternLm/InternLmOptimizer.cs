@@ -145,7 +145,7 @@ internal sealed class InternLmOptimizer
         var pieces = new Dictionary<(string Field, int Parameter), List<StateTensor>>();
         for (int zo = 0; zo < _folder.Zo; zo++)
         {
-            InternLmFileName name = _folder.OptimizerFile(rank, zo);
+            InternLmFileName name = InternLmFolder.OptimizerFile(rank, zo);
             TorchMap file = _files.OpenMap(name);
             if (Entry(file, "flat_fp32_weights", id) is not TorchList list || list.Count != parameters.Length)
                 throw Bad($"{name} does not have the {parameters.Length} parameters that group {id} has by the model's files");
@@ -168,7 +168,7 @@ internal sealed class InternLmOptimizer
             StateTensor joined = TensorOperations.Concat(list, 0);
             if (joined.Shape[0] != FlattenedTensor.Elements(parameters[i].Value))
                 throw Bad($"the ranks have {joined.Shape[0]} elements of '{parameters[i].Key}', which has {FlattenedTensor.Elements(parameters[i].Value)}");
-            Put(field, rank, false, parameters[i].Key, joined.Reshape([.. parameters[i].Value.Shape]), _folder.OptimizerFile(rank, 0));
+            Put(field, rank, false, parameters[i].Key, joined.Reshape([.. parameters[i].Value.Shape]), InternLmFolder.OptimizerFile(rank, 0));
         }
 
         void Piece(string field, int parameter, TorchTensorValue tensor)
@@ -183,9 +183,9 @@ internal sealed class InternLmOptimizer
     private InternLmFileName OwnerFile(ModelRank rank, string group, int owner, int owners, int part, int parts)
     {
         if (group.StartsWith(ExpertGroup, StringComparison.Ordinal))
-            return _folder.OptimizerFile(rank, owner * parts + part);
+            return InternLmFolder.OptimizerFile(rank, owner * parts + part);
         if (!_folder.IsIsp)
-            return _folder.OptimizerFile(rank, owner);
+            return InternLmFolder.OptimizerFile(rank, owner);
         if (group == EmbedHead)
             return _folder.OptimizerFileOfIsp(owner * _folder.Tp + rank.Tp, rank.Pp);
         for (int candidate = 0; candidate < _folder.Tp * _folder.Dp; candidate++)

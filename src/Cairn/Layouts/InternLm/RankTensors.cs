@@ -69,7 +69,7 @@ internal sealed record RankTensors(ModelRank Rank, OrderedDictionary<string, Sta
     // [3, heads, …] of each rank, one behind the other along the heads.
     private static StateTensor Thirds(StateTensor[] pieces)
     {
-        StateTensor[] split = [.. pieces.Select(piece => piece.Shape[0] % 3 == 0 ? piece.Reshape([3, piece.Shape[0] / 3, .. piece.Shape.Skip(1)]) : throw new ArgumentException($"The rows of {piece} are no thirds."))];
+        StateTensor[] split = [.. pieces.Select(piece => piece.Shape[0] % 3 == 0 ? piece.Reshape([3, piece.Shape[0] / 3, .. piece.Shape.Skip(1)]) : throw new ArgumentException($"The rows of {piece} are no thirds.", nameof(pieces)))];
         StateTensor joined = TensorOperations.Concat(split, 1);
         return joined.Reshape([joined.Shape[0] * joined.Shape[1], .. joined.Shape.Skip(2)]);
     }

@@ -59,9 +59,9 @@ internal sealed partial class StageNames
         return (chunk, left[..number.Index], int.Parse(number.ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture), left[(number.Index + number.Length)..]);
     }
 
-    [GeneratedRegex(@"^([0-9]{1,4})\.")]
+    [GeneratedRegex(@"^(?<number>[0-9]{1,4})\.", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Chunks();
 
-    [GeneratedRegex(@"^(?:layers|blocks)\.([0-9]{1,6})\.")]
+    [GeneratedRegex(@"^(layers|blocks)\.(?<number>[0-9]{1,6})\.", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex LayerNumber();
 }
