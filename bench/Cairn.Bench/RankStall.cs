@@ -49,7 +49,7 @@ internal static class RankStall
             train.CompleteStep();
             checkpoints.AfterBatch();
             while (checkpoints.IsSaving)
-                Thread.Sleep(5);
+                Task.Delay(5).GetAwaiter().GetResult();
         }
         // Boundaries without a save: what agreeing costs each batch.
         for (int i = 0; i < boundaries.Length; i++)

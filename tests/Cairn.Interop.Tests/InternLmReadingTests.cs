@@ -1,7 +1,6 @@
 using Cairn.Commit;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
-using Cairn.Layouts.InternLm;
 using Cairn.Policies;
 using Cairn.Resume;
 using Cairn.State;

@@ -44,7 +44,7 @@ public class InternLmLayoutTests
         }
         string job = folder.Run("job.json");
         var shape = new ModelShape { VocabularySize = 1, MaxLength = 1 };
-        await File.WriteAllTextAsync(job, JsonSerializer.Serialize(new Dictionary<string, object>
+        await File.WriteAllTextAsync(job, JsonSerializer.Serialize(new Dictionary<string, object>(StringComparer.Ordinal)
         {
             ["step"] = SavedAt, ["total_steps"] = TotalSteps, ["warm_up_steps"] = TrainingRun.WarmUpSteps, ["question_length"] = ArithmeticText.QuestionLength, ["growth_interval"] = growthInterval,
             ["layers"] = shape.Layers, ["heads"] = shape.Heads, ["key_value_heads"] = shape.KeyValueHeads, ["batches"] = batches,
