@@ -1,5 +1,4 @@
 using TinyLm.Parallel;
-using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
 

@@ -44,7 +44,7 @@ public sealed class InternLm2 : nn.Module<Tensor, Tensor>
     public long ParameterCount => parameters().Sum(parameter => parameter.numel());
 
     /// <summary>By name, the part of the whole parameter that this rank holds; all others are whole, and the same on all ranks.</summary>
-    public IReadOnlyDictionary<string, ShardExtent> Shards { get; private set; } = new Dictionary<string, ShardExtent>();
+    public IReadOnlyDictionary<string, ShardExtent> Shards { get; private set; } = new Dictionary<string, ShardExtent>(StringComparer.Ordinal);
 
     /// <summary>
     /// Makes this the part of the model that one of several ranks holds. Each rank builds the whole model first, so that its
@@ -54,7 +54,7 @@ public sealed class InternLm2 : nn.Module<Tensor, Tensor>
     {
         var cut = _layers.SelectMany(layer => layer.Cut(ranks, batch)).ToDictionary(part => part.Parameter.Handle);
         Shards = named_parameters().Where(entry => cut.ContainsKey(entry.parameter.Handle))
-            .ToDictionary(entry => entry.name, entry => ranks.ExtentOf(cut[entry.parameter.Handle]));
+            .ToDictionary(entry => entry.name, entry => ranks.ExtentOf(cut[entry.parameter.Handle]), StringComparer.Ordinal);
     }
 
     public override Tensor forward(Tensor input)
