@@ -1,4 +1,3 @@
-using Cairn;
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Mpi;
