@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.InternLm;
 using Cairn.State;
@@ -143,6 +144,41 @@ public class InternLmLayoutTests
         files.FileExists("20/20.step").ShouldBeTrue();
         files.FileExists("20/cairn.json").ShouldBeTrue();
         files.FileExists("40/cairn.json").ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("../model_tp0_pp0.pt")]
+    [InlineData("/etc/passwd")]
+    [InlineData("a\\b")]
+    [InlineData("..")]
+    [InlineData("")]
+    public void An_index_that_leads_out_of_the_folder_is_refused(string place)
+    {
+        var files = new SimulatedFileSystem();
+        TorchMap index = new() { ["format"] = 1L, ["parts"] = new TorchList(TorchListKind.List, ["model"]), ["files"] = new TorchMap { ["model"] = place } };
+        Write(files, [new PlannedFile("", "cairn.pt", TorchFileWriter.Plan(index, "cairn"))]);
+        Should.Throw<CorruptCheckpointException>(() => Layout.Open(files, "", ["cairn.pt"])).Message.ShouldContain("a part has no file");
+    }
+
+    [Theory]
+    [InlineData(0L, 40L)]
+    [InlineData(-1L, 4L)]
+    [InlineData(5L, 0x7fffffffffffffffL)]
+    [InlineData(5L, -3L)]
+    public void An_index_that_claims_more_than_a_flattened_tensor_has_is_refused(long offset, long size)
+    {
+        var files = new SimulatedFileSystem();
+        TorchMap index = new()
+        {
+            ["format"] = 1L,
+            ["parts"] = new TorchList(TorchListKind.List, ["optimizer"]),
+            ["files"] = new TorchMap { ["optimizer"] = "o.pt" },
+            ["optimizer"] = new TorchMap { ["state"] = new TorchMap { ["w"] = new TorchMap { ["exp_avg"] = new TorchList(TorchListKind.Tuple, [0L, offset, new TorchList(TorchListKind.List, [size])]) } } },
+        };
+        TorchMap flats = new() { ["base_optim_states"] = new TorchMap { ["state"] = new TorchMap { [0L] = new TorchMap { ["exp_avg"] = new TorchTensorValue(Tensor(TensorType.F32, 1, 8)) } } } };
+        Write(files, [new PlannedFile("", "cairn.pt", TorchFileWriter.Plan(index, "cairn")), new PlannedFile("", "o.pt", TorchFileWriter.Plan(flats, "o"))]);
+        using LoadedCheckpoint loaded = Layout.Open(files, "", ["cairn.pt"]);
+        Should.Throw<CorruptCheckpointException>(() => loaded.Load("optimizer"));
     }
 
     static void Write(IFileSystem files, IReadOnlyList<PlannedFile> plan)
