@@ -12,7 +12,7 @@ using Cairn.State;
 using Cairn.Storage;
 using Microsoft.Win32.SafeHandles;
 
-// bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|catalog|scale|ranks]...
+// bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|inspect|catalog|scale|ranks]...
 if (args is [RankStall.Verb, ..])
     return RankStall.RunRank(args[1], long.Parse(args[2], null), int.Parse(args[3], null));
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
@@ -28,7 +28,7 @@ try
     (string Name, Action Run)[] all =
     [
         ("stall", Stall), ("stall", Allocations), ("scan", Scan), ("save", () => Save(SaveKind.Checkpoint)), ("save", () => Save(SaveKind.Snapshot)),
-        ("load", Load), ("torch", torchFiles.Write), ("torch", torchFiles.ReadMapped), ("catalog", CatalogOfMany),
+        ("load", Load), ("torch", torchFiles.Write), ("torch", torchFiles.ReadMapped), ("inspect", new Inspections(state, folder, rounds, Forget).Run), ("catalog", CatalogOfMany),
         ("scale", () => LargeJobPlan.Run(folder, rounds)), ("ranks", () => RankStall.Run(folder, bytes, rounds)),
     ];
     foreach ((string name, Action run) in all)
