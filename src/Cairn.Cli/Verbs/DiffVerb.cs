@@ -123,7 +123,7 @@ internal sealed class DiffVerb : Verb
                 Units.Digits(entry.MaxAbsolute!.Value),
                 Units.Digits(entry.MaxRelative!.Value),
                 Units.Digits(entry.RelativeNorm!.Value),
-                entry.Cosine is { } cosine ? cosine.ToString("0.000000", CultureInfo.InvariantCulture) : "",
+                entry.Cosine is { } cosine ? cosine.ToString("0.000000", CultureInfo.InvariantCulture) : entry.OneNan is { } nan ? $"{Units.Count(nan)} NaN" : "",
             ]), 3, 4, 5, 6, 7);
             if (numbers.Length > top)
                 screen.Line(Screen.Plain($"and {Units.Of(numbers.Length - top, "tensor")} more that differ less"));

@@ -5,8 +5,8 @@ namespace Cairn.Inspection;
 
 /// <summary>
 /// How far two tensors of equal shape are from each other. Values are compared as doubles, whatever their types; those of complex elements are their real and
-/// imaginary parts. NaN equals NaN, and an infinity equals itself; everything else that is not finite differs infinitely from what it is compared with, and
-/// counts for neither norm nor cosine.
+/// imaginary parts. NaN equals NaN, and an infinity equals itself; everything else that is not finite differs infinitely from what it is compared with: the
+/// largest differences and the norm are infinite then, and there is no cosine.
 /// </summary>
 public sealed record TensorComparison
 {
@@ -24,7 +24,7 @@ public sealed record TensorComparison
     public required double MaxRelative { get; init; }
     /// <summary>The Euclidean norm of left − right as a share of the larger of both norms.</summary>
     public required double RelativeNorm { get; init; }
-    /// <summary>The cosine of the angle between both, from −1 to 1; <see langword="null"/> when one of them is all zeros or out of the range of doubles.</summary>
+    /// <summary>The cosine of the angle between both, from −1 to 1; <see langword="null"/> when one of them is all zeros or out of the range of doubles, or when they differ infinitely.</summary>
     public double? Cosine { get; init; }
 
     internal static TensorComparison Same(StateTensor tensor) => new()
@@ -42,6 +42,7 @@ public sealed record TensorComparison
     internal static TensorComparison From(ComparisonAccumulator all, Products products)
     {
         double norms = Math.Sqrt(products.Left) * Math.Sqrt(products.Right);
+        bool infinitely = double.IsInfinity(all.MaxAbsolute);
         double larger = Math.Sqrt(Math.Max(products.Left, products.Right));
         return new TensorComparison
         {
@@ -51,8 +52,8 @@ public sealed record TensorComparison
             OneNaN = all.OneNaN,
             MaxAbsolute = all.MaxAbsolute,
             MaxRelative = all.MaxRelative,
-            RelativeNorm = products.Difference == 0 ? 0 : Math.Sqrt(products.Difference) / larger,
-            Cosine = norms > 0 && double.IsFinite(norms) ? all.Different == 0 ? 1 : Math.Clamp(products.Both / norms, -1, 1) : null,
+            RelativeNorm = infinitely ? double.PositiveInfinity : products.Difference == 0 ? 0 : Math.Sqrt(products.Difference) / larger,
+            Cosine = !infinitely && norms > 0 && double.IsFinite(norms) ? all.Different == 0 ? 1 : Math.Clamp(products.Both / norms, -1, 1) : null,
         };
     }
 }

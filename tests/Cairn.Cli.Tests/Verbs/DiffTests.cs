@@ -57,4 +57,15 @@ public sealed class DiffTests : IDisposable
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("diff-layouts.txt", result.Out, _folder.Path);
     }
+
+    [Fact]
+    public void What_became_NaN_differs_infinitely_and_has_no_cosine()
+    {
+        SampleFolders.Safetensors(_folder["a.safetensors"], new StateMap { ["w"] = SampleState.Singles([4], i => i) });
+        SampleFolders.Safetensors(_folder["b.safetensors"], new StateMap { ["w"] = SampleState.Singles([4], i => i == 2 ? double.NaN : i) });
+        Result result = CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"]);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("diff-nan.txt", result.Out, _folder.Path);
+        CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"], "--json").Out.ShouldContain("\"one_nan\": 1");
+    }
 }

@@ -49,7 +49,10 @@ public class TensorComparisonTests
             Tensors.Singles(float.NaN, float.NaN, 1, float.PositiveInfinity, float.PositiveInfinity, 5),
             Tensors.Singles(float.NaN, 2, 1, float.PositiveInfinity, float.NegativeInfinity, 5.5f));
         (found.Different, found.OneNaN, found.MaxAbsolute, found.MaxRelative).ShouldBe((3, 1, double.PositiveInfinity, double.PositiveInfinity));
-        found.Cosine!.Value.ShouldBe((1 + 27.5) / (Math.Sqrt(26) * Math.Sqrt(31.25)), 1e-12);
+        (found.RelativeNorm, found.Cosine).ShouldBe((double.PositiveInfinity, null));
+        TensorComparison alike = Compare(Tensors.Singles(float.NaN, float.PositiveInfinity, 3, 4), Tensors.Singles(float.NaN, float.PositiveInfinity, 3, 5));
+        (alike.Different, alike.OneNaN, alike.MaxAbsolute).ShouldBe((1, 0, 1));
+        alike.Cosine!.Value.ShouldBe(29 / (5 * Math.Sqrt(34)), 1e-12);
     }
 
     [Fact]
