@@ -1,5 +1,7 @@
 using Cairn.Commit;
 using Cairn.Formats.Torch;
+using Cairn.Layouts;
+using Cairn.Policies;
 using Cairn.State;
 using Cairn.Storage;
 
@@ -28,7 +30,7 @@ public sealed class InternLmResumeTests : IDisposable
             (run.Resume.Step, run.Resume.Source).ShouldBe((250, "250"));
             run.Resume.Parts.ShouldBe(["model", "scheduler", "context"]);
             run.Resume.NotExact.Count.ShouldBe(3);
-            run.Resume.NotExact[0].ShouldContain("model: takes the fp32 weights");
+            run.Resume.NotExact[0].ShouldContain("model: takes the master weights");
             run.Resume.NotExact[1].ShouldContain("sampler: starts anew");
             run.Resume.NotExact[2].ShouldContain("random: starts anew");
             model.ShouldHold(whole, "master");
@@ -70,6 +72,37 @@ public sealed class InternLmResumeTests : IDisposable
             await using CheckpointManager run = await CheckpointManager.StartAsync(options, new TrainState(), [model, new CountPart("sampler")], cancellationToken: TestContext.Current.CancellationToken);
             run.Resume.Parts.ShouldBe(["model"]);
             model.ShouldHold(whole, what);
+        }
+    }
+
+    [Theory, InlineData("cairn"), InlineData("internlm")]
+    public async Task A_job_of_several_ranks_becomes_a_copy_of_one_and_keeps_the_precision_that_was_trained(string layout)
+    {
+        Make("""{"family": "internlm2", "tp": 2, "pp": 2, "dp": 2, "zo": 2}""", "old/250");
+        using TorchFile whole = TorchFile.Open(new LocalFileSystem(_folder.Path), "old/250/whole.pt");
+        using (LoadedCheckpoint loaded = CheckpointReader.Open(At("old/250")))
+        {
+            (string, StateMap)[] parts = [.. loaded.Parts.Where(part => part is "model" or "optimizer" or "master" or "context").Select(part => (part, loaded.Load(part)))];
+            ICheckpointLayout target = CheckpointLayouts.Of(layout);
+            var marker = new Marker
+            {
+                Step = 250, Kind = SaveKind.Checkpoint, Reason = SaveReason.Manual, Layout = layout, Run = "run", Lineage = Lineage.New,
+                Time = DateTimeOffset.UnixEpoch, Train = loaded.Load("context"), Files = [],
+            };
+            new CommitProtocol(new LocalFileSystem(At("run"))).Save(marker, target.Plan(250, parts), refuseNonFinite: true, TestContext.Current.CancellationToken);
+        }
+        foreach (string what in (string[])["model", "master"])
+        {
+            CheckpointOptions options = Options(layout);
+            (options.Folder, options.ResumeFrom, options.ResumeParts) = (At("new-" + what), At("run"), ["model", "context"]);
+            TensorsPart model = TensorsPart.Like(whole, what);
+            await using CheckpointManager run = await CheckpointManager.StartAsync(options, new TrainState(), [model], cancellationToken: TestContext.Current.CancellationToken);
+            model.ShouldHold(whole, what);
+        }
+        if (layout == "internlm")
+        {
+            using TorchFile file = TorchFile.Open(new LocalFileSystem(At("run")), "250/optimizer_tp0_pp0_zo0.pt");
+            ((TorchTensorValue)((TorchMap)((TorchMap)file.Root)["flat_fp32_weights"])[0]).Data.Type.ShouldBe(TensorType.F32);
         }
     }
 

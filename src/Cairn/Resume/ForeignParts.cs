@@ -3,10 +3,10 @@ using Cairn.State;
 
 namespace Cairn.Resume;
 
-/// <summary>Which parts of a copy that InternLM wrote are given to the owners of a run, and in which form.</summary>
+/// <summary>Which parts of a copy that InternLM wrote are given to the owners of a run.</summary>
 /// <param name="checkpoint">The copy.</param>
 /// <param name="isWhole">Whether all that fits is taken, and not parts that were asked for by name.</param>
-/// <param name="notes">Takes what is left out or taken in another form.</param>
+/// <param name="notes">Takes what is left out.</param>
 internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, ICollection<string> notes)
 {
     // A run that goes on without one of these would be another run.
@@ -17,7 +17,7 @@ internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, I
     {
         if (!isWhole || Needed.Contains(part.Name, StringComparer.Ordinal))
             return false;
-        if (!checkpoint.Parts.Contains(part.Name, StringComparer.Ordinal))
+        if (!checkpoint.Has(part.Name))
         {
             notes.Add($"{part.Name}: starts anew, for the copy that InternLM saved does not have it");
             return true;
@@ -30,25 +30,5 @@ internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, I
             return false;
         notes.Add($"{part.Name}: starts anew, for what InternLM saved is the state of another sampler; the data come in another order");
         return true;
-    }
-
-    /// <summary>A part's saved state; of the model the weights in the precision that was trained, when only these fit.</summary>
-    public StateMap Load(IStatePart part)
-    {
-        StateMap saved = checkpoint.Load(part.Name);
-        if (part.Name != ForeignCheckpoint.Model || !checkpoint.HasMaster || Fits(part, saved))
-            return saved;
-        StateMap master = checkpoint.Load(ForeignCheckpoint.Master);
-        if (!Fits(part, master))
-            return saved;
-        notes.Add($"{part.Name}: takes the fp32 weights of InternLM's optimizer, of which the model's are rounded copies");
-        return master;
-    }
-
-    private static bool Fits(IStatePart part, StateMap saved)
-    {
-        var problems = new RestoreProblems();
-        part.Check(saved, problems);
-        return problems.None;
     }
 }

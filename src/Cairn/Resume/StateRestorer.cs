@@ -73,14 +73,25 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
                 continue;
             if (!checkpoint.Parts.Contains(part.Name, StringComparer.Ordinal))
                 problems.AddMissing($"part '{part.Name}'");
-            else if ((foreign is null ? Saved(checkpoint, part, source.Marker.World) : foreign.Load(part)) is { } saved)
-                loaded.Add((part, saved));
+            else if (Saved(checkpoint, part, source.Marker.World) is { } saved)
+                loaded.Add((part, part.Name == ForeignCheckpoint.Model ? Precise(checkpoint, part, saved) : saved));
         }
         foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : foreign is null ? checkpoint.Parts : [])
         {
-            if (!parts.Any(owner => owner.Name == part))
+            if (part != MasterWeights.Part && !parts.Any(owner => owner.Name == part))
                 problems.AddUnexpected($"part '{part}'");
         }
+    }
+
+    private StateMap Precise(LoadedCheckpoint checkpoint, IStatePart part, StateMap saved)
+    {
+        if (!checkpoint.Parts.Contains(MasterWeights.Part, StringComparer.Ordinal))
+            return saved;
+        StateMap master = checkpoint.Load(MasterWeights.Part);
+        if (!MasterWeights.Fit(part.Capture(), saved, master))
+            return saved;
+        _notExact.Add($"{part.Name}: takes the master weights of the optimizer, of which the model's are rounded copies");
+        return master;
     }
 
     private StateMap? Saved(LoadedCheckpoint checkpoint, IStatePart part, World saved)

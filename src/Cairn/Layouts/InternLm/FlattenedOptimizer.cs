@@ -29,7 +29,8 @@ internal sealed class FlattenedOptimizer
     /// <param name="optimizer">The part <c>optimizer</c>.</param>
     /// <param name="model">The part <c>model</c>, which has the weights.</param>
     /// <param name="scaler">The part <c>scaler</c>, where there is one.</param>
-    public static FlattenedOptimizer? Of(StateMap optimizer, StateMap model, StateMap? scaler)
+    /// <param name="master">The part <c>master</c>, where there is one: the weights in the precision that is trained.</param>
+    public static FlattenedOptimizer? Of(StateMap optimizer, StateMap model, StateMap? scaler, StateMap? master)
     {
         if (!optimizer.TryGetValue(State, out StateNode? states) || states is not StateMap state || GroupsOf(optimizer, model) is not { } groups)
             return null;
@@ -44,7 +45,7 @@ internal sealed class FlattenedOptimizer
             {
                 int index = stateByIndex.Count;
                 indexes.Add(index);
-                weights.Add(id, Flat([.. group.Parameters.Select(parameter => parameter.Weight)], requiresGrad: true));
+                weights.Add(id, Flat(Trained(group, master), requiresGrad: true));
                 stateByIndex.Add(index, FlatState(group, index, state, places));
             }
             paramGroups.Add(GroupValues(group, indexes));
@@ -97,6 +98,14 @@ internal sealed class FlattenedOptimizer
             }
         }
         return groups.TrueForAll(group => group.Parameters.TrueForAll(parameter => parameter.Weight.Type == group.Parameters[0].Weight.Type)) ? groups : null;
+    }
+
+    private static StateTensor[] Trained(Group group, StateMap? master)
+    {
+        StateTensor[] weights = [.. group.Parameters.Select(parameter => parameter.Weight)];
+        StateTensor[] precise = [.. group.Parameters.Select(parameter => master is not null && master.TryGetValue(parameter.Name, out StateNode? node) ? node : null).OfType<StateTensor>()];
+        return precise.Length == weights.Length && Array.TrueForAll(precise, weight => weight.Type == precise[0].Type) && precise.Zip(weights, (one, other) => one.Shape.SequenceEqual(other.Shape)).All(same => same)
+            ? precise : weights;
     }
 
     private static List<(string Name, StateTensor Weight)> Sorted(IEnumerable<(string Name, StateTensor Weight)> parameters) =>

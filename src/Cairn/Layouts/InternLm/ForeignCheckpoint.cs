@@ -18,6 +18,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     private readonly InternLmFiles _files;
     private InternLmWeights? _weights;
     private InternLmOptimizer? _optimizer;
+    private IReadOnlyList<string>? _parts;
 
     /// <exception cref="CorruptCheckpointException">A file is missing that the others' names ask for, or the first model file is bad.</exception>
     public ForeignCheckpoint(IFileSystem store, string folder, IEnumerable<string> fileNames)
@@ -29,22 +30,21 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
             _files.Dispose();
             throw RankTensors.Bad(_files.Folder, $"{missing} is missing; by the names of the others there were {Describe(_folder)}");
         }
-        var parts = new List<string>();
-        Add(Model, _folder.HasModel);
-        Add(Optimizer, _folder.HasModel && _folder.HasOptimizer);
-        Add(Scheduler, _folder.Has(new(InternLmFileKind.Scheduler)));
-        Add(Sampler, _folder.Of(InternLmFileKind.Sampler).Count > 0);
-        Add(Context, _folder.Has(new(InternLmFileKind.Context)));
-        Parts = parts;
-
-        void Add(string part, bool isThere)
-        {
-            if (isThere)
-                parts.Add(part);
-        }
     }
 
-    public override IReadOnlyList<string> Parts { get; }
+    public override IReadOnlyList<string> Parts => _parts ??= [.. ((string[])[Model, Optimizer, Master, Scheduler, Sampler, Context]).Where(Has)];
+
+    /// <summary>Whether there is such a part. For all but <see cref="Master"/> the names of the files say it.</summary>
+    public bool Has(string part) => part switch
+    {
+        Model => _folder.HasModel,
+        Optimizer => _folder.HasModel && _folder.HasOptimizer,
+        Master => Has(Optimizer) && Weights.Ranks.Any(rank => rank.Tensors.Values.Any(tensor => tensor.Type is TensorType.F16 or TensorType.BF16)),
+        Scheduler => _folder.Has(new(InternLmFileKind.Scheduler)),
+        Sampler => _folder.Of(InternLmFileKind.Sampler).Count > 0,
+        Context => _folder.Has(new(InternLmFileKind.Context)),
+        _ => false,
+    };
 
     /// <summary>The sizes of a job in words.</summary>
     public static string Describe(InternLmFolder folder) =>
@@ -60,27 +60,18 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
 
     public override StateMap Load(string part)
     {
-        switch (part)
+        if (!Has(part))
+            throw new KeyNotFoundException($"The checkpoint has no part '{part}'.");
+        return part switch
         {
-            case Model when _folder.HasModel:
-                return Map(Weights.Merge());
-            case Optimizer when _folder.HasModel && _folder.HasOptimizer:
-                return OptimizerState.State;
-            case Master when HasMaster:
-                return WithMaster();
-            case Scheduler when Parts.Contains(part, StringComparer.Ordinal):
-                return SchedulerState();
-            case Sampler when Parts.Contains(part, StringComparer.Ordinal):
-                return Tree(_folder.Of(InternLmFileKind.Sampler).MinBy(file => file.Dp ?? -1)!);
-            case Context when Parts.Contains(part, StringComparer.Ordinal):
-                return ContextState();
-            default:
-                throw new KeyNotFoundException($"The checkpoint has no part '{part}'.");
-        }
+            Model => Map(Weights.Merge()),
+            Optimizer => OptimizerState.State,
+            Master => WithMaster(),
+            Scheduler => SchedulerState(),
+            Sampler => Tree(_folder.Of(InternLmFileKind.Sampler).MinBy(file => file.Dp ?? -1)!),
+            _ => ContextState(),
+        };
     }
-
-    /// <summary>Whether the weights that were trained are of more precision than those of the part <c>model</c>, and are the part <c>master</c>.</summary>
-    public bool HasMaster => _folder.HasModel && _folder.HasOptimizer && Weights.Ranks.Any(rank => rank.Tensors.Values.Any(tensor => tensor.Type is TensorType.F16 or TensorType.BF16));
 
     private InternLmWeights Weights => _weights ??= InternLmWeights.Load(_files, _folder);
 
@@ -122,7 +113,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     private StateMap SchedulerState()
     {
         StateMap scheduler = Tree(new(InternLmFileKind.Scheduler));
-        if (Parts.Contains(Context, StringComparer.Ordinal))
+        if (Has(Context))
         {
             StateMap context = Tree(new(InternLmFileKind.Context));
             if (context.TryGetValue(StepCount, out StateNode? step) && step is StateScalar { Value: long steps })

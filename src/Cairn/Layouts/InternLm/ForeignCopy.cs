@@ -31,7 +31,7 @@ internal static class ForeignCopy
         if (!sizes.HasModel)
             throw RankTensors.Bad(folder, "it has no model_tp0_pp0.pt");
         using var checkpoint = new ForeignCheckpoint(files, folder, entries.Select(entry => entry.Name));
-        StateMap? context = checkpoint.Parts.Contains(ForeignCheckpoint.Context, StringComparer.Ordinal) ? checkpoint.Load(ForeignCheckpoint.Context) : null;
+        StateMap? context = checkpoint.Has(ForeignCheckpoint.Context) ? checkpoint.Load(ForeignCheckpoint.Context) : null;
         long? counted = context is null ? null : Number(context, StepCount) ?? Number(context, BatchCount) + 1;
         if (step is { } named)
         {

@@ -24,7 +24,7 @@ internal static class InternLmPlan
     {
         Dictionary<string, StateMap> states = parts.ToDictionary(part => part.Part, part => part.State, StringComparer.Ordinal);
         FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
-            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler))
+            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(ForeignCheckpoint.Master))
             : null;
         var files = new List<PlannedFile>(parts.Count + 6);
         TorchList order = new(TorchListKind.List);
