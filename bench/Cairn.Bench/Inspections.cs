@@ -69,7 +69,9 @@ internal sealed class Inspections(LargeState state, string folder, int rounds, A
             foreach (string name in names)
             {
                 using SafeFileHandle handle = File.OpenHandle(Path.Combine(folder, name));
-                for (long offset = 0; RandomAccess.Read(handle, block, offset) is var read and > 0; offset += read) ;
+                long offset = 0;
+                while (RandomAccess.Read(handle, block, offset) is var read and > 0)
+                    offset += read;
             }
         });
     }
