@@ -161,8 +161,9 @@ internal sealed class RankCall(RankInbox inbox, TimeProvider clock, int channel,
 
     private void Rest(TimeSpan atMost)
     {
-        // Other threads take messages for this call too, so a rest is never long.
-        _transport.Rest(atMost < longestRest ? atMost : longestRest);
+        // The time may have run out since the caller looked at the clock. Other threads take messages for this call too, so a rest is never long.
+        TimeSpan rest = atMost < longestRest ? atMost : longestRest;
+        _transport.Rest(rest > TimeSpan.Zero ? rest : TimeSpan.Zero);
         inbox.Collect();
     }
 }

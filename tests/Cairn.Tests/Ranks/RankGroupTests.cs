@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Cairn.Ranks;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Tests.Ranks;
 
@@ -46,6 +47,21 @@ public class RankGroupTests
             else if (transport.Rank == 0)
                 Should.Throw<RankTimeoutException>(() => group.Barrier("meet", TimeSpan.FromSeconds(6))).Missing.ShouldBe([2]);
         });
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Time_that_runs_out_between_two_looks_at_the_clock_is_a_time_out(int alive)
+    {
+        for (int milliseconds = 5; milliseconds <= 60; milliseconds += 5)
+        {
+            InProcessRanks job = new(2);
+            job.Silence(1 - alive);
+            FakeTimeProvider clock = new() { AutoAdvanceAmount = TimeSpan.FromMilliseconds(milliseconds) };
+            RankGroup group = new(job.Transport(alive), new World(1, 1, 2, 1), clock: clock);
+            Should.Throw<RankTimeoutException>(() => group.Barrier("meet", TimeSpan.FromMilliseconds(100), TestContext.Current.CancellationToken)).Missing.ShouldBe([1 - alive]);
+        }
     }
 
     [Fact]

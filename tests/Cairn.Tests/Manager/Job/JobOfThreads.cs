@@ -63,7 +63,10 @@ internal sealed class JobOfThreads(IFileSystem shared)
             thread.Start();
         foreach (Thread thread in threads)
             thread.Join(Patience).ShouldBeTrue("a rank hangs");
-        if (!mayFail && Array.Find(Errors, error => error is not null) is { } first)
+        if (mayFail)
+            return;
+        // What a rank met itself tells more than what it heard of another.
+        if ((Array.Find(Errors, error => error is not (null or RankFailedException)) ?? Array.Find(Errors, error => error is not null)) is { } first)
             ExceptionDispatchInfo.Throw(first);
     }
 }
