@@ -19,7 +19,8 @@ internal sealed class SampleRun
         Directory.CreateDirectory(folder);
         Folder = folder;
         Files = new LocalFileSystem(folder);
-        _now = now ?? TimeProvider.System.GetUtcNow();
+        // Whole seconds: a fraction's digits would make the markers of two runs differ in size.
+        _now = DateTimeOffset.FromUnixTimeSeconds((now ?? TimeProvider.System.GetUtcNow()).ToUnixTimeSeconds());
         new RunRecord(Id, new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero), Lineage.New, null).Save(Files);
     }
 
