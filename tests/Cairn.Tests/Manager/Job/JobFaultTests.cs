@@ -27,19 +27,19 @@ public class JobFaultTests
         bool reached = false;
         job.Run(Four, rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(Options(snapshot)));
-            rank.Train(checkpoints.Manager, 10);
-            rank.Settle(checkpoints.Manager);
+            CheckpointManager checkpoints = rank.Start(Options(snapshot));
+            rank.Train(checkpoints, 10);
+            rank.Settle(checkpoints);
             if (rank.Rank == victim)
                 OnChange(rank, fault, () => { reached = true; rank.Files.Kill(); });
-            rank.Train(checkpoints.Manager, 20);
-            SpinWait.SpinUntil(() => !checkpoints.Manager.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+            rank.Train(checkpoints, 20);
+            SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
             if (reached && rank.Rank == victim)
                 throw new KilledException();
             rank.Files.Before = null;
-            rank.Train(checkpoints.Manager, 22);
+            rank.Train(checkpoints, 22);
             rank.Reports[^1].Step.ShouldBe(20);
-            checkpoints.Manager.Complete();
+            checkpoints.Complete();
         }, mayFail: true);
         string story = $"rank {victim} killed at change {fault}";
         for (int rank = 0; reached && rank < 4; rank++)
@@ -63,9 +63,9 @@ public class JobFaultTests
         string story = $"rank {victim} full at change {fault}";
         new JobOfThreads(files).Run(Four, rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(Options(snapshot, TimeSpan.FromSeconds(20))));
-            rank.Train(checkpoints.Manager, 10);
-            rank.Settle(checkpoints.Manager);
+            CheckpointManager checkpoints = rank.Start(Options(snapshot, TimeSpan.FromSeconds(20)));
+            rank.Train(checkpoints, 10);
+            rank.Settle(checkpoints);
             if (rank.Rank == victim)
             {
                 OnChange(rank, fault, () =>
@@ -74,8 +74,8 @@ public class JobFaultTests
                     throw new IOException("No space left on device (injected)");
                 }, stays: true);
             }
-            rank.Train(checkpoints.Manager, 20);
-            rank.Settle(checkpoints.Manager);
+            rank.Train(checkpoints, 20);
+            rank.Settle(checkpoints);
             rank.Files.Before = null;
             SaveReport report = rank.Reports.Last(report => report.Step == 20);
             if (report.Outcome == SaveOutcome.Failed)
@@ -84,8 +84,8 @@ public class JobFaultTests
                 if (rank.Rank != victim)
                     report.Error.ShouldBeOfType<RankFailedException>(story).Rank.ShouldBe(victim, story);
             }
-            rank.Train(checkpoints.Manager, 30);
-            rank.Settle(checkpoints.Manager);
+            rank.Train(checkpoints, 30);
+            rank.Settle(checkpoints);
             rank.Reports[^1].Outcome.ShouldBe(SaveOutcome.Saved, story);
             rank.Reports[^1].Step.ShouldBe(30, story);
         });
@@ -102,9 +102,9 @@ public class JobFaultTests
         using var gate = new ManualResetEventSlim();
         new JobOfThreads(files).Run(Four, rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(Options(snapshot)));
-            rank.Train(checkpoints.Manager, 10);
-            rank.Settle(checkpoints.Manager);
+            CheckpointManager checkpoints = rank.Start(Options(snapshot));
+            rank.Train(checkpoints, 10);
+            rank.Settle(checkpoints);
             if (rank.Rank == victim)
             {
                 OnChange(rank, fault, () =>
@@ -113,17 +113,17 @@ public class JobFaultTests
                     gate.Wait(TimeSpan.FromSeconds(30)).ShouldBeTrue();
                 });
             }
-            rank.Train(checkpoints.Manager, 20);
+            rank.Train(checkpoints, 20);
             // The writers of the others give up; training has gone on all the time.
-            OthersEnd(rank, checkpoints.Manager);
+            OthersEnd(rank, checkpoints);
             rank.Files.Before = null;
-            rank.Train(checkpoints.Manager, 30);
-            OthersEnd(rank, checkpoints.Manager);
-            rank.Train(checkpoints.Manager, 35);
+            rank.Train(checkpoints, 30);
+            OthersEnd(rank, checkpoints);
+            rank.Train(checkpoints, 35);
             gate.Set();
-            rank.Settle(checkpoints.Manager);
-            rank.Train(checkpoints.Manager, 40);
-            rank.Settle(checkpoints.Manager);
+            rank.Settle(checkpoints);
+            rank.Train(checkpoints, 40);
+            rank.Settle(checkpoints);
             rank.Reports[^1].Step.ShouldBe(40, story);
             rank.Reports[^1].Outcome.ShouldBe(SaveOutcome.Saved, story);
         });
@@ -146,10 +146,10 @@ public class JobFaultTests
         var files = new SimulatedFileSystem { CanExchange = canExchange };
         new JobOfThreads(files).Run(new World(1, 1, 2, 2), rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(new CheckpointOptions { Folder = "run", CheckpointEvery = 8, SnapshotEvery = 2, Asynchronous = false, HandleSignals = false, RankTimeout = TimeSpan.FromSeconds(20), ProbeStore = false }));
+            CheckpointManager checkpoints = rank.Start(new CheckpointOptions { Folder = "run", CheckpointEvery = 8, SnapshotEvery = 2, Asynchronous = false, HandleSignals = false, RankTimeout = TimeSpan.FromSeconds(20), ProbeStore = false });
             for (long step = 2; step <= 8; step += 2)
             {
-                rank.Train(checkpoints.Manager, step);
+                rank.Train(checkpoints, step);
                 if (rank.Group.IsFirst)
                     files.Mark(step.ToString(CultureInfo.InvariantCulture));
                 rank.Group.Barrier("test: marked");
@@ -176,11 +176,11 @@ public class JobFaultTests
         var job = new JobOfThreads(files);
         job.Run(Four, rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(Options(snapshot: false)));
-            rank.Train(checkpoints.Manager, 12);
+            CheckpointManager checkpoints = rank.Start(Options(snapshot: false));
+            rank.Train(checkpoints, 12);
             if (rank.Rank == 1)
                 rank.Files.Kill();
-            rank.Train(checkpoints.Manager, 100);
+            rank.Train(checkpoints, 100);
         }, mayFail: true);
         foreach (int other in new[] { 0, 2, 3 })
         {
@@ -199,10 +199,9 @@ public class JobFaultTests
         job.Run(new World(1, 1, 2, 2), rank =>
         {
             IFileSystem own = rank.Rank == 0 ? rank.Files : elsewhere;
-            using var checkpoints = new JobTests.Ending(CheckpointManager.Start(own, Options(snapshot: false, TimeSpan.FromSeconds(20)), rank.Training.Train, rank.Training.Parts, ranks: rank.Group));
-            checkpoints.Manager.SaveEnded += (_, report) => rank.Reports.Add(report);
-            rank.Train(checkpoints.Manager, 10);
-            rank.Settle(checkpoints.Manager);
+            CheckpointManager checkpoints = rank.Start(Options(snapshot: false, TimeSpan.FromSeconds(20)), own);
+            rank.Train(checkpoints, 10);
+            rank.Settle(checkpoints);
             rank.Reports.ShouldHaveSingleItem().Outcome.ShouldBe(SaveOutcome.Failed);
         }, mayFail: true);
         job.Ranks[0].Reports[0].Error!.Message.ShouldContain("rank 1", Case.Insensitive);
@@ -238,18 +237,18 @@ public class JobFaultTests
     {
         new JobOfThreads(files).Run(Four, rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(Options(snapshot, TimeSpan.FromSeconds(20))));
+            CheckpointManager checkpoints = rank.Start(Options(snapshot, TimeSpan.FromSeconds(20)));
             // A snapshot that was whole but for its name may get it at the start.
-            checkpoints.Manager.Resume.Step.ShouldBeGreaterThanOrEqualTo(from, story);
-            rank.Train(checkpoints.Manager, 30);
-            checkpoints.Manager.Complete();
+            checkpoints.Resume.Step.ShouldBeGreaterThanOrEqualTo(from, story);
+            rank.Train(checkpoints, 30);
+            checkpoints.Complete();
         });
         var whole = new SimulatedFileSystem();
         new JobOfThreads(whole).Run(Four, rank =>
         {
-            using var checkpoints = new JobTests.Ending(rank.Start(Options(snapshot, TimeSpan.FromSeconds(20))));
-            rank.Train(checkpoints.Manager, 30);
-            checkpoints.Manager.Complete();
+            CheckpointManager checkpoints = rank.Start(Options(snapshot, TimeSpan.FromSeconds(20)));
+            rank.Train(checkpoints, 30);
+            checkpoints.Complete();
         });
         JobTests.Whole(files, 30, "model", "optimizer", "sampler").ShouldBe(JobTests.Whole(whole, 30, "model", "optimizer", "sampler"), story);
     }

@@ -15,11 +15,30 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     public RankTraining Training { get; } = new(world, rank);
     public List<SaveReport> Reports { get; } = [];
 
-    public CheckpointManager Start(CheckpointOptions options)
+    private CheckpointManager? _checkpoints;
+
+    /// <summary>Starts the run; the job ends it.</summary>
+    public CheckpointManager Start(CheckpointOptions options, IFileSystem? elsewhere = null)
     {
-        CheckpointManager checkpoints = CheckpointManager.Start(files, options, Training.Train, Training.Parts, ranks: group);
-        checkpoints.SaveEnded += (_, report) => Reports.Add(report);
-        return checkpoints;
+        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, ranks: group);
+        _checkpoints.SaveEnded += (_, report) => Reports.Add(report);
+        return _checkpoints;
+    }
+
+    /// <summary>
+    /// Does what a rank does, and ends its run. The ranks are one process here, in which each manager sees the exceptions of all: whether the program
+    /// ended well is told by <see cref="CheckpointManager.Complete"/>, not left to the disposal to guess.
+    /// </summary>
+    /// <returns>The first error: what follows from it hides it from nobody.</returns>
+    public Exception? Live(Action<RankOfThreads> program)
+    {
+        Exception? error = Record.Exception(() =>
+        {
+            program(this);
+            _ = _checkpoints?.Complete();
+        });
+        Exception? end = Record.Exception(() => _checkpoints?.DisposeAsync().AsTask().GetAwaiter().GetResult());
+        return error ?? end;
     }
 
     /// <summary>Trains until a step; <see langword="false"/> when it was told to end before.</summary>
@@ -58,7 +77,7 @@ internal sealed class JobOfThreads(IFileSystem shared)
         var mail = new InProcessRanks(world.Size);
         Errors = new Exception?[world.Size];
         Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world), new RankFiles(shared, () => mail.Silence(rank))))];
-        Thread[] threads = [.. Ranks.Select(rank => new Thread(() => Errors[rank.Rank] = Record.Exception(() => program(rank))) { IsBackground = true })];
+        Thread[] threads = [.. Ranks.Select(rank => new Thread(() => Errors[rank.Rank] = rank.Live(program)) { IsBackground = true })];
         foreach (Thread thread in threads)
             thread.Start();
         foreach (Thread thread in threads)

@@ -84,15 +84,15 @@ public class JobTests
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options(every: 1000)));
-            rank.Train(checkpoints.Manager, 7);
+            CheckpointManager checkpoints = rank.Start(Options(every: 1000));
+            rank.Train(checkpoints, 7);
             if (rank.Rank == 2)
-                checkpoints.Manager.RequestStop();
-            checkpoints.Manager.StopRequested.ShouldBeFalse();
-            rank.Train(checkpoints.Manager, 100).ShouldBeFalse();
-            checkpoints.Manager.StopRequested.ShouldBeTrue();
+                checkpoints.RequestStop();
+            checkpoints.StopRequested.ShouldBeFalse();
+            rank.Train(checkpoints, 100).ShouldBeFalse();
+            checkpoints.StopRequested.ShouldBeTrue();
             rank.Training.Train.Step.ShouldBe(8);
-            checkpoints.Manager.Complete().FinalCheckpoint.ShouldBe("8");
+            checkpoints.Complete().FinalCheckpoint.ShouldBe("8");
         });
         Catalog.Read(_files).Entries[0].Marker!.Reason.ShouldBe(SaveReason.Stop);
     }
@@ -102,11 +102,11 @@ public class JobTests
     {
         new JobOfThreads(_files).Run(Four, rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options(every: null, snapshots: 5)));
+            CheckpointManager checkpoints = rank.Start(Options(every: null, snapshots: 5));
             for (long step = 5; step <= 30; step += 5)
             {
-                rank.Train(checkpoints.Manager, step);
-                rank.Settle(checkpoints.Manager);
+                rank.Train(checkpoints, step);
+                rank.Settle(checkpoints);
             }
             rank.Reports.Count.ShouldBe(6);
             rank.Reports.ShouldAllBe(report => report.Outcome == SaveOutcome.Saved);
@@ -125,13 +125,13 @@ public class JobTests
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options(every: null, snapshots: 5)));
-            rank.Train(checkpoints.Manager, 4);
+            CheckpointManager checkpoints = rank.Start(Options(every: null, snapshots: 5));
+            rank.Train(checkpoints, 4);
             // On both holders of that shard: only one of them saves it.
             if (rank.Group.Coordinates.Tp == 1)
                 rank.Training.Model.Cuts[0].Values[2] = float.NaN;
-            rank.Train(checkpoints.Manager, 5);
-            rank.Settle(checkpoints.Manager);
+            rank.Train(checkpoints, 5);
+            rank.Settle(checkpoints);
             rank.Reports.ShouldHaveSingleItem().Outcome.ShouldBe(SaveOutcome.Refused);
             rank.Reports[0].Error.ShouldBeOfType<NonFiniteStateException>();
         });
@@ -143,14 +143,14 @@ public class JobTests
         var job = new JobOfThreads(_files);
         job.Run(new World(2, 1, 1, 1), rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options(every: 5, snapshots: 0)));
+            CheckpointManager checkpoints = rank.Start(Options(every: 5, snapshots: 0));
             var cuts = (List<ShardPart.Cut>)rank.Training.Model.Cuts;
             ShardPart.Cut up = cuts[0];
-            rank.Train(checkpoints.Manager, 4);
+            rank.Train(checkpoints, 4);
             if (rank.Rank == 1)
                 cuts.RemoveAt(0);
-            rank.Train(checkpoints.Manager, 5);
-            rank.Settle(checkpoints.Manager);
+            rank.Train(checkpoints, 5);
+            rank.Settle(checkpoints);
             SaveReport report = rank.Reports.ShouldHaveSingleItem();
             report.Outcome.ShouldBe(SaveOutcome.Failed);
             report.Error!.Message.ShouldContain("'model/up': nobody holds [12:24, 0:5]");
@@ -167,17 +167,17 @@ public class JobTests
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options(every: 5, snapshots: 0)));
-            rank.Train(checkpoints.Manager, 4);
+            CheckpointManager checkpoints = rank.Start(Options(every: 5, snapshots: 0));
+            rank.Train(checkpoints, 4);
             rank.Training.Model.Failure = rank.Rank == 1 ? new CheckpointException("the device is gone") : null;
-            rank.Train(checkpoints.Manager, 5);
-            rank.Settle(checkpoints.Manager);
+            rank.Train(checkpoints, 5);
+            rank.Settle(checkpoints);
             rank.Training.Model.Failure = null;
             rank.Reports.ShouldHaveSingleItem().Error!.Message.ShouldContain("the device is gone");
             if (rank.Rank != 1)
                 rank.Reports[0].Error.ShouldBeOfType<RankFailedException>().Rank.ShouldBe(1);
-            rank.Train(checkpoints.Manager, 10);
-            rank.Settle(checkpoints.Manager);
+            rank.Train(checkpoints, 10);
+            rank.Settle(checkpoints);
             rank.Reports[^1].Outcome.ShouldBe(SaveOutcome.Saved);
         });
     }
@@ -230,10 +230,10 @@ public class JobTests
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options()));
-            checkpoints.Manager.Resume.Step.ShouldBe(15);
-            checkpoints.Manager.Resume.PassedOver.ShouldHaveSingleItem().Path.ShouldBe("20/optimizer_tp1_pp0_zo1.safetensors");
-            checkpoints.Manager.Resume.Branch.Id.ShouldBe(1);
+            CheckpointManager checkpoints = rank.Start(Options());
+            checkpoints.Resume.Step.ShouldBe(15);
+            checkpoints.Resume.PassedOver.ShouldHaveSingleItem().Path.ShouldBe("20/optimizer_tp1_pp0_zo1.safetensors");
+            checkpoints.Resume.Branch.Id.ShouldBe(1);
         });
     }
 
@@ -243,11 +243,11 @@ public class JobTests
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
         {
-            using var checkpoints = new Ending(rank.Start(Options(timeout: TimeSpan.FromMinutes(1))));
-            rank.Train(checkpoints.Manager, 6);
+            CheckpointManager checkpoints = rank.Start(Options(timeout: TimeSpan.FromMinutes(1)));
+            rank.Train(checkpoints, 6);
             if (rank.Rank == 1)
                 throw new InvalidOperationException("the batch is bad");
-            rank.Train(checkpoints.Manager, 100);
+            rank.Train(checkpoints, 100);
         }, mayFail: true);
         job.Errors[1].ShouldBeOfType<InvalidOperationException>();
         foreach (int other in new[] { 0, 2, 3 })
@@ -269,7 +269,6 @@ public class JobTests
 
     private static void Finish(RankOfThreads rank, CheckpointManager checkpoints, long until)
     {
-        using var ending = new Ending(checkpoints);
         rank.Train(checkpoints, until);
         checkpoints.Complete().Steps.ShouldBe(until);
     }
@@ -299,11 +298,5 @@ public class JobTests
         bytes[^1] ^= 1;
         using Cairn.Storage.IWritableFile to = _files.OpenWrite(path, bytes.Length);
         to.Write(bytes);
-    }
-
-    internal sealed class Ending(CheckpointManager manager) : IDisposable
-    {
-        public CheckpointManager Manager => manager;
-        public void Dispose() => manager.DisposeAsync().AsTask().GetAwaiter().GetResult();
     }
 }
