@@ -72,7 +72,8 @@ internal sealed class ZipDirectory
         long header = BinaryPrimitives.ReadUInt32LittleEndian(entry[42..]);
         string name = Name(reader.Read(nameLength));
         bool is64 = stored == ZipFields.In64 || length == ZipFields.In64 || header == ZipFields.In64;
-        Read64(name, reader.Read(extraLength), ref length, ref stored, ref header);
+        if (!ReadExtra(name, reader.Read(extraLength), ref length, ref stored, ref header))
+            throw Bad(TorchFault.Directory, $"the entry of record '{Short(name)}' lacks its 64-bit sizes", "a zip64 field", "none or a short one");
         reader.Read(commentLength);
         if ((flags & ZipFields.Encrypted) != 0)
             throw Bad(TorchFault.EncryptedRecord, $"record '{Short(name)}' is encrypted", "plain bytes", "encrypted ones");
@@ -88,27 +89,28 @@ internal sealed class ZipDirectory
         return new DirectoryEntry(name, flags, crc, length, header, is64);
     }
 
-    /// <summary>The fields that do not fit 32 bits stand in an extra field, in this order.</summary>
-    private void Read64(string name, ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long header)
+    /// <summary>The fields that do not fit 32 bits stand in an extra field, in this order; returns whether those that say so do.</summary>
+    private bool ReadExtra(string name, ReadOnlySpan<byte> extra, ref long length, ref long stored, ref long header)
     {
-        if (length != ZipFields.In64 && stored != ZipFields.In64 && header != ZipFields.In64)
-            return;
+        bool isMissing = length == ZipFields.In64 || stored == ZipFields.In64 || header == ZipFields.In64;
         while (extra.Length >= 4)
         {
             int id = BinaryPrimitives.ReadUInt16LittleEndian(extra), size = BinaryPrimitives.ReadUInt16LittleEndian(extra[2..]);
             extra = extra[4..];
             if (size > extra.Length)
                 break;
-            if (id == ZipFields.Zip64Extra)
+            if (id == ZipFields.UnicodeNameExtra)
+                throw Bad(TorchFault.RecordName, $"record '{Short(name)}' has a second name, which other programs take instead", "one name", "an extra field with another");
+            if (id == ZipFields.Zip64Extra && isMissing)
             {
                 ReadOnlySpan<byte> fields = extra[..size];
                 if (!Take(ref fields, ref length) || !Take(ref fields, ref stored) || !Take(ref fields, ref header))
                     break;
-                return;
+                isMissing = false;
             }
             extra = extra[size..];
         }
-        throw Bad(TorchFault.Directory, $"the entry of record '{Short(name)}' lacks its 64-bit sizes", "a zip64 field", "none or a short one");
+        return !isMissing;
     }
 
     private static bool Take(ref ReadOnlySpan<byte> fields, ref long value)
@@ -139,18 +141,23 @@ internal sealed class ZipDirectory
         if (entry.Length > directoryStart - start)
             throw Bad(TorchFault.OverlappingRecords, $"record '{Short(entry.Name)}' reaches beyond the directory", $"an end before {directoryStart}", $"{entry.Length} bytes at {start}");
         long end = start + entry.Length;
-        // With a descriptor, the header was written before the sizes were known, or repeats them.
         uint crc = BinaryPrimitives.ReadUInt32LittleEndian(header[14..]);
-        uint stored = BinaryPrimitives.ReadUInt32LittleEndian(header[18..]), length = BinaryPrimitives.ReadUInt32LittleEndian(header[22..]);
-        bool sizesFit = Fits(stored, entry.Length) && Fits(length, entry.Length);
+        long stored = BinaryPrimitives.ReadUInt32LittleEndian(header[18..]), length = BinaryPrimitives.ReadUInt32LittleEndian(header[22..]), none = 0;
+        if (stored == ZipFields.In64 || length == ZipFields.In64)
+        {
+            byte[] extra = new byte[extraLength];
+            ReadWithin(entry, start - extraLength, extra, directoryStart);
+            if (!ReadExtra(entry.Name, extra, ref length, ref stored, ref none))
+                throw Differs(entry, "sizes and checksum");
+        }
+        // With a descriptor, the header was written before the sizes were known, or repeats them.
+        bool sizesFit = stored == entry.Length && length == entry.Length;
         if (hasDescriptor ? !((stored == 0 && length == 0) || sizesFit) || (crc != 0 && crc != entry.Crc32) : !sizesFit || crc != entry.Crc32)
             throw Differs(entry, "sizes and checksum");
         if (hasDescriptor)
             end += DescriptorLength(entry, end, directoryStart);
         return (new ZipRecord(entry.Name, start, entry.Length, entry.Crc32), end);
     }
-
-    private static bool Fits(uint field, long value) => field == ZipFields.In64 || field == value;
 
     private int DescriptorLength(DirectoryEntry entry, long offset, long directoryStart)
     {

@@ -19,6 +19,8 @@ internal static class ZipFields
     public const int Encrypted = 1;
     public const int HasDescriptor = 1 << 3;
     public const ushort Zip64Extra = 1;
+    // Info-ZIP's Unicode Path.
+    public const ushort UnicodeNameExtra = 0x7075;
     public const ushort In64Short = ushort.MaxValue;
     public const uint In64 = uint.MaxValue;
 }
