@@ -109,9 +109,10 @@ internal sealed class InternLmFolder
             for (int rank = 0; rank < Tp * Dp; rank++)
                 yield return OptimizerFileOfIsp(rank, pp);
         }
+        int experts = Experts.Count == 0 ? 0 : 1 + Experts.Max(file => file.Expert!.Value);
         foreach (IGrouping<int, InternLmFileName> layer in Experts.GroupBy(file => file.Layer!.Value))
         {
-            for (int expert = 0; expert <= Experts.Max(file => file.Expert!.Value); expert++)
+            for (int expert = 0; expert < experts; expert++)
             {
                 for (int tp = 0; tp < Tp; tp++)
                     yield return new(InternLmFileKind.Expert) { Layer = layer.Key, Expert = expert, Tp = tp };
