@@ -188,6 +188,14 @@ pickled("many_marks.pt", b"(" * 60000)
 pickled("many_lists.pt", b"](" + b"]" * 60000 + b"e", stop=b"")
 pickled("many_dicts.pt", b"](" + b"}" * 60000 + b"e", stop=b"")
 pickled("many_tensors.pt", name("torch._utils", "_rebuild_tensor") + b"q\x010" + storage() + b"q\x000](" + b"".join(b"h\x01(h\x00K\x00K" + bytes([k % 5]) + b"\x85K" + bytes([k // 5 % 200]) + b"\x85tR" for k in range(3000)) + b"e", stop=b"")
+SAME_VIEW = storage() + b"q\x030(h\x03K\x00K\x04\x85K\x01\x85\x89Ntq\x040"
+pickled("many_views.pt", SAME_VIEW + name("torch._tensor", "_rebuild_from_type_v2") + b"q\x010(" + name("torch._utils", "_rebuild_tensor_v2") + name("torch", "Tensor") + b"h\x04}tq\x020]("
+        + b"h\x01h\x02R" * 20000 + b"e")
+SAME_ARRAY = b"C\x08" + bytes(8) + call(name("numpy", "dtype"), text("f8"), b"\x89", b"\x88") + b"K\x01\x85" + text("C") + b"tq\x020"
+pickled("many_arrays.pt", name("numpy.core.numeric", "_frombuffer") + b"q\x010(" + SAME_ARRAY + b"](" + b"h\x01h\x02R" * 20000 + b"e", protocol=b"\x80\x04")
+ONE = b"\x80\x02" + MAGIC + b"\x80\x02M\xe9\x03.\x80\x02}.\x80\x02" + legacy_storage() + b".\x80\x02](X\x01\x00\x00\x000e." + struct.pack("<q", 4) + bytes(16)
+pickled("many_nested_files.pt", name("torch.storage", "_load_from_bytes") + b"q\x000](" + b"".join(b"h\x00B" + struct.pack("<I", len(ONE)) + ONE + b"\x85R" for _ in range(1000)) + b"e",
+        protocol=b"\x80\x03", stop=b"")
 
 # Malformed pickles.
 pickled("unknown_opcode.pt", b"\xff")

@@ -16,6 +16,10 @@ internal sealed class TensorTable(long fileLength)
     private const long FreeBytes = 1 << 20;
     private const long MaxTotalPerByte = 16;
     private const long FreeTotal = 64 << 20;
+    // In elements of at most 16 bytes, and still to be added to an offset in the file.
+    private const long LargestEmptyOffset = long.MaxValue / 32;
+    // What a view takes in memory, beside its shape.
+    private const long ViewBytes = 192;
     private const string CloneAdvice = "Save clones of such tensors.";
 
     private readonly Dictionary<ViewKey, StateTensor> _views = [];
@@ -25,6 +29,7 @@ internal sealed class TensorTable(long fileLength)
     /// <summary>A tensor of a storage. Offset and strides count elements of its type, as PyTorch counts them.</summary>
     public TorchTensorValue View(PickleContext context, StorageReference storage, TensorType type, long offset, long[] shape, long[] strides, bool requiresGrad = false)
     {
+        context.Charge(ViewBytes);
         long elementSize = type.BitsPerElement() / 8;
         long available = storage.Count * ((storage.Type ?? TensorType.U8).BitsPerElement() / 8);
         long count = Check(context, offset, shape, strides, available / elementSize);

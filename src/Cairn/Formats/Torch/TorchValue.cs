@@ -199,12 +199,15 @@ public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue
 /// <param name="name">The name in it; may have points.</param>
 public sealed class TorchGlobal(string module, string name) : TorchValue
 {
+    // Asked for at every call of it.
+    private string? _text;
+
     /// <summary>The module.</summary>
     public string Module { get; } = module;
     /// <summary>The name in the module.</summary>
     public string Name { get; } = name;
     /// <inheritdoc/>
-    public override string ToString() => $"{Module}.{Name}";
+    public override string ToString() => _text ??= $"{Module}.{Name}";
 }
 
 /// <summary>

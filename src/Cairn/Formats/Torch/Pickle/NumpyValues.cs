@@ -8,6 +8,8 @@ namespace Cairn.Formats.Torch.Pickle;
 /// <summary>Arrays and scalars of numpy, as <c>ndarray.__reduce__</c> and <c>generic.__reduce__</c> write them. Arrays become tensors, scalars plain values.</summary>
 internal static class NumpyValues
 {
+    // What an array takes in memory, beside its bytes and the view of them. The shortest pickle of one has 33 bytes, so that any number of them stays within the bound.
+    private const long ArrayBytes = 288;
     private const string Advice = "Save the array with plain numbers, or as a list.";
 
     /// <summary><c>_reconstruct(ndarray, (0,), b'b')</c>: an empty array, which is filled by what follows.</summary>
@@ -66,6 +68,7 @@ internal static class NumpyValues
     {
         (char kind, int size, bool swap) = Dtype(context, dtype);
         TensorType type = Type(kind, size) ?? throw Unsupported(context, dtype);
+        context.Charge(ArrayBytes);
         long[] shape = context.Integers(shapeValue, "the shape of an array of numpy is malformed");
         byte[] bytes = Own(context, Bytes(context, contents), swap ? (kind == 'c' ? size / 2 : size) : 1);
         long count = TensorTable.CountOf(shape) ?? throw context.Bad(TorchFault.TensorBounds, "the shape of an array of numpy is malformed", "sizes whose product fits 63 bits", $"{shape.Length} others");

@@ -13,6 +13,7 @@ internal static class ValueGraph
     /// <summary>Values that a walk may meet: this many, and <see cref="MaxWeightPerByte"/> for each byte of the pickle.</summary>
     public const long MaxWeight = 1 << 18;
     public const long MaxWeightPerByte = 16;
+    private const int FirstDepth = 16;
     // A long text counts for as many values.
     private const int BytesPerWeight = 16;
 
@@ -22,7 +23,8 @@ internal static class ValueGraph
     public static void Check(TorchValue root, PickleContext context, long pickleLength)
     {
         long left = MaxWeight + (MaxWeightPerByte * pickleLength);
-        var path = new Level[MaxDepth];
+        // Files within the pickle are looked over one by one, and most are flat.
+        var path = new Level[FirstDepth];
         int depth = 0;
         path[0] = new Level(root, 0);
         while (depth >= 0)
@@ -48,6 +50,8 @@ internal static class ValueGraph
                 throw IsOnPath(child, path, depth - 1) ? context.Bad(TorchFault.Cycle, "a value contains itself", "a tree", PickleContext.Describe(child))
                     : context.Bad(TorchFault.TooDeep, "the values are nested too deeply", $"at most {MaxDepth} levels", "more");
             }
+            if (depth == path.Length)
+                Array.Resize(ref path, Math.Min(MaxDepth, depth * 2));
             path[depth] = new Level(child, 0);
         }
     }
