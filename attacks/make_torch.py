@@ -252,6 +252,8 @@ pickled("tensor_no_storage.pt", call(name("torch._utils", "_rebuild_tensor"), b"
 pickled("tensor_conjugated.pt", tensor(extra=b"}" + text("conj") + b"\x88s"))
 pickled("tensor_quantized.pt", storage(kind="QInt8Storage"))
 pickled("tensor_dtype_unknown.pt", call(name("torch._utils", "_rebuild_tensor_v3"), storage(), number(0), numbers(4), numbers(1), b"\x89", b"N", name("torch", "qint8")))
+pickled("tensor_empty_far.pt", tensor(offset=FAR, size=(0,)))
+pickled("tensor_of_bits.pt", call(name("torch._utils", "_rebuild_tensor_v3"), storage(), number(0), numbers(4), numbers(1), b"\x89", b"N", name("torch", "uint4")))
 pickled("parameter_of_text.pt", call(name("torch._utils", "_rebuild_parameter"), text("x"), b"\x88", b"N"))
 pickled("storage_missing.pt", tensor(storage("7")))
 pickled("storage_elsewhere.pt", tensor(storage("../version", 2, "ByteStorage"), size=(2,)))

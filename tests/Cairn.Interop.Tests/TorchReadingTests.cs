@@ -8,7 +8,7 @@ namespace Cairn.Interop.Tests;
 public class TorchReadingTests(PyTorchFiles files) : IClassFixture<PyTorchFiles>
 {
     private static readonly string[] Fixtures =
-        ["values", "types", "empty", "views", "sharing", "module", "optimizers", "arrays", "attributes", "tensor", "scalar", "list", "storage", "sparse", "random"];
+        ["values", "types", "empty", "views", "sharing", "module", "optimizers", "arrays", "attributes", "tensor", "scalar", "list", "storage", "sparse", "random", "meta", "dtypes"];
 
     public static TheoryData<string, string> Formats()
     {

@@ -92,6 +92,7 @@ public class TorchWriteTests
         ["no elements"] = new TorchTensorValue(Samples.Tensor(TensorType.F32, 0)),
         ["no rows"] = new TorchTensorValue(Samples.Tensor(TensorType.I64, 0, 4)),
         ["no columns"] = new TorchTensorValue(Samples.Tensor(TensorType.BF16, 4, 0, 2)),
+        ["inner of none"] = new TorchTensorValue(Samples.Tensor(TensorType.F32, 2, 0), new TorchStorage(Samples.Tensor(TensorType.F32, 0)), 1, [4, 4]),
         ["no dimensions"] = new TorchTensorValue(Samples.Tensor(TensorType.F32)),
         ["parameter"] = new TorchTensorValue(Samples.Tensor(TensorType.F16, 1), isParameter: true),
         ["five dimensions"] = new TorchTensorValue(Samples.Tensor(TensorType.I8, 2, 1, 3, 1, 2)),

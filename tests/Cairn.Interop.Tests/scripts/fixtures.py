@@ -45,6 +45,7 @@ def values():
         "default": collections.defaultdict(list, {"a": [1]}), "counter": collections.Counter("hello"), "size": torch.Size([2, 3]),
         "dtype": torch.float16, "device": torch.device("cuda", 1), "cpu": torch.device("cpu"), "shared": [shared, shared], "bytearray": bytearray(b"abc"),
         "many": list(range(3000)), "path": pathlib.PosixPath("/a/b"), "namespace": argparse.Namespace(lr=0.1, layers=[1, 2]),
+        "range": range(2, 9, 3), "slice": slice(1, None, 2),
     }
 
 
@@ -115,7 +116,10 @@ def attributes():
 FIXTURES = {
     "values": values, "views": views, "sharing": sharing, "module": module, "optimizers": optimizers, "arrays": arrays, "attributes": attributes,
     "types": lambda: {str(t): random(t, 3, 5) for t in TYPES} | {str(t) + " view": random(t, 4, 6).t() for t in TYPES},
-    "empty": lambda: {"none": torch.zeros(0), "no rows": torch.zeros(0, 3), "no columns": torch.zeros(3, 0, 2, dtype=torch.int16), "single": torch.tensor(2.5), "cut": torch.ones(5)[5:]},
+    "empty": lambda: {"none": torch.zeros(0), "no rows": torch.zeros(0, 3), "no columns": torch.zeros(3, 0, 2, dtype=torch.int16), "single": torch.tensor(2.5), "cut": torch.ones(5)[5:],
+                      "inner of none": torch.empty(2, 0, 4)[:, :, 1], "column of none": torch.zeros(0, 3, dtype=torch.float64)[:, 2]},
+    "meta": lambda: {"tensor": torch.empty(3, 4, device="meta"), "parameter": torch.nn.Parameter(torch.empty(2, device="meta"))},
+    "dtypes": lambda: sorted({value for value in vars(torch).values() if isinstance(value, torch.dtype)}, key=str),
     "tensor": lambda: torch.randn(2, 3), "scalar": lambda: 7, "list": lambda: [torch.zeros(1), 2], "storage": lambda: [torch.arange(4.0).storage()],
     "sparse": lambda: {"sparse": torch.sparse_coo_tensor([[0, 1], [2, 0]], [3.0, 4.0], (2, 3))},
     "random": lambda: {"torch": torch.get_rng_state(), "python": __import__("random").getstate()},

@@ -39,6 +39,8 @@ class Description:
             return {"global": str(value)}
         if isinstance(value, torch.device):
             return {"object": "torch.device", "arguments": {"tuple": [self.of(value.type)] + ([] if value.index is None else [self.of(value.index)])}}
+        if kind in (range, slice):
+            return {"object": f"builtins.{kind.__name__}", "arguments": {"tuple": [self.of(item) for item in (value.start, value.stop, value.step)]}}
         if isinstance(value, (argparse.Namespace,)):
             return {"object": "argparse.Namespace", "arguments": {"tuple": []}, "state": self.of(vars(value))}
         if isinstance(value, pathlib.PosixPath):
@@ -55,6 +57,8 @@ class Description:
         raise TypeError(f"no description of {kind}")
 
     def tensor(self, value):
+        if value.is_meta:
+            return self.meta(value)
         if value.layout == torch.sparse_coo:
             data = (value._indices(), value._values(), value.size())
             if VERSION > 1:
@@ -79,6 +83,13 @@ class Description:
         if value.__dict__ and VERSION > 1 and not isinstance(value, torch.nn.Parameter):
             result["attributes"] = self.of(dict(value.__dict__))
         return result
+
+    def meta(self, value):
+        data = (value.dtype, tuple(value.shape), value.stride(), value.requires_grad and not isinstance(value, torch.nn.Parameter))
+        made = {"object": "torch._utils._rebuild_meta_tensor_no_storage", "arguments": self.of(data)}
+        if not isinstance(value, torch.nn.Parameter):
+            return made
+        return {"object": "torch._utils._rebuild_parameter", "arguments": {"tuple": [made, value.requires_grad, self.of(collections.OrderedDict())]}}
 
     def array(self, value):
         item = value.dtype.itemsize

@@ -79,8 +79,9 @@ internal sealed class TensorTable(long fileLength)
                 throw context.Bad(TorchFault.TensorBounds, "a stride of a tensor is negative", "0 or more", $"{strides[i]}");
             last += (Int128)Math.Max(0, shape[i] - 1) * strides[i];
         }
-        if (offset < 0 || (count > 0 ? last >= available : offset > available))
-            throw context.Bad(TorchFault.TensorBounds, "a tensor reaches outside its storage", $"elements 0 to {available - 1}", offset < 0 ? $"{offset}" : $"{last}");
+        // PyTorch cuts empty tensors at any offset; nobody reads there.
+        if (offset < 0 || (count > 0 ? last >= available : offset > LargestEmptyOffset))
+            throw context.Bad(TorchFault.TensorBounds, "a tensor reaches outside its storage", available > 0 ? $"elements 0 to {available - 1}" : "no elements", offset < 0 ? $"{offset}" : $"{last}");
         return count;
     }
 

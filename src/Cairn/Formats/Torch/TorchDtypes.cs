@@ -35,7 +35,11 @@ internal static class TorchDtypes
     ];
 
     // Dtypes that tensors of ours cannot have, but that stand in files as values.
-    private static readonly string[] Others = ["qint8", "quint8", "qint32", "quint4x2", "quint2x4", "float4_e2m1fn_x2"];
+    private static readonly string[] Others =
+    [
+        "qint8", "quint8", "qint32", "quint4x2", "quint2x4", "float4_e2m1fn_x2", "bits1x8", "bits2x4", "bits4x2", "bits8", "bits16",
+        .. Enumerable.Range(1, 7).SelectMany(bits => new[] { $"int{bits}", $"uint{bits}" }),
+    ];
 
     private static readonly FrozenDictionary<TensorType, string> Names = All.ToFrozenDictionary(type => type.Type, type => type.Dtype);
     private static readonly FrozenDictionary<TensorType, string> Storages = All.Where(type => type.Storage is not null).ToFrozenDictionary(type => type.Type, type => type.Storage!);

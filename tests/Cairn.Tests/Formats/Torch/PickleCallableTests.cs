@@ -44,6 +44,27 @@ public class PickleCallableTests
     }
 
     [Fact]
+    public void Names_of_python_2_are_those_of_today()
+    {
+        TorchObject range = Pickles.Read(Pickles.Call("__builtin__ xrange", "K\u0002", "K\u0009", "K\u0003") + ".").ShouldBeOfType<TorchObject>();
+        range.Type.ToString().ShouldBe("builtins.range");
+        range.IsOpaque.ShouldBeFalse();
+        TorchMap fallback = Pickles.Read(Pickles.Call("collections defaultdict", Pickles.Global("__builtin__ long")) + ".").ShouldBeOfType<TorchMap>();
+        fallback.DefaultFactory!.ToString().ShouldBe("builtins.int");
+        // Outside of the builtins these are names like any other.
+        Should.Throw<ForbiddenPickleException>(() => Pickles.Read(Pickles.Global("other xrange") + ".")).Callable.ShouldBe("other.xrange");
+    }
+
+    [Fact]
+    public void A_parameter_without_elements_of_its_own_is_listed()
+    {
+        string meta = Pickles.Call("torch._utils _rebuild_meta_tensor_no_storage", Pickles.Global("torch float32"), Pickles.Ints(2), Pickles.Ints(1), "\u0089");
+        TorchObject parameter = Pickles.Read(Pickles.Call("torch._utils _rebuild_parameter", meta, "\u0088", "N") + ".").ShouldBeOfType<TorchObject>();
+        parameter.Arguments[0].ShouldBeOfType<TorchObject>().Type.Name.ShouldBe("_rebuild_meta_tensor_no_storage");
+        Should.Throw<CorruptTorchFileException>(() => Pickles.Read(Pickles.Call("torch._utils _rebuild_parameter", Pickles.Call("torch device", Pickles.Text("cpu")), "\u0088", "N") + "."));
+    }
+
+    [Fact]
     public void Complex_and_bytes_are_made()
     {
         Pickles.Scalar(Pickles.Call("builtins complex", "G?\u00f0\0\0\0\0\0\0", "G\u00c0\0\0\0\0\0\0\0") + ".").ShouldBe(new Complex(1, -2));

@@ -36,6 +36,19 @@ public class TorchFileTests
     }
 
     [Theory]
+    [InlineData(5)]
+    [InlineData(1L << 57)]
+    public void A_tensor_of_no_elements_may_begin_anywhere(long offset)
+    {
+        using TorchFile file = Pickles.Open(Pickles.Tensor(Pickles.Storage(), offset, [2, 0], [4, 4]) + ".", null, ("0", Pickles.Floats(4)));
+        var tensor = (TorchTensorValue)file.Root;
+        tensor.Offset.ShouldBe(offset);
+        tensor.Strides.ShouldBe([4, 4]);
+        tensor.Data.Bytes().ShouldBeEmpty();
+        tensor.Data.TryGetSpan(0, 0, out _).ShouldBeTrue();
+    }
+
+    [Theory]
     [InlineData(0, false)]
     [InlineData(4, false)]
     [InlineData(8, false)]

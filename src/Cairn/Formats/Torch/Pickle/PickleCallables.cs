@@ -80,9 +80,15 @@ internal static class PickleCallables
     private static readonly FrozenSet<string> EnumMembers = FrozenSet.Create(StringComparer.Ordinal, "TORCH_CONTIGUOUS_FORMAT", "TORCH_CHANNELS_LAST", "TORCH_PRESERVE_FORMAT");
 
     /// <summary>The name as Python 3 and today's PyTorch have it.</summary>
-    public static TorchGlobal Name(string module, string name) => new(module switch
+    public static TorchGlobal Name(string module, string name) => module == "__builtin__" ? new("builtins", name switch
     {
-        "__builtin__" => "builtins",
+        // Protocols up to 2 have the names of Python 2.
+        "xrange" => "range",
+        "unicode" => "str",
+        "long" => "int",
+        _ => name,
+    }) : new(module switch
+    {
         "copy_reg" => "copyreg",
         "torch.tensor" => "torch._tensor",
         // Where PyTorch 1.13 had what 2.0 moved.

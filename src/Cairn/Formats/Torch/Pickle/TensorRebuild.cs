@@ -27,7 +27,13 @@ internal static class TensorRebuild
     /// <summary><c>(data[, requires_grad, hooks[, state]])</c></summary>
     public static TorchValue Parameter(PickleContext context, TorchGlobal type, TorchList arguments)
     {
-        if (arguments.Count is < 1 or > 4 || context.Finish(arguments[0]) is not TorchTensorValue data)
+        if (arguments.Count is < 1 or > 4)
+            throw Malformed(context, type, arguments);
+        TorchValue given = context.Finish(arguments[0]);
+        // What its sparse or meta tensor is: something to list, without elements of its own.
+        if (given is TorchObject { IsOpaque: false, Type.Module: "torch._utils" })
+            return new TorchObject(type, arguments);
+        if (given is not TorchTensorValue data)
             throw Malformed(context, type, arguments);
         bool requiresGrad = arguments.Count < 2 || context.Boolean(arguments[1], "requires_grad of a parameter is malformed");
         return new TorchTensorValue(data.Data, data.Storage, data.Offset, data.Strides, isParameter: true, requiresGrad)
@@ -102,8 +108,12 @@ internal static class TensorRebuild
     private static StorageReference Storage(PickleContext context, TorchGlobal type, TorchList arguments) =>
         arguments[0] as StorageReference ?? throw Malformed(context, type, arguments);
 
-    private static TensorType Dtype(PickleContext context, TorchValue value) =>
-        (value is TorchGlobal global ? TorchDtypes.Parse(global) : null) ?? throw context.Wrong("the dtype of a tensor is malformed", "a dtype of PyTorch", value);
+    private static TensorType Dtype(PickleContext context, TorchValue value)
+    {
+        if (value is not TorchGlobal global || (TorchDtypes.Parse(global) is null && !TorchDtypes.IsDtype(global)))
+            throw context.Wrong("the dtype of a tensor is malformed", "a dtype of PyTorch", value);
+        return TorchDtypes.Parse(global) ?? throw context.Bad(TorchFault.UnsupportedTensor, "it holds a tensor of an element type that is not read", "numbers or bools of whole bytes", $"'{global}'", "Convert the tensor before saving it.");
+    }
 
     private static TorchValue? Attributes(TorchValue state) => state is TorchMap { Count: 0 } or TorchScalar { Value: null } ? null : state;
 
