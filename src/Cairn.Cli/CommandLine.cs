@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using Cairn.Cli.Verbs;
 
 namespace Cairn.Cli;
@@ -15,10 +17,13 @@ internal static class CommandLine
     public static RootCommand Create()
     {
         var root = new RootCommand(
-            "Lists, checks, compares and prunes checkpoints, plans how often to save, and says what a training run really did.\n\n" +
-            "Exit codes: 0 good, 1 found something bad, 2 wrong use, 3 could not.\n\nExample:\n  cairn ls runs/tinylm");
-        foreach (Verb verb in Verbs())
-            root.Subcommands.Add(verb.Create());
+            "Checkpoints of training runs: what there is, whether it is good, what is in it, what the run did, how often to save.\n\n" +
+            "cairn VERB --help explains a verb, with an example. Exit codes: 0 good, 1 found something bad, 2 wrong use, 3 could not.");
+        Dictionary<Command, Verb> verbs = Verbs().ToDictionary(verb => verb.Create());
+        foreach (Command verb in verbs.Keys)
+            root.Subcommands.Add(verb);
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new VerbHelp((SynchronousCommandLineAction)help.Action!, verbs);
         return root;
     }
 }

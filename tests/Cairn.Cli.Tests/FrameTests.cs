@@ -18,13 +18,26 @@ public class FrameTests
         help.Error.ShouldBeEmpty();
     }
 
+    [Fact]
+    public void The_help_of_the_whole_has_one_line_for_each_verb_and_fits_on_a_screen()
+    {
+        Result help = CairnProcess.RunOnTerminal(null, "--help");
+        help.Code.ShouldBe(ExitCode.Good);
+        string[] lines = help.Out.ReplaceLineEndings("\n").Split('\n');
+        lines.Length.ShouldBeLessThan(32);
+        foreach (Command verb in CommandLine.Create().Subcommands)
+            lines.Count(line => line.StartsWith($"  {verb.Name} ", StringComparison.Ordinal) && line.TrimEnd().EndsWith(verb.Description!, StringComparison.Ordinal)).ShouldBe(1, verb.Name);
+    }
+
     [Theory, MemberData(nameof(Verbs))]
     public void The_example_of_every_verb_can_be_read(string verb)
     {
-        Command command = CommandLine.Create().Subcommands.First(known => known.Name == verb);
-        string example = command.Description!.Split("Example:\n")[1].Trim().Replace("source <(", "").TrimEnd(')');
-        example.ShouldStartWith("cairn ");
-        CommandLine.Create().Parse(example["cairn ".Length..]).Errors.ShouldBeEmpty();
+        foreach (string line in CommandLine.Verbs().First(known => known.Create().Name == verb).Example.Split('\n'))
+        {
+            string example = line.Trim().Replace("source <(", "").TrimEnd(')');
+            example.ShouldStartWith("cairn " + verb);
+            CommandLine.Create().Parse(example["cairn ".Length..]).Errors.ShouldBeEmpty();
+        }
     }
 
     [Theory]

@@ -127,7 +127,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         {
             var folder = new DirectoryInfo(Path.Join(root, entry.Folder));
             FolderFiles found = FolderFiles.Of(folder);
-            return copy with { Fault = Within(entry.Folder, entry.Fault!), Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
+            return copy with { Fault = Within(entry.Folder, entry.Fault!) + Output.Units.AndMore(entry.Faults.Count), Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
         }
         return copy with
         {

@@ -19,6 +19,9 @@ internal static class Units
     /// <summary>A number of things: <c>1 checkpoint</c>, <c>20 checkpoints</c>.</summary>
     public static string Of(long number, string thing) => $"{Count(number)} {thing}{(number == 1 ? "" : "s")}";
 
+    /// <summary>What follows the first of several: <c> and 3 more</c>; nothing when it is the only one.</summary>
+    public static string AndMore(int number) => number > 1 ? $" and {Count(number - 1)} more" : "";
+
     public static string Percent(double part, double whole) => (whole == 0 ? 0 : part / whole).ToString("0.0 %", CultureInfo.InvariantCulture);
 
     public static string Number(double number) => number.ToString("G6", CultureInfo.InvariantCulture);

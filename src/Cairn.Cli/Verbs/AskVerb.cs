@@ -33,6 +33,8 @@ internal abstract class AskVerb(CommandAction action) : Verb
 
     protected abstract string Description { get; }
 
+    public override string Details => "Waits until it is done: the checkpoint is durable then.";
+
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         LocalFileSystem files = RunPlace.Open(parsed.GetValue(_run)!);
@@ -194,15 +196,15 @@ internal abstract class AskVerb(CommandAction action) : Verb
 /// <summary><c>cairn save</c>.</summary>
 internal sealed class SaveVerb() : AskVerb(CommandAction.Save)
 {
-    protected override string Example => "cairn save runs/tinylm --at 500";
+    public override string Example => "cairn save runs/tinylm --at 500";
 
-    protected override string Description => "Asks the training process of a run for a checkpoint, now or at a step, and waits until it is durable.";
+    protected override string Description => "Asks a running training to save, now or at a step.";
 }
 
 /// <summary><c>cairn stop</c>.</summary>
 internal sealed class StopVerb() : AskVerb(CommandAction.Stop)
 {
-    protected override string Example => "cairn stop runs/tinylm";
+    public override string Example => "cairn stop runs/tinylm";
 
-    protected override string Description => "Asks the training process of a run to save and stop, now or at a step, and waits until it has.";
+    protected override string Description => "Asks a running training to save and stop, now or at a step.";
 }

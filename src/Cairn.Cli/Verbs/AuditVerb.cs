@@ -22,10 +22,12 @@ internal sealed class AuditVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.AuditResult;
 
-    protected override string Example => "cairn audit runs/tinylm\n  cairn audit logs/*.log --config 7B_train.py --folder llm_ckpts";
+    public override string Example => "cairn audit runs/tinylm\n  cairn audit logs/*.log --config 7B_train.py --folder llm_ckpts";
+
+    public override string Details => "Steps, skips, restarts and what each lost, saves due and missing, the final checkpoint, time spent on saves. Exits with 1 if something is bad.";
 
     protected override Command Define() =>
-        new("audit", "Compares what a run was told with what it did: steps, skips, restarts and what each lost, saves due and missing, the final checkpoint, time spent on saves. Exits with 1 if something is bad.") { _paths, _totalSteps, _checkpointEvery, _snapshotEvery, _config, _folder };
+        new("audit", "Says what a run did, against what it was told.") { _paths, _totalSteps, _checkpointEvery, _snapshotEvery, _config, _folder };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

@@ -21,9 +21,11 @@ internal sealed class BranchVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.BranchResult;
 
-    protected override string Example => "cairn branch runs/tinylm --from 300 --name colder";
+    public override string Example => "cairn branch runs/tinylm --from 300 --name colder";
 
-    protected override Command Define() => new("branch", "Starts a new line from an older step: the next start of the run resumes there. Newer copies are kept and do not win.") { _run, _from, _name };
+    public override string Details => "Newer copies are kept and do not win.";
+
+    protected override Command Define() => new("branch", "Goes on from an older step: the next start resumes there.") { _run, _from, _name };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

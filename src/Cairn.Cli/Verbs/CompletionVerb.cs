@@ -52,7 +52,7 @@ internal sealed class CompletionVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.CompletionResult;
 
-    protected override string Example => "source <(cairn completion bash)";
+    public override string Example => "source <(cairn completion bash)";
 
     protected override Command Define() => new("completion", "Prints a script that makes the tab key complete verbs and options.") { _shell };
 

@@ -39,10 +39,12 @@ internal sealed class ConvertVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.ConvertResult;
 
-    protected override string Example => "cairn convert runs/tinylm/500 models/tinylm --layout huggingface --rules internlm2-to-llama --dtype bf16 --shard-size 2GB";
+    public override string Example => "cairn convert runs/tinylm/500 models/tinylm --layout huggingface --rules internlm2-to-llama --dtype bf16 --shard-size 2GB";
+
+    public override string Details => "Interrupted, the same command goes on where it was.";
 
     protected override Command Define() =>
-        new("convert", "Writes a checkpoint in another layout, and reads it back. Interrupted, the same command goes on where it was.")
+        new("convert", "Writes a checkpoint in another layout, and reads it back.")
         { _source, _destination, _layout, _parts, _dtype, _rules, _set, _lenient, _shard, _step, _overwrite, _noVerify, _dryRun };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)

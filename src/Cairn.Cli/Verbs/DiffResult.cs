@@ -10,6 +10,7 @@ internal sealed record DiffEntry(string Path, string Change, string? Left, strin
     public long? Values { get; init; }
     public long? Different { get; init; }
     public long? OneNan { get; init; }
+    public long? BothNan { get; init; }
     public double? MaxAbsolute { get; init; }
     public double? MaxRelative { get; init; }
     public double? RelativeNorm { get; init; }

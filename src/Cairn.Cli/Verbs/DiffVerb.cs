@@ -14,15 +14,17 @@ internal sealed class DiffVerb : Verb
     private readonly Argument<string> _left = new("a") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "A" };
     private readonly Argument<string> _right = new("b") { Description = "What it is compared with.", HelpName = "B" };
     private readonly Option<string[]> _parts = new("--part") { Description = "Compare only this part; may be given again.", HelpName = "NAME" };
-    private readonly Option<double?> _tolerance = new("--tolerance") { Description = "Count a tensor as the same when no value differs by more.", HelpName = "number" };
+    private readonly Option<double?> _tolerance = new("--tolerance") { Description = "Count a tensor as the same when no value differs by more; NaN never is.", HelpName = "number" };
     private readonly Option<int?> _top = new("--top") { Description = "Show only so many changed tensors of a part, those that differ most.", HelpName = "number" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.DiffResult;
 
-    protected override string Example => "cairn diff runs/tinylm/300 runs/tinylm/500 --part model --top 10";
+    public override string Example => "cairn diff runs/tinylm/300 runs/tinylm/500 --part model --top 10";
+
+    public override string Details => "Parts and tensors added, removed, reshaped, retyped or changed, and by how much. Exits with 1 when they differ.";
 
     protected override Command Define() =>
-        new("diff", "Compares two checkpoints: parts and tensors added, removed, reshaped, retyped or changed, and by how much. Exits with 1 when they differ.") { _left, _right, _parts, _tolerance, _top };
+        new("diff", "Compares two checkpoints.") { _left, _right, _parts, _tolerance, _top };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -56,13 +58,14 @@ internal sealed class DiffVerb : Verb
     }
 
     private static EntryComparison WithTolerance(EntryComparison entry, double? tolerance) =>
-        entry is { Change: EntryChange.Changed, Tensors: { } tensors } && tensors.MaxAbsolute <= tolerance ? entry with { Change = EntryChange.Same } : entry;
+        entry is { Change: EntryChange.Changed, Tensors: { BothNaN: 0 } tensors } && tensors.MaxAbsolute <= tolerance ? entry with { Change = EntryChange.Same } : entry;
 
     private static DiffEntry Row(EntryComparison entry) => new(entry.Path, entry.Change.ToString().ToLowerInvariant(), Text(entry.Left), Text(entry.Right))
     {
         Values = entry.Tensors?.Values,
         Different = entry.Tensors?.Different,
         OneNan = entry.Tensors is { OneNaN: > 0 and var nan } ? nan : null,
+        BothNan = entry.Tensors is { BothNaN: > 0 and var both } ? both : null,
         MaxAbsolute = entry.Tensors?.MaxAbsolute,
         MaxRelative = entry.Tensors?.MaxRelative,
         RelativeNorm = entry.Tensors?.RelativeNorm,
@@ -110,7 +113,7 @@ internal sealed class DiffVerb : Verb
             "removed" => $"{name}  {screen.Bad("only in A")}  {size}",
             _ => $"{name}  {screen.Bad($"{Units.Count(part.Entries.Count)} of {Units.Count(part.Tensors + part.Scalars)} differ")}  {size}",
         });
-        DiffEntry[] numbers = [.. part.Entries.Where(entry => entry.MaxAbsolute is not null).OrderByDescending(entry => top == int.MaxValue ? 0 : entry.RelativeNorm)];
+        DiffEntry[] numbers = [.. part.Entries.Where(entry => entry.MaxAbsolute is not null).OrderByDescending(entry => top == int.MaxValue ? 0 : entry.RelativeNorm ?? double.PositiveInfinity)];
         DiffEntry[] others = [.. part.Entries.Where(entry => entry.MaxAbsolute is null)];
         if (numbers.Length > 0)
         {
@@ -122,8 +125,8 @@ internal sealed class DiffVerb : Verb
                 Units.Percent(entry.Different!.Value, entry.Values!.Value),
                 Units.Digits(entry.MaxAbsolute!.Value),
                 Units.Digits(entry.MaxRelative!.Value),
-                Units.Digits(entry.RelativeNorm!.Value),
-                entry.Cosine is { } cosine ? cosine.ToString("0.000000", CultureInfo.InvariantCulture) : entry.OneNan is { } nan ? $"{Units.Count(nan)} NaN" : "",
+                entry.RelativeNorm is { } norm ? Units.Digits(norm) : "",
+                entry.Cosine is { } cosine ? cosine.ToString("0.000000", CultureInfo.InvariantCulture) : string.Join(", ", NotNumbers(entry)),
             ]), 3, 4, 5, 6, 7);
             if (numbers.Length > top)
                 screen.Line(Screen.Plain($"and {Units.Of(numbers.Length - top, "tensor")} more that differ less"));
@@ -133,5 +136,13 @@ internal sealed class DiffVerb : Verb
             screen.Table(["entry", "", "A", "B"], others.Select(entry => (IReadOnlyList<string>)
                 [Screen.Plain(entry.Path), entry.Change, Screen.Plain(entry.Left ?? ""), Screen.Plain(entry.Right ?? "")]));
         }
+    }
+
+    private static IEnumerable<string> NotNumbers(DiffEntry entry)
+    {
+        if (entry.OneNan is { } one)
+            yield return $"{Units.Count(one)} NaN in one";
+        if (entry.BothNan is { } both)
+            yield return $"{Units.Count(both)} NaN in both";
     }
 }

@@ -22,10 +22,12 @@ internal sealed class LsVerb(TimeProvider time) : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.LsResult;
 
-    protected override string Example => "cairn ls runs/tinylm";
+    public override string Example => "cairn ls runs/tinylm";
+
+    public override string Details => "Newest first. Of Cairn and InternLM, transformers, PyTorch and its distributed checkpoints. Exits with 1 when one is incomplete or damaged.";
 
     protected override Command Define() =>
-        new("ls", "Lists checkpoints and snapshots, newest first, and marks what a restart would take: runs of Cairn and InternLM, checkpoints of transformers, PyTorch and its distributed checkpoints. Exits with 1 when one is incomplete or damaged.") { _path, _verify };
+        new("ls", "Lists checkpoints and snapshots, and what a restart would take.") { _path, _verify };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -42,7 +44,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
 
     private static CopyCheck?[] Verify(Screen screen, CopyListing listing, CancellationToken cancellationToken)
     {
-        using var progress = new ProgressLine(screen, "verify", listing.Copies.Sum(copy => copy.Fault is null ? copy.Bytes : 0));
+        using var progress = new ProgressLine(screen, "verify", listing.Copies.Sum(CopyVerifier.BytesOf));
         var verifier = new CopyVerifier(listing.Root, progress.Add);
         return [.. listing.Copies.Select(copy => verifier.Verify(copy, cancellationToken))];
     }
@@ -50,7 +52,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
     private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed)
     {
         bool corrupt = copy.Fault is null && check is { IsGood: false };
-        string? fault = copy.Fault ?? (corrupt ? check!.File is { } file ? $"{file}: {check.Reason}" : check.Reason : null);
+        string? fault = copy.Fault ?? (corrupt ? check!.Faults[0] + Units.AndMore(check.Faults.Count) : null);
         string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : "complete";
         return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed);
     }

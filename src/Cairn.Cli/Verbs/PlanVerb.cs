@@ -18,11 +18,13 @@ internal sealed class PlanVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.PlanResult;
 
-    protected override string Example => "cairn plan --steps 50000 --step-time 1.2s --parameters 7B --target runs/new --mtbf 12h";
+    public override string Example => "cairn plan --steps 50000 --step-time 1.2s --parameters 7B --target runs/new --mtbf 12h";
+
+    public override string Details => "Work lost by a failure, stalls, bytes, space, what will exist at the end. With --check, judges given options and exits with 1 if something in them should be changed.";
 
     protected override Command Define()
     {
-        var command = new Command("plan", "Recommends how often to save, before a run: work lost by a failure, stalls, bytes, space, what will exist at the end. With --check, judges given options and exits with 1 if something in them should be changed.") { _check };
+        var command = new Command("plan", "Recommends how often to save, before a run.") { _check };
         _inputs.AddTo(command);
         return command;
     }

@@ -31,10 +31,12 @@ internal sealed class PruneVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.PruneResult;
 
-    protected override string Example => "cairn prune runs/tinylm --keep-last 3 --keep-every 1000 --yes";
+    public override string Example => "cairn prune runs/tinylm --keep-last 3 --keep-every 1000 --yes";
+
+    public override string Details => "The newest copy is read to its end before, and never removed when it is good; what is incomplete is left for inspection, snapshots are left alone.";
 
     protected override Command Define() =>
-        new("prune", "Removes checkpoints that no rule keeps. The newest copy is read to its end before, and never removed when it is good; what is incomplete is left for inspection, snapshots are left alone.")
+        new("prune", "Removes checkpoints that no rule keeps.")
         { _run, _last, _every, _best, _metric, _higher, _within, _incomplete, _yes };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)

@@ -21,9 +21,9 @@ internal sealed class ShowVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.ShowResult;
 
-    protected override string Example => "cairn show runs/tinylm/500 --tensors";
+    public override string Example => "cairn show runs/tinylm/500 --tensors";
 
-    protected override Command Define() => new("show", "Shows one checkpoint: counters, world, parts, parameters by prefix, tensors.") { _path, _tensors, _parts, _depth };
+    protected override Command Define() => new("show", "Shows what is in a checkpoint: counters, world, parts, tensors.") { _path, _tensors, _parts, _depth };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

@@ -19,10 +19,12 @@ internal sealed class StatsVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.StatsResult;
 
-    protected override string Example => "cairn stats runs/tinylm/500 --part model --name '*norm*'";
+    public override string Example => "cairn stats runs/tinylm/500 --part model --name '*norm*'";
+
+    public override string Details => "Also infinity and zeros. Exits with 1 when a value is not finite.";
 
     protected override Command Define() =>
-        new("stats", "Looks at every value of every tensor: NaN, infinity, zeros, range, mean, standard deviation, histogram. Exits with 1 when a value is not finite.") { _path, _parts, _name, _bins };
+        new("stats", "Looks at every value: NaN, range, mean, deviation, histogram.") { _path, _parts, _name, _bins };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

@@ -13,7 +13,6 @@ internal abstract class Verb
     public Command Create()
     {
         Command command = Define();
-        command.Description += $"\n\nExample:\n  {Example}";
         command.Options.Add(_json);
         command.SetAction((parsed, cancellationToken) => Task.FromResult(Run(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken)));
         return command;
@@ -22,7 +21,11 @@ internal abstract class Verb
     /// <summary>What <c>--json</c> prints; its schema is in <c>docs/json</c>, made by the tests.</summary>
     public abstract JsonTypeInfo Result { get; }
 
-    protected abstract string Example { get; }
+    /// <summary>A line, or some, that can be typed.</summary>
+    public abstract string Example { get; }
+
+    /// <summary>What the verb's own help says besides the line that stands in the list of all.</summary>
+    public virtual string Details => "";
 
     protected abstract Command Define();
 

@@ -7,9 +7,9 @@ using Cairn.Cli.Verification;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>One copy in <c>cairn verify</c>.</summary>
+/// <summary>One copy in <c>cairn verify</c>. Of many faults the first by file are there, and their number.</summary>
 internal sealed record VerifyRow(
-    string Path, string Layout, long? Step, bool Good, string? File, string? Reason, long Bytes, int Files, int Tensors, IReadOnlyList<string> Checked, IReadOnlyList<string> Unchecked);
+    string Path, string Layout, long? Step, bool Good, IReadOnlyList<CopyFault> Faults, int FaultCount, long Bytes, int Files, int Tensors, IReadOnlyList<string> Checked, IReadOnlyList<string> Unchecked);
 
 /// <summary>The result of <c>cairn verify</c>.</summary>
 internal sealed record VerifyResult(IReadOnlyList<VerifyRow> Copies, int Bad, long Bytes, double Seconds);
@@ -17,6 +17,8 @@ internal sealed record VerifyResult(IReadOnlyList<VerifyRow> Copies, int Bad, lo
 /// <summary><c>cairn verify</c>: is it good?</summary>
 internal sealed class VerifyVerb : Verb
 {
+    private const int MostFaults = 100, MostFaultsShown = 10;
+
     private readonly Argument<string[]> _paths = new("path")
     {
         Description = "Runs, single checkpoints, files or model folders of any kind.",
@@ -26,15 +28,17 @@ internal sealed class VerifyVerb : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.VerifyResult;
 
-    protected override string Example => "cairn verify runs/tinylm runs/other/500 model.safetensors";
+    public override string Example => "cairn verify runs/tinylm runs/other/500 model.safetensors";
+
+    public override string Details => "Sizes, hashes, formats, and that every element of every tensor is owned once. Says what a format of another program cannot tell. Exits with 1 on any fault.";
 
     protected override Command Define() =>
-        new("verify", "Reads every byte: sizes, hashes, formats, and that every element of every tensor is owned once. Says what a format of another program cannot tell. Exits with 1 on any fault.") { _paths };
+        new("verify", "Reads every byte, and says what is damaged.") { _paths };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         (string Path, CopyListing Listing)[] listings = [.. parsed.GetValue(_paths)!.Select(path => (path, CopyListing.Read(path)))];
-        long start = Stopwatch.GetTimestamp(), total = listings.Sum(listed => listed.Listing.Copies.Sum(copy => copy.Fault is null ? copy.Bytes : 0));
+        long start = Stopwatch.GetTimestamp(), total = listings.Sum(listed => listed.Listing.Copies.Sum(CopyVerifier.BytesOf));
         var rows = new List<VerifyRow>();
         using (var progress = new ProgressLine(screen, "verify", total))
         {
@@ -46,7 +50,7 @@ internal sealed class VerifyVerb : Verb
                     cancellationToken.ThrowIfCancellationRequested();
                     CopyCheck check = verifier.Verify(copy, cancellationToken);
                     string name = listing.IsOne ? path : Path.Join(path, copy.Name);
-                    rows.Add(new VerifyRow(name, copy.Layout, copy.Step, check.IsGood, check.File, check.Reason, copy.Bytes, copy.Files, check.Tensors, check.Checked, check.Unchecked));
+                    rows.Add(new VerifyRow(name, copy.Layout, copy.Step, check.IsGood, [.. check.Faults.Take(MostFaults)], check.Faults.Count, copy.Bytes, copy.Files, check.Tensors, check.Checked, check.Unchecked));
                 }
             }
         }
@@ -57,18 +61,20 @@ internal sealed class VerifyVerb : Verb
 
     private static void Render(Screen screen, VerifyResult result)
     {
-        screen.Table(["", "", "size", "files", "tensors", ""], result.Copies.Select(row => (IReadOnlyList<string>)
-        [
-            row.Good ? screen.Good("good") : screen.Bad("BAD"),
-            Screen.Plain(row.Path),
-            Units.Bytes(row.Bytes),
-            Units.Plain(row.Files),
-            row.Good ? Units.Plain(row.Tensors) : "",
-            row.Good ? Screen.Plain(string.Join(", ", row.Checked)) : screen.Bad(row.File is { } file ? $"{file}: {row.Reason}" : row.Reason!),
-        ]), 2, 3, 4);
+        screen.Table(["", "", "size", "files", "tensors", ""], result.Copies.SelectMany(row => Rows(screen, row)), 2, 3, 4);
         foreach (string missing in result.Copies.SelectMany(row => row.Unchecked).Distinct(StringComparer.Ordinal))
             screen.Line(screen.Dim($"Not checked: {missing}."));
         string rate = result.Seconds < 0.05 ? "" : $" ({Units.Bytes(result.Bytes / result.Seconds)}/s)";
         screen.Line(Screen.Plain($"{Units.Count(result.Copies.Count)} {(result.Copies.Count == 1 ? "copy" : "copies")}, {result.Bad} bad, {Units.Bytes(result.Bytes)} in {Units.Time(TimeSpan.FromSeconds(result.Seconds))}{rate}"));
+    }
+
+    private static IEnumerable<IReadOnlyList<string>> Rows(Screen screen, VerifyRow row)
+    {
+        string[] found = row.Good ? [Screen.Plain(string.Join(", ", row.Checked))] : [.. row.Faults.Take(MostFaultsShown).Select(fault => screen.Bad(fault.ToString()))];
+        yield return [row.Good ? screen.Good("good") : screen.Bad("BAD"), Screen.Plain(row.Path), Units.Bytes(row.Bytes), Units.Plain(row.Files), row.Good ? Units.Plain(row.Tensors) : "", found[0]];
+        foreach (string more in found[1..])
+            yield return ["", "", "", "", "", more];
+        if (row.FaultCount > MostFaultsShown)
+            yield return ["", "", "", "", "", screen.Bad($"and {Units.Of(row.FaultCount - MostFaultsShown, "fault")} more")];
     }
 }

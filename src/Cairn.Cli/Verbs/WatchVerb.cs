@@ -23,10 +23,12 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
 
     public override JsonTypeInfo Result => JsonTypes.Default.WatchResult;
 
-    protected override string Example => "cairn watch runs/tinylm";
+    public override string Example => "cairn watch runs/tinylm";
+
+    public override string Details => "Step, loss, rate, what is due next, the last saves, skips. Ends when the run ends; exits with 1 if it was killed or aborted.";
 
     protected override Command Define() =>
-        new("watch", "Shows a run as it trains: step, loss, rate, what is due next, the last saves, skips. Ends when the run ends; exits with 1 if it was killed or aborted.") { _run, _every, _once };
+        new("watch", "Shows a run as it trains.") { _run, _every, _once };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

@@ -1,4 +1,4 @@
-using System.Runtime.ExceptionServices;
+using System.Collections.Concurrent;
 using Cairn.Cli.Listing;
 using Cairn.Commit;
 using Cairn.Inspection;
@@ -18,71 +18,83 @@ internal sealed class CopyVerifier(string root, Action<long> read)
 
     private readonly LocalFileSystem _files = new(root);
 
+    /// <summary>Bytes that <see cref="Verify"/> reads.</summary>
+    public static long BytesOf(ListedCopy copy) =>
+        copy.Entry is { Listed.Count: > 0 } entry ? Verifier.OfRightSize(entry).Sum(file => file.Length) : IsHopeless(copy) ? 0 : copy.Bytes;
+
     /// <summary>Verifies one copy.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public CopyCheck Verify(ListedCopy copy, CancellationToken cancellationToken)
-    {
-        if (copy.Fault is { } fault)
-            return CopyCheck.Bad(null, fault);
-        return copy.Entry is { Marker: { IsForeign: false } marker } entry ? OfCairn(entry, marker, cancellationToken) : OfOthers(copy, cancellationToken);
-    }
+    public CopyCheck Verify(ListedCopy copy, CancellationToken cancellationToken) =>
+        copy.Entry is { Listed.Count: > 0, Marker: null or { IsForeign: false } } entry ? OfCairn(entry, cancellationToken) : OfOthers(copy, cancellationToken);
 
-    private CopyCheck OfCairn(CatalogEntry entry, Marker marker, CancellationToken cancellationToken)
+    private CopyCheck OfCairn(CatalogEntry entry, CancellationToken cancellationToken)
     {
         string[] @checked = ["sizes", "hashes", "format", "ownership"];
-        if (Verifier.Verify(new MeteredFileSystem(_files, read), entry, cancellationToken) is { } fault)
-            return CopyCheck.Bad(Within(entry.Folder, fault.Path), fault.Reason, @checked[..2]);
-        try
-        {
-            // Right bytes may still be no checkpoint: every part is put together, and so every element of every tensor finds its one owner.
-            using LoadedCheckpoint loaded = CheckpointLayouts.Of(marker.Layout).Open(_files, entry.Folder, marker.Files.Select(file => file.Name));
-            return new CopyCheck(null, null, LoadAll(loaded, cancellationToken), @checked, []);
-        }
-        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
-        {
-            return CopyCheck.Bad((e as CheckpointException)?.Path is { } path ? Within(entry.Folder, path) : null, e.Message, @checked);
-        }
+        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSystem(_files, read), entry, cancellationToken);
+        if (faults.Count > 0)
+            return new CopyCheck([.. faults.Select(fault => new CopyFault(Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);
+        Marker marker = entry.Marker!;
+        // Right bytes may still be no checkpoint: every part is put together, and so every element of every tensor finds its one owner.
+        return Loaded(entry.Folder, () => CheckpointLayouts.Of(marker.Layout).Open(_files, entry.Folder, marker.Files.Select(file => file.Name)), @checked, [], cancellationToken);
     }
 
     private CopyCheck OfOthers(ListedCopy copy, CancellationToken cancellationToken)
     {
-        int tensors = 0;
+        CopyFault[] known = copy.Fault is { } fault ? [new CopyFault(null, fault)] : [];
+        if (IsHopeless(copy))
+            return new CopyCheck(known, 0, [], []);
         var contents = new FileContents(new MeteredFileSystem(_files, read));
-        List<string> @checked = ["format"], @unchecked = [];
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, FilesAtOnce), CancellationToken = cancellationToken };
+        var found = new ConcurrentBag<CopyFault>();
+        Parallel.ForEach(Contents(copy, contents, cancellationToken), parallel, content =>
+        {
+            if (FaultOf(copy.Name, content) is { } bad)
+                found.Add(bad);
+        });
+        CopyFault[] faults = [.. known, .. found.OrderBy(bad => bad.File, StringComparer.Ordinal)];
+        string[] @checked = contents.Checksums > 0 ? ["format", "checksums", "readable"] : ["format", "readable"];
+        if (faults.Length > 0)
+            return new CopyCheck(faults, 0, @checked, [.. contents.Unchecked]);
+        CheckpointSource? source = null;
+        if (FaultOf(copy.Name, () => source = Detect(copy.Name)) is { } unknown)
+            return new CopyCheck([unknown], 0, @checked, [.. contents.Unchecked]);
+        return source is null
+            ? new CopyCheck([], 0, @checked, ["how its files belong together: no known layout has such names", .. contents.Unchecked])
+            : Loaded(copy.Name, () => CheckpointReader.Open(source), [.. @checked, "ownership"], [.. contents.Unchecked], cancellationToken);
+    }
+
+    // Nothing that could be read would say more: a file that is cut, or a copy of a run that has no marker.
+    private static bool IsHopeless(ListedCopy copy) => copy.Fault is not null && (copy.Kind == CopyKinds.File || copy.Entry is not null);
+
+    // A distributed checkpoint's own files are read by its index.
+    private IEnumerable<Action> Contents(ListedCopy copy, FileContents contents, CancellationToken cancellationToken)
+    {
+        bool isDistributed = copy is { Layout: ForeignCopy.Dcp, Fault: null };
+        IEnumerable<Action> whole = isDistributed ? [() => contents.VerifyDistributed(copy.Name, cancellationToken)] : [];
+        return [.. whole, .. FilesOf(copy).Where(file => !isDistributed || !file.EndsWith(".distcp", StringComparison.Ordinal)).Select(Action (file) => () => contents.Verify(file, cancellationToken))];
+    }
+
+    private CopyCheck Loaded(string folder, Func<LoadedCheckpoint> open, IReadOnlyList<string> @checked, IReadOnlyList<string> @unchecked, CancellationToken cancellationToken)
+    {
+        int tensors = 0;
+        CopyFault? fault = FaultOf(folder, () =>
+        {
+            using LoadedCheckpoint loaded = open();
+            tensors = LoadAll(loaded, cancellationToken);
+        });
+        return new CopyCheck(fault is null ? [] : [fault], fault is null ? tensors : 0, @checked, @unchecked);
+    }
+
+    private CopyFault? FaultOf(string folder, Action look)
+    {
         try
         {
-            if (Detect(copy.Name) is { } source)
-            {
-                using LoadedCheckpoint loaded = CheckpointReader.Open(source);
-                tensors = LoadAll(loaded, cancellationToken);
-                @checked.Add("ownership");
-            }
-            else
-                @unchecked.Add("how its files belong together: no known layout has such names");
-            if (copy.Layout == ForeignCopy.Dcp)
-                contents.VerifyDistributed(copy.Name, cancellationToken);
-            VerifyAll(contents, [.. FilesOf(copy).Where(file => copy.Layout != ForeignCopy.Dcp || !file.EndsWith(".distcp", StringComparison.Ordinal))], cancellationToken);
+            look();
+            return null;
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
-            return CopyCheck.Bad((e as CheckpointException)?.Path is { } path ? Within(copy.Name, path) : null, e.Message, @checked);
-        }
-        if (contents.Checksums > 0)
-            @checked.Add("checksums");
-        return new CopyCheck(null, null, tensors, [.. @checked, "readable"], [.. @unchecked, .. contents.Unchecked]);
-    }
-
-    private static void VerifyAll(FileContents contents, string[] files, CancellationToken cancellationToken)
-    {
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, FilesAtOnce), CancellationToken = cancellationToken };
-        try
-        {
-            Parallel.ForEach(files, parallel, file => contents.Verify(file, cancellationToken));
-        }
-        catch (AggregateException e)
-        {
-            // Of several bad files the first by name is told, whichever thread came first.
-            ExceptionDispatchInfo.Throw(e.InnerExceptions.OrderBy(inner => (inner as CheckpointException)?.Path, StringComparer.Ordinal).First());
+            return new CopyFault((e as CheckpointException)?.Path is { } path ? Within(folder, path) : null, e.Message);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Storage;
@@ -28,6 +29,7 @@ internal sealed class FileContents(IFileSystem files)
             VerifyTorch(path, cancellationToken);
             return;
         }
+        CheckFormat(path);
         Leave(Path.GetExtension(path) switch
         {
             ".safetensors" => "values in .safetensors files: the format has no checksums",
@@ -46,6 +48,20 @@ internal sealed class FileContents(IFileSystem files)
             Interlocked.Increment(ref _checksums);
         else
             Leave("values in some .distcp files: they were written without checksums");
+    }
+
+    private void CheckFormat(string path)
+    {
+        switch (Path.GetExtension(path))
+        {
+            case ".safetensors":
+                using (IReadableFile file = files.OpenRead(path))
+                    _ = SafetensorsHeader.Read(file, path);
+                break;
+            case ".pt" or ".pth":
+                TorchFile.Open(files, path, new TorchReadOptions { AllowOpaque = true }).Dispose();
+                break;
+        }
     }
 
     private void VerifyTorch(string path, CancellationToken cancellationToken)

@@ -30,7 +30,7 @@ public sealed class CatalogEntry
     private readonly IFileSystem _files;
     private bool _inspected;
     private Marker? _marker;
-    private CheckpointFault? _fault;
+    private IReadOnlyList<CheckpointFault> _faults = [];
 
     internal CatalogEntry(IFileSystem files, string folder, SaveKind kind, long step)
     {
@@ -63,14 +63,20 @@ public sealed class CatalogEntry
     }
 
     /// <summary>Why the entry is not complete; <see langword="null"/> when it is. Hashes are not looked at.</summary>
-    public CheckpointFault? Fault
+    public CheckpointFault? Fault => Faults is [var first, ..] ? first : null;
+
+    /// <summary>All that <see cref="Fault"/> could say: every file that is missing or of another size, in the marker's order.</summary>
+    internal IReadOnlyList<CheckpointFault> Faults
     {
         get
         {
             Inspect();
-            return _fault;
+            return _faults;
         }
     }
+
+    /// <summary>What the marker lists, also when not all of it is there; empty without a marker in order.</summary>
+    internal IReadOnlyList<MarkedFile> Listed { get; private set; } = [];
 
     private void Inspect()
     {
@@ -82,7 +88,7 @@ public sealed class CatalogEntry
         {
             if (Step == NoStep || !_files.FileExists(path))
             {
-                _fault = new CheckpointFault(Folder, Folder, "there is no marker: the save did not end");
+                _faults = [new CheckpointFault(Folder, Folder, "there is no marker: the save did not end")];
                 return;
             }
             byte[] bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
@@ -94,7 +100,7 @@ public sealed class CatalogEntry
                 if (!_files.FileExists(manifest))
                 {
                     if (_files.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
-                        _fault = new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed");
+                        _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
                     else
                         _marker = ForeignCopy.Describe(_files, Folder, Kind, Step);
                     return;
@@ -103,12 +109,18 @@ public sealed class CatalogEntry
                 bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
             }
             Marker marker = Commit.Marker.Parse(bytes, path);
-            _fault = Contradiction(marker, path, isTorch ? step : null) ?? WrongFile(marker);
-            _marker = _fault is null ? marker : null;
+            if (Contradiction(marker, path, isTorch ? step : null) is { } contradiction)
+            {
+                _faults = [contradiction];
+                return;
+            }
+            Listed = marker.Files;
+            _faults = [.. WrongFiles(marker)];
+            _marker = _faults.Count == 0 ? marker : null;
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
-            _fault = new CheckpointFault(Folder, path, e.Message);
+            _faults = [new CheckpointFault(Folder, path, e.Message)];
         }
     }
 
@@ -120,7 +132,7 @@ public sealed class CatalogEntry
         : stepFile is not null && !marker.Files.Any(file => file.Name == stepFile) ? new CheckpointFault(Folder, path, $"the marker does not list {stepFile}, which stands beside it")
         : null;
 
-    private CheckpointFault? WrongFile(Marker marker)
+    private IEnumerable<CheckpointFault> WrongFiles(Marker marker)
     {
         Dictionary<string, long> found = new(StringComparer.Ordinal);
         foreach (FileSystemEntry file in _files.List(Folder))
@@ -128,10 +140,9 @@ public sealed class CatalogEntry
         foreach (MarkedFile file in marker.Files)
         {
             if (!found.TryGetValue(file.Name, out long length) || length < 0)
-                return new CheckpointFault(Folder, $"{Folder}/{file.Name}", "the file is missing");
-            if (length != file.Length)
-                return new CheckpointFault(Folder, $"{Folder}/{file.Name}", $"the file has {length} bytes instead of {file.Length}");
+                yield return new CheckpointFault(Folder, $"{Folder}/{file.Name}", "the file is missing");
+            else if (length != file.Length)
+                yield return new CheckpointFault(Folder, $"{Folder}/{file.Name}", $"the file has {length} bytes instead of {file.Length}");
         }
-        return null;
     }
 }

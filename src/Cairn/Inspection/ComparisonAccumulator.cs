@@ -15,6 +15,7 @@ internal sealed class ComparisonAccumulator
     public long Values { get; private set; }
     public long Different { get; private set; }
     public long OneNaN { get; private set; }
+    public long BothNaN { get; private set; }
     public double MaxAbsolute { get; private set; }
     public double MaxRelative { get; private set; }
 
@@ -46,6 +47,7 @@ internal sealed class ComparisonAccumulator
         Values += other.Values;
         Different += other.Different;
         OneNaN += other.OneNaN;
+        BothNaN += other.BothNaN;
         MaxAbsolute = Math.Max(MaxAbsolute, other.MaxAbsolute);
         MaxRelative = Math.Max(MaxRelative, other.MaxRelative);
     }
@@ -53,7 +55,7 @@ internal sealed class ComparisonAccumulator
     /// <summary>Forgets all values.</summary>
     public void Clear()
     {
-        Values = Different = OneNaN = 0;
+        Values = Different = OneNaN = BothNaN = 0;
         MaxAbsolute = MaxRelative = 0;
     }
 
@@ -89,6 +91,8 @@ internal sealed class ComparisonAccumulator
                 OneNaN += double.IsNaN(a) || double.IsNaN(b) ? 1 : 0;
                 MaxAbsolute = MaxRelative = double.PositiveInfinity;
             }
+            else if (double.IsNaN(a))
+                BothNaN++;
         }
         return count;
     }

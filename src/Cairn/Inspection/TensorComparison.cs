@@ -5,7 +5,7 @@ namespace Cairn.Inspection;
 
 /// <summary>
 /// How far two tensors of equal shape are from each other. Values are compared as doubles, whatever their types; those of complex elements are their real and
-/// imaginary parts. NaN equals NaN, and an infinity equals itself; everything else that is not finite differs infinitely from what it is compared with: the
+/// imaginary parts. NaN is no difference from NaN, but is counted; an infinity equals itself; everything else that is not finite differs infinitely from what it is compared with: the
 /// largest differences and the norm are infinite then, and there is no cosine.
 /// </summary>
 public sealed record TensorComparison
@@ -18,13 +18,15 @@ public sealed record TensorComparison
     public required long Different { get; init; }
     /// <summary>Places at which just one of the two is not a number; they are among <see cref="Different"/>.</summary>
     public required long OneNaN { get; init; }
+    /// <summary>Places at which both are not a number. What is said of distances leaves them out, and there is neither norm nor cosine.</summary>
+    public required long BothNaN { get; init; }
     /// <summary>The largest |left − right|.</summary>
     public required double MaxAbsolute { get; init; }
     /// <summary>The largest |left − right| as a share of the larger of |left| and |right|: from 0 to 2, or infinite.</summary>
     public required double MaxRelative { get; init; }
-    /// <summary>The Euclidean norm of left − right as a share of the larger of both norms.</summary>
-    public required double RelativeNorm { get; init; }
-    /// <summary>The cosine of the angle between both, from −1 to 1; <see langword="null"/> when one of them is all zeros or out of the range of doubles, or when they differ infinitely.</summary>
+    /// <summary>The Euclidean norm of left − right as a share of the larger of both norms; <see langword="null"/> when both have NaN at one place.</summary>
+    public required double? RelativeNorm { get; init; }
+    /// <summary>The cosine of the angle between both, from −1 to 1; <see langword="null"/> when one of them is all zeros or out of the range of doubles, or when they differ infinitely, or both have NaN at one place.</summary>
     public double? Cosine { get; init; }
 
     internal static TensorComparison Same(StateTensor tensor) => new()
@@ -33,6 +35,7 @@ public sealed record TensorComparison
         Values = ElementDecoder.ValueCount(tensor.Type, tensor.ByteLength),
         Different = 0,
         OneNaN = 0,
+        BothNaN = 0,
         MaxAbsolute = 0,
         MaxRelative = 0,
         RelativeNorm = 0,
@@ -50,10 +53,11 @@ public sealed record TensorComparison
             Values = all.Values,
             Different = all.Different,
             OneNaN = all.OneNaN,
+            BothNaN = all.BothNaN,
             MaxAbsolute = all.MaxAbsolute,
             MaxRelative = all.MaxRelative,
-            RelativeNorm = infinitely ? double.PositiveInfinity : products.Difference == 0 ? 0 : Math.Sqrt(products.Difference) / larger,
-            Cosine = !infinitely && norms > 0 && double.IsFinite(norms) ? all.Different == 0 ? 1 : Math.Clamp(products.Both / norms, -1, 1) : null,
+            RelativeNorm = infinitely ? double.PositiveInfinity : all.BothNaN > 0 ? null : products.Difference == 0 ? 0 : Math.Sqrt(products.Difference) / larger,
+            Cosine = !infinitely && all.BothNaN == 0 && norms > 0 && double.IsFinite(norms) ? all.Different == 0 ? 1 : Math.Clamp(products.Both / norms, -1, 1) : null,
         };
     }
 }

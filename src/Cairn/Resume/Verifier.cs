@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 using System.IO.Hashing;
 using Cairn.Commit;
 using Cairn.Layouts.InternLm;
@@ -19,7 +20,26 @@ public static class Verifier
     public static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken = default) =>
         Verify(files, entry, share: 0, shares: 1, cancellationToken);
 
-    /// <summary>As above, but reads only one of several shares of the files, which are about equally large.</summary>
+    /// <summary>All that is wrong with an entry of Cairn, by file: what is missing, of another size or altered. Every file that has its size is read.</summary>
+    internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken)
+    {
+        var faults = new ConcurrentBag<CheckpointFault>(entry.Faults);
+        Parallel.ForEach(OfRightSize(entry), AFewAtATime(cancellationToken), file =>
+        {
+            if (FaultOf(files, $"{entry.Folder}/{file.Name}", file, cancellationToken) is { } reason)
+                faults.Add(new CheckpointFault(entry.Folder, $"{entry.Folder}/{file.Name}", reason));
+        });
+        return [.. faults.OrderBy(fault => fault.Path, StringComparer.Ordinal)];
+    }
+
+    /// <summary>The files that <see cref="FaultsOf"/> reads.</summary>
+    internal static IEnumerable<MarkedFile> OfRightSize(CatalogEntry entry)
+    {
+        HashSet<string> wrong = entry.Faults.Select(fault => fault.Path).ToHashSet(StringComparer.Ordinal);
+        return entry.Listed.Where(file => !wrong.Contains($"{entry.Folder}/{file.Name}"));
+    }
+
+    /// <summary>As <see cref="Verify(IFileSystem, CatalogEntry, CancellationToken)"/>, but reads only one of several shares of the files, which are about equally large.</summary>
     internal static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
     {
         if (entry.Marker is not { } marker)
@@ -27,8 +47,7 @@ public static class Verifier
         if (marker.IsForeign)
             return ForeignCopy.Verify(files, entry.Folder, marker, Share(marker.Files, share, shares), cancellationToken);
         CheckpointFault? first = null;
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
-        Parallel.ForEach(Share(marker.Files, share, shares), parallel, (file, state) =>
+        Parallel.ForEach(Share(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
         {
             if (FaultOf(files, $"{entry.Folder}/{file.Name}", file, cancellationToken) is { } reason)
             {
@@ -38,6 +57,9 @@ public static class Verifier
         });
         return first;
     }
+
+    private static ParallelOptions AFewAtATime(CancellationToken cancellationToken) =>
+        new() { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
 
     // The largest go first, each to the share that has the least.
     private static List<MarkedFile> Share(IReadOnlyList<MarkedFile> files, int share, int shares)

@@ -68,4 +68,15 @@ public sealed class DiffTests : IDisposable
         Golden.Check("diff-nan.txt", result.Out, _folder.Path);
         CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"], "--json").Out.ShouldContain("\"one_nan\": 1");
     }
+
+    [Fact]
+    public void What_is_NaN_on_both_sides_is_told_and_never_called_equal()
+    {
+        StateTensor values = SampleState.Singles([4], i => i == 2 ? double.NaN : i);
+        SampleFolders.Safetensors(_folder["a.safetensors"], new StateMap { ["w"] = values });
+        SampleFolders.Safetensors(_folder["b.safetensors"], new StateMap { ["w"] = CastTensor.Of(values, TensorType.F64) });
+        SampleFolders.Safetensors(_folder["c.safetensors"], new StateMap { ["w"] = SampleState.Singles([4], i => i == 2 ? double.NaN : i + 1e-6) });
+        Golden.Check("diff-both-nan.txt", CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"]).Out, _folder.Path);
+        CairnProcess.Run("diff", _folder["a.safetensors"], _folder["c.safetensors"], "--tolerance", "1").Code.ShouldBe(ExitCode.FoundBad);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Cairn.Cli.Tests.Samples;
 
 namespace Cairn.Cli.Tests.Verbs;
@@ -29,6 +30,25 @@ public sealed class VerifyTests : IDisposable
         Golden.Check("verify-bad.json", result.Out, _folder.Path);
         CairnProcess.Run("verify", run.PathOf("300")).Code.ShouldBe(ExitCode.FoundBad);
         CairnProcess.Run("verify", run.PathOf("snapshot/1")).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Fact]
+    public void Every_fault_of_a_copy_is_named()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        SampleDamage.Flip(run.PathOf("300/model_tp0_pp0.safetensors"));
+        SampleDamage.Flip(run.PathOf("300/optimizer_tp0_pp0_zo0.safetensors"));
+        File.Delete(run.PathOf("300/scheduler.json"));
+        File.WriteAllText(run.PathOf("300/context.json"), "");
+        Result result = CairnProcess.Run("verify", run.PathOf("300"));
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("verify-many-faults.txt", result.Out, _folder.Path);
+        CairnProcess.Run("ls", run.Folder).Out.ShouldContain("incomplete: scheduler.json: the file is missing and 1 more");
+        SampleFolders.Trainer(_folder["trainer"]);
+        foreach (string name in new[] { "model.safetensors", "optimizer.pt" })
+            File.WriteAllText(_folder[$"trainer/checkpoint-1500/{name}"], "cut");
+        JsonElement faults = JsonDocument.Parse(CairnProcess.Run("verify", _folder["trainer/checkpoint-1500"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults");
+        faults.EnumerateArray().Select(fault => fault.TryGetProperty("file", out JsonElement file) ? file.GetString() : null).ShouldBe([null, "model.safetensors", "optimizer.pt"]);
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public class TensorComparisonTests
         found.MaxAbsolute.ShouldBe(both.Max(pair => Math.Abs(pair.Left - pair.Right)));
         found.MaxRelative.ShouldBe(both.Max(pair => pair.Left == pair.Right ? 0 : Math.Abs(pair.Left - pair.Right) / Math.Max(Math.Abs(pair.Left), Math.Abs(pair.Right))));
         found.Cosine!.Value.ShouldBe(both.Sum(pair => pair.Left * pair.Right) / norms, 1e-9);
-        found.RelativeNorm.ShouldBe(Math.Sqrt(both.Sum(pair => Math.Pow(pair.Left - pair.Right, 2))) / Math.Sqrt(Math.Max(a.Sum(x => x * x), b.Sum(x => x * x))), 1e-9);
+        found.RelativeNorm!.Value.ShouldBe(Math.Sqrt(both.Sum(pair => Math.Pow(pair.Left - pair.Right, 2))) / Math.Sqrt(Math.Max(a.Sum(x => x * x), b.Sum(x => x * x))), 1e-9);
     }, iter: 100);
 
     [Fact]
@@ -51,8 +51,9 @@ public class TensorComparisonTests
         (found.Different, found.OneNaN, found.MaxAbsolute, found.MaxRelative).ShouldBe((3, 1, double.PositiveInfinity, double.PositiveInfinity));
         (found.RelativeNorm, found.Cosine).ShouldBe((double.PositiveInfinity, null));
         TensorComparison alike = Compare(Tensors.Singles(float.NaN, float.PositiveInfinity, 3, 4), Tensors.Singles(float.NaN, float.PositiveInfinity, 3, 5));
-        (alike.Different, alike.OneNaN, alike.MaxAbsolute).ShouldBe((1, 0, 1));
-        alike.Cosine!.Value.ShouldBe(29 / (5 * Math.Sqrt(34)), 1e-12);
+        (alike.Different, alike.OneNaN, alike.BothNaN, alike.MaxAbsolute).ShouldBe((1, 0, 1, 1));
+        (alike.RelativeNorm, alike.Cosine).ShouldBe((null, null));
+        Compare(Tensors.Singles(float.PositiveInfinity, 3, 4), Tensors.Singles(float.PositiveInfinity, 3, 5)).Cosine!.Value.ShouldBe(29 / (5 * Math.Sqrt(34)), 1e-12);
     }
 
     [Fact]
