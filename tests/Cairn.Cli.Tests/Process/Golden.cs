@@ -45,6 +45,8 @@ internal static partial class Golden
         text = Process().Replace(text, "process <pid>");
         text = Duration().Replace(text, "<time>");
         text = Seconds().Replace(text, "\"seconds\": <time>");
+        // What is over at once has no rate.
+        text = text.Replace("<time> (<rate>)", "<time>", StringComparison.Ordinal);
         // Columns are as wide as what was in them.
         text = Rule().Replace(text, "──");
         return Columns().Replace(text, "  ");
