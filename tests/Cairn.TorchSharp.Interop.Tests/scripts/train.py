@@ -15,11 +15,12 @@ import torch
 
 warnings.simplefilter("ignore")
 torch.set_num_threads(1)
+VERSION = tuple(int(number) for number in torch.__version__.split("+")[0].split(".")[:2])
 
 
 def load(path):
     # The restricted unpickler of 1.13 takes no floats; newer ones must take all of this.
-    return torch.load(path, weights_only=int(torch.__version__.split(".")[0]) >= 2)
+    return torch.load(path, weights_only=VERSION >= (2, 0))
 
 
 def network():
@@ -48,7 +49,8 @@ def main():
         name = os.path.basename(path)[: -len(".pt")]
         model = network()
         model.load_state_dict(case["model"])
-        parameters = list(model.parameters())
+        # Newer ones keep the names in the optimizer's state.
+        parameters = list(model.named_parameters() if VERSION >= (2, 6) else model.parameters())
         if case["groups"]:
             parameters = [{"params": parameters[:2]}, {"params": parameters[2:], "lr": 0.003}]
         maker = getattr(torch.optim, case["optimizer_class"])

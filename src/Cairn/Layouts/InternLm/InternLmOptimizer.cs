@@ -81,8 +81,9 @@ internal sealed class InternLmOptimizer
             return;
         if (!int.TryParse(group.AsSpan(ExpertGroup.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int parts) || parts < 1)
             throw Bad($"the group '{group}' does not say over how many ranks its experts are spread");
-        int local = Math.Max(1, (1 + experts.Keys.Max(name => InternLmWeights.ExpertOf(name) ?? 0)) / parts);
-        for (int part = 0; part < parts; part++)
+        int count = 1 + experts.Keys.Max(name => InternLmWeights.ExpertOf(name) ?? 0), local = Math.Max(1, count / parts);
+        // No rank has less than one expert, whatever the group's name says.
+        for (int part = 0; part < Math.Min(parts, count); part++)
         {
             KeyValuePair<string, StateTensor>[] parameters = [.. experts.Where(expert => InternLmWeights.ExpertOf(expert.Key) / local == part)];
             if (parameters.Length > 0)

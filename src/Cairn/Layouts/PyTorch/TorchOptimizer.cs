@@ -14,6 +14,8 @@ namespace Cairn.Layouts.PyTorch;
 /// <item><description><c>step</c>, and the numbers of ASGD and NAdam, are tensors of one F32, as PyTorch has them: above 2^24 steps are rounded, there as here.</description></item>
 /// <item><description><c>initial_lr</c>, which a scheduler of PyTorch puts into each group, is kept; where it lacks it is <c>lr</c>.</description></item>
 /// <item><description>How PyTorch computes (<c>foreach</c>, <c>fused</c>, <c>capturable</c>, <c>differentiable</c>) is not kept. An option that TorchSharp's optimizer lacks must be off.</description></item>
+/// <item><description><c>param_names</c>, which PyTorch 2.6 keeps of named parameters, is compared: the name of another parameter is another order, and refused.
+/// What schedulers leave in a group (<c>max_lr</c> and its like) is their own state, and left out.</description></item>
 /// <item><description>A parameter that PyTorch keeps nothing for yet has the values of the start, and so has a buffer that PyTorch only makes with an option.</description></item>
 /// </list>
 /// </summary>

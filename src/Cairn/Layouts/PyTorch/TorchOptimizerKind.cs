@@ -56,6 +56,9 @@ internal sealed class TorchOptimizerKind
     // How the update is computed, not what it is; the values let PyTorch choose.
     private static readonly (string Key, bool? Value)[] Ways = [("foreach", null), ("capturable", false), ("differentiable", false), ("fused", null)];
 
+    // What schedulers keep in the groups (OneCycleLR, CyclicLR, SWALR). It is their state, which they bring themselves.
+    private static readonly string[] OfSchedulers = ["max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr"];
+
     private static readonly TorchOptimizerKind[] All =
     [
         new("Adam", [Step, ExpAvg, ExpAvgSq, new("max_exp_avg_sq", TorchOptimizerValue.Moment, "amsgrad", TorchOptimizerPresence.WithOption)],
@@ -95,6 +98,8 @@ internal sealed class TorchOptimizerKind
     public IReadOnlyList<(string Key, bool Value)> Fixed { get; }
     /// <summary>Keys that change how fast an update is and not what it is, with the value that leaves it to PyTorch.</summary>
     public static IReadOnlyList<(string Key, bool? Value)> Neutral => Ways;
+    /// <summary>Keys of a group that are not the optimizer's, and are left out.</summary>
+    public static IReadOnlyList<string> Foreign => OfSchedulers;
     /// <summary>The names of all kinds.</summary>
     public static IEnumerable<string> Types => All.Select(kind => kind.Type);
 

@@ -6,6 +6,9 @@ namespace Cairn.Layouts.PyTorch;
 /// <summary>Makes a state by parameter name of PyTorch's <c>optimizer.state_dict()</c>, and reports what does not fit.</summary>
 internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap states, RestoreProblems problems)
 {
+    // What named_parameters() gave the optimizer, since PyTorch 2.6.
+    private const string Names = "param_names";
+
     private readonly StateMap _byName = [];
     private readonly StateList _groups = [];
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
@@ -37,6 +40,8 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
             Mismatched($"{path}.params", $"{live.Count} parameters", $"{ids.Count}");
             return;
         }
+        if (saved.TryGetValue(Names, out StateNode? names))
+            CheckOrder($"{path}.{Names}", names as StateList ?? [], live);
         StateMap group = Options(path, saved);
         for (int i = 0; i < live.Count && !_isBad; i++)
         {
@@ -50,10 +55,23 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
         _groups.Add(group);
     }
 
+    // Names may be those of another wrapper of the same model; that of another parameter here means another order.
+    private void CheckOrder(string path, StateList names, IReadOnlyList<TorchOptimizerParameter> live)
+    {
+        for (int i = 0; i < Math.Min(names.Count, live.Count); i++)
+        {
+            if (names[i] is not StateScalar { Value: string name } || name == live[i].Name || !live.Any(parameter => parameter.Name == name))
+                continue;
+            Mismatched($"{path}.{i}", live[i].Name, name);
+            return;
+        }
+    }
+
     private StateMap Options(string path, StateMap saved)
     {
         StateMap group = [];
-        var known = new HashSet<string>(StringComparer.Ordinal) { "params", "initial_lr" };
+        var known = new HashSet<string>(StringComparer.Ordinal) { "params", Names, "initial_lr" };
+        known.UnionWith(TorchOptimizerKind.Foreign);
         foreach (TorchOptimizerOption option in kind.Options)
         {
             known.Add(option.Name);

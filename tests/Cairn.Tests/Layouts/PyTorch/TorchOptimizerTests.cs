@@ -57,6 +57,19 @@ public class TorchOptimizerTests
     }
 
     [Fact]
+    public void Names_of_parameters_and_values_of_schedulers_may_stand_in_a_group()
+    {
+        StateMap dict = Dict(AdamW());
+        Group(dict)["max_lr"] = 0.1;
+        Group(dict)["base_momentum"] = 0.85;
+        Group(dict)["param_names"] = new StateList(["w", "b"]);
+        ((StateMap)((StateList)Read(dict, "AdamW")!["groups"])[0]).Keys.ShouldNotContain("max_lr");
+        // The same model in a wrapper.
+        Group(dict)["param_names"] = new StateList(["module.w", "module.b"]);
+        Read(dict, "AdamW").ShouldNotBeNull();
+    }
+
+    [Fact]
     public void What_PyTorch_has_not_begun_starts_at_its_start()
     {
         StateMap dict = Dict(AdamW());
@@ -77,6 +90,7 @@ public class TorchOptimizerTests
         Problems(dict => Group(dict)["decoupled_weight_decay"] = false).Mismatched.Count.ShouldBe(1);
         Problems(dict => Group(dict)["params"] = new StateList([0])).Mismatched.ShouldBe(["param_groups.0.params: expected 2 parameters, found 1"]);
         Problems(dict => Group(dict)["params"] = new StateList([0, 0])).Mismatched.ShouldBe(["param_groups.0.params.1: expected each parameter once, found 0"]);
+        Problems(dict => Group(dict)["param_names"] = new StateList(["b", "w"])).Mismatched.ShouldBe(["param_groups.0.param_names.0: expected w, found b"]);
         Problems(dict => ((StateMap)((StateMap)dict["state"])["0"])["step"] = 1.5).Mismatched.ShouldBe(["state.0.step: expected a whole number, found 1.5"]);
         Problems(dict => ((StateMap)((StateMap)dict["state"])["1"])["velocity"] = 1.5).Unexpected.ShouldBe(["state.1.velocity"]);
         Problems(dict => ((StateMap)dict["state"])["1"] = Without((StateMap)((StateMap)dict["state"])["1"], "exp_avg_sq")).Missing.ShouldBe(["state.1.exp_avg_sq"]);
