@@ -33,8 +33,6 @@ internal sealed class StoredZip
 
     private readonly List<StoredZipEntry> _entries = [];
 
-    /// <summary>The entries in file order.</summary>
-    public IReadOnlyList<StoredZipEntry> Entries => _entries;
     /// <summary>Where the central directory begins.</summary>
     public long DirectoryOffset { get; private set; }
     /// <summary>Bytes of the whole archive.</summary>

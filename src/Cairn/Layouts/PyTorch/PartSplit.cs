@@ -17,7 +17,7 @@ namespace Cairn.Layouts.PyTorch;
 /// </list>
 /// A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>.
 /// </summary>
-public static class PartSplit
+internal static class PartSplit
 {
     /// <summary>The part of a model.</summary>
     public const string Model = "model";

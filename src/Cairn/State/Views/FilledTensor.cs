@@ -1,7 +1,7 @@
 namespace Cairn.State;
 
 /// <summary>A tensor all of whose elements are equal. It has no memory but that of one element.</summary>
-public sealed class FilledTensor : StateTensor
+internal sealed class FilledTensor : StateTensor
 {
     private readonly byte[] _element;
 

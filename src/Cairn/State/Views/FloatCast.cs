@@ -8,7 +8,7 @@ namespace Cairn.State;
 /// is too large becomes infinity, subnormal numbers are kept, and NaN stays NaN. Vectorised in portable <see cref="Vector{T}"/>s.
 /// </summary>
 /// <remarks>The bit patterns are those of IEEE 754; half precision goes through the adder of single precision to round subnormals.</remarks>
-public static class FloatCast
+internal static class FloatCast
 {
     /// <summary>Whether a tensor of this type can be cast.</summary>
     public static bool CanCast(TensorType type) => type is TensorType.F64 or TensorType.F32 or TensorType.F16 or TensorType.BF16;
@@ -20,7 +20,7 @@ public static class FloatCast
     /// <param name="destination">Takes the converted elements.</param>
     /// <param name="scratch">Room for as many singles, for a conversion between two 16-bit types.</param>
     /// <exception cref="ArgumentException">A type is none of the four.</exception>
-    internal static void Convert(TensorType from, ReadOnlySpan<byte> source, TensorType to, Span<byte> destination, Span<float> scratch)
+    public static void Convert(TensorType from, ReadOnlySpan<byte> source, TensorType to, Span<byte> destination, Span<float> scratch)
     {
         switch (from, to)
         {

@@ -1,7 +1,7 @@
 namespace Cairn.State;
 
 /// <summary>The same bytes under another shape: what <c>view</c> does to a dense tensor.</summary>
-public sealed class ReshapedTensor : StateTensor
+internal sealed class ReshapedTensor : StateTensor
 {
     private readonly StateTensor _source;
 
