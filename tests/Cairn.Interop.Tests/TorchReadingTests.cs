@@ -23,6 +23,19 @@ public class TorchReadingTests(PyTorchFiles files) : IClassFixture<PyTorchFiles>
 
     public static TheoryData<string> Names() => [.. Fixtures];
 
+    [Fact]
+    public void Optimizers_that_were_read_and_written_again_load_as_they_were_saved()
+    {
+        string saved = files.PathOf("optimizers.pt");
+        using var folder = new TemporaryFolder();
+        string again = Path.Combine(folder.Path, "again.pt");
+        using (TorchFile file = TorchFile.Map(saved))
+            TorchLoad.Write(TorchFileWriter.Plan(TorchTree.FromState(TorchTree.ToState(file.Root)), "again"), again);
+        string[] lines = Python.Run("optimizers_again.py", [saved, again]).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        lines.Length.ShouldBe(8);
+        lines.ShouldAllBe(line => line.EndsWith(" same", StringComparison.Ordinal));
+    }
+
     [Theory, MemberData(nameof(Formats))]
     public void A_file_of_pytorch_is_read_equal(string fixture, string format)
     {

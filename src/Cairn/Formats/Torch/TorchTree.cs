@@ -18,7 +18,7 @@ namespace Cairn.Formats.Torch;
 /// <item><term>dtype, device</term><description>text: <c>torch.float32</c>, <c>cuda:0</c></description></item>
 /// <item><term>tensor, Parameter, view</term><description>its elements as <see cref="StateTensor"/>; equal views of one storage are a tie</description></item>
 /// </list>
-/// The other way: maps are dicts, lists are lists, each tensor has a storage of its own, and a tie is one tensor at two places. Maps and lists that stand at
+/// The other way: maps are dicts whose keys are texts, but for the parameters' numbers in an optimizer's <c>state_dict()</c>; lists are lists, each tensor has a storage of its own, and a tie is one tensor at two places. Maps and lists that stand at
 /// several places do so on both sides, and are walked once.
 /// </summary>
 public static class TorchTree
@@ -192,7 +192,37 @@ public static class TorchTree
             foreach ((string key, StateNode item) in map)
             {
                 _path.Push(key);
-                value.Add(key, Value(item));
+                value.Add(key, key == "state" && item is StateMap states && Numbers(map) is { Count: > 0 } numbers ? Numbered(states, numbers) : Value(item));
+                _path.Pop();
+            }
+            return value;
+        }
+
+        // The numbers by which an optimizer's state_dict() names its parameters, by their text.
+        private static Dictionary<string, long> Numbers(StateMap stateDict)
+        {
+            var numbers = new Dictionary<string, long>(StringComparer.Ordinal);
+            if (!stateDict.TryGetValue("param_groups", out StateNode? node) || node is not StateList groups)
+                return numbers;
+            foreach (StateNode group in groups)
+            {
+                foreach (StateNode parameter in group is StateMap options && options.TryGetValue("params", out node) && node is StateList list ? list : [])
+                {
+                    if (parameter is StateScalar { Value: long number })
+                        numbers[number.ToString(CultureInfo.InvariantCulture)] = number;
+                }
+            }
+            return numbers;
+        }
+
+        // load_state_dict finds no state under the text of a number, and says nothing.
+        private TorchMap Numbered(StateMap states, Dictionary<string, long> numbers)
+        {
+            var value = new TorchMap();
+            foreach ((string key, StateNode item) in states)
+            {
+                _path.Push(key);
+                value.Add(numbers.TryGetValue(key, out long number) ? number : key, Value(item));
                 _path.Pop();
             }
             return value;

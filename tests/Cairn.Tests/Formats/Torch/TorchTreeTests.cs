@@ -49,6 +49,23 @@ public class TorchTreeTests
     }
 
     [Fact]
+    public void Parameters_of_an_optimizer_stay_numbers()
+    {
+        var saved = new TorchMap
+        {
+            ["state"] = new TorchMap { [0] = new TorchMap { ["step"] = 7 }, [12] = new TorchMap { ["step"] = 8 } },
+            ["param_groups"] = new TorchList(TorchListKind.List, [new TorchMap { ["params"] = new TorchList(TorchListKind.List, [0, 12]) }]),
+        };
+        var back = (TorchMap)((TorchMap)TorchTree.FromState(new StateMap { { "optimizers", TorchTree.ToState(saved) } }))["optimizers"];
+        ((TorchMap)back["state"]).Select(entry => entry.Key).ShouldBe([new TorchScalar(0L), new TorchScalar(12L)]);
+        ((TorchMap)((TorchMap)back["state"])[12])["step"].ShouldBe(new TorchScalar(8L));
+        // A layer of that name, and an optimizer whose parameters have names.
+        ((TorchMap)((TorchMap)TorchTree.FromState(new StateMap { { "state", new StateMap { { "0", 1 } } } }))["state"])["0"].ShouldBe(new TorchScalar(1L));
+        ((TorchMap)saved["param_groups"].ShouldBeOfType<TorchList>()[0])["params"] = new TorchList(TorchListKind.List, ["w"]);
+        ((TorchMap)((TorchMap)TorchTree.FromState(TorchTree.ToState(saved)))["state"])["12"].ShouldNotBeNull();
+    }
+
+    [Fact]
     public void State_becomes_values_and_ties_stay_ties()
     {
         MemoryTensor tied = TestTensors.Of(TensorType.F32, 2);
