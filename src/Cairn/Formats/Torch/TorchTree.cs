@@ -30,8 +30,11 @@ public static class TorchTree
     public static StateNode ToState(TorchValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        return new Reader().Node(value);
+        return new Reader(null).Node(value);
     }
+
+    /// <summary>The state of a file's values; its path stands in messages.</summary>
+    internal static StateNode ToState(TorchFile file) => new Reader(file.Path).Node(file.Root);
 
     /// <summary>The values of this state. Tensors are not read.</summary>
     /// <exception cref="ArgumentException">The state contains itself.</exception>
@@ -41,7 +44,7 @@ public static class TorchTree
         return new Writer().Value(state);
     }
 
-    private sealed class Reader
+    private sealed class Reader(string? file)
     {
         private readonly Dictionary<TorchValue, StateNode?> _done = new(ReferenceEqualityComparer.Instance);
         private readonly TorchPath _path = new();
@@ -126,11 +129,19 @@ public static class TorchTree
         {
             if (made is not { IsOpaque: false, Type: { Module: "torch", Name: "device" }, Arguments: [TorchScalar { Value: string type }, ..] })
             {
-                Refuse($"an object of {made.Type}");
+                Refuse(Describe(made));
                 return "";
             }
             return made.Arguments is [_, TorchScalar { Value: long index }] ? $"{type}:{index}" : type;
         }
+
+        private static string Describe(TorchObject made) => made.Type.Name switch
+        {
+            "_rebuild_sparse_tensor" or "_rebuild_sparse_csr_tensor" => "a sparse tensor (save its to_dense())",
+            "_rebuild_meta_tensor_no_storage" => "a tensor of the device meta, which has no elements (save it after it was initialised)",
+            "_rebuild_parameter" when made.Arguments is [TorchObject data, ..] => Describe(data),
+            _ => $"an object of {made.Type}",
+        };
 
         [DoesNotReturn]
         private string RefuseKey(TorchValue key)
@@ -140,7 +151,8 @@ public static class TorchTree
         }
 
         [DoesNotReturn]
-        private void Refuse(string what) => throw new CheckpointException($"At '{_path}' stands what a state cannot hold: {what}. Read the file as values (TorchFile.Root) to reach what is around it.") { Found = what };
+        private void Refuse(string what) => throw new CheckpointException(
+            $"{(file is null ? "At" : $"'{file}': at")} '{_path}' stands what a state cannot hold: {what}. Read the file as values (TorchFile.Root) to reach what is around it.") { Path = file, Found = what };
     }
 
     private sealed class Writer

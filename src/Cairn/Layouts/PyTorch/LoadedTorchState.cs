@@ -24,7 +24,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public static LoadedTorchState OpenFile(IFileSystem files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
     {
         TorchFile file = loaded.Keep(TorchFile.Open(files, path));
-        return TorchTree.ToState(file.Root);
+        return TorchTree.ToState(file);
     });
 
     /// <summary>The folder of a distributed checkpoint.</summary>

@@ -47,7 +47,7 @@ public static class TorchOptimizer
             && state.TryGetValue("param_groups", out StateNode? groups) && groups is StateList;
     }
 
-    /// <summary>The state by parameter name of what PyTorch's <c>optimizer.state_dict()</c> gave, read with <see cref="TorchTree.ToState"/>.</summary>
+    /// <summary>The state by parameter name of what PyTorch's <c>optimizer.state_dict()</c> gave, read with <see cref="TorchTree.ToState(TorchValue)"/>.</summary>
     /// <param name="stateDict">The two maps <c>state</c> and <c>param_groups</c>.</param>
     /// <param name="type">The optimizer's name, which PyTorch's files do not hold: <c>AdamW</c>.</param>
     /// <param name="groups">The parameters in the optimizer's order, by group: name, type and shape.</param>

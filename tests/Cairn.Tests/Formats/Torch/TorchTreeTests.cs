@@ -119,6 +119,25 @@ public class TorchTreeTests
         }
     }
 
+    [Fact]
+    public void Tensors_without_dense_elements_are_named_with_the_file()
+    {
+        const string Rebuild = "torch._utils ";
+        string sparse = Pickles.Call(Rebuild + "_rebuild_sparse_tensor", Pickles.Global("torch sparse_coo"), Pickles.Tuple());
+        string meta = Pickles.Call(Rebuild + "_rebuild_meta_tensor_no_storage", Pickles.Global("torch float32"), Pickles.Ints(2), Pickles.Ints(1), "\u0089");
+        Refused(sparse).ShouldContain("a sparse tensor");
+        Refused(Pickles.Call(Rebuild + "_rebuild_parameter", meta, "\u0088", "N")).ShouldContain("a tensor of the device meta");
+
+        static string Refused(string value)
+        {
+            using TorchFile file = Pickles.Open("}" + Pickles.Text("w") + value + "s.", null);
+            CheckpointException refused = Should.Throw<CheckpointException>(() => TorchTree.ToState(file));
+            refused.Path.ShouldBe(file.Path);
+            refused.Message.ShouldStartWith($"'{file.Path}': at 'w' stands");
+            return refused.Message;
+        }
+    }
+
     private sealed class Part(StateMap state) : IStatePart
     {
         public string Name => "part";

@@ -146,7 +146,7 @@ public sealed class DistributedCheckpoint : IDisposable
     private StateNode Value(DistributedValue item)
     {
         using TorchFile file = OpenAt(item.Place);
-        return TorchTree.ToState(file.Root);
+        return TorchTree.ToState(file);
     }
 
     private static void CheckPlace(Dictionary<string, long> lengths, DistributedItem item, DistributedPlace place, string path)
