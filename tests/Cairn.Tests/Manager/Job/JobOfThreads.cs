@@ -20,7 +20,7 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     /// <summary>Starts the run; the job ends it.</summary>
     public CheckpointManager Start(CheckpointOptions options, IFileSystem? elsewhere = null)
     {
-        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, ranks: group);
+        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, time: StarvedClock.Instance, ranks: group);
         _checkpoints.SaveEnded += (_, report) => Reports.Add(report);
         return _checkpoints;
     }
@@ -76,7 +76,7 @@ internal sealed class JobOfThreads(IFileSystem shared)
     {
         var mail = new InProcessRanks(world.Size);
         Errors = new Exception?[world.Size];
-        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world), new RankFiles(shared, () => mail.Silence(rank))))];
+        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world, clock: StarvedClock.Instance), new RankFiles(shared, () => mail.Silence(rank))))];
         Thread[] threads = [.. Ranks.Select(rank => new Thread(() => Errors[rank.Rank] = rank.Live(program)) { IsBackground = true })];
         foreach (Thread thread in threads)
             thread.Start();
