@@ -45,7 +45,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             return new CopyListing(Path.GetDirectoryName(full)!, [file], null) { IsOne = true };
         }
         if (!Directory.Exists(full))
-            throw new CheckpointException($"There is no folder {full}. Give the folder of a run.") { Path = full };
+            throw new CheckpointException($"There is neither a folder nor a file {full}. Give the folder of a run or checkpoint, or a file.") { Path = full };
         if (OfCairn(full) is { } single)
             return single;
         if (RunView.TryOpen(full) is { } run)
@@ -116,29 +116,32 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
 
     private static ListedCopy OfEntry(RunView? run, string root, CatalogEntry entry)
     {
-        Marker? marker = entry.Marker;
+        Marker? marker = entry.Marker ?? entry.Written;
         var copy = new ListedCopy(entry.Folder, marker?.Layout ?? "cairn", RunView.KindOf(entry))
         {
             Step = entry.Step == CatalogEntry.NoStep ? null : entry.Step,
             Slot = entry.Slot,
             Entry = entry,
+            Fault = entry.Fault is { } fault ? Within(entry.Folder, fault) + Output.Units.AndMore(entry.Faults.Count) : null,
         };
-        if (marker is null)
+        if (marker is { IsForeign: false })
         {
-            var folder = new DirectoryInfo(Path.Join(root, entry.Folder));
-            FolderFiles found = FolderFiles.Of(folder);
-            return copy with { Fault = Within(entry.Folder, entry.Fault!) + Output.Units.AndMore(entry.Faults.Count), Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
+            copy = copy with
+            {
+                Reason = marker.Reason.ToString().ToLowerInvariant(),
+                Time = marker.Time,
+                Bytes = marker.Files.Sum(file => file.Length),
+                Files = marker.Files.Count,
+                Branch = marker.Lineage.Current.Name,
+            };
         }
-        return copy with
+        if (marker is null or { IsForeign: true } || copy.Fault is not null)
         {
-            Reason = marker.IsForeign ? null : marker.Reason.ToString().ToLowerInvariant(),
             // A marker that was derived from another program's files has no time.
-            Time = marker.IsForeign ? FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder))).Newest : marker.Time,
-            Bytes = marker.Files.Sum(file => file.Length),
-            Files = marker.Files.Count,
-            Branch = marker.IsForeign ? null : marker.Lineage.Current.Name,
-            IsLeftBehind = run is not null && !run.IsOnLine(marker),
-        };
+            FolderFiles found = FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder)));
+            copy = copy with { Bytes = found.Bytes, Files = found.Count, Time = copy.Time ?? found.Newest };
+        }
+        return copy with { IsLeftBehind = copy.Fault is null && run is not null && marker is not null && !run.IsOnLine(marker) };
     }
 
     // The row says which folder it is.

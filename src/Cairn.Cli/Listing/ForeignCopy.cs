@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Layouts.Conversion;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Storage;
 
@@ -27,6 +28,11 @@ internal static class ForeignCopy
         {
             string? fault = found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
             return Sized(new ListedCopy(name, Dcp, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = fault }, found);
+        }
+        if (found.Names.Contains(ConversionLedger.FileName) || IsWithoutIndex(found.Names))
+        {
+            string fault = found.Names.Contains(ConversionLedger.FileName) ? "a conversion into it was interrupted: the same cairn convert goes on" : "there is no index of its shards";
+            return Sized(new ListedCopy(name, HuggingFace, CopyKinds.Model) { Fault = fault }, found);
         }
         bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;
         if (isTrainer || found.Names.Overlaps(WholeWeights[..2]) || found.Names.Overlaps(Indexes))
@@ -58,6 +64,10 @@ internal static class ForeignCopy
     }
 
     private static ListedCopy Sized(ListedCopy copy, FolderFiles found) => copy with { Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
+
+    // Shards without their index are no model.
+    private static bool IsWithoutIndex(IReadOnlySet<string> names) =>
+        names.Any(name => name.Contains("-of-", StringComparison.Ordinal) && ModelFiles.IsWeights(name)) && !names.Overlaps(Indexes) && !names.Overlaps(WholeWeights);
 
     private static bool IsTorch(string name) => TorchEndings.Any(ending => name.EndsWith(ending, StringComparison.Ordinal));
 

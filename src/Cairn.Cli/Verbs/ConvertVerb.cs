@@ -55,11 +55,12 @@ internal sealed class ConvertVerb : Verb
         using LoadedCheckpoint source = CheckpointReader.Open(from);
         PartChoice.Of(source.Parts, [.. options.Parts]);
         CheckpointConversion conversion = CheckpointConversion.Plan(source, to, options);
+        string destination = Path.Join(to, conversion.Folder);
         ConvertResult result;
         if (parsed.GetValue(_dryRun))
         {
             ConvertFile[] planned = [.. conversion.Files.Select(file => new ConvertFile(file.Name, file.Length))];
-            result = new ConvertResult(CheckpointLabel.Of(source, from), Path.Join(to, conversion.Folder), options.Layout, false, planned, conversion.Bytes, 0, 0, conversion.Notes, 0);
+            result = new ConvertResult(CheckpointLabel.Of(source, from), destination, options.Layout, false, planned, conversion.Bytes, 0, 0, conversion.Notes, 0);
         }
         else
         {
@@ -67,7 +68,7 @@ internal sealed class ConvertVerb : Verb
             Dictionary<string, long> bytes = conversion.Files.ToDictionary(file => file.Name, file => file.Length, StringComparer.Ordinal);
             ConvertFile[] files = [.. done.Files.Select(name => new ConvertFile(name, bytes.TryGetValue(name, out long length) ? length : null))];
             result = new ConvertResult(
-                CheckpointLabel.Of(source, from), done.Folder, options.Layout, true, files, done.Bytes, done.BytesKept, done.TensorsVerified, done.Notes, Stopwatch.GetElapsedTime(start).TotalSeconds);
+                CheckpointLabel.Of(source, from), destination, options.Layout, true, files, done.Bytes, done.BytesKept, done.TensorsVerified, done.Notes, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         screen.Show(result, JsonTypes.Default.ConvertResult, shown => Render(screen, shown));
         return ExitCode.Good;

@@ -20,12 +20,12 @@ internal sealed class CopyVerifier(string root, Action<long> read)
 
     /// <summary>Bytes that <see cref="Verify"/> reads.</summary>
     public static long BytesOf(ListedCopy copy) =>
-        copy.Entry is { Listed.Count: > 0 } entry ? Verifier.OfRightSize(entry).Sum(file => file.Length) : IsHopeless(copy) ? 0 : copy.Bytes;
+        copy.Entry is { Written: not null } entry ? Verifier.OfRightSize(entry).Sum(file => file.Length) : IsHopeless(copy) ? 0 : copy.Bytes;
 
     /// <summary>Verifies one copy.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public CopyCheck Verify(ListedCopy copy, CancellationToken cancellationToken) =>
-        copy.Entry is { Listed.Count: > 0, Marker: null or { IsForeign: false } } entry ? OfCairn(entry, cancellationToken) : OfOthers(copy, cancellationToken);
+        copy.Entry is { Written: not null } entry ? OfCairn(entry, cancellationToken) : OfOthers(copy, cancellationToken);
 
     private CopyCheck OfCairn(CatalogEntry entry, CancellationToken cancellationToken)
     {

@@ -29,7 +29,7 @@ public sealed class CatalogEntry
 
     private readonly IFileSystem _files;
     private bool _inspected;
-    private Marker? _marker;
+    private Marker? _marker, _written;
     private IReadOnlyList<CheckpointFault> _faults = [];
 
     internal CatalogEntry(IFileSystem files, string folder, SaveKind kind, long step)
@@ -75,8 +75,15 @@ public sealed class CatalogEntry
         }
     }
 
-    /// <summary>What the marker lists, also when not all of it is there; empty without a marker in order.</summary>
-    internal IReadOnlyList<MarkedFile> Listed { get; private set; } = [];
+    /// <summary>The marker of Cairn, also when not all is there that it lists; <see langword="null"/> when there is none in order.</summary>
+    internal Marker? Written
+    {
+        get
+        {
+            Inspect();
+            return _written;
+        }
+    }
 
     private void Inspect()
     {
@@ -114,7 +121,7 @@ public sealed class CatalogEntry
                 _faults = [contradiction];
                 return;
             }
-            Listed = marker.Files;
+            _written = marker;
             _faults = [.. WrongFiles(marker)];
             _marker = _faults.Count == 0 ? marker : null;
         }

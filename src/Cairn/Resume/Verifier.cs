@@ -36,7 +36,7 @@ public static class Verifier
     internal static IEnumerable<MarkedFile> OfRightSize(CatalogEntry entry)
     {
         HashSet<string> wrong = entry.Faults.Select(fault => fault.Path).ToHashSet(StringComparer.Ordinal);
-        return entry.Listed.Where(file => !wrong.Contains($"{entry.Folder}/{file.Name}"));
+        return (entry.Written?.Files ?? []).Where(file => !wrong.Contains($"{entry.Folder}/{file.Name}"));
     }
 
     /// <summary>As <see cref="Verify(IFileSystem, CatalogEntry, CancellationToken)"/>, but reads only one of several shares of the files, which are about equally large.</summary>

@@ -33,6 +33,8 @@ internal sealed class CairnProcess : IDisposable
 
     public int Id => _process.Id;
 
+    public bool HasExited => _process.HasExited;
+
     public string Out => Read(_out);
 
     /// <summary>Runs to the end in a pipe.</summary>
@@ -50,10 +52,13 @@ internal sealed class CairnProcess : IDisposable
         new(new ProcessStartInfo("dotnet", [Program, .. arguments]) { WorkingDirectory = folder ?? "" });
 
     /// <summary>Runs to the end on a pseudo-terminal of 110 columns; what comes out there is in <see cref="Result.Out"/>.</summary>
-    public static Result RunOnTerminal(IReadOnlyDictionary<string, string>? environment, params string[] arguments)
+    public static Result RunOnTerminal(IReadOnlyDictionary<string, string>? environment, params string[] arguments) => RunOnTerminalIn(null, environment, arguments);
+
+    /// <summary>The same in another folder.</summary>
+    public static Result RunOnTerminalIn(string? folder, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
     {
         string command = "stty cols 110 rows 40; exec dotnet " + string.Join(' ', arguments.Prepend(Program).Select(Quoted));
-        var start = new ProcessStartInfo("script", ["-qfec", command, "/dev/null"]);
+        var start = new ProcessStartInfo("script", ["-qfec", command, "/dev/null"]) { WorkingDirectory = folder ?? "" };
         foreach ((string name, string value) in environment ?? new Dictionary<string, string>(StringComparer.Ordinal))
             start.Environment[name] = value;
         using var process = new CairnProcess(start, colour: environment?.ContainsKey("NO_COLOR") != true);

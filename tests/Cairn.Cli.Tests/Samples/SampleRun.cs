@@ -59,7 +59,7 @@ internal sealed class SampleRun
     public void Checkpoint(long step, TimeSpan age, SaveReason reason = SaveReason.Interval, double? loss = null, StateMap? model = null) =>
         Save(step, SaveKind.Checkpoint, reason, age, loss, model);
 
-    public void Snapshot(long step, TimeSpan age) => Save(step, SaveKind.Snapshot, SaveReason.Snapshot, age, null, null);
+    public void Snapshot(long step, TimeSpan age, StateMap? model = null) => Save(step, SaveKind.Snapshot, SaveReason.Snapshot, age, null, model);
 
     /// <summary>A path in the run.</summary>
     public string PathOf(string name) => Path.Join(Folder, name);

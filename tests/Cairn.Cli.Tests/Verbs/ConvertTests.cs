@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Cairn.Cli.Tests.Samples;
 
 namespace Cairn.Cli.Tests.Verbs;
@@ -54,6 +55,52 @@ public sealed class ConvertTests : IDisposable
         refused.Code.ShouldBe(ExitCode.CouldNot);
         refused.Error.ShouldContain("already");
         CairnProcess.Run([.. arguments, "--overwrite"]).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Fact]
+    public async Task Interrupted_it_leaves_nothing_that_looks_finished_and_the_same_command_goes_on()
+    {
+        SparseModel(_folder["src.safetensors"], tensors: 12, bytesOfEach: 32 << 20);
+        string[] arguments = ["convert", _folder["src.safetensors"], _folder["model"], "--layout", "huggingface", "--shard-size", "32MiB"];
+        string first = _folder["model/model-00001-of-00012.safetensors"];
+        using (CairnProcess process = CairnProcess.Start(null, arguments))
+        {
+            while (!File.Exists(first) && !process.HasExited)
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            process.Interrupt();
+            Result stopped = process.WaitForExit();
+            stopped.Code.ShouldBe(ExitCode.CouldNot, stopped.Out);
+            stopped.Error.ShouldBe("What was written is kept; the same command goes on from it.\nStopped.\n");
+            stopped.Out.ShouldBeEmpty();
+        }
+        File.Exists(_folder["model/model.safetensors.index.json"]).ShouldBeFalse();
+        Result listed = CairnProcess.Run("ls", _folder["model"]);
+        listed.Code.ShouldBe(ExitCode.FoundBad);
+        listed.Out.ShouldContain("incomplete: a conversion into it was interrupted");
+        CairnProcess.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.FoundBad);
+        DateTime written = File.GetLastWriteTimeUtc(first);
+
+        Result resumed = CairnProcess.Run([.. arguments, "--json"]);
+        resumed.Code.ShouldBe(ExitCode.Good, resumed.Error);
+        JsonElement json = JsonDocument.Parse(resumed.Out).RootElement;
+        json.GetProperty("bytes_kept").GetInt64().ShouldBeGreaterThanOrEqualTo(32 << 20);
+        json.GetProperty("tensors_verified").GetInt32().ShouldBe(12);
+        File.GetLastWriteTimeUtc(first).ShouldBe(written);
+        Directory.EnumerateFiles(_folder["model"]).Select(Path.GetFileName).ShouldAllBe(name => name!.StartsWith("model", StringComparison.Ordinal) && !name.EndsWith(".partial", StringComparison.Ordinal));
+        CairnProcess.Run("diff", _folder["src.safetensors"], _folder["model"]).Code.ShouldBe(ExitCode.Good);
+    }
+
+    // Zeros that take no room.
+    private static void SparseModel(string path, int tensors, long bytesOfEach)
+    {
+        string entries = string.Join(',', Enumerable.Range(0, tensors).Select(i => $$"""
+            "layers.{{i}}.w":{"dtype":"U8","shape":[{{bytesOfEach}}],"data_offsets":[{{i * bytesOfEach}},{{(i + 1) * bytesOfEach}}]}
+            """));
+        byte[] header = System.Text.Encoding.ASCII.GetBytes("{" + entries + "}");
+        using FileStream file = File.Create(path);
+        file.Write(BitConverter.GetBytes((long)header.Length));
+        file.Write(header);
+        file.SetLength(8 + header.Length + (tensors * bytesOfEach));
     }
 
     [Theory]

@@ -91,7 +91,7 @@ public sealed class LsTests : IDisposable
     public void What_is_not_there_or_not_known_could_not_be_listed()
     {
         Directory.CreateDirectory(_folder["empty"]);
-        foreach ((string path, string reason) in new[] { (_folder["none"], "There is no folder"), (_folder["empty"], "holds no run and no checkpoint that is known") })
+        foreach ((string path, string reason) in new[] { (_folder["none"], "There is neither a folder nor a file"), (_folder["empty"], "holds no run and no checkpoint that is known") })
         {
             Result result = CairnProcess.Run("ls", path);
             (result.Code, result.Out).ShouldBe((ExitCode.CouldNot, ""));
