@@ -26,7 +26,7 @@ stop() {
 }
 
 start() {
-    mkdir -p "$dir"/{state,spool1,spool2,munge}
+    mkdir -p "$dir"/{state,spool1,spool2,tmp1,tmp2,munge}
     for n in 0 1 2; do
         ip netns add "$tag-$n"
         in_namespace $n ip link set lo up
@@ -57,6 +57,7 @@ SlurmctldPort=6817
 SlurmdPort=6818
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool%n
+TmpFS=$dir/tmp%n
 SlurmctldPidFile=$dir/slurmctld.pid
 SlurmdPidFile=$dir/slurmd-%n.pid
 SlurmctldLogFile=$dir/slurmctld.log

@@ -22,6 +22,11 @@ case $action in
             ip netns exec "$tag-$n" ip addr add $net.$n/24 dev eth0
             ip netns exec "$tag-$n" ip link set eth0 up
         done
+        # A link is ready a moment after it is up.
+        for _ in $(seq 100); do
+            [ "$(for n in 1 2; do ip -n "$tag-$n" link show eth0; done | grep -c 'state UP')" = 2 ] && break
+            sleep 0.05
+        done
         printf '%s\n' $net.1 $net.2 > "$dir/hosts"
         cat > "$dir/on" <<ON
 #!/bin/sh
@@ -40,6 +45,12 @@ AGENT
         ;;
     cut) ip netns exec "$tag-1" ip link set eth0 down ;;
     mend) ip netns exec "$tag-1" ip link set eth0 up ;;
-    stop) for n in 1 2; do ip netns del "$tag-$n" 2>/dev/null || true; done ;;
+    stop)
+        for n in 1 2; do
+            # What still runs there would keep the host and the link alive.
+            for pid in $(ip netns pids "$tag-$n" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null || true; done
+            ip netns del "$tag-$n" 2>/dev/null || true
+        done
+        ;;
     *) echo "Say start, cut, mend or stop." >&2; exit 2 ;;
 esac

@@ -171,7 +171,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
             bool isBroken = !_completed && (_exceptions.RaisedSinceBoundary || Train.Batch != _seenBatch);
             // The others wait for this rank at the next boundary, and shall not wait long.
             if (isBroken && _ranks.Size > 1)
-                _ranks.Fail(NameOf(Moment.Batch), $"its training ended by an error after step {Train.Step}");
+                _ranks.Fail(NameOf(Moment.Batch), $"its training ended by an error after step {Train.Step}{(ExceptionWatch.LastHere is { } last ? $": {last.Message}" : "")}");
             if (!_completed && Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
             {
                 if (isBroken)

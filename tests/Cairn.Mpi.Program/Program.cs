@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cairn.Mpi;
 using Cairn.Mpi.Program;
 using Cairn.Tests.Ranks;
@@ -25,6 +26,8 @@ try
         case "collectives":
             CollectiveCases.RunAll(job);
             break;
+        case "train":
+            return await TrainingCase.RunAsync(job, run: args[1], steps: int.Parse(args[2], CultureInfo.InvariantCulture), how: args[3], logs: args[4]);
         default:
             JobCases.Run(what, job);
             break;

@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Text;
-
 namespace Cairn.Mpi.Tests;
 
 /// <summary>Jobs of a program under the real <c>mpirun</c> of an MPI.</summary>
@@ -45,34 +42,14 @@ internal static class MpiRun
         ? ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
         : ["mpirun.mpich"];
 
+    /// <summary>Runs a command to its end.</summary>
+    internal static (int Code, string Output) Do(params string[] command) => Start(command, []);
+
     private static (int Code, string Output) Start(IReadOnlyList<string> command, (string Name, string Value)[] variables)
     {
-        StringBuilder output = new();
-        using var process = new Process
-        {
-            StartInfo = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false },
-        };
-        process.StartInfo.Environment["OMP_NUM_THREADS"] = "1";
-        foreach ((string name, string value) in variables)
-            process.StartInfo.Environment[name] = value;
-        void Note(string? line)
-        {
-            lock (output)
-                output.AppendLine(line);
-        }
-        process.OutputDataReceived += (_, line) => Note(line.Data);
-        process.ErrorDataReceived += (_, line) => Note(line.Data);
-        process.Start();
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        if (!process.WaitForExit(Patience))
-        {
-            process.Kill(entireProcessTree: true);
-            lock (output)
-                throw new TimeoutException($"{string.Join(' ', command)} hangs:\n{output}");
-        }
-        process.WaitForExit();
-        lock (output)
-            return (process.ExitCode, output.ToString());
+        using var process = new LaunchedProcess(command, [("OMP_NUM_THREADS", "1"), .. variables]);
+        if (process.WaitForExit(Patience) is { } code)
+            return (code, process.Output);
+        throw new TimeoutException($"{string.Join(' ', command)} hangs:\n{process.Output}");
     }
 }

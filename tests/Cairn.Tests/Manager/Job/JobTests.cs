@@ -251,7 +251,11 @@ public class JobTests
         }, mayFail: true);
         job.Errors[1].ShouldBeOfType<InvalidOperationException>();
         foreach (int other in new[] { 0, 2, 3 })
-            job.Errors[other].ShouldBeOfType<RankFailedException>().Rank.ShouldBe(1);
+        {
+            RankFailedException error = job.Errors[other].ShouldBeOfType<RankFailedException>();
+            error.Rank.ShouldBe(1);
+            error.Message.ShouldContain("the batch is bad");
+        }
         Catalog.Read(_files).Entries[0].Step.ShouldBe(5);
     }
 

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using System.Globalization;
+using Cairn.Resume;
+using Cairn.Storage;
+
+namespace Cairn.Mpi.Tests;
+
+/// <summary>Two hosts save together, and the link between them is cut.</summary>
+[Collection(nameof(OnItsOwn))]
+public partial class LinkCutTests
+{
+    private const int Endless = 1_000_000;
+    private static readonly TimeSpan RankTimeout = TimeSpan.FromSeconds(4);
+
+    /// <summary>A save on the training thread may use up the time-out, and then the next boundary does, a tenth more on ranks that are not the first. The rest is for the disk and a loaded machine.</summary>
+    private static readonly TimeSpan Promised = 2.2 * RankTimeout + TimeSpan.FromSeconds(12);
+
+    [Theory, InlineData(MpiImplementation.OpenMpi), InlineData(MpiImplementation.Mpich)]
+    public async Task Ranks_cut_off_while_they_save_name_each_other_in_time_and_the_restart_goes_on(MpiImplementation mpi)
+    {
+        MpiRun.Require(mpi);
+        CancellationToken cancel = TestContext.Current.CancellationToken;
+        using var hosts = new TwoHosts();
+        string run = Path.Combine(hosts.Folder, "run");
+        long newest = 0;
+        foreach ((string how, int wait) in new[] { ("slow", 0), ("sums", Random.Shared.Next(500)), ("plain", Random.Shared.Next(500)) })
+        {
+            using HostsJob job = hosts.Start(mpi, RankTimeout, "train", run, $"{Endless}", how);
+            await job.WaitForAsync(2, "saved", cancel);
+            await SaveUnderWayAsync(run, TimeSpan.FromMilliseconds(wait), cancel);
+            hosts.Cut();
+            await job.WaitForRanksAsync(Promised, cancel);
+            string story = $"{mpi}, {how}, cut {wait} ms after the first file:\n{job.All}";
+            for (int rank = 0; rank < 4; rank++)
+            {
+                job.Log(rank)[1].ShouldBe($"starts at step {newest}", story);
+                job.Log(rank)[^1].ShouldStartWith("ends after", Case.Sensitive, story);
+                (rank < 2 ? LostSecondHost() : LostFirstHost()).IsMatch(job.Log(rank)[^1]).ShouldBeTrue(story);
+            }
+            if (how == "slow")
+                job.Log(0).ShouldContain(line => line.StartsWith("failed", StringComparison.Ordinal) && LostSecondHost().IsMatch(line), story);
+            hosts.Mend();
+            long before = newest;
+            newest = NewestOfAllGood(run, story);
+            newest.ShouldBeGreaterThan(before, story);
+        }
+
+        string logs = Directory.CreateDirectory(Path.Combine(hosts.Folder, "one-host")).FullName;
+        (int code, string output) = MpiRun.Run(mpi, 4, "Cairn.Mpi.Program", ["train", run, $"{newest + 5}", "sums", logs], ("CAIRN_TP", "2"), ("CAIRN_ZO", "2"));
+        code.ShouldBe(0, output);
+        for (int rank = 0; rank < 4; rank++)
+        {
+            string[] log = await File.ReadAllLinesAsync(Path.Combine(logs, $"{rank}.log"), cancel);
+            log[1].ShouldBe($"starts at step {newest}");
+            log[^1].ShouldBe("well");
+        }
+    }
+
+    [Theory, InlineData(MpiImplementation.OpenMpi), InlineData(MpiImplementation.Mpich)]
+    public async Task A_link_that_comes_back_within_the_time_out_costs_no_save(MpiImplementation mpi)
+    {
+        MpiRun.Require(mpi);
+        CancellationToken cancel = TestContext.Current.CancellationToken;
+        using var hosts = new TwoHosts();
+        string run = Path.Combine(hosts.Folder, "run");
+        using HostsJob job = hosts.Start(mpi, TimeSpan.FromSeconds(60), "train", run, "20", "sums");
+        await job.WaitForAsync(1, "saved", cancel);
+        await SaveUnderWayAsync(run, TimeSpan.Zero, cancel);
+        hosts.Cut();
+        await Task.Delay(1500, cancel);
+        hosts.Mend();
+        await job.WaitForRanksAsync(TimeSpan.FromSeconds(60), cancel);
+        for (int rank = 0; rank < 4; rank++)
+        {
+            job.Log(rank)[^1].ShouldBe("well", job.All);
+            job.Log(rank).ShouldNotContain(line => line.StartsWith("failed", StringComparison.Ordinal), job.All);
+        }
+        NewestOfAllGood(run, job.All).ShouldBe(20);
+    }
+
+    /// <summary>
+    /// Waits until a save has written its first file, then this time, and then until it or a later one is under way. What an earlier snapshot left in staging was
+    /// written before.
+    /// </summary>
+    private static async Task SaveUnderWayAsync(string run, TimeSpan longer, CancellationToken cancellationToken)
+    {
+        long began = Stopwatch.GetTimestamp();
+        DateTime since = TimeProvider.System.GetUtcNow().UtcDateTime;
+        TimeSpan? first = null;
+        while (first is not { } start || Stopwatch.GetElapsedTime(began) < start + longer || !IsWritten())
+        {
+            if (IsWritten())
+                first ??= Stopwatch.GetElapsedTime(began);
+            Stopwatch.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromSeconds(30));
+            await Task.Delay(2, cancellationToken);
+        }
+
+        bool IsWritten()
+        {
+            try
+            {
+                return Directory.EnumerateFiles(Path.Combine(run, ".staging"), "*", SearchOption.AllDirectories).Any(file => File.GetLastWriteTimeUtc(file) > since);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>The step of the newest copy; all that the catalog lists are good to the last byte.</summary>
+    private static long NewestOfAllGood(string run, string story)
+    {
+        var files = new LocalFileSystem(run);
+        IReadOnlyList<CatalogEntry> entries = Catalog.Read(files).Entries;
+        foreach (CatalogEntry entry in entries)
+            Verifier.Verify(files, entry, TestContext.Current.CancellationToken).ShouldBeNull($"{entry.Folder}: {story}");
+        return entries.Max(entry => entry.Step);
+    }
+
+    [GeneratedRegex(@"waited [\d.]+ s for ranks? [\d, ]*[23]\b")]
+    private static partial Regex LostSecondHost();
+
+    [GeneratedRegex(@"waited [\d.]+ s for ranks? [\d, ]*[01]\b")]
+    private static partial Regex LostFirstHost();
+}
+
+/// <summary>Tests whose time-outs should not meet the load of others.</summary>
+[CollectionDefinition(nameof(OnItsOwn), DisableParallelization = true)]
+public class OnItsOwn;

@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Cairn.Mpi.Tests;
+
+/// <summary>Two hosts with a link between them and one set of files, made of network namespaces by <c>eng/two-hosts.sh</c>. Two ranks run on each.</summary>
+internal sealed class TwoHosts : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cairn-hosts-");
+
+    /// <summary>Makes them. A test is skipped on a machine that cannot; a CI machine must.</summary>
+    public TwoHosts()
+    {
+        (int code, string output) = Environment.IsPrivilegedProcess ? Script("start") : (1, "Only root can make network namespaces: run the tests as root, such as by 'sudo -E ./test.sh'.");
+        if (code == 0)
+            return;
+        Dispose();
+        string message = $"Two hosts cannot be made here; 'eng/install-test-needs.sh' installs what they need (iproute2). {output}";
+        if (Environment.GetEnvironmentVariable("CI") is null)
+            Assert.Skip(message);
+        Assert.Fail(message);
+    }
+
+    /// <summary>A folder that both see.</summary>
+    public string Folder => _folder.FullName;
+
+    /// <summary>Takes the link down, or brings it back.</summary>
+    public void Cut() => Do("cut");
+    public void Mend() => Do("mend");
+
+    /// <summary>
+    /// Starts ranks 0 and 1 on the first host, 2 and 3 on the second, as two machines would be used: over TCP, since these two hosts share a memory by
+    /// which MPI would get around the link. The launcher leaves the ranks to themselves.
+    /// </summary>
+    public HostsJob Start(MpiImplementation mpi, TimeSpan timeout, params string[] arguments)
+    {
+        string[] hosts = File.ReadAllLines(Path.Combine(Folder, "hosts"));
+        string agent = Path.Combine(Folder, "agent"), where = string.Join(',', hosts);
+        (string Name, string Value)[] variables =
+        [
+            ("OMP_NUM_THREADS", "1"), ("CAIRN_TP", "2"), ("CAIRN_ZO", "2"), ("CAIRN_RANK_TIMEOUT", timeout.TotalSeconds.ToString(CultureInfo.InvariantCulture)),
+            ("UCX_TLS", "tcp,self"), ("UCX_NET_DEVICES", "eth0"),
+        ];
+        string[] command = mpi == MpiImplementation.OpenMpi
+            ? [.. MpiRun.Launcher(mpi), "--mca", "orte_enable_recovery", "1", "--mca", "plm_rsh_agent", agent, "--mca", "pml", "ob1", "--mca", "btl", "tcp,self",
+                "--mca", "btl_tcp_if_include", "eth0", "--mca", "oob_tcp_if_include", "eth0", .. variables.SelectMany(variable => new[] { "-x", variable.Name }),
+                "--host", string.Join(',', hosts.Select(host => host + ":2")), "-np", "4", "dotnet"]
+            : [.. MpiRun.Launcher(mpi), "-launcher", "ssh", "-launcher-exec", agent, "-disable-auto-cleanup", "-hosts", where, "-ppn", "2", "-np", "4", "sh", "-c", "trap : USR1; dotnet \"$@\"; exit $?", "sh"];
+        return new HostsJob([Path.Combine(Folder, "on"), "1", .. command, MpiRun.PathOf("Cairn.Mpi.Program"), .. arguments], variables, Directory.CreateDirectory(Path.Combine(Folder, $"logs-{Guid.NewGuid():N}")).FullName);
+    }
+
+    public void Dispose()
+    {
+        if (Environment.IsPrivilegedProcess)
+            Script("stop");
+        _folder.Delete(recursive: true);
+    }
+
+    private void Do(string action)
+    {
+        (int code, string output) = Script(action);
+        code.ShouldBe(0, output);
+    }
+
+    private (int Code, string Output) Script(string action) => MpiRun.Do("bash", Path.Combine(AppContext.BaseDirectory, "two-hosts.sh"), action, Folder);
+}
+
+/// <summary>A job on two hosts. Its last argument is the folder of its ranks' logs, in which the first line names the process.</summary>
+internal sealed class HostsJob : IDisposable
+{
+    private const int Ranks = 4;
+    private readonly string _logs;
+    private readonly LaunchedProcess _launcher;
+
+    public HostsJob(string[] command, (string Name, string Value)[] variables, string logs)
+    {
+        _logs = logs;
+        _launcher = new LaunchedProcess([.. command, logs], variables);
+    }
+
+    /// <summary>What a rank has noted so far.</summary>
+    public string[] Log(int rank)
+    {
+        string path = Path.Combine(_logs, $"{rank}.log");
+        return File.Exists(path) ? ReadShared(path).Split('\n', StringSplitOptions.RemoveEmptyEntries) : [];
+    }
+
+    public string All => string.Join('\n', Enumerable.Range(0, Ranks).SelectMany(rank => Log(rank).Select(line => $"{rank}: {line}"))) + "\n" + _launcher.Output;
+
+    /// <summary>Waits until the first rank has noted this many lines that begin so.</summary>
+    public async Task WaitForAsync(int lines, string beginning, CancellationToken cancellationToken)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (Log(0).Count(line => line.StartsWith(beginning, StringComparison.Ordinal)) < lines)
+        {
+            _launcher.HasExited.ShouldBeFalse(All);
+            Stopwatch.GetElapsedTime(began).ShouldBeLessThan(TimeSpan.FromMinutes(1), All);
+            await Task.Delay(20, cancellationToken);
+        }
+    }
+
+    /// <summary>Waits until no rank lives any more.</summary>
+    public async Task<TimeSpan> WaitForRanksAsync(TimeSpan atMost, CancellationToken cancellationToken)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (Enumerable.Range(0, Ranks).Any(IsAlive))
+        {
+            Stopwatch.GetElapsedTime(began).ShouldBeLessThan(atMost, $"Ranks {string.Join(',', Enumerable.Range(0, Ranks).Where(IsAlive))} hang:\n{All}");
+            await Task.Delay(20, cancellationToken);
+        }
+        return Stopwatch.GetElapsedTime(began);
+    }
+
+    /// <summary>Ends the launcher too: one whose link to a host was cut may wait for that host for ever.</summary>
+    public void Dispose() => _launcher.Dispose();
+
+    private bool IsAlive(int rank)
+    {
+        string process = Log(rank)[0].Split(' ')[1];
+        try
+        {
+            return !File.ReadAllText($"/proc/{process}/stat").Contains(") Z ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static string ReadShared(string path)
+    {
+        using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        return reader.ReadToEnd();
+    }
+}
