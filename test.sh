@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test. Needs the .NET SDK and a Debian or Ubuntu system; installs PyTorch and two MPIs where they are missing.
+# Builds everything and runs every test. Needs the .NET SDK and a Debian or Ubuntu system; installs PyTorch, two MPIs and Slurm where they are missing.
 set -uo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
-eng/install-test-needs.sh || echo "PyTorch or an MPI could not be installed: tests that need it will be skipped, or fail in CI." >&2
+eng/install-test-needs.sh || echo "PyTorch, an MPI or Slurm could not be installed: tests that need it will be skipped, or fail in CI." >&2
 dotnet test --solution Cairn.slnx -c Release --no-progress 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 count() { grep -E "^ *$1: [0-9]+" "$log" | tail -n 1 | grep -oE '[0-9]+' | head -n 1; }

@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides the .NET SDK: PyTorch, for the tests that exchange files with it, both MPIs, for the tests
-# with several ranks, and script and zsh, for the tests of the command on a terminal. Does nothing for what is there, or where there is no apt-get.
+# with several ranks, Slurm and ip, for those with several hosts, and script and zsh, for the tests of the command on a terminal. Does nothing for what is
+# there, or where there is no apt-get.
 set -euo pipefail
 python=${CAIRN_PYTHON:-/usr/bin/python3}
 needed=()
 if ! { [ -x "$python" ] && "$python" -c 'import torch' 2>/dev/null; }; then needed+=(python3-torch); fi
 if ! command -v mpirun.openmpi >/dev/null; then needed+=(openmpi-bin); fi
 if ! command -v mpirun.mpich >/dev/null; then needed+=(mpich); fi
+if ! command -v ip >/dev/null; then needed+=(iproute2); fi
+if ! { command -v slurmctld && command -v slurmd && command -v srun; } >/dev/null; then needed+=(slurm-wlm); fi
+# srun --mpi=pmix opens libpmix.so, which Debian has among the files for development.
+if ! compgen -G '/usr/lib/*/libpmix.so' >/dev/null; then needed+=(libpmix-dev); fi
+if ! command -v munged >/dev/null; then needed+=(munge); fi
 if ! command -v script >/dev/null; then needed+=(bsdutils); fi
 if ! command -v zsh >/dev/null; then needed+=(zsh); fi
 if [ ${#needed[@]} -eq 0 ]; then exit 0; fi

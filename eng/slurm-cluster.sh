@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Slurm cluster on one machine, for tests: slurmctld and two slurmd, each in a network namespace of its own, with munge.
 #   eng/slurm-cluster.sh start DIR    makes it in an empty folder; afterwards:  DIR/in sbatch …, DIR/in squeue, …
-#   eng/slurm-cluster.sh stop DIR     ends its daemons, and only these
+#   eng/slurm-cluster.sh stop DIR     ends its daemons, and what it still runs
 # Needs root, and the packages that eng/install-test-needs.sh installs. Several clusters may stand side by side.
 set -euo pipefail
 action=${1:?start or stop} dir=$(realpath -m "${2:?a folder}")
@@ -22,10 +22,17 @@ stop() {
         [ "$alive" = 0 ] && break
         sleep 0.1
     done
-    for n in 0 1 2; do ip netns del "$tag-$n" 2>/dev/null || true; done
+    for n in 0 1 2; do
+        # Jobs outlive the daemons, and would keep the namespace alive.
+        for pid in $(ip netns pids "$tag-$n" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null || true; done
+        ip netns del "$tag-$n" 2>/dev/null || true
+    done
 }
 
 start() {
+    for need in ip munged slurmctld slurmd; do
+        command -v $need >/dev/null || { echo "$need is not installed." >&2; exit 1; }
+    done
     mkdir -p "$dir"/{state,spool1,spool2,tmp1,tmp2,munge}
     for n in 0 1 2; do
         ip netns add "$tag-$n"

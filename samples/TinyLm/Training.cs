@@ -84,7 +84,9 @@ public static class Training
         var lines = new List<string> { summary.ToString() };
         if (trained is { } time)
         {
-            lines.Add(Invariant($"trained for {time.TotalSeconds:0.0} s; accuracy {run.Text.Accuracy(run.Model):0.0} % on {run.Text.HeldOut.Count()} sums that training never saw"));
+            // Who was told to stop has no time to try the model out.
+            var tried = stopped ? "" : Invariant($"; accuracy {run.Text.Accuracy(run.Model):0.0} % on {run.Text.HeldOut.Count()} sums that training never saw");
+            lines.Add(Invariant($"trained for {time.TotalSeconds:0.0} s{tried}"));
         }
         lines.Add(stopped
             ? $"stopped as asked. The same command goes on at batch {run.Train.Batch + 1}."

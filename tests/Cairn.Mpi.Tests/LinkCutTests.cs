@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using System.Globalization;
+using Cairn.Commit;
 using Cairn.Resume;
 using Cairn.Storage;
 

@@ -43,7 +43,7 @@ internal static class MpiRun
         : ["mpirun.mpich"];
 
     /// <summary>Runs a command to its end.</summary>
-    internal static (int Code, string Output) Do(params string[] command) => Start(command, []);
+    internal static (int Code, string Output) Do(string[] command, params (string Name, string Value)[] variables) => Start(command, variables);
 
     private static (int Code, string Output) Start(IReadOnlyList<string> command, (string Name, string Value)[] variables)
     {

@@ -62,7 +62,7 @@ internal sealed class TwoHosts : IDisposable
         code.ShouldBe(0, output);
     }
 
-    private (int Code, string Output) Script(string action) => MpiRun.Do("bash", Path.Combine(AppContext.BaseDirectory, "two-hosts.sh"), action, Folder);
+    private (int Code, string Output) Script(string action) => MpiRun.Do(["bash", Path.Combine(AppContext.BaseDirectory, "two-hosts.sh"), action, Folder]);
 }
 
 /// <summary>A job on two hosts. Its last argument is the folder of its ranks' logs, in which the first line names the process.</summary>
