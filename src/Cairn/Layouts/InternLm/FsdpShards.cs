@@ -27,7 +27,7 @@ internal static class FsdpShards
             {
                 shards.Add(new ShardTensor(tensor.Data, ShardExtent.OfBox(shape, offset, [.. tensor.Data.Shape])));
             }
-            catch (ArgumentException)
+            catch (Exception e) when (e is ArgumentException or OverflowException)
             {
                 return null;
             }

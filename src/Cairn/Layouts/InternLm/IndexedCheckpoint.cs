@@ -49,7 +49,8 @@ internal sealed class IndexedCheckpoint : LoadedCheckpoint
 
     private string Place(string part) => _places.TryGetValue(part, out string? file) ? file : throw new KeyNotFoundException($"The checkpoint has no part '{part}'.");
 
-    private TorchValue Read(string name) => Keep(TorchFile.Open(_files, PathOf(name))).Root;
+    private TorchValue Read(string name) => _files.FileExists(PathOf(name)) ? Keep(TorchFile.Open(_files, PathOf(name))).Root
+        : throw Bad(name, $"it is missing, and {InternLmPlan.IndexName} names it");
 
     private string PathOf(string name) => _folder.Length == 0 ? name : $"{_folder}/{name}";
 

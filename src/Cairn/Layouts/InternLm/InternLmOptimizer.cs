@@ -166,9 +166,9 @@ internal sealed class InternLmOptimizer
         }
         foreach (((string field, int i), List<StateTensor> list) in pieces)
         {
-            StateTensor joined = TensorOperations.Concat(list, 0);
-            if (joined.Shape[0] != FlattenedTensor.Elements(parameters[i].Value))
-                throw Bad($"the ranks have {joined.Shape[0]} elements of '{parameters[i].Key}', which has {FlattenedTensor.Elements(parameters[i].Value)}");
+            StateTensor? joined = list.TrueForAll(piece => piece.Type == list[0].Type) ? TensorOperations.Concat(list, 0) : null;
+            if (joined is null || joined.Shape[0] != FlattenedTensor.Elements(parameters[i].Value))
+                throw Bad($"the ranks have {joined?.ToString() ?? "several types"} of '{parameters[i].Key}', which has {FlattenedTensor.Elements(parameters[i].Value)} elements");
             Put(field, rank, false, parameters[i].Key, joined.Reshape([.. parameters[i].Value.Shape]), InternLmFolder.OptimizerFile(rank, 0));
         }
 

@@ -97,7 +97,7 @@ internal sealed class InternLmWeights
             {
                 tensors.Add(new(name, StateTensor.Join(name, parts)));
             }
-            catch (Exception e) when (e is ArgumentException or ShardOwnershipException)
+            catch (Exception e) when (e is ArgumentException or OverflowException or ShardOwnershipException)
             {
                 throw RankTensors.Bad(files.Folder, $"the shards of '{name}' are not the whole of it ({e.Message})", e);
             }

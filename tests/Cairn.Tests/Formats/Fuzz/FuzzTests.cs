@@ -6,6 +6,7 @@ using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.InternLm;
 using Cairn.State;
 using Cairn.Storage;
 using Cairn.Tests.Formats.Torch;
@@ -90,6 +91,61 @@ public class FuzzTests(ITestOutputHelper output)
         ShardIndex.Parse(bytes, Path);
         return null;
     });
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void Folders_of_internlm(bool withIndex)
+    {
+        Dictionary<string, byte[]> folder = Seeds.InternLm(withIndex);
+        var files = new FilesInMemory();
+        foreach ((string name, byte[] bytes) in folder)
+            files.Files[name] = bytes;
+        string[] read;
+        using (LoadedCheckpoint opened = OpenInternLm(files, folder.Keys))
+            // What the plan and the configuration say stands in other files too, and is taken from there.
+            read = [.. opened.Parts.SelectMany(opened.FilesOf).Distinct(StringComparer.Ordinal).Where(name => !name.StartsWith("gpus", StringComparison.Ordinal) && name != "model_config.pt")];
+        read.Length.ShouldBeGreaterThanOrEqualTo(6);
+        // One file at a time is changed; the others stay good.
+        foreach (string name in read)
+        {
+            (byte[] pickle, (string Key, byte[] Bytes)[] storages) = Seeds.Unpack(folder[name]);
+            Run([pickle], bytes =>
+            {
+                files.Files[name] = Pickles.Archive(bytes, storages);
+                return OpenInternLm(files, folder.Keys);
+            }, folder.Values.Sum(bytes => bytes.Length), read.Length);
+            files.Files[name] = folder[name];
+        }
+    }
+
+    private static LoadedCheckpoint OpenInternLm(FilesInMemory files, IReadOnlyCollection<string> names)
+    {
+        LoadedCheckpoint opened = InternLmLayout.Instance.Open(files, "", names);
+        try
+        {
+            foreach (StateNode node in opened.Parts.Select(part => opened.Load(part)))
+                Walk(node);
+            return opened;
+        }
+        catch (CheckpointException e) when (e is not CorruptCheckpointException)
+        {
+            // Good values of a kind that a state does not have.
+            opened.Dispose();
+            throw new CorruptCheckpointException(e.Message, e);
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
+    private static void Walk(StateNode node)
+    {
+        foreach (StateNode child in node switch { StateMap map => map.Values, StateList list => list, _ => (IEnumerable<StateNode>)[] })
+            Walk(child);
+        if (node is StateTensor tensor)
+            Read(tensor);
+    }
 
     private static FilesInMemory Files(string name, byte[] bytes)
     {

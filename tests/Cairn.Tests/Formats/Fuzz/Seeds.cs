@@ -4,6 +4,7 @@ using System.Text;
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.InternLm;
 using Cairn.Policies;
 using Cairn.State;
 
@@ -41,6 +42,26 @@ internal static class Seeds
     /// <summary>What PyTorch 2.6 wrote from four ranks.</summary>
     public static byte[][] Distributed() =>
         [File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(AttackTests.Folder())!, "tests", "Cairn.Interop.Tests", "fixtures", "distributed", ".metadata"))];
+
+    /// <summary>The files of a small checkpoint in InternLM's layout, with Cairn's index or as InternLM would leave it.</summary>
+    public static Dictionary<string, byte[]> InternLm(bool withIndex)
+    {
+        StateMap model = [], state = [];
+        foreach ((string name, long[] shape) in ((string, long[])[])[("tok_embeddings.word_embeddings.weight", [5, 4]), ("layers.0.norm.weight", [4]), ("layers.0.feed_forward.w1.weight", [6, 4])])
+        {
+            model.Add(name, TestTensors.Of(TensorType.F32, shape));
+            state.Add(name, new StateMap { ["step"] = 7L, ["exp_avg"] = TestTensors.Of(TensorType.F32, shape), ["exp_avg_sq"] = TestTensors.Of(TensorType.F32, shape) });
+        }
+        var group = new StateMap { ["lr"] = 1e-3, ["initial_lr"] = 2e-3, ["betas"] = new StateList([0.9, 0.98]), ["eps"] = 1e-8, ["weight_decay"] = 0.01, ["params"] = new StateList(model.Keys.Select(name => (StateNode)name)) };
+        (string, StateMap)[] parts =
+        [
+            ("model", model), ("optimizer", new StateMap { ["type"] = "AdamW", ["state"] = state, ["groups"] = new StateList([group]) }),
+            ("scheduler", new StateMap { ["last_epoch"] = 7L }), ("sampler", new StateMap { ["position"] = 12L }),
+            ("context", new StateMap { ["batch_count"] = 8L, ["step_count"] = 7L, ["values"] = new StateMap { ["model_config"] = new StateMap { ["hidden_size"] = 4L } } }),
+        ];
+        return InternLmLayout.Instance.Plan(7, parts).Where(file => withIndex || !file.Name.StartsWith("cairn", StringComparison.Ordinal))
+            .ToDictionary(file => file.Name, file => TestTensors.Written(file.Content.WriteTo), StringComparer.Ordinal);
+    }
 
     /// <summary>Indexes of models in several files.</summary>
     public static byte[][] ShardIndexes() =>
