@@ -33,9 +33,9 @@ public sealed record RunSummary
             text.Append(invariant, $" of {total}");
         long skipped = SkipsByReason.Values.Sum();
         if (skipped > 0)
-            text.Append(invariant, $"; {skipped} batches were skipped ({string.Join(", ", SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})");
+            text.Append(invariant, $"; {skipped} {(skipped == 1 ? "batch was" : "batches were")} skipped ({string.Join(", ", SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})");
         if (TotalSteps > Steps)
-            text.Append(invariant, $", {TotalSteps - Steps} steps short of the plan");
+            text.Append(invariant, $", {TotalSteps - Steps} {(TotalSteps - Steps == 1 ? "step" : "steps")} short of the plan");
         text.Append('.');
         text.Append(FinalCheckpoint is null ? " No checkpoint was saved." : $" The newest checkpoint is {FinalCheckpoint}/.");
         text.Append(invariant, $" {Saves} saves, training waited {Stall.TotalSeconds:0.00} s for them");

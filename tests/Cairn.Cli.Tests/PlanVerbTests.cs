@@ -57,6 +57,17 @@ public sealed class PlanVerbTests : IDisposable
     }
 
     [Fact]
+    public void What_is_only_noted_asks_for_no_change()
+    {
+        File.WriteAllText(_folder["options.json"], """{ "TotalSteps": 1010, "CheckpointEvery": 250, "SnapshotEvery": 50 }""");
+        Result result = CairnProcess.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB");
+        result.Code.ShouldBe(ExitCode.Good, result.Out);
+        result.Out.ShouldContain("is no multiple of 250");
+        result.Out.ShouldContain("Nothing to change.");
+        result.Out.ShouldNotContain("recommended instead");
+    }
+
+    [Fact]
     public void The_disk_is_tried_out_and_left_as_it_was()
     {
         Result result = CairnProcess.Run("plan", "--steps", "1000", "--step-time", "1s", "--size", "1GB", "--target", _folder["not/yet/there"], "--json");

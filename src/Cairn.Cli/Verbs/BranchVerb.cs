@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
+using Cairn.Cli.Verification;
 using Cairn.Commit;
 using Cairn.Journal;
 using Cairn.Resume;
@@ -34,7 +35,7 @@ internal sealed class BranchVerb : Verb
         // Under the lock the run is read again: nothing may have been saved in between.
         run = RunView.Open(run.Files.Root);
         long from = parsed.GetValue(_from);
-        (CatalogEntry copy, Lineage lineage) = OnThisLine(run, from, parsed.GetValue(_name), cancellationToken) ?? OnAnotherLine(run, from, parsed.GetValue(_name), cancellationToken) ?? throw Unusable(run, from, cancellationToken);
+        (CatalogEntry copy, Lineage lineage) = Find(run, from, parsed.GetValue(_name), screen, cancellationToken);
         RunRecord branched = run.Record with { Lineage = lineage };
         branched.Save(run.Files);
         Branch current = lineage.Current;
@@ -50,21 +51,28 @@ internal sealed class BranchVerb : Verb
         return ExitCode.Good;
     }
 
-    private static (CatalogEntry, Lineage)? OnThisLine(RunView run, long from, string? name, CancellationToken cancellationToken)
+    private static (CatalogEntry, Lineage) Find(RunView run, long from, string? name, Screen screen, CancellationToken cancellationToken)
     {
-        ResumeChoice choice = ResumeLadder.Choose(run.Files, run.Catalog, run.Record, verifyHashes: true, from, cancellationToken);
+        using var progress = new ProgressLine(screen, "verify", run.Catalog.Entries.Where(entry => entry.Step == from).Sum(entry => entry.Marker?.Files.Sum(file => file.Length) ?? 0));
+        var files = new MeteredFileSystem(run.Files, progress.Add);
+        return OnThisLine(run, files, from, name, cancellationToken) ?? OnAnotherLine(run, files, from, name, cancellationToken) ?? throw Unusable(run, files, from, cancellationToken);
+    }
+
+    private static (CatalogEntry, Lineage)? OnThisLine(RunView run, IFileSystem files, long from, string? name, CancellationToken cancellationToken)
+    {
+        ResumeChoice choice = ResumeLadder.Choose(files, run.Catalog, run.Record, verifyHashes: true, from, cancellationToken);
         return choice.Chosen is { } chosen && chosen.Step == from ? (chosen, run.Record.Lineage.Fork(from, name)) : null;
     }
 
     // A line that was left may turn out to have been the better one.
-    private static (CatalogEntry, Lineage)? OnAnotherLine(RunView run, long from, string? name, CancellationToken cancellationToken)
+    private static (CatalogEntry, Lineage)? OnAnotherLine(RunView run, IFileSystem files, long from, string? name, CancellationToken cancellationToken)
     {
         Lineage known = run.Record.Lineage;
         foreach (CatalogEntry entry in run.Catalog.Entries)
         {
             if (entry.Step != from || entry.Marker is not { IsForeign: false } marker || marker.Run != run.Record.Id || run.IsOnLine(marker))
                 continue;
-            if (known.Branches.FirstOrDefault(branch => branch.Id == marker.Lineage.Current.Id) is not { } parent || Verifier.Verify(run.Files, entry, cancellationToken) is not null)
+            if (known.Branches.FirstOrDefault(branch => branch.Id == marker.Lineage.Current.Id) is not { } parent || Verifier.Verify(files, entry, cancellationToken) is not null)
                 continue;
             var next = new Branch(known.Branches.Max(branch => branch.Id) + 1, name ?? known.Current.Name, parent.Id, from);
             return (entry, new Lineage([.. known.Branches, next], next.Id));
@@ -72,9 +80,9 @@ internal sealed class BranchVerb : Verb
         return null;
     }
 
-    private static CheckpointException Unusable(RunView run, long from, CancellationToken cancellationToken)
+    private static CheckpointException Unusable(RunView run, IFileSystem files, long from, CancellationToken cancellationToken)
     {
-        CheckpointFault[] faults = [.. run.Catalog.Entries.Where(entry => entry.Step == from).Select(entry => entry.Fault ?? Verifier.Verify(run.Files, entry, cancellationToken)).OfType<CheckpointFault>()];
+        CheckpointFault[] faults = [.. run.Catalog.Entries.Where(entry => entry.Step == from).Select(entry => entry.Fault ?? Verifier.Verify(files, entry, cancellationToken)).OfType<CheckpointFault>()];
         string steps = string.Join(", ", run.Catalog.Entries.Where(entry => entry.Marker is not null).Select(entry => Units.Plain(entry.Step)).Distinct(StringComparer.Ordinal).Take(20));
         string why = faults.Length > 0 ? string.Join("; ", faults.Select(fault => fault.ToString())) : $"there is no such copy. Steps there: {(steps.Length == 0 ? "none" : steps)}";
         return new CheckpointException($"Step {from} cannot be used: {why}. Try: cairn ls {run.Files.Root}") { Step = from, Path = run.Files.Root };

@@ -59,6 +59,11 @@ internal sealed class LsVerb(TimeProvider time) : Verb
 
     private void Render(Screen screen, LsResult result)
     {
+        if (result.Copies.Count == 0)
+        {
+            screen.Line(Screen.Plain($"{result.Root} holds no checkpoint yet: a restart begins anew."));
+            return;
+        }
         // In a run the step and the slot name the folder; elsewhere the folder has to be said.
         bool isRun = result.Run is not null || result.Copies.All(row => row.Layout == ForeignCopy.InternLm);
         bool mixed = result.Copies.Select(row => row.Layout).Distinct(StringComparer.Ordinal).Count() > 1 || !isRun;

@@ -82,15 +82,14 @@ internal sealed class PlanVerb : Verb
             foreach (PlanTrapFound warning in result.Warnings)
                 screen.Line($"{(warning.Harmful ? screen.Bad("warning") : screen.Dim("note"))}  {Screen.Plain(warning.Message)}");
         }
-        else if (plan is not null && result.Checked is not null)
-        {
-            screen.Line();
-            screen.Line(screen.Good("Nothing to change."));
-        }
         if (result.Checked is null)
             return;
+        bool isGood = result.Failures.Count == 0 && !result.Warnings.Any(warning => warning.Harmful);
         screen.Line();
-        screen.Line(screen.Strong("recommended instead"));
+        if (isGood)
+            screen.Line(screen.Good("Nothing to change.") + " What would be recommended:");
+        else
+            screen.Line(screen.Strong("recommended instead"));
         ShowOptions(screen, result.Recommendation.Options);
         Bullets(screen, result.Recommendation.Reasons);
     }

@@ -90,7 +90,8 @@ internal sealed class PruneVerb : Verb
         }
         catch (ArgumentException e)
         {
-            throw new WrongUseException(e.Message);
+            // What the exception adds is for programmers.
+            throw new WrongUseException(e.Message.Split(" (Parameter")[0]);
         }
     }
 

@@ -94,7 +94,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
-            return new CopyFault((e as CheckpointException)?.Path is { } path ? Within(folder, path) : null, e.Message);
+            return new CopyFault(Within(folder, (e as CheckpointException)?.Path), e.Message);
         }
     }
 
@@ -135,9 +135,10 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         return Directory.EnumerateFiles(full, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(root, file).Replace(Path.DirectorySeparatorChar, '/')).Order(StringComparer.Ordinal);
     }
 
-    private string Within(string folder, string path)
+    // The copy itself is no one file.
+    private string? Within(string folder, string? path)
     {
-        string relative = path.StartsWith(root + "/", StringComparison.Ordinal) ? path[(root.Length + 1)..] : path;
-        return relative.StartsWith(folder + "/", StringComparison.Ordinal) ? relative[(folder.Length + 1)..] : relative;
+        string? relative = path?.StartsWith(root + "/", StringComparison.Ordinal) == true ? path[(root.Length + 1)..] : path;
+        return relative is null || relative == folder ? null : relative.StartsWith(folder + "/", StringComparison.Ordinal) ? relative[(folder.Length + 1)..] : relative;
     }
 }

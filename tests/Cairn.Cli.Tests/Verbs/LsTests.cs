@@ -9,6 +9,15 @@ public sealed class LsTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public void A_run_that_has_saved_nothing_yet_is_no_fault()
+    {
+        SampleRun run = new(_folder["run"]);
+        Result result = CairnProcess.Run("ls", run.Folder);
+        result.Code.ShouldBe(ExitCode.Good);
+        result.Out.ShouldBe($"{run.Folder} holds no checkpoint yet: a restart begins anew.\n");
+    }
+
+    [Fact]
     public void A_run_is_listed_newest_first_and_what_a_restart_takes_is_marked()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);

@@ -82,7 +82,10 @@ public sealed class PruneTests : IDisposable
         result.Code.ShouldBe(ExitCode.WrongUse);
         result.Error.ShouldContain("--keep-last");
         CairnProcess.Run("prune", _folder["run/200"], "--keep-last", "2").Error.ShouldContain("Give the folder that it is in");
-        CairnProcess.Run("prune", _folder["run"], "--keep-last", "1").Code.ShouldBe(ExitCode.WrongUse);
+        Result few = CairnProcess.Run("prune", _folder["run"], "--keep-last", "1");
+        few.Code.ShouldBe(ExitCode.WrongUse);
+        few.Error.ShouldStartWith("Keep at least the last 2 checkpoints");
+        few.Error.ShouldNotContain("Parameter");
         SampleFolders.Trainer(_folder["trainer"]);
         CairnProcess.Run("prune", _folder["trainer"], "--keep-best", "1", "--metric", "loss").Error.ShouldContain("only checkpoints of Cairn record them");
     }

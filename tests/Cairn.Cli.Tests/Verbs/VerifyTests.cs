@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Cairn.Cli.Tests.Samples;
+using Cairn.State;
 
 namespace Cairn.Cli.Tests.Verbs;
 
@@ -49,6 +50,16 @@ public sealed class VerifyTests : IDisposable
             File.WriteAllText(_folder[$"trainer/checkpoint-1500/{name}"], "cut");
         JsonElement faults = JsonDocument.Parse(CairnProcess.Run("verify", _folder["trainer/checkpoint-1500"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults");
         faults.EnumerateArray().Select(fault => fault.TryGetProperty("file", out JsonElement file) ? file.GetString() : null).ShouldBe([null, "model.safetensors", "optimizer.pt"]);
+    }
+
+    [Fact]
+    public void What_does_not_fit_together_is_no_fault_of_one_file()
+    {
+        SampleFolders.InternLm(_folder["run"]);
+        SampleFolders.Torch(_folder["run/100/optimizer_tp0_pp0_zo0.pt"], new StateMap { ["nothing"] = 1L });
+        JsonElement fault = JsonDocument.Parse(CairnProcess.Run("verify", _folder["run/100"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults")[0];
+        fault.TryGetProperty("file", out _).ShouldBeFalse(fault.ToString());
+        fault.GetProperty("reason").GetString()!.ShouldContain("cannot be put together");
     }
 
     [Fact]
