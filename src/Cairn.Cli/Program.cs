@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Cairn;
 using Cairn.Cli;
+using Cairn.Cli.Output;
 
 RootCommand root = CommandLine.Create();
 ParseResult parsed = root.Parse(args);
@@ -9,7 +10,7 @@ bool completes = args is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
 if (parsed.Errors.Count > 0 && !completes)
 {
     foreach (string line in Mistyped.Explain(parsed))
-        await Console.Error.WriteLineAsync(line);
+        await Console.Error.WriteLineAsync(Words.Printable(line));
     return ExitCode.WrongUse;
 }
 try
@@ -18,7 +19,7 @@ try
 }
 catch (WrongUseException e)
 {
-    await Console.Error.WriteLineAsync(e.Message);
+    await Console.Error.WriteLineAsync(Words.Printable(e.Message));
     return ExitCode.WrongUse;
 }
 catch (OperationCanceledException)
@@ -28,6 +29,6 @@ catch (OperationCanceledException)
 }
 catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
 {
-    await Console.Error.WriteLineAsync(e.Message);
+    await Console.Error.WriteLineAsync(Words.Printable(e.Message));
     return ExitCode.CouldNot;
 }

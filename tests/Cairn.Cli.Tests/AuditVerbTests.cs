@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cairn.Cli.Tests.Samples;
 
 namespace Cairn.Cli.Tests;
 
@@ -9,15 +10,7 @@ public sealed class AuditVerbTests : IDisposable
     [Fact]
     public void The_reported_case_is_told_with_what_to_do()
     {
-        var training = new InternLmTraining(LogForm.Evo) { OverflowAt = [300], Folder = "local:llm_ckpts" };
-        training.Start(ranks: 2);
-        training.Train();
-        File.WriteAllLines(_folder["train.log"], training.Lines);
-        foreach (string marker in training.Markers)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(_folder["llm_ckpts/" + marker])!);
-            File.WriteAllText(_folder["llm_ckpts/" + marker], "");
-        }
+        SampleFolders.ReportedCase(_folder.Path);
         // The log names the folder, which is found beside it.
         Result result = CairnProcess.RunIn(_folder.Path, "audit", "train.log", "--total-steps", "500");
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);

@@ -16,11 +16,8 @@ internal static class EventText
         foreach (string field in Shown)
         {
             if (line.TryGetProperty(field, out JsonElement value))
-                text += $"  {field} {(value.ValueKind == JsonValueKind.Number && field.EndsWith("seconds", StringComparison.Ordinal) ? Units.Number(Math.Round(value.GetDouble(), 3)) : Clean(value.ToString()))}";
+                text += $"  {field} {(value.ValueKind == JsonValueKind.Number && field.EndsWith("seconds", StringComparison.Ordinal) ? Units.Number(Math.Round(value.GetDouble(), 3)) : value.ToString())}";
         }
-        return text;
+        return Words.Printable(text).Replace('\n', ' ');
     }
-
-    // A journal may have been written by anybody: no control characters onto a terminal.
-    private static string Clean(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
 }

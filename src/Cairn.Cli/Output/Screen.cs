@@ -149,10 +149,11 @@ internal sealed class Screen
     /// <summary>Text as it is, for a program to read.</summary>
     public void Raw(string text) => _out.WriteLine(text);
 
-    /// <summary>A line to standard error: progress, warnings, errors.</summary>
-    public void Error(string text) => _error.WriteLine(text);
+    /// <summary>A line to standard error: warnings.</summary>
+    public void Error(string text) => _error.WriteLine(Words.Printable(text));
 
-    public static string Plain(string text) => Markup.Escape(text);
+    /// <summary>Text without markup, in a line of its own or a part of one.</summary>
+    public static string Plain(string text) => Markup.Escape(Words.Printable(text).Replace('\n', ' '));
 
     public string Good(string text) => Paint("green", text);
     public string Bad(string text) => Paint("red", text);

@@ -7,4 +7,9 @@ internal static class Words
 {
     /// <summary><c>SpaceRunsOut</c> as <c>space_runs_out</c>.</summary>
     public static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
+
+    /// <summary>Text that may come from a file that anybody wrote: no control character of it reaches a terminal.</summary>
+    public static string Printable(string text) => text.AsSpan().ContainsAnyInRange('\0', '\u001F') || text.AsSpan().ContainsAnyInRange('\u007F', '\u009F')
+        ? string.Concat(text.Select(c => char.IsControl(c) && c != '\n' ? '\uFFFD' : c))
+        : text;
 }

@@ -27,6 +27,20 @@ internal static class SampleFolders
         return folder;
     }
 
+    /// <summary>The reported case: <c>train.log</c> of a run of InternLM in which one batch overflowed, and beside it the folder that it saved to.</summary>
+    public static void ReportedCase(string folder)
+    {
+        var training = new InternLmTraining(LogForm.Evo) { OverflowAt = [300], Folder = "local:llm_ckpts" };
+        training.Start(ranks: 2);
+        training.Train();
+        File.WriteAllLines(Path.Join(folder, "train.log"), training.Lines);
+        foreach (string marker in training.Markers.Select(marker => Path.Join(folder, "llm_ckpts", marker)))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(marker)!);
+            File.WriteAllText(marker, "");
+        }
+    }
+
     /// <summary>Checkpoints of transformers' Trainer: 500, 1000 and 1500, the last without its state; 500 is the best.</summary>
     public static string Trainer(string folder)
     {

@@ -1,4 +1,5 @@
 using Cairn.Cli.Tests.Samples;
+using Cairn.State;
 
 namespace Cairn.Cli.Tests.Verbs;
 
@@ -7,6 +8,20 @@ public sealed class ShowTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Control_characters_in_names_do_not_reach_a_terminal()
+    {
+        SampleFolders.Torch(_folder["evil.pt"], new StateMap { ["w\u001b[2J\u009b\nx"] = SampleState.Singles([2], i => i) });
+        foreach (string verb in new[] { "show", "stats" })
+        {
+            Result result = CairnProcess.Run([verb, _folder["evil.pt"], .. verb == "show" ? ["--tensors"] : Array.Empty<string>()]);
+            result.Code.ShouldBe(ExitCode.Good, result.Error);
+            result.Out.ShouldContain("w\uFFFD[2J\uFFFD x");
+        }
+        Result unknown = CairnProcess.Run("show", _folder["evil.pt"], "--part", "\u001b[2J");
+        unknown.Error.ShouldContain("'\uFFFD[2J'");
+    }
 
     [Fact]
     public void A_checkpoint_shows_counters_world_parts_parameters_and_tensors()
