@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # A Slurm cluster on one machine, for tests: slurmctld and two slurmd, each in a network namespace of its own, with munge.
 #   eng/slurm-cluster.sh start DIR    makes it in an empty folder; afterwards:  DIR/in sbatch …, DIR/in squeue, …
+#   eng/slurm-cluster.sh cut DIR      takes the link to the second node down;   eng/slurm-cluster.sh mend DIR   brings it back
 #   eng/slurm-cluster.sh stop DIR     ends its daemons, and what it still runs
 # Needs root, and the packages that eng/install-test-needs.sh installs. Several clusters may stand side by side.
 set -euo pipefail
-action=${1:?start or stop} dir=$(realpath -m "${2:?a folder}")
+action=${1:?start, cut, mend or stop} dir=$(realpath -m "${2:?a folder}")
 tag=$(printf '%s' "$dir" | cksum | cut -d' ' -f1); tag=c${tag:0:7}
 control=$tag-0 net=10.$((200 + 0x$(printf '%s' "$dir" | md5sum | cut -c1-2) % 50)).77
 
@@ -77,7 +78,8 @@ SchedulerParameters=sched_interval=5,batch_sched_delay=1
 MpiDefault=none
 ReturnToService=2
 JobRequeue=1
-KillWait=10
+KillWait=2
+SlurmdTimeout=15
 SlurmdParameters=config_overrides
 JobAcctGatherType=jobacct_gather/none
 NodeName=1 NodeHostname=n1 NodeAddr=$net.11 CPUs=2 RealMemory=2000
@@ -109,5 +111,7 @@ IN
 case $action in
     start) start ;;
     stop) stop ;;
-    *) echo "Say start or stop." >&2; exit 2 ;;
+    cut) in_namespace 2 ip link set eth0 down ;;
+    mend) in_namespace 2 ip link set eth0 up ;;
+    *) echo "Say start, cut, mend or stop." >&2; exit 2 ;;
 esac

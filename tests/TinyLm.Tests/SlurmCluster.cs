@@ -28,8 +28,12 @@ internal sealed class SlurmCluster : IDisposable
     /// <summary>A folder that all nodes see.</summary>
     public string Folder => _folder.FullName;
 
-    /// <summary>Submits the sample's batch script with one rank on each node and the shortest time limit that Slurm knows.</summary>
-    public SlurmJob Submit(MpiImplementation mpi, params string[] arguments) => new(this, mpi, arguments);
+    /// <summary>Submits the sample's batch script with one rank on each node and this time limit; one minute is the shortest that Slurm knows.</summary>
+    public SlurmJob Submit(MpiImplementation mpi, int minutes, params string[] arguments) => new(this, mpi, minutes, arguments);
+
+    /// <summary>Takes the link to the second node down, or brings it back.</summary>
+    public void Cut() => Do("cut");
+    public void Mend() => Do("mend");
 
     /// <summary>Runs a command of Slurm's.</summary>
     public string Run(string[] command, params (string Name, string Value)[] variables)
@@ -46,6 +50,12 @@ internal sealed class SlurmCluster : IDisposable
             Script("stop");
         }
         _folder.Delete(recursive: true);
+    }
+
+    void Do(string action)
+    {
+        var (code, output) = Script(action);
+        code.ShouldBe(0, output);
     }
 
     (int Code, string Output) Script(string action) => MpiRun.Do(["bash", Path.Combine(AppContext.BaseDirectory, "slurm-cluster.sh"), action, Folder]);

@@ -17,7 +17,7 @@ internal sealed class SlurmJob
     readonly string _id, _options, _log;
     readonly string[] _arguments;
 
-    public SlurmJob(SlurmCluster cluster, MpiImplementation mpi, string[] arguments)
+    public SlurmJob(SlurmCluster cluster, MpiImplementation mpi, int minutes, string[] arguments)
     {
         (_cluster, _arguments) = (cluster, arguments);
         Run = Path.Combine(cluster.Folder, $"run-{mpi}");
@@ -26,11 +26,11 @@ internal sealed class SlurmJob
         EndAt(1_000_000);
         string[] command =
         [
-            "sbatch", "--parsable", "--time=1", $"--signal=B:USR1@{Grace}", "--ntasks-per-node=1", $"--chdir={cluster.Folder}", $"--output={_log}",
+            "sbatch", "--parsable", $"--time={minutes}", $"--signal=B:USR1@{Grace}", "--ntasks-per-node=1", $"--chdir={cluster.Folder}", $"--output={_log}",
             Path.Combine(AppContext.BaseDirectory, "train.sbatch"), $"@{_options}",
         ];
         _id = cluster.Run(command,
-            ("MPI", mpi == MpiImplementation.OpenMpi ? "pmix" : "pmi2"), ("PROGRAM", MpiRun.PathOf("TinyLm")), ("RUN", Run), ("GRACE", $"{Grace}"),
+            ("MPI", mpi == MpiImplementation.OpenMpi ? "pmix" : "pmi2"), ("PROGRAM", MpiRun.PathOf("TinyLm")), ("RUN", Run), ("GRACE", $"{Grace}"), ("PATIENCE", "5"),
             // The two nodes share a memory and a host name, by which MPI would be misled.
             ("OMPI_MCA_pml", "ob1"), ("OMPI_MCA_btl", "tcp,self"), ("UCX_TLS", "tcp,self"));
     }
@@ -52,7 +52,7 @@ internal sealed class SlurmJob
 
     /// <summary>From its next start on the run ends at this batch.</summary>
     public void EndAt(long batch) =>
-        File.WriteAllLines(_options, [.. _arguments, "--total-steps", batch.ToString(CultureInfo.InvariantCulture), "--checkpoint-every", "0", "--snapshot-every", "10", "--log-every", "5", "--rank-timeout", "20"]);
+        File.WriteAllLines(_options, [.. _arguments, "--total-steps", batch.ToString(CultureInfo.InvariantCulture), "--checkpoint-every", "0", "--snapshot-every", "10", "--log-every", "5", "--rank-timeout", "10"]);
 
     /// <summary>Waits until something holds, at most some minutes.</summary>
     public async Task WaitForAsync(string what, Func<bool> condition, CancellationToken cancellationToken)

@@ -18,7 +18,7 @@ public class SlurmTests
         MpiRun.Require(MpiImplementation.Mpich);
         var cancel = TestContext.Current.CancellationToken;
         using var cluster = new SlurmCluster();
-        SlurmJob[] jobs = [cluster.Submit(MpiImplementation.OpenMpi, "--zero"), cluster.Submit(MpiImplementation.Mpich, "--tp", "2")];
+        SlurmJob[] jobs = [cluster.Submit(MpiImplementation.OpenMpi, 1, "--zero"), cluster.Submit(MpiImplementation.Mpich, 1, "--tp", "2")];
         foreach (var job in jobs)
         {
             // Long enough to be interrupted, and then soon over.
@@ -40,6 +40,30 @@ public class SlurmTests
             last.Kind.ShouldBe(SaveKind.Checkpoint);
             last.Marker!.Reason.ShouldBeOneOf(SaveReason.Final, SaveReason.Signal);
             last.Step.ShouldBe(job.Journal[^1].GetProperty("step").GetInt64());
+        }
+    }
+
+    [Fact]
+    public async Task A_job_whose_node_is_lost_goes_on_from_its_newest_copy_when_there_is_one_again()
+    {
+        MpiRun.Require(MpiImplementation.Mpich);
+        var cancel = TestContext.Current.CancellationToken;
+        using var cluster = new SlurmCluster();
+        var job = cluster.Submit(MpiImplementation.Mpich, 10, "--zero");
+        await job.WaitForAsync("a snapshot", () => Directory.Exists(job.Run) && job.Copies.Count > 0, cancel);
+        cluster.Cut();
+        // Slurm requeues the job when it takes the node for lost, or the script does, when srun does not end after its ranks.
+        await job.WaitForAsync("the requeue", () => job.State.Contains("Restarts=1", StringComparison.Ordinal), cancel);
+        job.Story.ShouldContain("waited 10");
+        var newest = job.Copies.Max(copy => copy.Step);
+        job.EndAt(Batch(job.Copies.MaxBy(copy => copy.Step)!) + 10);
+        cluster.Mend();
+        await job.WaitForAsync("the end", () => job.State.Contains("JobState=COMPLETED", StringComparison.Ordinal), cancel);
+        job.Journal.First(line => line.GetProperty("event").GetString() == "resumed").GetProperty("step").GetInt64().ShouldBe(newest, job.Story);
+        job.Journal[^1].GetProperty("event").GetString().ShouldBe("finished", job.Story);
+        foreach (var copy in job.Copies)
+        {
+            Verifier.Verify(new LocalFileSystem(job.Run), copy, cancel).ShouldBeNull(job.Story);
         }
     }
 
