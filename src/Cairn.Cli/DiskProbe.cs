@@ -44,7 +44,7 @@ internal sealed record DiskProbe(double WriteRate, double CopyRate, long? Availa
         long most = Math.Min(MostBytes, (long)((available ?? MostBytes) * SpareShare) / Block * Block);
         if (most < Block)
             throw new IOException($"{files.Root} has too little free space for a trial. Give --write-rate instead.");
-        using var progress = new ProgressLine(screen, "probe", most);
+        using var status = new StatusLine(screen);
         long start = Stopwatch.GetTimestamp(), written = 0;
         using (IWritableFile file = files.OpenWrite(name, 0))
         {
@@ -52,7 +52,9 @@ internal sealed record DiskProbe(double WriteRate, double CopyRate, long? Availa
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 file.Write(block);
-                progress.Add(Block);
+                TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+                // Whichever comes first, the time or the space, ends it; mostly the time.
+                status.Show($"probe  {Units.Bytes((written + Block) / elapsed.TotalSeconds)}/s  {Units.Time(elapsed < Enough ? Enough - elapsed : TimeSpan.Zero)} left");
             }
             file.Sync();
         }
