@@ -64,13 +64,13 @@ public partial class LinkCutTests
         CancellationToken cancel = TestContext.Current.CancellationToken;
         using var hosts = new TwoHosts();
         string run = Path.Combine(hosts.Folder, "run");
-        using HostsJob job = hosts.Start(mpi, TimeSpan.FromSeconds(60), "train", run, "20", "sums");
+        using HostsJob job = hosts.Start(mpi, TimeSpan.FromSeconds(100), "train", run, "20", "sums");
         await job.WaitForAsync(1, "saved", cancel);
         await SaveUnderWayAsync(run, TimeSpan.Zero, cancel);
         hosts.Cut();
         await Task.Delay(1500, cancel);
         hosts.Mend();
-        await job.WaitForRanksAsync(TimeSpan.FromSeconds(60), cancel);
+        await job.WaitForRanksAsync(TimeSpan.FromMinutes(2), cancel);
         for (int rank = 0; rank < 4; rank++)
         {
             job.Log(rank)[^1].ShouldBe("well", job.All);
