@@ -29,7 +29,7 @@ public sealed partial class CheckpointManager
     /// <param name="loggers">Where to log; nowhere by default.</param>
     /// <param name="time">The clock; the system's by default.</param>
     /// <param name="ranks">The ranks of the job, each of which starts the run at the same time with the same options; this process alone by default. The manager makes calls on this group and
-    /// on channels of its own until it is disposed; nobody else does on this group.</param>
+    /// on channels of its own until it is disposed; what else is called on this group, all ranks call in the same order between the manager's calls.</param>
     /// <param name="cancellationToken">Ends the search for a copy to resume from.</param>
     /// <exception cref="OptionsValidationException">The options contradict themselves.</exception>
     /// <exception cref="RunLockedException">Another process writes this run.</exception>

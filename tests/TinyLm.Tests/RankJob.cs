@@ -14,7 +14,10 @@ internal sealed class RankJob : IDisposable
 {
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
 
+    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
+
     readonly string _mark = Guid.NewGuid().ToString("N");
+    readonly Dictionary<int, int> _processes = [];
     readonly StringBuilder _output = new();
     readonly Process _launcher;
 
@@ -48,11 +51,31 @@ internal sealed class RankJob : IDisposable
 
     public bool HasExited => _launcher.HasExited;
 
-    /// <summary>Waits until a line of the output holds this text, or the job has ended.</summary>
-    public void WaitFor(string text)
+    /// <summary>Waits until the output holds this text. A job that ends before fails the test.</summary>
+    /// <param name="text">What must be printed.</param>
+    /// <param name="after">From which place of the output on.</param>
+    public void WaitFor(string text, int after = 0)
     {
-        SpinWait.SpinUntil(() => Output.Contains(text, StringComparison.Ordinal) || _launcher.HasExited, Patience).ShouldBeTrue($"'{text}' does not come:\n{Output}");
-        Output.ShouldContain(text);
+        bool Came() => Output.IndexOf(text, after, StringComparison.Ordinal) >= 0;
+        Until(() => Came() || _launcher.HasExited, Patience).ShouldBeTrue($"'{text}' does not come:\n{Output}");
+        Until(Came, Look * 10).ShouldBeTrue($"the job ended before '{text}':\n{Output}");
+    }
+
+    /// <summary>Waits until a condition holds, and leaves the cores to the ranks meanwhile; <see langword="false"/> when the time is over first.</summary>
+    public bool Until(Func<bool> holds, TimeSpan time)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!holds())
+        {
+            if (Stopwatch.GetElapsedTime(start) > time)
+                return false;
+            if (!_launcher.WaitForExit(Look))
+                continue;
+            // No more changes but those that are on their way.
+            using var rest = new ManualResetEventSlim();
+            rest.Wait(Look);
+        }
+        return true;
     }
 
     /// <summary>Waits for the end; <see langword="false"/> when it does not come in this time.</summary>
@@ -69,31 +92,37 @@ internal sealed class RankJob : IDisposable
     /// <summary>The process of a rank; 0 when it is gone.</summary>
     public int ProcessOf(int rank)
     {
+        if (_processes.TryGetValue(rank, out int known))
+            return IsOf(known, rank) ? known : 0;
         foreach (string folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (!int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int id))
-                continue;
-            try
-            {
-                if (File.ReadAllText($"{folder}/comm").TrimEnd() != "dotnet")
-                    continue;
-                string[] variables = File.ReadAllText($"{folder}/environ").Split('\0');
-                if (variables.Contains($"CAIRN_TEST_JOB={_mark}") && (variables.Contains($"OMPI_COMM_WORLD_RANK={rank}") || variables.Contains($"PMI_RANK={rank}")))
-                    return id;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // It ended while it was looked at.
-            }
+            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int id) && IsOf(id, rank))
+                return _processes[rank] = id;
         }
         return 0;
     }
 
-    /// <summary>Sends a signal to a rank.</summary>
-    public void Signal(int rank, string name) => Do("kill", $"-{name}", $"{ProcessOf(rank)}");
+    bool IsOf(int process, int rank)
+    {
+        try
+        {
+            if (File.ReadAllText($"/proc/{process}/comm").TrimEnd() != "dotnet")
+                return false;
+            string[] variables = File.ReadAllText($"/proc/{process}/environ").Split('\0');
+            return variables.Contains($"CAIRN_TEST_JOB={_mark}") && (variables.Contains($"OMPI_COMM_WORLD_RANK={rank}") || variables.Contains($"PMI_RANK={rank}"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It ended, perhaps while it was looked at.
+            return false;
+        }
+    }
+
+    /// <summary>Sends a signal to a rank, which must be there.</summary>
+    public void Signal(int rank, string name) => Do("kill", $"-{name}", $"{Living(rank)}");
 
     /// <summary>From here on no file of this rank may grow beyond a few kilobytes; or it may again.</summary>
-    public void FillDisk(int rank, bool full) => Do("prlimit", "--pid", $"{ProcessOf(rank)}", $"--fsize={(full ? "65536" : "unlimited")}:unlimited");
+    public void FillDisk(int rank, bool full) => Do("prlimit", "--pid", $"{Living(rank)}", $"--fsize={(full ? "65536" : "unlimited")}:unlimited");
 
     public void Dispose()
     {
@@ -105,6 +134,14 @@ internal sealed class RankJob : IDisposable
                 Do("kill", "-KILL", $"{left}");
         }
         _launcher.Dispose();
+    }
+
+    // 0 would mean this process and all that belong to it.
+    int Living(int rank)
+    {
+        int id = 0;
+        Until(() => (id = ProcessOf(rank)) > 0, TimeSpan.FromSeconds(5)).ShouldBeTrue($"rank {rank} is gone\n{Output}");
+        return id;
     }
 
     static void Do(string program, params string[] arguments)

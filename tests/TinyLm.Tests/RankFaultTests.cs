@@ -1,0 +1,168 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Cairn.Commit;
+using Cairn.Mpi;
+using Cairn.Mpi.Tests;
+using Cairn.Resume;
+using Cairn.Storage;
+
+namespace TinyLm.Tests;
+
+/// <summary>
+/// Thirty times, at random moments of real saves, under both MPIs: a rank is killed, has a full disk, or stalls. Every other rank ends or goes on as promised
+/// within the time-out, the folder always holds a good copy, and the restart takes it.
+/// </summary>
+public partial class RankFaultTests
+{
+    const int FaultsOfEach = 5;
+
+    // A loaded machine needs its time to start four processes, and to train.
+    static readonly TimeSpan RankTimeout = TimeSpan.FromSeconds(8), ToEnd = RankTimeout * 3 + TimeSpan.FromSeconds(60);
+
+    static readonly string[] Command =
+    [
+        "--tp", "2", "--dp", "2", "--zero", "--total-steps", "100000", "--checkpoint-every", "6", "--snapshot-every", "2", "--batch-size", "16", "--log-every", "1",
+        "--rank-timeout", $"{RankTimeout.TotalSeconds}",
+    ];
+
+    [Fact]
+    public Task A_rank_that_is_killed_at_a_random_moment_ends_the_job_and_costs_no_good_copy() => UnderBoth(1, (mpi, run, random) =>
+    {
+        long before = 0;
+        for (int fault = 0; fault < FaultsOfEach; fault++)
+        {
+            using RankJob job = Start(mpi, run, before);
+            Pause(job, random, 1500);
+            int victim = random.Next(4);
+            job.Signal(victim, "KILL");
+            string story = $"fault {fault}: rank {victim} killed under {mpi}";
+            job.WaitForEnd(ToEnd).ShouldBeTrue($"{story}: the others do not end\n{job.Output}");
+            for (int rank = 0; rank < 4; rank++)
+                job.ProcessOf(rank).ShouldBe(0, $"{story}: rank {rank} is left\n{job.Output}");
+            before = Good(run, before, story);
+        }
+        Restart(mpi, run, before);
+    });
+
+    [Fact]
+    public Task A_disk_that_is_full_for_one_rank_at_random_moments_costs_those_saves_and_training_goes_on() => UnderBoth(2, (mpi, run, random) =>
+    {
+        long before = 0;
+        using (RankJob job = Start(mpi, run, before))
+        {
+            for (int fault = 0; fault < FaultsOfEach; fault++)
+            {
+                Pause(job, random, 500);
+                int victim = random.Next(4);
+                string story = $"fault {fault}: the disk of rank {victim} is full under {mpi}";
+                int failed = Count("failed");
+                job.FillDisk(victim, full: true);
+                job.Until(() => Count("failed") > failed || job.HasExited, ToEnd).ShouldBeTrue($"{story}: no save failed\n{job.Output}");
+                job.FillDisk(victim, full: false);
+                int saved = Count("saved");
+                job.Until(() => Count("saved") > saved || job.HasExited, ToEnd).ShouldBeTrue($"{story}: no save succeeds again\n{job.Output}");
+                job.HasExited.ShouldBeFalse($"{story}\n{job.Output}");
+                before = Good(run, before, story);
+            }
+            job.Output.ShouldContain("was not saved. Training goes on");
+            job.Signal(1, "TERM");
+            job.WaitForEnd(ToEnd).ShouldBeTrue(job.Output);
+            job.Output.ShouldContain("stopped as asked");
+        }
+        Restart(mpi, run, Good(run, before, "stopped"));
+
+        int Count(string @event) => File.ReadAllText(Path.Combine(run, "journal.jsonl")).Split($"\"event\":\"{@event}\"").Length - 1;
+    });
+
+    [Fact]
+    public Task A_rank_that_stalls_at_a_random_moment_is_waited_for_or_ends_the_job_within_the_time_out() => UnderBoth(3, (mpi, run, random) =>
+    {
+        long before = 0;
+        for (int fault = 0; fault < FaultsOfEach; fault++)
+        {
+            using RankJob job = Start(mpi, run, before);
+            Pause(job, random, 1000);
+            int victim = random.Next(4);
+            string story = $"fault {fault}: rank {victim} stalls under {mpi}";
+            if (fault % 2 == 0)
+            {
+                // Shorter than the time-out: all wait, and go on.
+                job.Signal(victim, "STOP");
+                job.WaitForEnd(RankTimeout / 4).ShouldBeFalse($"{story} shortly\n{job.Output}");
+                int lines = job.Output.Length;
+                job.Signal(victim, "CONT");
+                job.WaitFor("Saved ", after: lines);
+                job.Signal(victim, "TERM");
+                job.WaitForEnd(ToEnd).ShouldBeTrue(job.Output);
+                job.Output.ShouldContain("stopped as asked");
+            }
+            else
+            {
+                // Longer: the others name it and end; it ends when it wakes.
+                job.Signal(victim, "STOP");
+                job.Until(() => Enumerable.Range(0, 4).Where(rank => rank != victim).All(rank => job.ProcessOf(rank) == 0), ToEnd).ShouldBeTrue($"{story}: the others do not end\n{job.Output}");
+                job.Output.ShouldContain($"rank {victim}", Case.Sensitive, story);
+                // The launcher may have ended it already.
+                if (job.ProcessOf(victim) > 0)
+                    job.Signal(victim, "CONT");
+                job.WaitForEnd(ToEnd).ShouldBeTrue($"{story}: it does not end\n{job.Output}");
+            }
+            before = Good(run, before, story);
+        }
+        Restart(mpi, run, before);
+    });
+
+    // Both at once: a job mostly waits for its time-out.
+    static async Task UnderBoth(int seed, Action<MpiImplementation, string, Random> faults)
+    {
+        MpiImplementation[] both = [MpiImplementation.OpenMpi, MpiImplementation.Mpich];
+        foreach (MpiImplementation mpi in both)
+            MpiRun.Require(mpi);
+        using var folder = new TemporaryFolder();
+        await Task.WhenAll(both.Select(mpi => Task.Run(() => faults(mpi, folder.Run($"{mpi}"), new Random(seed * 2 + (int)mpi)))));
+    }
+
+    // Trains from the newest good copy on, at the least, and has saved a new one.
+    static RankJob Start(MpiImplementation mpi, string run, long before)
+    {
+        var job = new RankJob(mpi, 4, ["--run", run, .. Command]);
+        try
+        {
+            if (before > 0)
+            {
+                job.WaitFor("resumes at step ");
+                job.WaitFor("from ", after: job.Output.IndexOf("resumes at step ", StringComparison.Ordinal));
+                long.Parse(ResumePattern().Match(job.Output).Groups["step"].Value, CultureInfo.InvariantCulture).ShouldBeGreaterThanOrEqualTo(before, job.Output);
+            }
+            job.WaitFor("Saved ");
+            return job;
+        }
+        catch
+        {
+            job.Dispose();
+            throw;
+        }
+    }
+
+    static void Restart(MpiImplementation mpi, string run, long before)
+    {
+        using RankJob job = Start(mpi, run, before);
+        job.Signal(0, "TERM");
+        job.WaitForEnd(ToEnd).ShouldBeTrue(job.Output);
+        Good(run, before + 1, "restarted after the last fault");
+    }
+
+    static void Pause(RankJob job, Random random, int longest) => job.WaitForEnd(TimeSpan.FromMilliseconds(random.Next(0, longest))).ShouldBeFalse(job.Output);
+
+    // The newest copy that is good to the last byte; never older than it was.
+    static long Good(string run, long before, string story)
+    {
+        var files = new LocalFileSystem(run);
+        long good = ResumeLadder.Choose(files, Catalog.Read(files), RunRecord.Load(files)!, verifyHashes: true).Chosen.ShouldNotBeNull(story).Step;
+        good.ShouldBeGreaterThanOrEqualTo(before, story);
+        return good;
+    }
+
+    [GeneratedRegex(@"resumes at step (?<step>\d+) from")]
+    private static partial Regex ResumePattern();
+}
