@@ -74,7 +74,7 @@ public partial class RankTests
         return job.Output;
     }
 
-    static double[] Losses(string output) => [.. LossPattern().Matches(output).Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture))];
+    internal static double[] Losses(string output) => [.. LossPattern().Matches(output).Select(match => double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture))];
 
     internal static string Digest(string output)
     {
