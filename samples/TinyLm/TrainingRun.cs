@@ -35,10 +35,10 @@ public sealed class TrainingRun : IDisposable
     /// <param name="job">The ranks that train together; null for one alone.</param>
     public TrainingRun(TinyLmOptions options, MpiJob? job = null)
     {
-        // Sums are split by the number of threads, so the number may decide the last bits. A fixed two gives the same losses on
-        // a laptop as on a large machine; this model is too small to be faster with more. Ranks bring their own parallelism.
-        var alone = job is null || job.Ranks.Size == 1;
-        set_num_threads(alone ? 2 : 1);
+        // Sums are split by the number of threads, so the number may decide the last bits. One gives the same losses on a laptop
+        // as on a large machine. This model is too small for more: where processors are busy, threads that wait for each other
+        // by spinning made it many times slower.
+        set_num_threads(1);
         manual_seed(options.Seed);
         Text = new ArithmeticText(options.Seed);
         Model = new InternLm2(new ModelShape
@@ -47,6 +47,7 @@ public sealed class TrainingRun : IDisposable
             MaxLength = ArithmeticText.LineLength,
             Dropout = options.Dropout,
         });
+        var alone = job is null || job.Ranks.Size == 1;
         var batch = BatchShare.Whole;
         if (!alone)
         {
