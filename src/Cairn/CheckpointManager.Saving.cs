@@ -50,7 +50,7 @@ public sealed partial class CheckpointManager
         Lineage = _run.Lineage,
         Parent = Resume.IsFresh ? null : Resume.Step,
         Time = _time.GetUtcNow(),
-        Train = Train.Capture(),
+        Train = Train.CaptureCounters(),
         Files = [],
     };
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Layouts;
 using Cairn.State;
 
 namespace Cairn;
@@ -12,6 +13,8 @@ public sealed partial class TrainState
         LogFolderKey = "tensorboard_folder", Total = "total_steps", EpochKey = "epoch", Reasons = "skips_by_reason",
         Loss = "last_loss", LearningRate = "last_learning_rate", MetricsKey = "metrics", ValuesKey = "values";
 
+    private static int MostValueBytes => Array.MaxLength;
+
     /// <summary>The part's name: <c>context</c>.</summary>
     public string Name => "context";
 
@@ -19,7 +22,17 @@ public sealed partial class TrainState
     /// The saved form. Its keys are InternLM's where InternLM has the value; <c>batch_count</c> is, as there, the index of
     /// the last batch: <see cref="Batch"/> − 1. What is not known (for example no loss yet) is left out.
     /// </summary>
+    /// <exception cref="CheckpointException">A tensor of <see cref="Values"/> is larger than 2 GiB, and could not be restored.</exception>
     public StateMap Capture()
+    {
+        StateMap map = CaptureCounters();
+        map[ValuesKey] = Copied(Values, static (tensor, path) => CanHold(tensor) ? tensor : throw new CheckpointException(
+            $"The tensor '{path}' in TrainState.Values takes {tensor.ByteLength} bytes, and {MostValueBytes} are the most that can be restored there. Save it in a part of its own (IStatePart)."));
+        return map;
+    }
+
+    /// <summary>The saved form without <see cref="Values"/>, as it stands in a copy's marker: small, and without tensors.</summary>
+    internal StateMap CaptureCounters()
     {
         StateMap map = new()
         {
@@ -32,7 +45,6 @@ public sealed partial class TrainState
             [EpochKey] = Epoch,
             [Reasons] = MapOf(_skipsByReason, static count => count),
             [MetricsKey] = MapOf(Metrics, static value => value),
-            [ValuesKey] = CopyOf(Values),
         };
         if (TotalSteps is { } total)
             map[Total] = total;
@@ -59,7 +71,7 @@ public sealed partial class TrainState
         CheckEach(saved, [LogFolderKey], "a string, or null", node => node is StateScalar { Value: string or null }, problems);
         CheckEach(saved, [Reasons], "a map of counts", node => node is StateMap map && map.Values.All(count => IntegerOf(count) >= 0), problems);
         CheckEach(saved, [MetricsKey], "a map of numbers", node => node is StateMap map && map.Values.All(value => NumberOf(value) is not null), problems);
-        CheckEach(saved, [ValuesKey], "a map", node => node is StateMap, problems);
+        CheckEach(saved, [ValuesKey], "a map of values, and of tensors of at most 2 GiB", node => node is StateMap && TensorsIn(node).All(CanHold), problems);
     }
 
     /// <summary>
@@ -92,7 +104,8 @@ public sealed partial class TrainState
         LastLearningRate = saved.TryGetValue(LearningRate, out StateNode? learningRate) ? NumberOf(learningRate) : null;
         if (saved.TryGetValue(LogFolderKey, out StateNode? folder) && folder is StateScalar { Value: string path })
             LogFolder = path;
-        Values = saved.TryGetValue(ValuesKey, out StateNode? values) ? (StateMap)CopyOf(values) : new StateMap();
+        // The file that a saved tensor is read from is closed after the restore.
+        Values = saved.TryGetValue(ValuesKey, out StateNode? values) ? Copied((StateMap)values, static (tensor, _) => InMemory(tensor)) : new StateMap();
 
         _skipsByReason.Clear();
         if (saved.TryGetValue(Reasons, out StateNode? reasons))
@@ -163,10 +176,50 @@ public sealed partial class TrainState
         return map;
     }
 
-    private static StateNode CopyOf(StateNode node) => node switch
+    private static bool CanHold(StateTensor tensor) => tensor.ByteLength <= MostValueBytes;
+
+    private static IEnumerable<StateTensor> TensorsIn(StateNode node) => node switch
     {
-        StateMap map => MapOf(map, CopyOf),
-        StateList list => new StateList(list.Select(CopyOf)),
-        _ => node,
+        StateMap map => map.Values.SelectMany(TensorsIn),
+        StateList list => list.SelectMany(TensorsIn),
+        StateTensor tensor => [tensor],
+        _ => [],
     };
+
+    private static MemoryTensor InMemory(StateTensor tensor)
+    {
+        byte[] bytes = new byte[tensor.ByteLength];
+        tensor.CopyTo(0, bytes);
+        return new MemoryTensor(tensor.Type, [.. tensor.Shape], bytes);
+    }
+
+    // Maps and lists are new; a tensor that stands in two places becomes one that does.
+    private static StateMap Copied(StateMap values, Func<StateTensor, string, StateTensor> copy)
+    {
+        var done = new Dictionary<StateTensor, StateTensor>(ReferenceEqualityComparer.Instance);
+        return (StateMap)Copied(values, "", 1);
+
+        StateNode Copied(StateNode node, string path, int depth)
+        {
+            // Also what holds itself ends here.
+            if (depth > ValuesWriter.MaxDepth)
+                throw new CheckpointException($"TrainState.Values is nested more than {ValuesWriter.MaxDepth} levels deep, or holds itself, at '{path}'. Make it flatter.");
+            switch (node)
+            {
+                case StateMap map:
+                    StateMap entries = new();
+                    foreach ((string key, StateNode child) in map)
+                        entries.Add(key, Copied(child, $"{path}/{key}", depth + 1));
+                    return entries;
+                case StateList list:
+                    return new StateList(list.Select((item, i) => Copied(item, $"{path}/{i.ToString(CultureInfo.InvariantCulture)}", depth + 1)));
+                case StateTensor tensor:
+                    if (!done.TryGetValue(tensor, out StateTensor? copied))
+                        done.Add(tensor, copied = copy(tensor, path));
+                    return copied;
+                default:
+                    return node;
+            }
+        }
+    }
 }

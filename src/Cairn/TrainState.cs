@@ -56,7 +56,10 @@ public sealed partial class TrainState : IStatePart
     /// <summary>The latest measurements by name, for example <c>validation_loss</c>. They are kept with each checkpoint; retention picks the best by them.</summary>
     public IDictionary<string, double> Metrics { get; } = new SortedDictionary<string, double>(StringComparer.Ordinal);
 
-    /// <summary>Values of the user's own that shall come back after a resume. Replaced by the saved ones on restore.</summary>
+    /// <summary>
+    /// Values of the user's own that come back after a resume: texts, numbers, lists, maps, and tensors of up to 2 GiB. Replaced by the saved ones on restore,
+    /// where tensors are <see cref="MemoryTensor"/>s. What is large or belongs to an object of its own is better a part (<see cref="IStatePart"/>).
+    /// </summary>
     public StateMap Values { get; private set; } = new();
 
     /// <summary>Whether all planned steps are made. Never <see langword="true"/> without <see cref="TotalSteps"/>.</summary>

@@ -21,9 +21,6 @@ public sealed class CatalogEntry
     /// <summary>The step of a slot without a marker.</summary>
     public const long NoStep = -1;
 
-    // A marker grows with files and ranks, not with tensors.
-    private const int LargestMarker = 32 << 20;
-
     // The first local header of a zip archive (APPNOTE.TXT, 4.3.7).
     private static ReadOnlySpan<byte> ZipStart => "PK\u0003\u0004"u8;
 
@@ -98,7 +95,7 @@ public sealed class CatalogEntry
                 _faults = [new CheckpointFault(Folder, Folder, "there is no marker: the save did not end")];
                 return;
             }
-            byte[] bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
+            byte[] bytes = RunFolder.ReadSmall(_files, path, Commit.Marker.MaxLength);
             // In the layout of InternLM this is a file of PyTorch, one among the others.
             bool isTorch = bytes.AsSpan().StartsWith(ZipStart);
             if (isTorch)
@@ -113,7 +110,7 @@ public sealed class CatalogEntry
                     return;
                 }
                 path = manifest;
-                bytes = RunFolder.ReadSmall(_files, path, LargestMarker);
+                bytes = RunFolder.ReadSmall(_files, path, Commit.Marker.MaxLength);
             }
             Marker marker = Commit.Marker.Parse(bytes, path);
             if (Contradiction(marker, path, isTorch ? step : null) is { } contradiction)

@@ -77,10 +77,13 @@ public sealed class CommitProtocol(IFileSystem files)
     /// <exception cref="IOException">The file system refused; nothing that was committed before has changed.</exception>
     /// <exception cref="StoreException">There is not enough space.</exception>
     /// <exception cref="NonFiniteStateException">A snapshot was refused.</exception>
+    /// <exception cref="CheckpointException">What is to be written could not be opened again.</exception>
     public Result Save(Marker marker, IReadOnlyList<PlannedFile> plan, bool refuseNonFinite, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(marker);
         ArgumentNullException.ThrowIfNull(plan);
+        // What no reader would take is refused before a byte is written.
+        _ = marker.ToBytes();
         var notes = new List<string>();
         bool isSnapshot = marker.Kind == SaveKind.Snapshot;
         string staged = isSnapshot ? StagedSnapshot : $"{RunFolder.Staging}/{RunFolder.Checkpoint(marker.Step)}";
@@ -92,7 +95,7 @@ public sealed class CommitProtocol(IFileSystem files)
         CopyWriter.Written written;
         try
         {
-            written = CopyWriter.Write(files, staged, plan, cancellationToken);
+            written = CopyWriter.Write(files, staged, plan, CheckpointLayouts.Of(marker.Layout), cancellationToken);
             if (isSnapshot && refuseNonFinite && written.NonFiniteTensor is { } tensor)
                 throw new NonFiniteStateException(tensor);
             Seal(staged, marker with { Files = written.Files });
@@ -129,7 +132,10 @@ public sealed class CommitProtocol(IFileSystem files)
         }
     }
 
-    /// <summary>Writes the marker of a copy whose files are durable, and makes the staging folder's entries durable.</summary>
+    /// <summary>
+    /// Writes the marker of a copy whose files are durable, reads it back the way a resume does, and makes the staging folder's entries durable.
+    /// </summary>
+    /// <exception cref="CheckpointException">What was written is not a copy that could be opened again.</exception>
     internal void Seal(string staged, Marker marker)
     {
         byte[] seal = marker.ToBytes();
@@ -138,6 +144,8 @@ public sealed class CommitProtocol(IFileSystem files)
             file.Write(seal);
             file.Sync();
         }
+        if (CatalogEntry.At(files, staged, marker.Kind, marker.Step).Fault is { } fault)
+            throw CopyWriter.NotReadable($"the copy of step {marker.Step}", fault.ToString());
         files.SyncFolder(staged);
     }
 

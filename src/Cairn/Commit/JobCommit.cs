@@ -40,6 +40,8 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
         {
             IReadOnlyList<PlannedFile> planned = [];
             work.Try(() => planned = plan());
+            if (ranks.IsFirst)
+                work.Try(() => _ = (marker with { World = ranks.World }).ToBytes());
             ReadOnlyMemory<byte> folder = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
             {
                 staged = FolderFor(marker.Kind);
@@ -52,7 +54,7 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
             RankReport own = new([], null);
             work.Try(() =>
             {
-                CopyWriter.Written written = CopyWriter.Write(files, staged, planned, CancellationToken.None, progressed);
+                CopyWriter.Written written = CopyWriter.Write(files, staged, planned, CheckpointLayouts.Of(marker.Layout), CancellationToken.None, progressed);
                 files.SyncFolder(staged);
                 own = new RankReport(written.Files, written.NonFiniteTensor);
             });

@@ -27,6 +27,9 @@ public sealed record Marker
     /// <summary>The newest format that is written and read.</summary>
     public const int Format = 1;
 
+    /// <summary>Longest marker that is written and read, in bytes: it grows with files and ranks, not with tensors.</summary>
+    public const int MaxLength = 32 << 20;
+
     // The marker's own hash is its last property: it covers every byte before it.
     private const string SealStart = ",\n  \"xxh3_128\": \"";
     private const string SealEnd = "\"\n}\n";
@@ -48,7 +51,7 @@ public sealed record Marker
     public required DateTimeOffset Time { get; init; }
     /// <summary>The world that saved it.</summary>
     public World World { get; init; } = World.Single;
-    /// <summary>The counters of the run at this step.</summary>
+    /// <summary>The counters of the run at this step: small values, no tensors.</summary>
     public required StateMap Train { get; init; }
     /// <summary>The layout of the files. Markers of before there were several layouts do not say it: <c>cairn</c>.</summary>
     public string Layout { get; init; } = CheckpointLayouts.Default;
@@ -67,8 +70,12 @@ public sealed record Marker
     public static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(XxHash128.Hash(bytes));
 
     /// <summary>The marker's bytes.</summary>
+    /// <exception cref="CheckpointException">No reader would take it: the counters hold a tensor, or it is too long.</exception>
     public byte[] ToBytes()
     {
+        (ReadOnlyMemory<byte> train, IReadOnlyList<KeyValuePair<string, StateTensor>> tensors) = ValuesWriter.Write(Train, indented: false);
+        if (tensors.Count > 0)
+            throw Unreadable($"its counters hold a tensor, '{tensors[0].Key}', and a marker has no place for one");
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
         {
@@ -90,7 +97,7 @@ public sealed record Marker
             json.WriteNumber("zo", World.Zo);
             json.WriteEndObject();
             json.WritePropertyName("train");
-            json.WriteRawValue(ValuesWriter.Write(Train, indented: false).Json.Span);
+            json.WriteRawValue(train.Span);
             json.WriteStartArray("files");
             foreach (MarkedFile file in Files)
             {
@@ -104,6 +111,9 @@ public sealed record Marker
             json.WriteEndObject();
         }
         ReadOnlySpan<byte> body = buffer.WrittenSpan[..^"\n}".Length];
+        int length = body.Length + SealStart.Length + HashDigits + SealEnd.Length;
+        if (length > MaxLength)
+            throw Unreadable($"it would take {length} bytes, and readers accept {MaxLength}. Shorten the names of metrics and skip reasons, or save with fewer files");
         return [.. body, .. Encoding.ASCII.GetBytes(SealStart + HashOf(body) + SealEnd)];
     }
 
@@ -177,6 +187,8 @@ public sealed record Marker
 
     private static string Text(JsonElement json, string name) =>
         json.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null");
+
+    private CheckpointException Unreadable(string why) => new($"The marker of step {Step} cannot be written: {why}.") { Step = Step };
 
     private static CorruptCheckpointException Bad(string path, string what, Exception? cause = null) =>
         new($"The marker {path} {what}.", cause) { Path = path };

@@ -56,7 +56,8 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
             LineageJson.Write(json, Lineage);
             json.WriteEndObject();
         }
-        return buffer.WrittenSpan.ToArray();
+        return buffer.WrittenCount <= LargestFile ? buffer.WrittenSpan.ToArray()
+            : throw new CheckpointException($"{RunFolder.Record} would take {buffer.WrittenCount} bytes, and {LargestFile} are the most that is read back. Give branches shorter names.") { Path = RunFolder.Record };
     }
 
     /// <summary>Reads the record; <see langword="null"/> when the run has none yet.</summary>

@@ -128,5 +128,12 @@ public sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc/>
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank);
     /// <inheritdoc/>
+    void ICheckpointLayout.CheckReadable(IFileSystem files, string folder, IReadOnlyList<string> fileNames)
+    {
+        // File by file: of a tensor that other ranks have shards of, this one's are not all.
+        foreach (string name in fileNames)
+            Read(files, folder, name).Dispose();
+    }
+    /// <inheritdoc/>
     LoadedCheckpoint ICheckpointLayout.Open(IFileSystem files, string folder, IEnumerable<string> fileNames) => new LoadedCairn(files, folder, fileNames);
 }

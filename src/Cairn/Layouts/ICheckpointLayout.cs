@@ -49,6 +49,19 @@ public interface ICheckpointLayout
         return Plan(step, [.. parts.Select(part => (part.Name, part.State))]);
     }
 
+    /// <summary>Opens the files that one rank has just written, and reads all of them but the tensors' bytes, as a resume does.</summary>
+    /// <param name="files">The file system.</param>
+    /// <param name="folder">The checkpoint's folder.</param>
+    /// <param name="fileNames">The files that <see cref="Plan(long, IReadOnlyList{RankPart}, World, int)"/> named.</param>
+    /// <exception cref="CorruptCheckpointException">A resume would refuse one of them.</exception>
+    /// <exception cref="IOException">A file could not be opened or read.</exception>
+    void CheckReadable(IFileSystem files, string folder, IReadOnlyList<string> fileNames)
+    {
+        using LoadedCheckpoint opened = Open(files, folder, fileNames);
+        foreach (string part in opened.Parts)
+            _ = opened.Load(part);
+    }
+
     /// <summary>Opens a checkpoint. Small values are read when a part is loaded, tensors when they are asked for.</summary>
     /// <param name="files">The file system.</param>
     /// <param name="folder">The checkpoint's folder; empty for the root.</param>

@@ -33,7 +33,7 @@ internal static class PartEncoder
         {
             (json, _) = ValuesWriter.Write(state, indented: true);
             if (json.Length > MaxJsonLength)
-                throw new ArgumentException($"Part '{part}' takes {json.Length} bytes of JSON, more than {MaxJsonLength}. Put its long lists into tensors.", nameof(state));
+                throw new ArgumentException($"Part '{part}' takes {json.Length} bytes of JSON, more than the {MaxJsonLength} that are read back. Put its long lists into tensors, and long texts into tensors of bytes.", nameof(state));
             return new PlannedFile(part, stem + JsonExtension, new BytesContent(json));
         }
         Dictionary<string, string> metadata = Metadata();
