@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cairn.Advice.Python;
 using Cairn.Configuration;
+using Cairn.Storage;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
@@ -14,7 +15,7 @@ namespace Cairn.Cli.Input;
 /// <param name="Failures">What cannot be understood or used; the rest is in <paramref name="Options"/> all the same.</param>
 internal sealed record OptionsFile(string Path, string Section, CheckpointOptions Options, IReadOnlyList<string> Notes, IReadOnlyList<string> Failures)
 {
-    private const long LargestFile = 16 << 20;
+    private const int LargestFile = 16 << 20;
 
     /// <summary>Reads a file: JSON with the options, or with a section that has them; or a Python configuration of InternLM with its <c>ckpt = dict(…)</c>.</summary>
     /// <exception cref="WrongUseException">It is neither, or no options are in it.</exception>
@@ -22,9 +23,16 @@ internal sealed record OptionsFile(string Path, string Section, CheckpointOption
     {
         if (!File.Exists(path))
             throw new WrongUseException($"There is no file {path}. Give the file with the options.");
-        if (new FileInfo(path).Length > LargestFile)
-            throw new WrongUseException($"{path} is too large to be a configuration.");
-        string text = File.ReadAllText(path);
+        string text;
+        try
+        {
+            using var reader = new StreamReader(new MemoryStream(NamedInput.Read(path, LargestFile)));
+            text = reader.ReadToEnd();
+        }
+        catch (IOException e)
+        {
+            throw new WrongUseException($"{path} cannot be read as a configuration: {e.Message}");
+        }
         return path.EndsWith(".py", StringComparison.OrdinalIgnoreCase) || !text.AsSpan().TrimStart().StartsWith("{") ? ReadPython(path, text) : ReadJson(path, text);
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Cairn.Cli.Listing;
+using Cairn.Storage;
 
 namespace Cairn.Cli.Pruning;
 
@@ -7,6 +8,8 @@ namespace Cairn.Cli.Pruning;
 internal static class BestModel
 {
     private const string State = "trainer_state.json", Best = "best_model_checkpoint";
+    // It holds the whole log of the run.
+    private const int LargestState = 256 << 20;
 
     /// <summary>Names of folders that any of the checkpoints calls the best so far.</summary>
     public static HashSet<string> Among(string root, IEnumerable<ListedCopy> copies)
@@ -30,7 +33,7 @@ internal static class BestModel
         {
             if (!File.Exists(path))
                 return null;
-            using JsonDocument state = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument state = JsonDocument.Parse(RegularFile.ReadAll(path, LargestState));
             return state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty(Best, out JsonElement best) && best.ValueKind == JsonValueKind.String
                 ? Path.GetFileName(Path.TrimEndingDirectorySeparator(best.GetString()!))
                 : null;

@@ -84,14 +84,27 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         string[] logs =
         [
             .. Directory.EnumerateFiles(path, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 })
-                .Where(file => Path.GetExtension(file) is not (".pt" or ".step" or ".safetensors" or ".json")).Order(StringComparer.Ordinal).Take(MostLogs).Where(file => Head(file).Any(InternLmLogReader.Recognizes)),
+                .Where(file => Path.GetExtension(file) is not (".pt" or ".step" or ".safetensors" or ".json")).Order(StringComparer.Ordinal).Take(MostLogs).Where(IsLog),
         ];
         return logs.Length > 0 ? logs : throw new CheckpointException($"{path} holds neither a {RunFolder.Journal} nor a log of InternLM. Give the logs themselves: cairn audit train.log --folder {path}") { Path = path };
     }
 
+    private static bool IsLog(string file)
+    {
+        try
+        {
+            return Head(file).Any(InternLmLogReader.Recognizes);
+        }
+        catch (NotRegularFileException)
+        {
+            // A pipe or a socket beside the logs.
+            return false;
+        }
+    }
+
     private static IEnumerable<string> Head(string file)
     {
-        using var reader = new StreamReader(file, Encoding.UTF8);
+        using var reader = new StreamReader(RegularFile.OpenStream(file), Encoding.UTF8);
         char[] start = new char[64 << 10];
         int read = reader.ReadBlock(start);
         return new string(start, 0, read).Split('\n').Take(LinesToRecognize);
@@ -100,7 +113,7 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
     private static IEnumerable<string> Lines(string file, ProgressLine? progress, CancellationToken cancellationToken)
     {
         const int LongestLine = 1 << 20;
-        using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete), Encoding.UTF8);
+        using var reader = new StreamReader(RegularFile.OpenStream(file), Encoding.UTF8);
         while (reader.ReadLine() is { } line)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -14,7 +14,8 @@ internal abstract class Verb
     {
         Command command = Define();
         command.Options.Add(_json);
-        command.SetAction((parsed, cancellationToken) => Task.FromResult(Run(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken)));
+        // On another thread: a signal ends the process also when the verb is kept waiting by a disk or a mount.
+        command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken), CancellationToken.None));
         return command;
     }
 

@@ -1,3 +1,5 @@
+using Cairn.Storage;
+
 namespace Cairn.Stopping;
 
 /// <summary>Reads the stop file, which may stand anywhere on this machine and may be written at any moment.</summary>
@@ -12,7 +14,7 @@ internal static class StopFileReader
         {
             if (!File.Exists(path))
                 return StopFile.Parse(null);
-            using var reader = new StreamReader(path);
+            using var reader = new StreamReader(RegularFile.OpenStream(path));
             Span<char> text = stackalloc char[MostCharacters];
             return StopFile.Parse(text[..reader.ReadBlock(text)].ToString());
         }

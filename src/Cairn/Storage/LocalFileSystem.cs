@@ -84,27 +84,14 @@ public sealed class LocalFileSystem : IFileSystem
     public void CreateFolder(string path) => Directory.CreateDirectory(Full(path, allowRoot: true));
 
     /// <inheritdoc/>
-    public IReadableFile OpenRead(string path)
-    {
-        string full = Full(path);
-        try
-        {
-            SafeFileHandle handle = File.OpenHandle(full, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return new LocalReadableFile(handle);
-        }
-        catch (DirectoryNotFoundException e)
-        {
-            throw new FileNotFoundException(e.Message, full, e);
-        }
-    }
+    public IReadableFile OpenRead(string path) => new LocalReadableFile(RegularFile.OpenRead(Full(path)));
 
     /// <inheritdoc/>
     public IWritableFile OpenWrite(string path, long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         string full = Full(path);
-        bool existed = File.Exists(full);
-        SafeFileHandle handle = File.OpenHandle(full, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read | FileShare.Delete);
+        SafeFileHandle handle = RegularFile.OpenWrite(full, out bool made);
         try
         {
             // Space first: where there is none, a file that exists stays as it was.
@@ -117,7 +104,7 @@ public sealed class LocalFileSystem : IFileSystem
         catch
         {
             handle.Dispose();
-            if (!existed)
+            if (made)
                 File.Delete(full);
             throw;
         }
@@ -129,7 +116,8 @@ public sealed class LocalFileSystem : IFileSystem
         string full = Full(path, allowRoot: true);
         if (OperatingSystem.IsWindows())
             return;
-        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.ReadOnly);
+        // What is no folder must not keep us waiting either.
+        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.ReadOnly | UnixCalls.NonBlocking);
         UnixCalls.Sync(handle, full);
     }
 
@@ -193,7 +181,6 @@ public sealed class LocalFileSystem : IFileSystem
     public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         string full = Full(path);
-        bool made = !File.Exists(full);
         if (OperatingSystem.IsWindows())
         {
             using var stream = new FileStream(full, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
@@ -201,10 +188,8 @@ public sealed class LocalFileSystem : IFileSystem
             stream.Flush(durable);
             return;
         }
-        if (made)
-            File.OpenHandle(full, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete).Dispose();
         // FileMode.Append seeks to the end; only O_APPEND makes "the end" and the write one step.
-        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.WriteOnly | UnixCalls.AppendFlag);
+        using SafeFileHandle handle = RegularFile.OpenAppend(full, out bool made);
         long written = UnixCalls.Write(handle, bytes, full);
         if (written != bytes.Length)
             throw new IOException($"Only {written} of {bytes.Length} bytes could be appended to '{full}'; the disk is probably full.");

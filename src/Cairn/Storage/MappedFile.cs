@@ -12,7 +12,7 @@ internal sealed unsafe class MappedFile : ISpanFile
 
     public MappedFile(string filePath)
     {
-        using var stream = new FileStream(filePath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+        using var stream = RegularFile.OpenStream(filePath);
         Length = stream.Length;
         // The system refuses to map nothing.
         if (Length == 0)

@@ -46,7 +46,7 @@ public sealed class RunLock : IDisposable
     {
         Directory.CreateDirectory(root);
         string path = Path.Join(root, FileName);
-        SafeFileHandle handle = OperatingSystem.IsWindows() ? OpenExclusively(root, path) : OpenUnix(path);
+        SafeFileHandle handle = OperatingSystem.IsWindows() ? OpenExclusively(root, path) : RegularFile.OpenReadWrite(path);
         try
         {
             bool content = !OperatingSystem.IsWindows() && !LockUnix(handle, root, path, systemLock);
@@ -84,23 +84,6 @@ public sealed class RunLock : IDisposable
                 // The lock is freed all the same; the next run reads that this one did not end cleanly.
             }
         }
-    }
-
-    private static SafeFileHandle OpenUnix(string path)
-    {
-        if (!File.Exists(path))
-        {
-            try
-            {
-                File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite).Dispose();
-            }
-            catch (IOException) when (File.Exists(path))
-            {
-                // Another process made it in the meantime and has locked it.
-            }
-        }
-        // Not File.OpenHandle: .NET takes a flock of its own, which would stand in the way of ours.
-        return UnixCalls.Open(path, UnixCalls.ReadWrite);
     }
 
     private static SafeFileHandle OpenExclusively(string root, string path)

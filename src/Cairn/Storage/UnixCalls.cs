@@ -7,17 +7,20 @@ namespace Cairn.Storage;
 internal static partial class UnixCalls
 {
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;
-    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, InvalidArgument = 22, NoSpace = 28;
+    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
 
     private const int LockExclusive = 2, LockNonBlocking = 4;
     private const int FullFsync = 51;
     private const uint RenameSwap = 2;
     private const int MaxTries = 100;
+    private const int CurrentFolder = -100;
 
     public static int AppendFlag => OperatingSystem.IsLinux() ? 0x400 : 0x8;
     public static int CannotLock => OperatingSystem.IsLinux() ? 37 : 77;
     public static int NotSupported => OperatingSystem.IsLinux() ? 95 : 45;
     public static int NotImplemented => OperatingSystem.IsLinux() ? 38 : 78;
+    public static int NonBlocking => OperatingSystem.IsLinux() ? 0x800 : 0x4;
+    public static int NoTerminal => OperatingSystem.IsLinux() ? 0x100 : 0x20000;
     public static int WouldBlock => OperatingSystem.IsLinux() ? 11 : 35;
     private static int CloseOnExec => OperatingSystem.IsLinux() ? 0x80000 : 0x1000000;
 
@@ -26,6 +29,43 @@ internal static partial class UnixCalls
     {
         int descriptor = open(path, flags | CloseOnExec);
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw Failure("open", path);
+    }
+
+    /// <summary>What an open file is.</summary>
+    public static FileStatus Status(SafeFileHandle handle, string path)
+    {
+        bool added = false;
+        try
+        {
+            handle.DangerousAddRef(ref added);
+            return Status((int)handle.DangerousGetHandle(), "") ?? throw Failure("status", path);
+        }
+        finally
+        {
+            if (added)
+                handle.DangerousRelease();
+        }
+    }
+
+    /// <summary>What stands at a path, links followed; <see langword="null"/> when that cannot be told, as a rule because nothing does.</summary>
+    public static FileStatus? Status(string path) => Status(CurrentFolder, path);
+
+    // The layouts of statx(2), the same on every processor, and of macOS's 64-bit stat(2).
+    private static unsafe FileStatus? Status(int folder, string path)
+    {
+        const int EmptyPath = 0x1000;
+        const uint TypeModeInode = 0x103;
+        byte* found = stackalloc byte[256];
+        if (OperatingSystem.IsLinux())
+        {
+            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, TypeModeInode, found) != 0)
+                return null;
+            ulong device = ((ulong)*(uint*)(found + 136) << 32) | *(uint*)(found + 140);
+            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32));
+        }
+        bool isIntel = RuntimeInformation.ProcessArchitecture == Architecture.X64;
+        int error = path.Length == 0 ? (isIntel ? fstat64(folder, found) : fstat(folder, found)) : isIntel ? stat64(path, found) : stat(path, found);
+        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8));
     }
 
     /// <summary>Makes a file or folder durable; for a folder, that is its entries.</summary>
@@ -57,7 +97,6 @@ internal static partial class UnixCalls
     {
         try
         {
-            const int CurrentFolder = -100;
             int result = OperatingSystem.IsLinux()
                 ? renameat2(CurrentFolder, first, CurrentFolder, second, RenameSwap)
                 : renamex_np(first, second, RenameSwap);
@@ -124,7 +163,7 @@ internal static partial class UnixCalls
         string message = $"{call} of '{path}' failed: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).";
         return error switch
         {
-            NotFound => new FileNotFoundException(message, path),
+            NotFound or NotFolder => new FileNotFoundException(message, path),
             AccessDenied or NotPermitted => new UnauthorizedAccessException(message),
             _ => new IOException(message, error),
         };
@@ -133,6 +172,21 @@ internal static partial class UnixCalls
 #pragma warning disable IDE1006, SYSLIB1054 // Names of the C library.
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int statx(int folder, string path, int flags, uint mask, byte* status);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int fstat(int descriptor, byte* status);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int stat(string path, byte* status);
+
+    [LibraryImport("libc", EntryPoint = "fstat$INODE64", SetLastError = true)]
+    private static unsafe partial int fstat64(int descriptor, byte* status);
+
+    [LibraryImport("libc", EntryPoint = "stat$INODE64", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int stat64(string path, byte* status);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(SafeFileHandle handle);

@@ -85,9 +85,13 @@ internal sealed class CairnProcess : IDisposable
         }
     }
 
-    public void Interrupt()
+    public void Interrupt() => Signal("INT");
+
+    public void Terminate() => Signal("TERM");
+
+    private void Signal(string name)
     {
-        using Process kill = Process.Start("kill", ["-INT", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 

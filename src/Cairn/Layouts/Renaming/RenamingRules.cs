@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cairn.State;
+using Cairn.Storage;
 
 namespace Cairn.Layouts.Renaming;
 
@@ -56,9 +57,14 @@ public sealed class RenamingRules
         }
         if (!File.Exists(nameOrPath))
             throw new CheckpointException($"There are no rules '{nameOrPath}'. Give a file, or one of: {string.Join(", ", Ready)}.") { Path = nameOrPath };
-        if (new FileInfo(nameOrPath).Length > LargestFile)
-            throw Bad(nameOrPath, $"the file is larger than {LargestFile} bytes");
-        return Parse(File.ReadAllBytes(nameOrPath), nameOrPath);
+        try
+        {
+            return Parse(NamedInput.Read(nameOrPath, LargestFile), nameOrPath);
+        }
+        catch (IOException e)
+        {
+            throw Bad(nameOrPath, e.Message);
+        }
     }
 
     /// <summary>Reads rules from JSON. Comments and commas at the end are allowed.</summary>
