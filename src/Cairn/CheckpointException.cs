@@ -25,6 +25,16 @@ public class CheckpointException : Exception
 /// <summary>A file is not what it should be: cut, altered, or not of its format. Nothing of it was used.</summary>
 public class CorruptCheckpointException(string message, Exception? innerException = null) : CheckpointException(message, innerException);
 
+/// <summary>
+/// A copy was replaced or removed while it was read: the training that writes the run has made a newer one meanwhile. What was read so far is not to be
+/// used; reading the run again finds what stands there now.
+/// </summary>
+public sealed class CopyChangedException(string message) : CheckpointException(message)
+{
+    /// <inheritdoc/>
+    public override bool IsTransient => true;
+}
+
 /// <summary>A saved state does not fit the objects that shall take it. Nothing was changed.</summary>
 public class StateMismatchException : CheckpointException
 {

@@ -1,3 +1,4 @@
+using Cairn.Cli.Verification;
 using Cairn.Commit;
 using Cairn.Layouts.InternLm;
 using Cairn.Policies;
@@ -11,6 +12,8 @@ namespace Cairn.Cli.Listing;
 /// <param name="Resumed">What a restart would take; <see langword="null"/> when nothing, or when the program that wrote them is told where to resume.</param>
 internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies, ListedCopy? Resumed)
 {
+    private const int MostTries = 5;
+
     /// <summary>The run of Cairn that it is.</summary>
     public RunView? Run { get; init; }
     /// <summary>The program that would resume, when it is not Cairn: <c>InternLM</c>, <c>the Trainer</c>.</summary>
@@ -21,17 +24,62 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
 
     /// <summary>What would be resumed when some of the copies turned out to be damaged.</summary>
     /// <param name="checks">What was found about each copy; <see langword="null"/> where nobody looked.</param>
-    public ListedCopy? ResumedAfter(IReadOnlyList<Verification.CopyCheck?> checks)
+    public ListedCopy? ResumedAfter(IReadOnlyList<CopyCheck?> checks)
     {
         // The programs that do not verify take what they find.
         if (Run is null || Resumed is null)
             return Resumed;
-        foreach ((ListedCopy copy, Verification.CopyCheck? check) in Copies.Zip(checks).SkipWhile(pair => pair.First != Resumed))
+        foreach ((ListedCopy copy, CopyCheck? check) in Copies.Zip(checks).SkipWhile(pair => pair.First != Resumed))
         {
             if (copy is { Fault: null, IsLeftBehind: false } && check is not { IsGood: false })
                 return copy;
         }
         return null;
+    }
+
+    /// <summary>Verifies the copies one by one. A run that is trained meanwhile replaces some: then what stands in their place is verified, and what is gone is left out.</summary>
+    /// <returns>The listing of what was verified, and what was found about each.</returns>
+    /// <exception cref="CopyChangedException">A copy was replaced again and again while it was read.</exception>
+    public (CopyListing Listing, CopyCheck[] Checks) Verify(Action<long> read, CancellationToken cancellationToken)
+    {
+        var verifier = new CopyVerifier(Root, read);
+        var copies = new List<ListedCopy>(Copies.Count);
+        var checks = new List<CopyCheck>(Copies.Count);
+        ListedCopy? resumed = Resumed;
+        foreach (ListedCopy listed in Copies)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            ListedCopy? copy = listed;
+            CopyCheck? check = null;
+            for (int tries = 1; copy is not null && check is null; tries++)
+            {
+                try
+                {
+                    copy = tries == 1 ? listed : Again(listed);
+                    check = copy is null ? null : verifier.Verify(copy, cancellationToken);
+                }
+                catch (CopyChangedException) when (tries < MostTries)
+                {
+                }
+            }
+            if (listed == Resumed)
+                resumed = copy;
+            if (copy is null || check is null)
+                continue;
+            copies.Add(copy);
+            checks.Add(check);
+        }
+        return (this with { Copies = copies, Resumed = resumed }, [.. checks]);
+    }
+
+    // What stands now in the place of a copy of a run; null when nothing does.
+    private ListedCopy? Again(ListedCopy copy)
+    {
+        var files = new Storage.LocalFileSystem(Root);
+        if (!files.FolderExists(copy.Name))
+            return null;
+        CatalogEntry entry = copy.Kind == CopyKinds.Snapshot ? Catalog.Snapshot(files, copy.Name, copy.Slot) : CatalogEntry.At(files, copy.Name, SaveKind.Checkpoint, copy.Step ?? CatalogEntry.NoStep);
+        return entry.Fault is { IsTransient: true } ? throw entry.Changed() : OfEntry(Run, Root, entry);
     }
 
     /// <summary>Lists a run of Cairn or InternLM, a folder of checkpoints of another program, or a folder or file that is one copy.</summary>
@@ -97,6 +145,8 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         bool isInRun = File.Exists(Path.Join(root, RunFolder.Record)) && (isStep || isSlot);
         if ((marked.Step == CatalogEntry.NoStep && !isInRun) || IsInternLm(new DirectoryInfo(full), folder))
             return null;
+        if (marked.Fault is { IsTransient: true })
+            throw marked.Changed();
         CatalogEntry named = isSlot ? marked : CatalogEntry.At(files, folder, SaveKind.Checkpoint, isStep ? step : marked.Step);
         ListedCopy copy = OfEntry(null, root, named.Marker is null && marked.Marker is not null ? marked : named);
         return new CopyListing(root, [copy], null) { IsOne = true };
@@ -109,6 +159,8 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     {
         // Reading a marker is a small read and a hash: for ten thousand of them it is worth all cores.
         Parallel.ForEach(run.Catalog.Entries, entry => _ = entry.Marker);
+        if (run.Catalog.Entries.FirstOrDefault(entry => entry.Fault is { IsTransient: true }) is { } changed)
+            throw changed.Changed();
         ResumeChoice choice = run.Choose(verifyHashes: false, default);
         ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry))];
         return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run };

@@ -32,7 +32,9 @@ internal sealed class LsVerb(TimeProvider time) : Verb
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         CopyListing listing = CopyListing.Read(parsed.GetValue(_path)!);
-        CopyCheck?[] checks = parsed.GetValue(_verify) ? Verify(screen, listing, cancellationToken) : new CopyCheck?[listing.Copies.Count];
+        CopyCheck?[] checks = new CopyCheck?[listing.Copies.Count];
+        if (parsed.GetValue(_verify))
+            (listing, checks) = Verify(screen, listing, cancellationToken);
         ListedCopy? resumed = listing.ResumedAfter(checks);
         LsRow[] rows = [.. listing.Copies.Select((copy, i) => Row(copy, checks[i], copy == resumed))];
         var result = new LsResult(
@@ -42,11 +44,10 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         return result.Bad > 0 ? ExitCode.FoundBad : ExitCode.Good;
     }
 
-    private static CopyCheck?[] Verify(Screen screen, CopyListing listing, CancellationToken cancellationToken)
+    private static (CopyListing, CopyCheck[]) Verify(Screen screen, CopyListing listing, CancellationToken cancellationToken)
     {
         using var progress = new ProgressLine(screen, "verify", listing.Copies.Sum(CopyVerifier.BytesOf));
-        var verifier = new CopyVerifier(listing.Root, progress.Add);
-        return [.. listing.Copies.Select(copy => verifier.Verify(copy, cancellationToken))];
+        return listing.Verify(progress.Add, cancellationToken);
     }
 
     private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
+using Cairn.Layouts;
 
 namespace Cairn.Cli.Verbs;
 
@@ -15,7 +16,7 @@ internal abstract class Verb
         Command command = Define();
         command.Options.Add(_json);
         // On another thread: a signal ends the process also when the verb is kept waiting by a disk or a mount.
-        command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken), CancellationToken.None));
+        command.SetAction((parsed, cancellationToken) => Task.Run(() => RunAgain(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken), CancellationToken.None));
         return command;
     }
 
@@ -30,7 +31,11 @@ internal abstract class Verb
 
     protected abstract Command Define();
 
-    /// <summary>Does it, and gives the exit code.</summary>
+    // A run that is trained meanwhile may replace a copy while it is read. Nothing has been shown by then.
+    private int RunAgain(ParseResult parsed, Screen screen, CancellationToken cancellationToken) =>
+        CheckpointReader.Again(() => Run(parsed, screen, cancellationToken));
+
+    /// <summary>Does it, and gives the exit code. What is thrown because a copy changed meanwhile is tried again, so nothing may have been shown before.</summary>
     protected abstract int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken);
 
     protected static Argument<string> RunArgument() => new("run") { Description = "The run's folder.", HelpName = "RUN" };

@@ -44,11 +44,9 @@ internal sealed class VerifyVerb : Verb
         {
             foreach ((string path, CopyListing listing) in listings)
             {
-                var verifier = new CopyVerifier(listing.Root, progress.Add);
-                foreach (ListedCopy copy in listing.Copies)
+                (CopyListing verified, CopyCheck[] checks) = listing.Verify(progress.Add, cancellationToken);
+                foreach ((ListedCopy copy, CopyCheck check) in verified.Copies.Zip(checks))
                 {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    CopyCheck check = verifier.Verify(copy, cancellationToken);
                     string name = listing.IsOne ? path : Path.Join(path, copy.Name);
                     rows.Add(new VerifyRow(name, copy.Layout, copy.Step, check.IsGood, [.. check.Faults.Take(MostFaults)], check.Faults.Count, copy.Bytes, copy.Files, check.Tensors, check.Checked, check.Unchecked));
                 }

@@ -23,6 +23,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         copy.Entry is { Written: not null } entry ? Verifier.OfRightSize(entry).Sum(file => file.Length) : IsHopeless(copy) ? 0 : copy.Bytes;
 
     /// <summary>Verifies one copy.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed meanwhile, by the training that writes its run.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public CopyCheck Verify(ListedCopy copy, CancellationToken cancellationToken) =>
         copy.Entry is { Written: not null } entry ? OfCairn(entry, cancellationToken) : OfOthers(copy, cancellationToken);
@@ -30,12 +31,14 @@ internal sealed class CopyVerifier(string root, Action<long> read)
     private CopyCheck OfCairn(CatalogEntry entry, CancellationToken cancellationToken)
     {
         string[] @checked = ["sizes", "hashes", "format", "ownership"];
-        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSystem(_files, read), entry, cancellationToken);
+        using PinnedCopy? pin = entry.Pin(_files);
+        IFileSystem files = pin ?? (IFileSystem)_files;
+        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSystem(files, read), entry, cancellationToken);
         if (faults.Count > 0)
             return new CopyCheck([.. faults.Select(fault => new CopyFault(Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);
         Marker marker = entry.Marker!;
         // Right bytes may still be no checkpoint: every part is put together, and so every element of every tensor finds its one owner.
-        return Loaded(entry.Folder, () => CheckpointLayouts.Of(marker.Layout).Open(_files, entry.Folder, marker.Files.Select(file => file.Name)), @checked, [], cancellationToken);
+        return Loaded(entry.Folder, () => CheckpointLayouts.Of(marker.Layout).Open(files, entry.Folder, marker.Files.Select(file => file.Name)), @checked, [], cancellationToken);
     }
 
     private CopyCheck OfOthers(ListedCopy copy, CancellationToken cancellationToken)
@@ -92,7 +95,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
             look();
             return null;
         }
-        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
             return new CopyFault(Within(folder, (e as CheckpointException)?.Path), e.Message);
         }
@@ -104,7 +107,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         {
             return CheckpointReader.Detect(_files, name);
         }
-        catch (CheckpointException e) when (e is not CorruptCheckpointException)
+        catch (CheckpointException e) when (e is not (CorruptCheckpointException or CopyChangedException))
         {
             return null;
         }

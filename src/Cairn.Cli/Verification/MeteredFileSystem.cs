@@ -14,6 +14,7 @@ internal sealed class MeteredFileSystem(IFileSystem inner, Action<long> read) : 
     public void CreateFolder(string path) => inner.CreateFolder(path);
     public IReadableFile OpenRead(string path) => new MeteredFile(inner.OpenRead(path), read);
     public IWritableFile OpenWrite(string path, long length) => inner.OpenWrite(path, length);
+    public bool CanOverwrite(string path) => inner.CanOverwrite(path);
     public void SyncFolder(string path) => inner.SyncFolder(path);
     public void Move(string from, string to) => inner.Move(from, to);
     public void Exchange(string first, string second) => inner.Exchange(first, second);

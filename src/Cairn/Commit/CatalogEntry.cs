@@ -11,6 +11,12 @@ namespace Cairn.Commit;
 /// <param name="Reason">What is wrong with it.</param>
 public sealed record CheckpointFault(string Folder, string Path, string Reason)
 {
+    /// <summary>Whether nothing is wrong with the copy: it was replaced or removed while it was read, by the training that writes the run. List the run again.</summary>
+    public bool IsTransient { get; init; }
+
+    internal static CheckpointFault Changed(string folder) =>
+        new(folder, folder, "the copy was replaced or removed while it was read") { IsTransient = true };
+
     /// <inheritdoc/>
     public override string ToString() => $"{Path}: {Reason}";
 }
@@ -26,6 +32,8 @@ public sealed class CatalogEntry
 
     private readonly IFileSystem _files;
     private bool _inspected;
+    private string? _markerPath;
+    private UInt128 _markerDigest;
     private Marker? _marker, _written;
     private IReadOnlyList<CheckpointFault> _faults = [];
 
@@ -82,51 +90,100 @@ public sealed class CatalogEntry
         }
     }
 
+    /// <summary>
+    /// Opens the copy's files so that all that is read belongs to this copy, whatever is saved in the meantime. <see langword="null"/> when there is no marker
+    /// to hold on to.
+    /// </summary>
+    /// <param name="files">The run, or one that passes everything on to it.</param>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed since its marker was read.</exception>
+    /// <exception cref="IOException">The marker cannot be read.</exception>
+    internal PinnedCopy? Pin(IFileSystem files)
+    {
+        Inspect();
+        if (_markerPath is null || _written is null && _marker is null)
+            return null;
+        PinnedCopy pin = PinnedCopy.Pin(files, Folder, _markerPath, Commit.Marker.MaxLength);
+        if (pin.MarkerDigest != _markerDigest)
+        {
+            pin.Dispose();
+            throw PinnedCopy.Changed(files, Folder);
+        }
+        pin.Hold((_written ?? _marker!).Files.Select(file => file.Name));
+        return pin;
+    }
+
+    /// <summary>What is thrown when the copy was replaced or removed while it was read.</summary>
+    internal CopyChangedException Changed() => PinnedCopy.Changed(_files, Folder);
+
+    /// <summary>What the bytes of the marker are known by; 0 when there is none.</summary>
+    internal UInt128 MarkerDigest
+    {
+        get
+        {
+            Inspect();
+            return _markerDigest;
+        }
+    }
+
     private void Inspect()
     {
         if (_inspected)
             return;
         _inspected = true;
         string step = Commit.Marker.FileName(Step), path = $"{Folder}/{step}";
+        PinnedCopy? pin = null;
         try
         {
             if (Step == NoStep || !_files.FileExists(path))
             {
-                _faults = [new CheckpointFault(Folder, Folder, "there is no marker: the save did not end")];
+                _faults = [WasMarked ? CheckpointFault.Changed(Folder) : new CheckpointFault(Folder, Folder, "there is no marker: the save did not end")];
                 return;
             }
-            byte[] bytes = RunFolder.ReadSmall(_files, path, Commit.Marker.MaxLength);
+            pin = PinnedCopy.Pin(_files, Folder, path, Commit.Marker.MaxLength);
             // In the layout of InternLM this is a file of PyTorch, one among the others.
-            bool isTorch = bytes.AsSpan().StartsWith(ZipStart);
-            if (isTorch)
+            bool isTorch = pin.MarkerBytes.AsSpan().StartsWith(ZipStart);
+            string manifest = $"{Folder}/{RunFolder.Manifest}";
+            if (isTorch && pin.FileExists(manifest))
             {
-                string manifest = $"{Folder}/{RunFolder.Manifest}";
-                if (!_files.FileExists(manifest))
-                {
-                    if (_files.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
-                        _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
-                    else
-                        _marker = ForeignCopy.Describe(_files, Folder, Kind, Step);
-                    return;
-                }
-                path = manifest;
-                bytes = RunFolder.ReadSmall(_files, path, Commit.Marker.MaxLength);
+                using PinnedCopy first = pin;
+                pin = PinnedCopy.Pin(_files, Folder, path = manifest, Commit.Marker.MaxLength);
+                first.Check();
             }
-            Marker marker = Commit.Marker.Parse(bytes, path);
+            (_markerPath, _markerDigest) = (path, pin.MarkerDigest);
+            if (isTorch && path != manifest)
+            {
+                if (pin.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
+                    _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
+                else
+                    _marker = ForeignCopy.Describe(pin, Folder, Kind, Step);
+                return;
+            }
+            Marker marker = Commit.Marker.Parse(pin.MarkerBytes, path);
             if (Contradiction(marker, path, isTorch ? step : null) is { } contradiction)
             {
                 _faults = [contradiction];
                 return;
             }
             _written = marker;
-            _faults = [.. WrongFiles(marker)];
+            _faults = [.. WrongFiles(pin, marker)];
             _marker = _faults.Count == 0 ? marker : null;
+        }
+        catch (CopyChangedException)
+        {
+            (_marker, _written, _faults) = (null, null, [CheckpointFault.Changed(Folder)]);
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
             _faults = [new CheckpointFault(Folder, path, e.Message)];
         }
+        finally
+        {
+            pin?.Dispose();
+        }
     }
+
+    // A snapshot's step is its marker's, seen when the run was listed. A checkpoint loses its name before its files.
+    private bool WasMarked => Kind == SaveKind.Snapshot ? Step != NoStep : !_files.FolderExists(Folder);
 
     private CheckpointFault? Contradiction(Marker marker, string path, string? stepFile) =>
         marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")
@@ -136,10 +193,10 @@ public sealed class CatalogEntry
         : stepFile is not null && !marker.Files.Any(file => file.Name == stepFile) ? new CheckpointFault(Folder, path, $"the marker does not list {stepFile}, which stands beside it")
         : null;
 
-    private IEnumerable<CheckpointFault> WrongFiles(Marker marker)
+    private IEnumerable<CheckpointFault> WrongFiles(PinnedCopy pin, Marker marker)
     {
         Dictionary<string, long> found = new(StringComparer.Ordinal);
-        foreach (FileSystemEntry file in _files.List(Folder))
+        foreach (FileSystemEntry file in pin.List(Folder))
             found[file.Name] = file.IsFolder ? -1 : file.Length;
         foreach (MarkedFile file in marker.Files)
         {

@@ -21,7 +21,8 @@ public sealed class NonFiniteStateException(string tensor) : CheckpointException
 /// name has every byte. A snapshot changes places with the older slot in one atomic exchange; where the system cannot do that, the
 /// slot is moved aside first, and <see cref="Recover"/> ends at the next start what a crash left between the two moves.
 /// The files of the replaced snapshot stay in staging without their marker: overwriting them is several times
-/// faster than making new ones, and they are the first to go when space is short.
+/// faster than making new ones, and they are the first to go when space is short. What somebody still reads or has linked is never overwritten: a
+/// new file takes its place.
 /// </para>
 /// </summary>
 public sealed class CommitProtocol(IFileSystem files)
@@ -112,6 +113,7 @@ public sealed class CommitProtocol(IFileSystem files)
     /// <exception cref="StoreException">There is not enough space.</exception>
     internal void MakeReady(string staged, long bytes, List<string> notes)
     {
+        Recycle(staged);
         new SpaceMaker(files).Ensure(bytes, staged, notes);
         if (!files.FolderExists(RunFolder.Staging))
         {
@@ -119,6 +121,25 @@ public sealed class CommitProtocol(IFileSystem files)
             files.SyncFolder("");
         }
         files.CreateFolder(staged);
+    }
+
+    // The files of the replaced snapshot leave the folder in which they had their names: a backup that still walks through it finds no file rather than
+    // one that is being overwritten. What cannot be overwritten in place is of no use here.
+    private void Recycle(string staged)
+    {
+        IReadOnlyList<FileSystemEntry> left = files.List(staged);
+        if (left.Count == 0)
+            return;
+        string recycled = staged + ".recycled";
+        files.DeleteFolder(recycled);
+        files.CreateFolder(recycled);
+        foreach (FileSystemEntry entry in left)
+        {
+            if (!entry.IsFolder && files.CanOverwrite($"{staged}/{entry.Name}"))
+                files.Move($"{staged}/{entry.Name}", $"{recycled}/{entry.Name}");
+        }
+        files.DeleteFolder(staged);
+        files.Move(recycled, staged);
     }
 
     /// <summary>Removes from a staging folder what an earlier copy left there and this one does not overwrite.</summary>

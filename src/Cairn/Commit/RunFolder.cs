@@ -45,12 +45,18 @@ public static class RunFolder
     public static byte[] ReadSmall(IFileSystem files, string path, int largest)
     {
         using IReadableFile file = files.OpenRead(path);
+        return ReadSmall(file, files.Root, path, largest);
+    }
+
+    /// <summary>As above, of an open file.</summary>
+    internal static byte[] ReadSmall(IReadableFile file, string root, string path, int largest)
+    {
         if (file.Length > largest)
-            throw new CorruptCheckpointException($"{path} in {files.Root} has {file.Length} bytes; at most {largest} are expected.") { Path = path };
+            throw new CorruptCheckpointException($"{path} in {root} has {file.Length} bytes; at most {largest} are expected.") { Path = path };
         byte[] bytes = new byte[file.Length];
         int read = file.Read(0, bytes);
         return read == bytes.Length
             ? bytes
-            : throw new CorruptCheckpointException($"{path} in {files.Root} ended after {read} of {bytes.Length} bytes.") { Path = path };
+            : throw new CorruptCheckpointException($"{path} in {root} ended after {read} of {bytes.Length} bytes.") { Path = path };
     }
 }

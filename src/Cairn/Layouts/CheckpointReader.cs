@@ -16,6 +16,7 @@ namespace Cairn.Layouts;
 public static class CheckpointReader
 {
     private const string CairnName = "cairn", SafetensorsName = "safetensors", TorchName = "torch", DistributedName = "dcp";
+    private const int MostTries = 5;
 
     /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>
     /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
@@ -30,22 +31,47 @@ public static class CheckpointReader
     /// <inheritdoc cref="Detect(string)"/>
     public static CheckpointSource Detect(IFileSystem files, string path) => Detect(files, path, path.Length == 0 ? files : null);
 
-    /// <summary>Opens what stands at a path of this machine.</summary>
+    /// <summary>
+    /// Opens what stands at a path of this machine. A run may be trained meanwhile: what is read belongs to one copy, also when the run makes newer ones.
+    /// Only a copy of more than 128 files may turn out to be gone when a part is loaded: a <see cref="CopyChangedException"/> then.
+    /// </summary>
     /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
     /// <exception cref="CorruptCheckpointException">It is damaged or incomplete.</exception>
+    /// <exception cref="CopyChangedException">Every try met a copy that was being replaced.</exception>
     /// <exception cref="CheckpointException">There is nothing, or nothing that is known.</exception>
     /// <exception cref="IOException">A file could not be opened or read.</exception>
-    public static LoadedCheckpoint Open(string path) => Open(Detect(path));
+    public static LoadedCheckpoint Open(string path) => Again(() => OpenOnce(Detect(path)));
 
     /// <summary>Opens what stands at a path of a store.</summary>
     /// <inheritdoc cref="Open(string)"/>
-    public static LoadedCheckpoint Open(IFileSystem files, string path) => Open(Detect(files, path));
+    public static LoadedCheckpoint Open(IFileSystem files, string path) => Again(() => OpenOnce(Detect(files, path)));
 
     /// <summary>Opens what was found.</summary>
     /// <inheritdoc cref="Open(string)"/>
     public static LoadedCheckpoint Open(CheckpointSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
+        return Again(() => OpenOnce(source));
+    }
+
+    /// <summary>Reads again when the training that writes the run has made a newer copy meanwhile, which is as welcome.</summary>
+    /// <exception cref="CopyChangedException">Every try met a copy that was being replaced.</exception>
+    internal static T Again<T>(Func<T> read)
+    {
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                return read();
+            }
+            catch (CopyChangedException) when (tries < MostTries)
+            {
+            }
+        }
+    }
+
+    private static LoadedCheckpoint OpenOnce(CheckpointSource source)
+    {
         CheckpointSource exact = source;
         LoadedCheckpoint opened = (source.Layout, source.Kind) switch
         {
@@ -145,9 +171,20 @@ public static class CheckpointReader
     private static LoadedCheckpoint OpenEntry(IFileSystem files, CatalogEntry entry, out CheckpointSource source)
     {
         source = new CheckpointSource(entry.Marker?.Layout ?? CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
+        if (entry.Fault is { IsTransient: true })
+            throw PinnedCopy.Changed(files, entry.Folder);
         if (entry.Marker is not { } marker)
             throw new CorruptCheckpointException($"{source.FullPath} cannot be used: {entry.Fault}. Try: cairn ls on its run.") { Path = source.FullPath };
-        return CheckpointLayouts.Of(marker.Layout).Open(files, entry.Folder, marker.Files.Select(file => file.Name));
+        PinnedCopy? pin = entry.Pin(files);
+        try
+        {
+            return CheckpointLayouts.Of(marker.Layout).Open(pin ?? files, entry.Folder, marker.Files.Select(file => file.Name)).With(pin);
+        }
+        catch
+        {
+            pin?.Dispose();
+            throw;
+        }
     }
 
     private static CheckpointSource NewestInternLm(CheckpointSource run)

@@ -109,6 +109,14 @@ public abstract class LoadedCheckpoint : IDisposable
         return opened;
     }
 
+    /// <summary>Hands over what its files are read through; it is closed with the checkpoint.</summary>
+    internal LoadedCheckpoint With(IDisposable? opened)
+    {
+        if (opened is not null)
+            _open.Add(opened);
+        return this;
+    }
+
     /// <summary>Closes the files. The tensors cannot be read any more.</summary>
     public void Dispose()
     {

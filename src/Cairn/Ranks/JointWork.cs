@@ -11,7 +11,7 @@ namespace Cairn.Ranks;
 /// <param name="timeout">Longest wait for another rank.</param>
 internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeout)
 {
-    private const byte Good = 0, Bad = 1;
+    private const byte Good = 0, Bad = 1, Changed = 2;
 
     private Exception? _failure;
 
@@ -37,12 +37,13 @@ internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeou
     /// <param name="decide">Called on the first rank, when no rank has an error.</param>
     /// <returns>The decision.</returns>
     /// <exception cref="RankFailedException">Another rank had an error. This rank's own is thrown as it is.</exception>
+    /// <exception cref="CopyChangedException">The error was this one, on whichever rank: what all may try again, all hear of.</exception>
     /// <exception cref="RankTimeoutException">Ranks did not answer in time.</exception>
     public ReadOnlyMemory<byte> Agree(string phase, Action<BinaryWriter> part, Func<IReadOnlyList<ReadOnlyMemory<byte>>, byte[]> decide)
     {
         byte[] message = RankMessages.Write(to =>
         {
-            to.Write(_failure is null ? Good : Bad);
+            to.Write(_failure is null ? Good : StatusOf(_failure));
             if (_failure is null)
                 part(to);
             else
@@ -54,6 +55,8 @@ internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeou
         (int rank, string error) = RankMessages.Read(decision.AsMemory(1), from => (from.ReadInt32(), from.ReadString()));
         if (rank == ranks.Rank && _failure is not null)
             ExceptionDispatchInfo.Throw(_failure);
+        if (decision[0] == Changed)
+            throw new CopyChangedException($"{purpose}: rank {rank}: {error}") { Rank = rank };
         throw new RankFailedException($"{purpose}: rank {rank} failed: {error}") { Rank = rank, Purpose = purpose, Error = error };
     }
 
@@ -64,8 +67,8 @@ internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeou
     {
         for (int rank = 0; rank < parts.Count; rank++)
         {
-            if (parts[rank].Span[0] == Bad)
-                return Failed(rank, RankMessages.Read(parts[rank][1..], from => from.ReadString()));
+            if (parts[rank].Span[0] is not Good and var status)
+                return Failed(status, rank, RankMessages.Read(parts[rank][1..], from => from.ReadString()));
         }
         try
         {
@@ -74,11 +77,13 @@ internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeou
         catch (Exception e)
         {
             _failure = e;
-            return Failed(ranks.Rank, e.Message);
+            return Failed(StatusOf(e), ranks.Rank, e.Message);
         }
     }
 
-    private static byte[] Failed(int rank, string error) => [Bad, .. RankMessages.Write(to =>
+    private static byte StatusOf(Exception failure) => failure is CopyChangedException ? Changed : Bad;
+
+    private static byte[] Failed(byte status, int rank, string error) => [status, .. RankMessages.Write(to =>
     {
         to.Write(rank);
         to.Write(error);

@@ -8,9 +8,12 @@ namespace Cairn.Resume;
 /// <summary>
 /// Verifies copies with all ranks, each reading its share of the files: the first goes down the ladder (<see cref="Verify"/>, then <see cref="End"/>), the others
 /// <see cref="Follow"/>. While ranks read, all say once a second that they are alive, so the time-out bounds silence and not the reading.
+/// What was verified last is held on to, so that what is opened afterwards is what was verified.
 /// </summary>
-internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan timeout, CancellationToken cancellationToken)
+internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
 {
+    private (string Root, string Folder, PinnedCopy Pin)? _held;
+
     private const string Next = "start: what to verify", Progress = "start: verifying";
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
@@ -18,7 +21,7 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
     public CheckpointFault? Verify(IFileSystem files, CatalogEntry entry)
     {
         if (ranks.Size == 1)
-            return Verifier.Verify(files, entry, cancellationToken);
+            return VerifyOwn(files, entry);
         Tell(to =>
         {
             to.Write(true);
@@ -26,8 +29,9 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
             to.Write(entry.Folder);
             to.Write((byte)entry.Kind);
             to.Write(entry.Step);
+            WriteDigest(to, entry.MarkerDigest);
         });
-        return VerifyShare(files, entry);
+        return VerifyShare(files, entry, entry.MarkerDigest);
     }
 
     /// <summary>On the first rank: there is nothing more to verify.</summary>
@@ -39,25 +43,69 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
         while (true)
         {
             byte[] command = ranks.Agree(Next, default, _ => [], timeout, cancellationToken);
-            (IFileSystem Files, CatalogEntry Entry)? copy = RankMessages.Read(command, from =>
+            (IFileSystem Files, CatalogEntry Entry, UInt128 Digest)? copy = RankMessages.Read(command, from =>
             {
                 if (!from.ReadBoolean())
-                    return ((IFileSystem, CatalogEntry)?)null;
+                    return ((IFileSystem, CatalogEntry, UInt128)?)null;
                 string root = from.ReadString();
                 IFileSystem files = root.Length == 0 ? run : new LocalFileSystem(root);
-                return (files, CatalogEntry.At(files, from.ReadString(), (SaveKind)from.ReadByte(), from.ReadInt64()));
+                return (files, CatalogEntry.At(files, from.ReadString(), (SaveKind)from.ReadByte(), from.ReadInt64()), ReadDigest(from));
             });
             if (copy is not { } next)
                 return;
-            VerifyShare(next.Files, next.Entry);
+            VerifyShare(next.Files, next.Entry, next.Digest);
         }
     }
 
+    /// <summary>Where the files of a copy are read: pinned, when there is a marker to hold on to.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed since it was chosen.</exception>
+    public IFileSystem Hold(IFileSystem files, CatalogEntry entry)
+    {
+        if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Pin.MarkerDigest == entry.MarkerDigest)
+            return held.Pin;
+        Dispose();
+        if (entry.Pin(files) is not { } pin)
+            return files;
+        _held = (files.Root, entry.Folder, pin);
+        return pin;
+    }
+
+    /// <summary>Lets go of the copy that is held.</summary>
+    public void Dispose()
+    {
+        _held?.Pin.Dispose();
+        _held = null;
+    }
+
+    /// <summary>Writes what a marker is known by.</summary>
+    public static void WriteDigest(BinaryWriter to, UInt128 digest)
+    {
+        to.Write((ulong)(digest >> 64));
+        to.Write((ulong)digest);
+    }
+
+    /// <summary>Reads what <see cref="WriteDigest"/> wrote.</summary>
+    public static UInt128 ReadDigest(BinaryReader from) => new(from.ReadUInt64(), from.ReadUInt64());
+
     private void Tell(Action<BinaryWriter> command) => _ = ranks.Agree(Next, default, _ => RankMessages.Write(command), timeout, cancellationToken);
 
-    private CheckpointFault? VerifyShare(IFileSystem files, CatalogEntry entry)
+    private CheckpointFault? VerifyOwn(IFileSystem files, CatalogEntry entry)
     {
-        Task<CheckpointFault?> reading = Task.Run(() => Verifier.Verify(files, entry, ranks.Rank, ranks.Size, cancellationToken), CancellationToken.None);
+        try
+        {
+            return entry.Fault ?? Verifier.VerifyPinned(Hold(files, entry), entry, ranks.Rank, ranks.Size, cancellationToken);
+        }
+        catch (CopyChangedException)
+        {
+            return CheckpointFault.Changed(entry.Folder);
+        }
+    }
+
+    private CheckpointFault? VerifyShare(IFileSystem files, CatalogEntry entry, UInt128 digest)
+    {
+        // Another rank may see a newer copy in the same place.
+        Task<CheckpointFault?> reading = Task.Run(
+            () => entry.Marker is not null && entry.MarkerDigest != digest ? CheckpointFault.Changed(entry.Folder) : VerifyOwn(files, entry), CancellationToken.None);
         while (true)
         {
             ((IAsyncResult)reading).AsyncWaitHandle.WaitOne(Beat);
@@ -106,8 +154,9 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
             return;
         to.Write(fault.Path);
         to.Write(fault.Reason);
+        to.Write(fault.IsTransient);
     }
 
     private static CheckpointFault? Read(BinaryReader from) =>
-        from.ReadString() is { Length: > 0 } folder ? new CheckpointFault(folder, from.ReadString(), from.ReadString()) : null;
+        from.ReadString() is { Length: > 0 } folder ? new CheckpointFault(folder, from.ReadString(), from.ReadString()) { IsTransient = from.ReadBoolean() } : null;
 }

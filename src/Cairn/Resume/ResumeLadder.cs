@@ -19,12 +19,13 @@ public static class ResumeLadder
     /// <param name="verifyHashes">Whether to read and hash every file, not only to look at sizes.</param>
     /// <param name="from">The highest step to look at, for going back on purpose.</param>
     /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="CopyChangedException">A candidate was replaced or removed while it was read, by the training that writes the run. Read the catalog again.</exception>
     public static ResumeChoice Choose(
         IFileSystem files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
-        Choose(catalog, run, entry => verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null, from);
+        Choose(files, catalog, run, entry => verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null, from);
 
     /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
-    internal static ResumeChoice Choose(Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
+    internal static ResumeChoice Choose(IFileSystem files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
     {
         var passedOver = new List<CheckpointFault>();
         var abandoned = new List<CatalogEntry>();
@@ -46,6 +47,8 @@ public static class ResumeLadder
                 }
             }
             CheckpointFault? fault = entry.Fault ?? verify(entry);
+            if (fault is { IsTransient: true })
+                throw PinnedCopy.Changed(files, entry.Folder);
             if (fault is null)
                 return new ResumeChoice(entry, passedOver, abandoned);
             passedOver.Add(fault);

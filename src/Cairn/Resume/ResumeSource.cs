@@ -12,9 +12,13 @@ namespace Cairn.Resume;
 /// <param name="Name">How a person would name it.</param>
 internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Marker, string Name)
 {
+    /// <summary>Its entry in the catalog; <see langword="null"/> for weights without a marker.</summary>
+    public CatalogEntry? Entry { get; init; }
+
     /// <summary>Opens its files.</summary>
+    /// <param name="files">Where they are read: <see cref="Files"/>, or what was pinned of it.</param>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
-    public LoadedCheckpoint Open() => CheckpointLayouts.Of(Marker.Layout).Open(Files, Folder, Marker.Files.Select(file => file.Name));
+    public LoadedCheckpoint Open(IFileSystem files) => CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
 
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
     /// <param name="path">The path.</param>
@@ -29,8 +33,10 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
         if (EntryAt(full) is { } single)
         {
             CheckpointFault? fault = single.Entry.Fault ?? verify(single.Files, single.Entry);
+            if (fault is { IsTransient: true })
+                throw PinnedCopy.Changed(single.Files, single.Entry.Folder);
             return fault is null
-                ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full)
+                ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full) { Entry = single.Entry }
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
         }
         if (WeightsAt(full, verifyHashes) is { } weights)
@@ -39,9 +45,9 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
         Catalog catalog = Catalog.Read(files);
         // A run of another program has no record; its copies belong to whatever is trained there.
         RunRecord run = RunRecord.LoadOrRebuild(files, catalog, out _) ?? new RunRecord("", DateTimeOffset.UnixEpoch, Lineage.New, null);
-        ResumeChoice choice = ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
         return choice.Chosen is { } chosen
-            ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}")
+            ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}") { Entry = chosen }
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };
     }
 
@@ -52,11 +58,16 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
         string name = Path.GetFileName(full);
         if (!ForeignCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
             return null;
-        Marker marker = ForeignCopy.Describe(parent, name, Policies.SaveKind.Checkpoint, step: null);
-        return (verifyHashes ? ForeignCopy.Verify(parent, name, marker, marker.Files, CancellationToken.None) : null) is { } fault
+        ResumeSource weights = Weights(parent, name, full);
+        return (verifyHashes ? ForeignCopy.Verify(parent, name, weights.Marker, weights.Marker.Files, CancellationToken.None) : null) is { } fault
             ? throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint.") { Path = full }
-            : new ResumeSource(parent, name, marker, full);
+            : weights;
     }
+
+    /// <summary>Weights of InternLM that have no marker.</summary>
+    /// <exception cref="CorruptCheckpointException">The folder is not whole.</exception>
+    public static ResumeSource Weights(IFileSystem files, string folder, string name) =>
+        new(files, folder, ForeignCopy.Describe(files, folder, Policies.SaveKind.Checkpoint, step: null), name);
 
     private static string Describe(ResumeChoice choice) =>
         choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";

@@ -42,7 +42,7 @@ internal sealed record RunOpening(
             return Rewind(files, catalog, run, options, step, verify);
         if (options.AutoResume)
         {
-            ResumeChoice choice = ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
+            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
             if (choice.Chosen is not null)
                 return Continue(files, run, choice);
             if (choice.PassedOver.Count > 0)
@@ -73,10 +73,10 @@ internal sealed record RunOpening(
         Branch current = run.Lineage.Current;
         if (options.AutoResume && options.Branch is { } name && current.Name == name && current.Parent is not null)
         {
-            ResumeChoice again = ResumeLadder.Choose(catalog, run, entry => verify(files, entry));
+            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
         }
-        ResumeChoice choice = ResumeLadder.Choose(catalog, run, entry => verify(files, entry), from: step);
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry), from: step);
         if (choice.Chosen?.Step != step)
         {
             throw new CheckpointException(
@@ -115,7 +115,7 @@ internal sealed record RunOpening(
     private static bool IsAbove(CheckpointFault fault, long step) =>
         !RunFolder.IsStep(fault.Folder, out long bad) || bad > step;
 
-    private static ResumeSource SourceOf(IFileSystem files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder);
+    private static ResumeSource SourceOf(IFileSystem files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder) { Entry = entry };
 
     private static string Steps(Catalog catalog) => catalog.Entries.Count == 0 ? "none" : string.Join(", ", catalog.Entries.Where(entry => entry.Step >= 0).Take(20).Select(entry => entry.Step));
 

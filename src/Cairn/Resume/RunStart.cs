@@ -14,7 +14,10 @@ namespace Cairn.Resume;
 /// </summary>
 internal sealed class RunStart(IFileSystem files, CheckpointOptions options, RankGroup ranks, PlanExchange plan, TimeProvider time, CancellationToken cancellationToken)
 {
-    private readonly JointWork _work = new(ranks, "start", options.RankTimeout);
+    // How often a run that is trained meanwhile may replace what is read of it (ResumeFrom).
+    private const int MostTries = 5;
+
+    private JointWork _work = new(ranks, "start", options.RankTimeout);
 
     /// <summary>How the run begins.</summary>
     /// <param name="prepare">Called on the first rank: locks the run and tries the store out.</param>
@@ -28,11 +31,10 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
             _work.Try(() => new CommitProtocol(files).Recover());
         }
         _work.Agree("take the run");
-        (RunOpening opening, long? lastKnown) = Choose();
         // What the ranks hold is known before they restore; it is the plan of the first save as well.
         if (ranks.Size > 1)
             plan.Share("start", () => [.. parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], options.RankTimeout);
-        RestoredState restored = opening.Source is { } source ? new StateRestorer(ranks, plan, _work).Restore(source, parts, opening.Parts) : new RestoredState([], []);
+        (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
         // Only what could be restored becomes history.
         if (ranks.IsFirst && opening.IsNews)
             _work.Try(() => opening.Record.Save(files));
@@ -49,9 +51,29 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         });
     }
 
-    private (RunOpening Opening, long? LastKnown) Choose()
+    private (RunOpening Opening, long? LastKnown, RestoredState Restored) Resume(IReadOnlyList<IStatePart> parts)
     {
-        var verifier = new JointVerifier(ranks, files, options.RankTimeout, cancellationToken);
+        for (int tries = 1; ; tries++)
+        {
+            using var verifier = new JointVerifier(ranks, files, options.RankTimeout, cancellationToken);
+            try
+            {
+                (RunOpening opening, long? lastKnown) = Choose(verifier);
+                if (opening.Source is not { } source)
+                    return (opening, lastKnown, new RestoredState([], []));
+                IFileSystem Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
+                return (opening, lastKnown, new StateRestorer(ranks, plan, _work).Restore(source, () => source.Open(Held()), parts, opening.Parts));
+            }
+            catch (CopyChangedException) when (tries < MostTries)
+            {
+                // On all ranks at once. The other run has made a newer copy, which is as welcome.
+                _work = new JointWork(ranks, "start", options.RankTimeout);
+            }
+        }
+    }
+
+    private (RunOpening Opening, long? LastKnown) Choose(JointVerifier verifier)
+    {
         RunOpening? opening = null;
         long? lastKnown = null;
         if (ranks.IsFirst)
@@ -73,7 +95,11 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
             Write(to, opening!);
             to.Write(lastKnown ?? -1);
         }));
-        return opening is not null ? (opening, lastKnown) : RankMessages.Read(chosen, from => (Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null));
+        if (opening is null)
+            _work.Try(() => (opening, lastKnown) = RankMessages.Read(chosen, from => (Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null)));
+        // What one rank does not find, none waits for.
+        _work.Agree("find the copy");
+        return (opening!, lastKnown);
     }
 
     private void Write(BinaryWriter to, RunOpening opening)
@@ -88,6 +114,9 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
             to.Write((byte)source.Marker.Kind);
             to.Write(source.Marker.Step);
             to.Write(source.Name);
+            to.Write(source.Entry is not null);
+            if (source.Entry is { } entry)
+                JointVerifier.WriteDigest(to, entry.MarkerDigest);
         }
         to.WriteList([.. opening.Parts], to.Write);
         to.WriteList(opening.PassedOver, fault =>
@@ -108,14 +137,20 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         {
             string root = from.ReadString();
             IFileSystem at = root.Length == 0 ? files : new LocalFileSystem(root);
-            var entry = CatalogEntry.At(at, from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64());
-            string name = from.ReadString();
-            source = entry.Marker is { } marker ? new ResumeSource(at, entry.Folder, marker, name)
-                : throw new StoreException($"The first rank resumes from {name}, and rank {ranks.Rank} does not find it whole in {at.Root}: {entry.Fault} All ranks must see one shared folder: check Folder and the mounts.") { Path = entry.Folder, Rank = ranks.Rank };
+            (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
+            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), JointVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
         }
         List<string> parts = from.ReadList(from.ReadString);
         List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));
         bool forked = from.ReadBoolean();
         return new RunOpening(record, source, parts, passedOver, forked, from.ReadBoolean());
+    }
+
+    private ResumeSource Marked(IFileSystem at, CatalogEntry entry, UInt128 digest, string name)
+    {
+        if (entry.Fault is { IsTransient: true } || (entry.Marker is not null && entry.MarkerDigest != digest))
+            throw PinnedCopy.Changed(at, entry.Folder);
+        return entry.Marker is { } marker ? new ResumeSource(at, entry.Folder, marker, name) { Entry = entry }
+            : throw new StoreException($"The first rank resumes from {name}, and rank {ranks.Rank} does not find it whole in {at.Root}: {entry.Fault} All ranks must see one shared folder: check Folder and the mounts.") { Path = entry.Folder, Rank = ranks.Rank };
     }
 }

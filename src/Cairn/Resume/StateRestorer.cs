@@ -18,12 +18,13 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
 
     /// <summary>Restores the parts.</summary>
     /// <param name="source">The copy.</param>
+    /// <param name="open">Opens the copy.</param>
     /// <param name="parts">All owners, the counters among them.</param>
     /// <param name="wanted">Names of the parts to take; empty for all.</param>
     /// <exception cref="StateMismatchException">Something is missing, unexpected or does not fit; nothing was changed.</exception>
     /// <exception cref="CorruptCheckpointException">A file cannot be understood.</exception>
     /// <exception cref="RankFailedException">One of these on another rank.</exception>
-    public RestoredState Restore(ResumeSource source, IReadOnlyList<IStatePart> parts, IEnumerable<string> wanted)
+    public RestoredState Restore(ResumeSource source, Func<LoadedCheckpoint> open, IReadOnlyList<IStatePart> parts, IEnumerable<string> wanted)
     {
         HashSet<string> names = new(wanted, StringComparer.Ordinal);
         LoadedCheckpoint? checkpoint = null;
@@ -33,7 +34,7 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
             var loaded = new List<(IStatePart Owner, StateMap Saved)>();
             work.Try(() =>
             {
-                checkpoint = source.Open();
+                checkpoint = open();
                 Load(checkpoint, source, parts, names, loaded, problems);
             });
             HashSet<string> unowned = Unowned(loaded);

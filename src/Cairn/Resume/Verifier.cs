@@ -12,7 +12,10 @@ public static class Verifier
 {
     private const int BlockBytes = 4 << 20;
 
-    /// <summary>Reads all files of an entry, a few at a time. <see langword="null"/> when they are what the marker says.</summary>
+    /// <summary>
+    /// Reads all files of an entry, a few at a time. <see langword="null"/> when they are what the marker says. A run that is trained meanwhile may replace the
+    /// copy: that is no damage, and the fault is then transient (<see cref="CheckpointFault.IsTransient"/>).
+    /// </summary>
     /// <param name="files">The run.</param>
     /// <param name="entry">What to verify.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
@@ -21,15 +24,16 @@ public static class Verifier
         Verify(files, entry, share: 0, shares: 1, cancellationToken);
 
     /// <summary>All that is wrong with an entry of Cairn, by file: what is missing, of another size or altered. Every file that has its size is read.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read; nothing can be said about it.</exception>
     internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken)
     {
         var faults = new ConcurrentBag<CheckpointFault>(entry.Faults);
         Parallel.ForEach(OfRightSize(entry), AFewAtATime(cancellationToken), file =>
         {
-            if (FaultOf(files, $"{entry.Folder}/{file.Name}", file, cancellationToken) is { } reason)
-                faults.Add(new CheckpointFault(entry.Folder, $"{entry.Folder}/{file.Name}", reason));
+            if (FaultOf(files, entry, file, cancellationToken) is { } fault)
+                faults.Add(fault);
         });
-        return [.. faults.OrderBy(fault => fault.Path, StringComparer.Ordinal)];
+        return faults.Any(fault => fault.IsTransient) ? throw PinnedCopy.Changed(files, entry.Folder) : [.. faults.OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>The files that <see cref="FaultsOf"/> reads.</summary>
@@ -42,16 +46,35 @@ public static class Verifier
     /// <summary>As <see cref="Verify(IFileSystem, CatalogEntry, CancellationToken)"/>, but reads only one of several shares of the files, which are about equally large.</summary>
     internal static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
     {
-        if (entry.Marker is not { } marker)
+        if (entry.Marker is null)
             return entry.Fault;
+        try
+        {
+            using PinnedCopy? pin = entry.Pin(files);
+            return VerifyPinned(pin ?? files, entry, share, shares, cancellationToken);
+        }
+        catch (CopyChangedException)
+        {
+            return CheckpointFault.Changed(entry.Folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new CheckpointFault(entry.Folder, entry.Folder, $"it cannot be read: {e.Message}");
+        }
+    }
+
+    /// <summary>As above, of a complete entry, through files that belong to it whatever is saved meanwhile (<see cref="CatalogEntry.Pin"/>).</summary>
+    internal static CheckpointFault? VerifyPinned(IFileSystem pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    {
+        Marker marker = entry.Marker!;
         if (marker.IsForeign)
-            return ForeignCopy.Verify(files, entry.Folder, marker, Share(marker.Files, share, shares), cancellationToken);
+            return ForeignCopy.Verify(pinned, entry.Folder, marker, Share(marker.Files, share, shares), cancellationToken);
         CheckpointFault? first = null;
         Parallel.ForEach(Share(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
         {
-            if (FaultOf(files, $"{entry.Folder}/{file.Name}", file, cancellationToken) is { } reason)
+            if (FaultOf(pinned, entry, file, cancellationToken) is { } fault)
             {
-                Interlocked.CompareExchange(ref first, new CheckpointFault(entry.Folder, $"{entry.Folder}/{file.Name}", reason), null);
+                Interlocked.CompareExchange(ref first, fault, null);
                 state.Stop();
             }
         });
@@ -78,8 +101,9 @@ public static class Verifier
         return mine;
     }
 
-    private static string? FaultOf(IFileSystem files, string path, MarkedFile marked, CancellationToken cancellationToken)
+    private static CheckpointFault? FaultOf(IFileSystem files, CatalogEntry entry, MarkedFile marked, CancellationToken cancellationToken)
     {
+        string path = $"{entry.Folder}/{marked.Name}";
         byte[] current = ArrayPool<byte>.Shared.Rent(BlockBytes), next = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
@@ -90,7 +114,7 @@ public static class Verifier
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (ready == 0)
-                    return $"the file ends after {offset} of {marked.Length} bytes";
+                    return Bad($"the file ends after {offset} of {marked.Length} bytes");
                 // The next block is read while this one is hashed; the last needs no other thread.
                 long after = offset + ready;
                 byte[] block = next;
@@ -101,17 +125,23 @@ public static class Verifier
                 (current, next) = (next, current);
             }
             string found = Convert.ToHexStringLower(hash.GetCurrentHash());
-            return found == marked.Hash ? null : $"the file was altered: its hash is {found} instead of {marked.Hash}";
+            return found == marked.Hash ? null : Bad($"the file was altered: its hash is {found} instead of {marked.Hash}");
+        }
+        catch (CopyChangedException)
+        {
+            return CheckpointFault.Changed(entry.Folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"the file cannot be read: {e.Message}";
+            return Bad($"the file cannot be read: {e.Message}");
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(current);
             ArrayPool<byte>.Shared.Return(next);
         }
+
+        CheckpointFault Bad(string reason) => new(entry.Folder, path, reason);
     }
 
     private static int Read(IReadableFile file, long offset, long length, byte[] block) =>

@@ -30,9 +30,18 @@ public interface IFileSystem
     /// <summary>Opens a file for reading.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     IReadableFile OpenRead(string path);
-    /// <summary>Opens a file for writing from its start. One that exists is overwritten in place and cut to <paramref name="length"/>; space for <paramref name="length"/> bytes is reserved first.</summary>
-    /// <exception cref="IOException">Among others: there is no space for <paramref name="length"/> bytes.</exception>
+    /// <summary>
+    /// Opens a file for writing from its start; space for <paramref name="length"/> bytes is reserved first. A file that exists is overwritten in place
+    /// and cut to <paramref name="length"/> when nobody else can see its bytes (<see cref="CanOverwrite"/>). Otherwise a new file takes its name, and
+    /// whoever has the old one open, mapped or linked keeps it as it was.
+    /// </summary>
+    /// <exception cref="IOException">Among others: there is no space for <paramref name="length"/> bytes; what was there is untouched.</exception>
     IWritableFile OpenWrite(string path, long length);
+    /// <summary>
+    /// Whether <see cref="OpenWrite"/> would overwrite this file in place, because it has no other name and nobody has it open or mapped. Where that
+    /// cannot be known, the answer is <see langword="false"/>.
+    /// </summary>
+    bool CanOverwrite(string path) => false;
     /// <summary>Makes the entries of a folder durable: names made, renamed and removed in it.</summary>
     void SyncFolder(string path);
     /// <summary>Renames a file or folder atomically. A file at the new name is replaced; a folder there is an error.</summary>

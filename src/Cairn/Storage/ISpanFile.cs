@@ -7,6 +7,13 @@ internal interface ISpanFile : IReadableFile
     bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes);
 }
 
+/// <summary>An open file that the system can tell from all others: while it is open, no other file has its device and inode.</summary>
+internal interface IIdentifiedFile : IReadableFile
+{
+    /// <summary>What the system says about it; <see langword="null"/> where it does not say.</summary>
+    FileStatus? Status { get; }
+}
+
 /// <summary>A part of a file that reads like a file of its own.</summary>
 /// <param name="file">The file.</param>
 /// <param name="start">Offset of the part's first byte.</param>

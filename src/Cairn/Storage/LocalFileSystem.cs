@@ -92,22 +92,20 @@ public sealed class LocalFileSystem : IFileSystem
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         string full = Full(path);
         SafeFileHandle handle = RegularFile.OpenWrite(full, out bool made);
-        try
-        {
-            // Space first: where there is none, a file that exists stays as it was.
-            long present = RandomAccess.GetLength(handle);
-            Reserve(handle, full, present, length);
-            if (present > length)
-                RandomAccess.SetLength(handle, length);
-            return new LocalWritableFile(handle);
-        }
-        catch
-        {
-            handle.Dispose();
-            if (made)
-                File.Delete(full);
-            throw;
-        }
+        if (made || FileRecycling.IsUnseen(handle, full))
+            return Prepared(handle, full, length, made);
+        handle.Dispose();
+        return Replace(full, length);
+    }
+
+    /// <inheritdoc/>
+    public bool CanOverwrite(string path)
+    {
+        string full = Full(path);
+        if (!OperatingSystem.IsLinux() || !File.Exists(full))
+            return false;
+        using SafeFileHandle handle = RegularFile.OpenWrite(full, out _);
+        return FileRecycling.IsUnseen(handle, full);
     }
 
     /// <inheritdoc/>
@@ -204,6 +202,47 @@ public sealed class LocalFileSystem : IFileSystem
     {
         StorePath.Check(path, allowRoot);
         return path.Length == 0 ? Root : Path.Join(Root, path);
+    }
+
+    // Whoever has the old file open or linked keeps it, and its name is never without a file.
+    private LocalWritableFile Replace(string full, long length)
+    {
+        string beside = $"{full}.{Guid.NewGuid():N}";
+        LocalWritableFile file = Prepared(RegularFile.OpenWrite(beside, out _), beside, length, made: true);
+        try
+        {
+            if (OperatingSystem.IsWindows())
+                File.Move(beside, full, overwrite: true);
+            else
+                UnixCalls.Rename(beside, full);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            File.Delete(beside);
+            throw;
+        }
+    }
+
+    private LocalWritableFile Prepared(SafeFileHandle handle, string full, long length, bool made)
+    {
+        try
+        {
+            // Space first: where there is none, a file that exists stays as it was.
+            long present = RandomAccess.GetLength(handle);
+            Reserve(handle, full, present, length);
+            if (present > length)
+                RandomAccess.SetLength(handle, length);
+            return new LocalWritableFile(handle);
+        }
+        catch
+        {
+            handle.Dispose();
+            if (made)
+                File.Delete(full);
+            throw;
+        }
     }
 
     private void Reserve(SafeFileHandle handle, string path, long present, long length)

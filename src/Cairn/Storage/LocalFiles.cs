@@ -3,8 +3,10 @@ using Microsoft.Win32.SafeHandles;
 namespace Cairn.Storage;
 
 /// <summary>A local file open for reading.</summary>
-internal sealed class LocalReadableFile(SafeFileHandle handle) : IReadableFile
+internal sealed class LocalReadableFile(SafeFileHandle handle) : IReadableFile, IIdentifiedFile
 {
+    public FileStatus? Status => OperatingSystem.IsWindows() ? null : FileStatus.Of(handle, "");
+
     public long Length { get; } = RandomAccess.GetLength(handle);
 
     public int Read(long offset, Span<byte> destination)

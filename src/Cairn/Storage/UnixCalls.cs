@@ -54,18 +54,18 @@ internal static partial class UnixCalls
     private static unsafe FileStatus? Status(int folder, string path)
     {
         const int EmptyPath = 0x1000;
-        const uint TypeModeInode = 0x103;
+        const uint TypeModeLinksInode = 0x107;
         byte* found = stackalloc byte[256];
         if (OperatingSystem.IsLinux())
         {
-            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, TypeModeInode, found) != 0)
+            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, TypeModeLinksInode, found) != 0)
                 return null;
             ulong device = ((ulong)*(uint*)(found + 136) << 32) | *(uint*)(found + 140);
-            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32));
+            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32), *(uint*)(found + 16));
         }
         bool isIntel = RuntimeInformation.ProcessArchitecture == Architecture.X64;
         int error = path.Length == 0 ? (isIntel ? fstat64(folder, found) : fstat(folder, found)) : isIntel ? stat64(path, found) : stat(path, found);
-        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8));
+        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8), *(ushort*)(found + 6));
     }
 
     /// <summary>Makes a file or folder durable; for a folder, that is its entries.</summary>

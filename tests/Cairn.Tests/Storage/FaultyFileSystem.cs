@@ -40,6 +40,7 @@ internal sealed class FaultyFileSystem(IFileSystem inner, Func<FaultPoint, Excep
     public long? AvailableBytes() => inner.AvailableBytes();
     public bool FileExists(string path) => inner.FileExists(path);
     public bool FolderExists(string path) => inner.FolderExists(path);
+    public bool CanOverwrite(string path) => inner.CanOverwrite(path);
 
     public IReadOnlyList<FileSystemEntry> List(string folder)
     {

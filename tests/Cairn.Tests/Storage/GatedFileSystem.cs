@@ -27,6 +27,7 @@ internal sealed class GatedFileSystem(IFileSystem inner) : IFileSystem, IDisposa
     public void CreateFolder(string path) => inner.CreateFolder(path);
     public IReadableFile OpenRead(string path) => inner.OpenRead(path);
     public void SyncFolder(string path) => inner.SyncFolder(path);
+    public bool CanOverwrite(string path) => inner.CanOverwrite(path);
     public void Move(string from, string to) => inner.Move(from, to);
     public void Exchange(string first, string second) => inner.Exchange(first, second);
     public void DeleteFile(string path) => inner.DeleteFile(path);

@@ -86,6 +86,9 @@ internal sealed class SimulatedFileSystem : IFileSystem
             return _tree.Files.ContainsKey(_tree.Find(path));
     }
 
+    // A reader here has the bytes of when it opened the file.
+    public bool CanOverwrite(string path) => FileExists(path);
+
     public bool FolderExists(string path)
     {
         StorePath.Check(path, allowRoot: true);

@@ -61,6 +61,7 @@ internal static class ForeignCopy
     }
 
     /// <summary>Compares every record of some files with its checksum, and puts model and optimizer together, so that what does not fit shows. <see langword="null"/> when all is good.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read.</exception>
     public static CheckpointFault? Verify(IFileSystem files, string folder, Marker marker, IEnumerable<MarkedFile> some, CancellationToken cancellationToken)
     {
         try
@@ -74,7 +75,7 @@ internal static class ForeignCopy
                 {
                     opened.Open(name).Verify(cancellationToken);
                 }
-                catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+                catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
                 {
                     return new CheckpointFault(folder, $"{folder}/{file.Name}", e.Message);
                 }
@@ -84,7 +85,7 @@ internal static class ForeignCopy
                 checkpoint.Load(part);
             return null;
         }
-        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
             return new CheckpointFault(folder, folder, e.Message);
         }

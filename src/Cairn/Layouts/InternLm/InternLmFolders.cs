@@ -44,7 +44,15 @@ internal static class InternLmFolders
     private static bool IsTorch(IFileSystem files, string path)
     {
         Span<byte> first = stackalloc byte[2];
-        using IReadableFile file = files.OpenRead(path);
-        return file.Read(0, first) == 2 && (first.SequenceEqual("PK"u8) || first[0] == 0x80);
+        try
+        {
+            using IReadableFile file = files.OpenRead(path);
+            return file.Read(0, first) == 2 && (first.SequenceEqual("PK"u8) || first[0] == 0x80);
+        }
+        catch (FileNotFoundException)
+        {
+            // It was there when the folder was listed.
+            throw PinnedCopy.Changed(files, StorePath.Parent(path));
+        }
     }
 }
