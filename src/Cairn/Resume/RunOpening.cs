@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.Commit;
 using Cairn.Storage;
 
@@ -38,13 +37,16 @@ internal sealed record RunOpening(
 
     private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
     {
-        if (options.ResumeFrom is { } from && StepOf(files, from) is { } step)
+        if (options.ResumeFrom is { } from && OwnPlace.StepOf(files, from) is { } step)
             return Rewind(files, catalog, run, options, step, verify);
         if (options.AutoResume)
         {
             ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
             if (choice.Chosen is not null)
-                return Continue(files, run, choice);
+            {
+                // Another run's parts began this one, and it has come further since. Its own parts would have to begin a new line.
+                return options.ResumeFrom is { } own && options.ResumeParts.Count > 0 && OwnPlace.IsRun(files, own) ? throw NeedsBranch(files, options, "this run itself") : Continue(files, run, choice);
+            }
             if (choice.PassedOver.Count > 0)
                 throw NothingGood(files, choice.PassedOver);
         }
@@ -88,7 +90,7 @@ internal sealed record RunOpening(
         }
         long newest = catalog.Entries.Where(entry => entry.Marker is { } marker && run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)).Max(entry => entry.Step);
         if (newest == step && options.Branch is null)
-            return Continue(files, run, choice);
+            return options.ResumeParts.Count == 0 ? Continue(files, run, choice) : throw NeedsBranch(files, options, $"step {step}, the newest of this run");
         if (options.Branch is null)
         {
             throw new CheckpointException(
@@ -104,18 +106,17 @@ internal sealed record RunOpening(
         return new RunOpening(run with { Lineage = lineage }, SourceOf(files, choice.Chosen), options.ResumeParts, choice.PassedOver, Forked: true, ByChoice: true);
     }
 
-    private static long? StepOf(IFileSystem files, string from)
-    {
-        if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out long step))
-            return step;
-        string full = Path.GetFullPath(from);
-        return Path.GetDirectoryName(full) == files.Root && RunFolder.IsStep(Path.GetFileName(full), out step) ? step : null;
-    }
-
     private static bool IsAbove(CheckpointFault fault, long step) =>
         !RunFolder.IsStep(fault.Folder, out long bad) || bad > step;
 
     private static ResumeSource SourceOf(IFileSystem files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder) { Entry = entry };
+
+    private static CheckpointException NeedsBranch(IFileSystem files, CheckpointOptions options, string what) => new(
+        $"ResumeFrom names {what}, and ResumeParts takes only {string.Join(", ", options.ResumeParts)} of it: with the other parts starting anew that is no continuation. " +
+        $"To begin a new line with these parts, give the step (ResumeFrom) and name the line (Branch). To go on as it was, leave ResumeParts out.")
+    {
+        Path = files.Root,
+    };
 
     private static string Steps(Catalog catalog) => catalog.Entries.Count == 0 ? "none" : string.Join(", ", catalog.Entries.Where(entry => entry.Step >= 0).Take(20).Select(entry => entry.Step));
 

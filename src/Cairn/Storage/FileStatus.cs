@@ -22,8 +22,8 @@ internal readonly record struct FileStatus(FileKind Kind, ulong Device, ulong In
     /// <summary>Of an open file.</summary>
     public static FileStatus Of(SafeFileHandle handle, string path) => UnixCalls.Status(handle, path);
 
-    /// <summary>Of what stands at a path now, symbolic links followed; <see langword="null"/> when nothing does.</summary>
-    public static FileStatus? At(string path) => UnixCalls.Status(path);
+    /// <summary>Of what stands at a path now, symbolic links followed; <see langword="null"/> when nothing does, and on Windows.</summary>
+    public static FileStatus? At(string path) => OperatingSystem.IsWindows() ? null : UnixCalls.Status(path);
 
     /// <summary>Whether it is the same file as another.</summary>
     public bool IsSameFile(FileStatus other) => Device == other.Device && Inode == other.Inode;

@@ -54,6 +54,38 @@ public class StartTests
     }
 
     [Fact]
+    public async Task Some_parts_of_the_newest_step_are_taken_on_a_named_branch_and_refused_without_one()
+    {
+        using var folder = new TemporaryFolder();
+        await TrainAsync(folder.Path, 10);
+        Directory.CreateSymbolicLink(folder["link"], folder.Path);
+        foreach (string from in (string[])["10", folder["10"], folder["link/10"], folder.Path, folder["link"]])
+        {
+            CheckpointOptions options = Options(folder.Path);
+            (options.ResumeFrom, options.ResumeParts) = (from, ["model"]);
+            string message = Should.Throw<CheckpointException>(() => Start(folder, options), from).Message;
+            message.ShouldContain("takes only model");
+            message.ShouldContain("Branch");
+        }
+        CheckpointOptions named = Options(folder.Path);
+        (named.ResumeFrom, named.ResumeParts, named.Branch) = ("10", ["model"], "weights only");
+        await using CheckpointManager checkpoints = Start(folder, named, out SampleTraining training);
+        (training.Train.Step, checkpoints.Resume.Parts.Single()).ShouldBe((0, "model"));
+    }
+
+    [Fact]
+    public async Task A_step_of_the_run_is_known_by_a_path_through_a_link()
+    {
+        using var folder = new TemporaryFolder();
+        await TrainAsync(folder.Path, 10);
+        await TrainAsync(folder.Path, 20);
+        Directory.CreateSymbolicLink(folder["link"], folder.Path);
+        CheckpointOptions options = Options(folder.Path);
+        options.ResumeFrom = folder["link/10"];
+        Should.Throw<CheckpointException>(() => Start(folder, options)).Message.ShouldContain("name the new branch");
+    }
+
+    [Fact]
     public async Task A_state_that_does_not_fit_is_refused_with_all_that_does_not_and_nothing_is_changed()
     {
         using var folder = new TemporaryFolder();

@@ -1,0 +1,30 @@
+using System.Globalization;
+using Cairn.Commit;
+using Cairn.Storage;
+
+namespace Cairn.Resume;
+
+/// <summary>Whether <see cref="CheckpointOptions.ResumeFrom"/> names the run itself or a copy of it, however it is written: a step, or a path through links and mounts.</summary>
+internal static class OwnPlace
+{
+    /// <summary>The step of the run's own copy that is meant; <see langword="null"/> when another place is.</summary>
+    public static long? StepOf(IFileSystem files, string from)
+    {
+        if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out long step))
+            return step;
+        string full = Full(from), name = Path.GetFileName(full);
+        if (Path.GetDirectoryName(full) is not { } parent)
+            return null;
+        if (RunFolder.IsStep(name, out step) && IsSame(parent, files.Root))
+            return step;
+        bool isSnapshot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is { } run && IsSame(run, files.Root);
+        return isSnapshot && Catalog.Snapshot(files, $"{RunFolder.Snapshots}/{name}") is { Step: not CatalogEntry.NoStep } snapshot ? snapshot.Step : null;
+    }
+
+    /// <summary>Whether the run's own folder is meant.</summary>
+    public static bool IsRun(IFileSystem files, string from) => IsSame(Full(from), files.Root);
+
+    private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+
+    private static bool IsSame(string one, string other) => one == other || (FileStatus.At(one) is { } first && FileStatus.At(other) is { } second && first.IsSameFile(second));
+}
