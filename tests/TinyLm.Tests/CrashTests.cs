@@ -1,39 +1,64 @@
+using System.Globalization;
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Resume;
+using Cairn.Storage;
+
 namespace TinyLm.Tests;
 
 /// <summary>SIGKILL at random moments, and the same command again.</summary>
 public class CrashTests
 {
-    const int Kills = 50;
+    const int Kills = 50, KillsDuringSaves = 10, CheckpointEvery = 20;
+
+    // More than one save makes: a kill comes anywhere in a save, or between two.
+    const int MostChanges = 60;
 
     [Fact]
-    public async Task Killed_fifty_times_and_restarted_by_the_same_command_it_ends_in_the_same_state()
+    public async Task Killed_fifty_times_and_restarted_by_the_same_command_it_saves_the_same_states()
     {
         using var folder = new TemporaryFolder();
-        string[] command = ["--total-steps", "400", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "30,31,200", "--final-digest"];
-        string expected = SampleProcess.LastLine(SampleProcess.Run(folder.Run("whole"), command));
-        expected.ShouldStartWith("final digest ");
-
+        string[] command =
+        [
+            "--total-steps", "1000000", "--checkpoint-every", $"{CheckpointEvery}", "--snapshot-every", "1", "--overflow-at", "30,31,200", "--batch-size", "16",
+            "--log-every", "1",
+        ];
         int seed = Environment.TickCount;
         var random = new Random(seed);
         string run = folder.Run("killed");
-        int kills = 0;
-        while (kills < Kills)
+        long good = 0;
+        int kills = 0, during = 0;
+        for (; kills < Kills || during < KillsDuringSaves; kills++)
         {
+            kills.ShouldBeLessThan(Kills * 4, $"seed {seed}: only {during} kills came during a save");
             using SampleProcess sample = SampleProcess.Start(run, command);
-            await sample.WaitForTrainingAsync();
-            await Task.Delay(random.Next(20, 900), TestContext.Current.CancellationToken);
-            if (sample.HasExited)
-                break;
-            sample.Kill();
-            kills++;
+            // A life begins with a batch of its own, and ends at a change of the copies' files: how long both take is of no account.
+            await sample.WaitForAsync("\nbatch ");
+            await KillAtChangeAsync(sample, run, random.Next(MostChanges));
+            string story = $"seed {seed}, kill {kills}:\n{sample.Output}";
             // What is half-written is not even a candidate: nothing is passed over, nothing refused.
-            sample.Output.ShouldNotContain("Passed over", Case.Sensitive, $"seed {seed}, kill {kills}");
-            sample.Output.ShouldNotContain("cannot be used", Case.Sensitive, $"seed {seed}, kill {kills}");
+            sample.Output.ShouldNotContain("Passed over", Case.Sensitive, story);
+            sample.Output.ShouldNotContain("cannot be used", Case.Sensitive, story);
+            during += IsSaveCutShort(run) ? 1 : 0;
+            long left = Good(run);
+            left.ShouldBeGreaterThanOrEqualTo(good, story);
+            good = left;
         }
-        kills.ShouldBe(Kills, "the run ended before all kills were made: give it more steps");
-        string output = SampleProcess.Run(run, command);
-        output.ShouldContain("resumes at step");
-        SampleProcess.LastLine(output).ShouldBe(expected, $"seed {seed}");
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"{kills} kills until step {good}, {during} of them during a save");
+
+        long last = (good / CheckpointEvery + 1) * CheckpointEvery;
+        foreach (string path in new[] { run, folder.Run("whole") })
+        {
+            using SampleProcess sample = SampleProcess.Start(path, command);
+            await sample.WaitForAsync($"\nSaved checkpoint {last} ");
+            sample.Signal("TERM");
+            (int code, string output) = sample.WaitForExit();
+            code.ShouldBe(0, output);
+            output.Contains("resumes at step", StringComparison.Ordinal).ShouldBe(path == run, output);
+        }
+        for (long step = CheckpointEvery; step <= last; step += CheckpointEvery)
+            StateOf(run, step).ShouldBe(StateOf(folder.Run("whole"), step), $"seed {seed}, step {step}");
     }
 
     [Fact]
@@ -51,5 +76,69 @@ public class CrashTests
         string again = SampleProcess.Run(folder.Run("crashed"), command);
         again.ShouldContain("is done");
         SampleProcess.LastLine(again).ShouldBe(expected);
+    }
+
+    // Kills at the change with this number, of those that are made in any folder of a copy or beside them, from now on.
+    static async Task KillAtChangeAsync(SampleProcess sample, string run, int change)
+    {
+        var killed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int changes = 0;
+        using var watcher = new FileSystemWatcher(run)
+        {
+            IncludeSubdirectories = true,
+            InternalBufferSize = 64 << 10,
+            NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size,
+        };
+        watcher.Created += (_, what) => Changed(what.Name);
+        watcher.Changed += (_, what) => Changed(what.Name);
+        watcher.Deleted += (_, what) => Changed(what.Name);
+        watcher.Renamed += (_, what) => Changed(what.Name);
+        watcher.Error += (_, error) => killed.TrySetException(error.GetException());
+        watcher.EnableRaisingEvents = true;
+        try
+        {
+            await killed.Task.WaitAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"Change {change} of {run} does not come; {changes} came:\n{sample.Output}");
+        }
+        sample.Kill();
+
+        void Changed(string? name)
+        {
+            // Journal and progress are written at each batch, and are no part of a copy.
+            if (name is null or RunFolder.Journal or RunFolder.Progress || Interlocked.Increment(ref changes) != change + 1)
+                return;
+            sample.KillAtOnce();
+            killed.TrySetResult();
+        }
+    }
+
+    // Whether staging holds what was written after the newest copy was published.
+    static bool IsSaveCutShort(string run)
+    {
+        string staging = Path.Combine(run, RunFolder.Staging) + Path.DirectorySeparatorChar;
+        ILookup<bool, DateTime> written = Directory.EnumerateFiles(run, "*", SearchOption.AllDirectories)
+            .Where(file => file.StartsWith(staging, StringComparison.Ordinal) || file.EndsWith(".step", StringComparison.Ordinal))
+            .ToLookup(file => file.StartsWith(staging, StringComparison.Ordinal), File.GetLastWriteTimeUtc);
+        return written[true].Any() && (!written[false].Any() || written[true].Max() > written[false].Max());
+    }
+
+    // The newest copy that is good to the last byte; 0 when there is none yet.
+    static long Good(string run)
+    {
+        var files = new LocalFileSystem(run);
+        return ResumeLadder.Choose(files, Catalog.Read(files), RunRecord.Load(files)!, verifyHashes: true).Chosen?.Step ?? 0;
+    }
+
+    static Dictionary<string, string> StateOf(string run, long step)
+    {
+        var files = new LocalFileSystem(run);
+        CatalogEntry entry = CatalogEntry.At(files, RunFolder.Checkpoint(step), SaveKind.Checkpoint, step);
+        Verifier.Verify(files, entry, TestContext.Current.CancellationToken).ShouldBeNull();
+        Dictionary<string, string> state = RankSaveTests.Parts(run, entry.Folder);
+        state.Add("train", Cairn.State.StateDigest.Of(entry.Marker!.Train));
+        return state;
     }
 }

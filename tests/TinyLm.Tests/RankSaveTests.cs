@@ -37,7 +37,7 @@ public class RankSaveTests
         using var folder = new TemporaryFolder();
         string[] batch = ["--batch-size", "96", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
         RankTests.Well(MpiRun.Run(MpiImplementation.OpenMpi, 4, Program, ["--run", folder.Run("four"), .. Four, .. batch, "--total-steps", "12"]));
-        (string step, IReadOnlyDictionary<string, string> saved) = Newest(folder.Run("four"));
+        (string step, Dictionary<string, string> saved) = Newest(folder.Run("four"));
         double[] losses = RankTests.Losses(RankTests.Well(MpiRun.Run(MpiImplementation.OpenMpi, 4, Program, ["--run", folder.Run("on"), "--resume-from", Path.Combine(folder.Run("four"), step), .. Four, .. batch, "--total-steps", "15"])));
         losses.Length.ShouldBe(3);
         foreach ((string name, int ranks, string[] world) in new (string, int, string[])[]
@@ -89,14 +89,19 @@ public class RankSaveTests
     }
 
     /// <summary>The step of the newest checkpoint, and a hash of each of its parts as a whole.</summary>
-    internal static (string Step, IReadOnlyDictionary<string, string> Parts) Newest(string run)
+    internal static (string Step, Dictionary<string, string> Parts) Newest(string run)
     {
         var files = new LocalFileSystem(run);
         CatalogEntry newest = Catalog.Read(files).Entries[0];
         Verifier.Verify(files, newest).ShouldBeNull();
-        using LoadedCheckpoint checkpoint = CheckpointReader.Open(Path.Combine(run, newest.Folder));
-        // The context counts, and knows the run; all else is state.
-        return (newest.Folder, checkpoint.Parts.ToDictionary(part => part, part => StateDigest.Of(Sorted(checkpoint.Load(part))), StringComparer.Ordinal));
+        return (newest.Folder, Parts(run, newest.Folder));
+    }
+
+    /// <summary>A hash of each part of a copy as a whole. The context is none of them: it counts, and knows the run.</summary>
+    internal static Dictionary<string, string> Parts(string run, string folder)
+    {
+        using LoadedCheckpoint checkpoint = CheckpointReader.Open(Path.Combine(run, folder));
+        return checkpoint.Parts.ToDictionary(part => part, part => StateDigest.Of(Sorted(checkpoint.Load(part))), StringComparer.Ordinal);
     }
 
     // Files of several ranks come together in the order of the ranks.

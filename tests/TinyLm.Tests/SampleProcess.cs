@@ -11,7 +11,10 @@ internal sealed class SampleProcess : IDisposable
     readonly Process _process;
     readonly StringBuilder _output = new();
     readonly Lock _gate = new();
-    readonly TaskCompletionSource _training = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Completed and replaced at each line, and completed at the end of both streams.
+    TaskCompletionSource _news = NewNews();
+    int _openStreams = 2;
 
     SampleProcess(IEnumerable<string> arguments)
     {
@@ -52,30 +55,46 @@ internal sealed class SampleProcess : IDisposable
 
     public static string LastLine(string output) => output.TrimEnd().Split('\n')[^1];
 
-    /// <summary>Waits until the first batch is drawn.</summary>
-    public async Task WaitForTrainingAsync() => await Task.WhenAny(_training.Task, _process.WaitForExitAsync()).WaitAsync(Patience);
+    /// <summary>Waits until it begins to train.</summary>
+    public Task WaitForTrainingAsync() => WaitForAsync("\nrun ");
 
-    /// <summary>Waits until a line holds this text.</summary>
-    public async Task WaitForAsync(string text)
+    /// <summary>Waits until the output holds this text so often. A process that ends before fails the test.</summary>
+    public async Task WaitForAsync(string text, int times = 1)
     {
         using var timeout = new CancellationTokenSource(Patience);
-        while (!Output.Contains(text, StringComparison.Ordinal) && !_process.HasExited)
-            await Task.Delay(20, timeout.Token);
-        Output.ShouldContain(text);
+        while (true)
+        {
+            (Task news, bool ended) = Listen();
+            if ($"\n{Output}".Split(text).Length > times)
+                return;
+            ended.ShouldBeFalse($"it ended before '{text}' came {times} times:\n{Output}");
+            try
+            {
+                await news.WaitAsync(timeout.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new TimeoutException($"'{text}' does not come {times} times within {Patience}:\n{Output}");
+            }
+        }
     }
 
     public (int Code, string Output) WaitForExit()
     {
-        _process.WaitForExit(Patience).ShouldBeTrue(Output);
+        _process.WaitForExit(Patience).ShouldBeTrue($"it does not end within {Patience}:\n{Output}");
         _process.WaitForExit();
         return (_process.ExitCode, Output);
     }
 
+    /// <summary>Sends SIGKILL and waits for the end. Nothing happens when it has ended already.</summary>
     public void Kill()
     {
-        _process.Kill();
+        KillAtOnce();
         _process.WaitForExit();
     }
+
+    /// <summary>Sends SIGKILL, from whatever thread.</summary>
+    public void KillAtOnce() => _process.Kill();
 
     public void Signal(string name)
     {
@@ -90,15 +109,27 @@ internal sealed class SampleProcess : IDisposable
         _process.Dispose();
     }
 
+    (Task News, bool Ended) Listen()
+    {
+        lock (_gate)
+            return (_news.Task, _openStreams == 0);
+    }
+
     void Note(string? line)
     {
-        if (line is null)
-            return;
+        TaskCompletionSource news;
         lock (_gate)
-            _output.Append(line).Append('\n');
-        if (line.StartsWith("run ", StringComparison.Ordinal))
-            _training.TrySetResult();
+        {
+            if (line is null)
+                _openStreams--;
+            else
+                _output.Append(line).Append('\n');
+            (news, _news) = (_news, NewNews());
+        }
+        news.SetResult();
     }
+
+    static TaskCompletionSource NewNews() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
 
 /// <summary>A folder that goes when the test ends.</summary>

@@ -26,8 +26,9 @@ public class StopTests
     public async Task A_second_interrupt_ends_at_once()
     {
         using var folder = new TemporaryFolder();
-        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000");
-        await sample.WaitForAsync("batch 20/");
+        // A batch is long: the second one comes before the boundary that obeys the first.
+        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000", "--batch-size", "8192");
+        await sample.WaitForTrainingAsync();
         sample.Signal("INT");
         await sample.WaitForAsync("Told to stop");
         sample.Signal("INT");
