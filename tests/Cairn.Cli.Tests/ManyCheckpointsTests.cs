@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Cairn.Commit;
 using Cairn.Policies;
@@ -10,25 +10,26 @@ public sealed class ManyCheckpointsTests : IDisposable
 {
     private const int Count = 10_000;
 
+    // The native program takes less than a second; this one is compiled as it runs.
+    private const double Enough = 8;
+
     private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public void Ten_thousand_checkpoints_are_listed_at_once()
     {
         Make(_folder.Path, Count);
-        // Once for the caches of the file system; then the best of a few, for other programs are at work too.
-        CairnProcess.Run("ls", _folder.Path, "--json").Code.ShouldBe(ExitCode.Good);
+        // The processor's time of the best of a few: other programs are at work too.
         double best = double.MaxValue;
         Result result = null!;
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 3 && best >= Enough; i++)
         {
-            long start = Stopwatch.GetTimestamp();
-            result = CairnProcess.Run("ls", _folder.Path, "--json");
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            result = CairnProcess.RunShell("bash", "-c", "TIMEFORMAT='%U %S'; time cairn ls \"$0\" --json", _folder.Path);
+            result.Code.ShouldBe(ExitCode.Good, result.Error);
+            best = Math.Min(best, result.Error.Split(' ').Sum(seconds => double.Parse(seconds, CultureInfo.InvariantCulture)));
         }
         JsonDocument.Parse(result.Out).RootElement.GetProperty("copies").GetArrayLength().ShouldBe(Count);
-        // The native program takes less than a second; this one is compiled as it runs, on a machine that runs other tests besides.
-        best.ShouldBeLessThan(5);
+        best.ShouldBeLessThan(Enough);
         TestContext.Current.SendDiagnosticMessage($"{Count} checkpoints listed in {best:0.00} s");
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.Commit;
 using Cairn.Policies;
 using Cairn.Resume;
@@ -99,9 +98,9 @@ public class CrashTests
         {
             await killed.Task.WaitAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken);
         }
-        catch (TimeoutException)
+        catch (TimeoutException e)
         {
-            throw new TimeoutException($"Change {change} of {run} does not come; {changes} came:\n{sample.Output}");
+            throw new TimeoutException($"Change {change} of {run} does not come; {changes} came:\n{sample.Output}", e);
         }
         sample.Kill();
 

@@ -72,9 +72,9 @@ internal sealed class SampleProcess : IDisposable
             {
                 await news.WaitAsync(timeout.Token);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException e)
             {
-                throw new TimeoutException($"'{text}' does not come {times} times within {Patience}:\n{Output}");
+                throw new TimeoutException($"'{text}' does not come {times} times within {Patience}:\n{Output}", e);
             }
         }
     }

@@ -23,10 +23,14 @@ public sealed class AskTests : IDisposable
     }
 
     [Fact]
-    public void A_stop_at_a_step_ends_the_run_with_a_checkpoint()
+    public async Task A_stop_at_a_step_ends_the_run_with_a_checkpoint()
     {
-        using var run = new LiveRun(_folder["run"], batchMilliseconds: 2);
-        Result result = CairnProcess.Run("stop", run.Folder, "--at", "700");
+        // It does not pass the step before it is asked.
+        using var run = new LiveRun(_folder["run"], holdAfter: 30);
+        using CairnProcess process = CairnProcess.Start(null, "stop", run.Folder, "--at", "700");
+        await process.WaitForFileAsync(Path.Combine(run.Folder, RunFolder.Command));
+        run.Release();
+        Result result = process.WaitForExit();
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         result.Out.ShouldContain("is saved");
         result.Out.ShouldContain("the process has ended");
@@ -47,8 +51,8 @@ public sealed class AskTests : IDisposable
     [Fact]
     public void A_question_that_nobody_takes_is_taken_back_after_the_time_out()
     {
-        // It holds the lock, and makes no batch for a long time.
-        using var run = new LiveRun(_folder["run"], batchMilliseconds: 8000);
+        // It holds the lock, and makes no second batch.
+        using var run = new LiveRun(_folder["run"], holdAfter: 1);
         Result result = CairnProcess.Run("save", run.Folder, "--timeout", "500ms");
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Out.ShouldContain("timeout  the run has not taken note after 500ms, and the question is taken back");
@@ -58,10 +62,9 @@ public sealed class AskTests : IDisposable
     [Fact]
     public async Task Ctrl_C_takes_the_question_back()
     {
-        using var run = new LiveRun(_folder["run"], batchMilliseconds: 15_000);
+        using var run = new LiveRun(_folder["run"], holdAfter: 1);
         using CairnProcess process = CairnProcess.Start(null, "stop", run.Folder);
-        while (!File.Exists(Path.Combine(run.Folder, RunFolder.Command)))
-            await Task.Delay(20, TestContext.Current.CancellationToken);
+        await process.WaitForFileAsync(Path.Combine(run.Folder, RunFolder.Command));
         process.Interrupt();
         Result result = process.WaitForExit();
         (result.Code, result.Error).ShouldBe((ExitCode.CouldNot, "Stopped.\n"));

@@ -5,20 +5,29 @@ namespace Cairn.Cli.Tests;
 /// <summary>A run that the real manager of this process trains on a thread of its own, a batch every few milliseconds.</summary>
 internal sealed class LiveRun : IDisposable
 {
+    // Leaves the processors to others; nothing depends on it.
+    private const int BatchMilliseconds = 3;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     private readonly Thread _thread;
-    private readonly ManualResetEventSlim _ended = new(), _started = new();
+    private readonly ManualResetEventSlim _ended = new(), _started = new(), _released = new();
     private volatile bool _kill;
     private Exception? _failure;
 
-    public LiveRun(string folder, CheckpointOptions? options = null, int batchMilliseconds = 5)
+    /// <summary>Starts to train, and is here when it has.</summary>
+    /// <param name="folder">Folder of the run.</param>
+    /// <param name="options">All but the folder.</param>
+    /// <param name="holdAfter">The batch in which it stands still until <see cref="Release"/>: the constructor returns when it does.</param>
+    public LiveRun(string folder, CheckpointOptions? options = null, long holdAfter = -1)
     {
         Folder = folder;
         options ??= new CheckpointOptions { CheckpointEvery = 1_000_000, SnapshotEvery = 200 };
         options.Folder = folder;
         options.HandleSignals = false;
-        _thread = new Thread(() => Train(options, batchMilliseconds)) { IsBackground = true };
+        _thread = new Thread(() => Train(options, holdAfter)) { IsBackground = true };
         _thread.Start();
-        _started.Wait(TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        _started.Wait(Patience).ShouldBeTrue($"it does not train within {Patience}");
     }
 
     public string Folder { get; }
@@ -39,18 +48,23 @@ internal sealed class LiveRun : IDisposable
         checkpoints.DisposeAsync().AsTask().GetAwaiter().GetResult();
     }
 
-    public void WaitForTheEnd() => _ended.Wait(TimeSpan.FromSeconds(60)).ShouldBeTrue();
+    public void WaitForTheEnd() => _ended.Wait(Patience).ShouldBeTrue($"it does not end within {Patience}");
+
+    /// <summary>Lets it go on.</summary>
+    public void Release() => _released.Set();
 
     public void Dispose()
     {
         _kill = true;
+        Release();
         _thread.Join();
         _ended.Dispose();
         _started.Dispose();
+        _released.Dispose();
         _failure.ShouldBeNull();
     }
 
-    private void Train(CheckpointOptions options, int batchMilliseconds)
+    private void Train(CheckpointOptions options, long holdAfter)
     {
         try
         {
@@ -60,8 +74,11 @@ internal sealed class LiveRun : IDisposable
             do
             {
                 training.Batch(overflow: training.Train.Batch % 50 == 49);
-                _started.Set();
-                pause.Wait(batchMilliseconds);
+                if (training.Train.Batch >= holdAfter)
+                    _started.Set();
+                if (training.Train.Batch == holdAfter)
+                    _released.Wait();
+                pause.Wait(BatchMilliseconds);
             }
             while (checkpoints.AfterBatch() && !_kill);
             checkpoints.Complete();
@@ -73,6 +90,7 @@ internal sealed class LiveRun : IDisposable
         }
         finally
         {
+            _started.Set();
             _ended.Set();
         }
     }

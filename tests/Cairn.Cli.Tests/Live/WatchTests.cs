@@ -52,11 +52,15 @@ public sealed class WatchTests : IDisposable
     }
 
     [Fact]
-    public void On_a_terminal_it_draws_a_view_with_the_last_saves()
+    public async Task On_a_terminal_it_draws_a_view_with_the_last_saves()
     {
-        LiveRun run = new(_folder["run"], new CheckpointOptions { TotalSteps = 800, CheckpointEvery = 100, SnapshotEvery = 20 });
-        Result result = CairnProcess.RunOnTerminal(null, "watch", run.Folder);
-        run.Dispose();
+        // It has saved, and does not end before it was looked at.
+        using var run = new LiveRun(_folder["run"], new CheckpointOptions { TotalSteps = 300, CheckpointEvery = 100, SnapshotEvery = 20 }, holdAfter: 250);
+        using CairnProcess process = CairnProcess.StartOnTerminal(null, null, "watch", run.Folder);
+        await process.WaitForAsync("next checkpoint at");
+        await process.WaitForAsync("durable after");
+        run.Release();
+        Result result = process.WaitForExit();
         result.Code.ShouldBe(ExitCode.Good);
         result.Out.ShouldContain("next checkpoint at");
         result.Out.ShouldContain("durable after");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 
 namespace Cairn.Cli.Tests;
@@ -9,8 +10,8 @@ internal sealed record Result(int Code, string Out, string Error);
 /// <summary>The real program as a process: in a pipe, or on a pseudo-terminal.</summary>
 internal sealed class CairnProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Cairn.Cli.dll");
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5), Look = TimeSpan.FromMilliseconds(20);
+    internal static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Cairn.Cli.dll");
 
     private readonly Process _process;
     private readonly StringBuilder _out = new(), _error = new();
@@ -57,32 +58,28 @@ internal sealed class CairnProcess : IDisposable
     /// <summary>The same in another folder.</summary>
     public static Result RunOnTerminalIn(string? folder, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
     {
+        using CairnProcess process = StartOnTerminal(folder, environment, arguments);
+        return process.WaitForExit();
+    }
+
+    /// <summary>Starts on such a pseudo-terminal.</summary>
+    public static CairnProcess StartOnTerminal(string? folder, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
+    {
         string command = "stty cols 110 rows 40; exec dotnet " + string.Join(' ', arguments.Prepend(Program).Select(Quoted));
         var start = new ProcessStartInfo("script", ["-qfec", command, "/dev/null"]) { WorkingDirectory = folder ?? "" };
         foreach ((string name, string value) in environment ?? new Dictionary<string, string>(StringComparer.Ordinal))
             start.Environment[name] = value;
-        using var process = new CairnProcess(start, colour: environment?.ContainsKey("NO_COLOR") != true);
-        return process.WaitForExit();
+        return new CairnProcess(start, colour: environment?.ContainsKey("NO_COLOR") != true);
     }
 
     /// <summary>Runs a script in a shell that finds the program as <c>cairn</c>.</summary>
     public static Result RunShell(string shell, params string[] arguments)
     {
-        string folder = Directory.CreateTempSubdirectory("cairn-shell-").FullName;
-        try
-        {
-            string cairn = Path.Combine(folder, "cairn");
-            File.WriteAllText(cairn, $"#!/bin/sh\nexec dotnet {Quoted(Program)} \"$@\"\n");
-            File.SetUnixFileMode(cairn, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.UserWrite);
-            var start = new ProcessStartInfo(shell, arguments);
-            start.Environment["PATH"] = folder + ":" + Environment.GetEnvironmentVariable("PATH");
-            using var process = new CairnProcess(start);
-            return process.WaitForExit();
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using var folder = new ProgramFolder();
+        var start = new ProcessStartInfo(shell, arguments);
+        folder.AddTo(start);
+        using var process = new CairnProcess(start);
+        return process.WaitForExit();
     }
 
     public void Interrupt() => Signal("INT");
@@ -91,22 +88,22 @@ internal sealed class CairnProcess : IDisposable
 
     private void Signal(string name)
     {
-        using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 
     /// <summary>Waits until the output holds this text.</summary>
-    public async Task WaitForAsync(string text)
-    {
-        using var timeout = new CancellationTokenSource(Patience);
-        while (!Out.Contains(text, StringComparison.Ordinal) && !_process.HasExited)
-            await Task.Delay(20, timeout.Token);
-        Out.ShouldContain(text, customMessage: Read(_error));
-    }
+    public Task WaitForAsync(string text) => UntilAsync(() => Out.Contains(text, StringComparison.Ordinal), $"'{text}'");
+
+    /// <summary>Waits until a file is there.</summary>
+    public Task WaitForFileAsync(string path) => UntilAsync(() => File.Exists(path), path);
+
+    /// <summary>Waits until the program works on a file: has it open or mapped.</summary>
+    public Task WaitForUseOfAsync(string path) => UntilAsync(() => Uses(path), $"the use of {path}");
 
     public Result WaitForExit()
     {
-        _process.WaitForExit(Patience).ShouldBeTrue($"{Out}\n{Read(_error)}");
+        _process.WaitForExit(Patience).ShouldBeTrue($"it does not end within {Patience}:\n{Out}\n{Read(_error)}");
         _process.WaitForExit();
         return new Result(_process.ExitCode, Out, Read(_error));
     }
@@ -114,11 +111,44 @@ internal sealed class CairnProcess : IDisposable
     public void Dispose()
     {
         if (!_process.HasExited)
-            _process.Kill();
+            _process.Kill(entireProcessTree: true);
         _process.Dispose();
     }
 
-    private static string Quoted(string argument) => "'" + argument.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+    // A process that ends first fails the test.
+    private async Task UntilAsync(Func<bool> holds, string what)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (!holds())
+        {
+            // What was printed before the end may come after it.
+            if (_process.HasExited)
+            {
+                WaitForExit();
+                holds().ShouldBeTrue($"it ended before {what}:\n{Out}\n{Read(_error)}");
+                return;
+            }
+            Stopwatch.GetElapsedTime(began).ShouldBeLessThan(Patience, $"{what} does not come:\n{Out}\n{Read(_error)}");
+            await Task.Delay(Look);
+        }
+    }
+
+    private bool Uses(string path)
+    {
+        string process = $"/proc/{_process.Id.ToString(CultureInfo.InvariantCulture)}";
+        try
+        {
+            return Directory.EnumerateFiles(process + "/fd").Any(file => new FileInfo(file).LinkTarget == path)
+                || File.ReadAllText(process + "/maps").Contains(path, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            // A handle was closed while it was looked at, or the process has ended.
+            return false;
+        }
+    }
+
+    internal static string Quoted(string argument) => "'" + argument.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 
     private static void Append(StringBuilder text, string? line)
     {
