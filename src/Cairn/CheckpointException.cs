@@ -47,6 +47,16 @@ public class StateMismatchException : CheckpointException
 /// <summary>The store refused: no space, no permission, no connection.</summary>
 public class StoreException(string message, Exception? innerException = null) : CheckpointException(message, innerException);
 
+/// <summary>
+/// This process lost the run to another one, because it slept for longer than its lease or because the lock's file was removed or replaced. It can
+/// save nothing any more, so that it does not write into what the other one writes. Ends only with the process.
+/// </summary>
+public class RunLockLostException(string message) : RunLockedException(message)
+{
+    /// <inheritdoc/>
+    public override bool IsTransient => false;
+}
+
 /// <summary>Another process is writing this run.</summary>
 public class RunLockedException(string message) : CheckpointException(message)
 {

@@ -112,7 +112,7 @@ public sealed partial class CheckpointManager
     // The operator's files, which the first rank reads.
     private void Listen()
     {
-        if (_commands is not null)
+        if (_commands is not null && _lock is not { IsLost: true })
         {
             (bool save, bool stop) = _commands.Due(Train.Step, _options.Enabled);
             _savePending |= save;

@@ -20,7 +20,7 @@ namespace Cairn;
 public sealed partial class CheckpointManager
 {
     /// <summary>
-    /// Takes the run: locks it, tries the store out, ends what a crash interrupted, and resumes from the newest good copy, if there is one.
+    /// Takes the run: locks it (which may take <see cref="CheckpointOptions.LeaseDuration"/> after a process of another host was lost), tries the store out, ends what a crash interrupted, and resumes from the newest good copy, if there is one.
     /// The parts hold the restored state when this returns.
     /// </summary>
     /// <param name="options">What to save, when and where. Read now; later changes have no effect.</param>
@@ -84,7 +84,7 @@ public sealed partial class CheckpointManager
         try
         {
             var plan = new PlanExchange(ranks);
-            (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger), train, all);
+            (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger, cancellationToken), train, all);
             return new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, time, logger);
         }
         catch (Exception e)
@@ -105,7 +105,7 @@ public sealed partial class CheckpointManager
         Train = train;
         Resume = resume;
         _schedule = options.CreateSchedule();
-        _engine = new SaveEngine(files, options, time, ranks);
+        _engine = new SaveEngine(files, options, time, ranks, runLock);
         _journal = new RunJournal(files, time, logger, writes: ranks.IsFirst);
         _saveJournal = new SaveJournal(_journal, logger);
         _commands = ranks.IsFirst ? new CommandChannel(files, _journal, time, logger) : null;
@@ -206,7 +206,7 @@ public sealed partial class CheckpointManager
 
     private void WaitAtExit(object? sender, EventArgs e) => _engine.WaitAtExit();
 
-    private static RunLock? Prepare(IFileSystem files, CheckpointOptions options, TimeProvider time, ILogger logger)
+    private static RunLock? Prepare(IFileSystem files, CheckpointOptions options, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         RunLock? runLock = null;
         try
@@ -214,7 +214,7 @@ public sealed partial class CheckpointManager
             files.CreateFolder("");
             if (files is LocalFileSystem local)
             {
-                runLock = RunLock.Acquire(local, time);
+                runLock = RunLock.Acquire(local, time, options.LeaseDuration, logger.WaitsForLock, logger.LostLock, cancellationToken);
                 if (runLock.TookOverFrom is { } dead)
                     logger.TookOverLock(dead.ProcessId, dead.Host);
             }

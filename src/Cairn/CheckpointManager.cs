@@ -95,7 +95,9 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         JournalSkips();
-        _journal.WriteProgress(Train);
+        // Where the run stands is said by whoever writes it.
+        if (_lock is not { IsLost: true })
+            _journal.WriteProgress(Train);
         Report(_engine.Collect());
         WarmUp();
         Boundary boundary = Meet(Moment.Batch);

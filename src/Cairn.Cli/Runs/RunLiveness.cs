@@ -23,6 +23,8 @@ internal sealed record RunLiveness(RunLockHolder? Holder, bool? IsAlive)
             // On Windows the holder may keep it from being read: then it is at work.
             return new RunLiveness(null, true);
         }
-        return new RunLiveness(holder, holder is null ? false : holder.Host != Environment.MachineName ? null : holder.IsAlive());
+        if (holder is null or { IsReleased: true })
+            return new RunLiveness(null, false);
+        return new RunLiveness(holder, holder.IsOfThisMachine ? holder.IsAlive() : null);
     }
 }

@@ -31,7 +31,7 @@ internal sealed class BranchVerb : Verb
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         RunView run = RunView.Open(parsed.GetValue(_run)!);
-        using RunLock runLock = RunLock.Acquire(run.Files, TimeProvider.System);
+        using RunLock runLock = RunLock.Acquire(run.Files, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken);
         // Under the lock the run is read again: nothing may have been saved in between.
         run = RunView.Open(run.Files.Root);
         long from = parsed.GetValue(_from);

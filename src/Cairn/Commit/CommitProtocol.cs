@@ -27,8 +27,15 @@ public sealed class NonFiniteStateException(string tensor) : CheckpointException
 /// </summary>
 public sealed class CommitProtocol(IFileSystem files)
 {
-    private const string StagedSnapshot = RunFolder.Staging + "/snapshot";
-    private const string MovedAside = RunFolder.Staging + "/replaced";
+    private const int SessionLength = 12;
+    private const string Replaced = "replaced";
+
+    /// <summary>The right to write the run: checked before a copy is begun and right before it gets its name. Without one nothing is checked.</summary>
+    internal ILease? Lease { get; init; }
+
+    private string StagedSnapshot => Staged("snapshot");
+
+    private string MovedAside => Staged(Replaced);
 
     /// <summary>What a commit did.</summary>
     /// <param name="Entry">The new copy.</param>
@@ -66,7 +73,7 @@ public sealed class CommitProtocol(IFileSystem files)
         IEnumerable<CatalogEntry> whole = files.List(RunFolder.Staging).Where(entry => entry.IsFolder)
             .Select(entry => Catalog.Snapshot(files, $"{RunFolder.Staging}/{entry.Name}"))
             .Where(copy => copy is { Marker.IsForeign: false })
-            .OrderBy(copy => copy.Folder == MovedAside).ThenByDescending(copy => copy.Step);
+            .OrderBy(copy => copy.Folder.EndsWith(Replaced, StringComparison.Ordinal)).ThenByDescending(copy => copy.Step);
         return whole.FirstOrDefault(copy => Verifier.Verify(files, copy) is null)?.Folder;
     }
 
@@ -87,7 +94,7 @@ public sealed class CommitProtocol(IFileSystem files)
         _ = marker.ToBytes();
         var notes = new List<string>();
         bool isSnapshot = marker.Kind == SaveKind.Snapshot;
-        string staged = isSnapshot ? StagedSnapshot : $"{RunFolder.Staging}/{RunFolder.Checkpoint(marker.Step)}";
+        string staged = isSnapshot ? StagedSnapshot : Staged(RunFolder.Checkpoint(marker.Step));
         if (!isSnapshot)
             files.DeleteFolder(staged);
         long bytes = plan.Sum(file => file.Length);
@@ -111,8 +118,10 @@ public sealed class CommitProtocol(IFileSystem files)
 
     /// <summary>Makes room for a copy, and its staging folder.</summary>
     /// <exception cref="StoreException">There is not enough space.</exception>
+    /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
     internal void MakeReady(string staged, long bytes, List<string> notes)
     {
+        Lease?.Check();
         Recycle(staged);
         new SpaceMaker(files).Ensure(bytes, staged, notes);
         if (!files.FolderExists(RunFolder.Staging))
@@ -159,7 +168,7 @@ public sealed class CommitProtocol(IFileSystem files)
     /// <exception cref="CheckpointException">What was written is not a copy that could be opened again.</exception>
     internal void Seal(string staged, Marker marker)
     {
-        byte[] seal = marker.ToBytes();
+        byte[] seal = (marker with { Fence = Lease?.Fence, Token = Lease?.Token }).ToBytes();
         using (IWritableFile file = files.OpenWrite($"{staged}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
         {
             file.Write(seal);
@@ -168,7 +177,12 @@ public sealed class CommitProtocol(IFileSystem files)
         if (CatalogEntry.At(files, staged, marker.Kind, marker.Step).Fault is { } fault)
             throw CopyWriter.NotReadable($"the copy of step {marker.Step}", fault.ToString());
         files.SyncFolder(staged);
+        // The last thing before the copy gets its name.
+        Lease?.Check();
     }
+
+    // A process that lost the run while it slept must not write into what the next one stages.
+    private string Staged(string name) => Lease is { } lease ? $"{RunFolder.Staging}/{lease.Token[..SessionLength]}-{name}" : $"{RunFolder.Staging}/{name}";
 
     /// <summary>Gives a sealed copy its name. What it replaced of the snapshots lies in its staging folder afterwards, without a marker.</summary>
     internal CatalogEntry Publish(string staged, Marker marker, List<string> notes) =>

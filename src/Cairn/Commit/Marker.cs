@@ -47,6 +47,10 @@ public sealed record Marker
     public required Lineage Lineage { get; init; }
     /// <summary>The step this process resumed from; <see langword="null"/> when it began at step 0.</summary>
     public long? Parent { get; init; }
+    /// <summary>Which acquisition of the run's lock wrote it, counted from 1; <see langword="null"/> when it was written without one.</summary>
+    public long? Fence { get; init; }
+    /// <summary>The token of that acquisition, as it stood in <c>.lock</c>.</summary>
+    public string? Token { get; init; }
     /// <summary>When the state was captured.</summary>
     public required DateTimeOffset Time { get; init; }
     /// <summary>The world that saved it.</summary>
@@ -89,6 +93,10 @@ public sealed record Marker
             LineageJson.Write(json, Lineage);
             if (Parent is { } parent)
                 json.WriteNumber("parent", parent);
+            if (Fence is { } fence)
+                json.WriteNumber("fence", fence);
+            if (Token is { } token)
+                json.WriteString("token", token);
             json.WriteString("time", Time);
             json.WriteStartObject("world");
             json.WriteNumber("tp", World.Tp);
@@ -154,6 +162,8 @@ public sealed record Marker
             Run = Text(json, "run"),
             Lineage = LineageJson.Read(json),
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
+            Fence = json.TryGetProperty("fence", out JsonElement fence) ? fence.GetInt64() : null,
+            Token = json.TryGetProperty("token", out JsonElement token) ? token.GetString() : null,
             Time = json.GetProperty("time").GetDateTimeOffset(),
             World = json.TryGetProperty("world", out JsonElement world) ? ReadWorld(world) : World.Single,
             Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),

@@ -14,14 +14,14 @@ namespace Cairn.Commit;
 /// Carries out saves, one at a time. In the background: training waits for the copy into staging memory and goes on; a thread of
 /// its own, which keeps the process alive until it is done, writes and commits. In a job of many ranks each has its engine, and they commit together.
 /// </summary>
-internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time, RankGroup ranks) : IDisposable
+internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null) : IDisposable
 {
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Name of the thread that writes in the background.</summary>
     public const string WriterName = "Cairn writer";
 
-    private readonly CommitProtocol _protocol = new(files);
+    private readonly CommitProtocol _protocol = new(files) { Lease = lease };
     private JobCommit? _job;
     private long _lastProgress;
     private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);

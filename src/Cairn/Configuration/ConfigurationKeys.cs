@@ -29,6 +29,7 @@ internal static class ConfigurationKeys
         Of("HandleSignals", ConfigurationValues.Switch, (options, value) => options.HandleSignals = value),
         Of("StopGrace", ConfigurationValues.Time, (options, value) => options.StopGrace = value),
         Of("RankTimeout", ConfigurationValues.Time, (options, value) => options.RankTimeout = value ?? new CheckpointOptions().RankTimeout),
+        Of("LeaseDuration", ConfigurationValues.Time, (options, value) => options.LeaseDuration = value ?? new CheckpointOptions().LeaseDuration),
         Of("KeepLast", ConfigurationValues.SmallCount, (options, value) => options.KeepLast = value),
         Of("KeepEvery", ConfigurationValues.Count, (options, value) => options.KeepEvery = value),
         Of("KeepBest", ConfigurationValues.SmallCount, (options, value) => options.KeepBest = value),

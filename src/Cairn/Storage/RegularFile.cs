@@ -40,6 +40,10 @@ internal static class RegularFile
     /// <inheritdoc cref="OpenWrite"/>
     public static SafeFileHandle OpenReadWrite(string path) => OpenOrMake(path, UnixCalls.ReadWrite, out _);
 
+    /// <summary>Opens for reading and writing what exists. On Unix only.</summary>
+    /// <inheritdoc cref="OpenRead"/>
+    public static SafeFileHandle OpenForUpdate(string path) => OpenExisting(path, UnixCalls.ReadWrite);
+
     /// <summary>Opens for writes that each go to the end, whoever else writes; makes the file when there is none. On Unix only.</summary>
     /// <inheritdoc cref="OpenWrite"/>
     public static SafeFileHandle OpenAppend(string path, out bool made) => OpenOrMake(path, UnixCalls.WriteOnly | UnixCalls.AppendFlag, out made);

@@ -16,8 +16,45 @@ public sealed record RunLockHolder(
     [property: JsonPropertyName("program")] string Program,
     [property: JsonPropertyName("acquired")] DateTimeOffset Acquired)
 {
-    // Start times are computed from the boot time and clock ticks, and differ a little between readings.
-    private static readonly TimeSpan StartTolerance = TimeSpan.FromSeconds(2);
+    // Every record has this length, so that a heartbeat overwrites the one before it and needs no space on a full disk.
+    private const int FileLength = 1024;
+    private const int LongestProgram = 64;
+
+    /// <summary>The boot of the machine in which the process runs; <see langword="null"/> where the system does not tell.</summary>
+    [JsonPropertyName("boot")]
+    public string? Boot { get; init; }
+
+    /// <summary>The namespace in which the process has its id; <see langword="null"/> where the system does not tell. Containers may share a host's name.</summary>
+    [JsonPropertyName("pid_namespace")]
+    public string? PidNamespace { get; init; }
+
+    /// <summary>When the process started, in clock ticks since that boot; <see langword="null"/> where the system does not tell.</summary>
+    [JsonPropertyName("start_ticks")]
+    public long? StartTicks { get; init; }
+
+    /// <summary>Names this acquisition and no other; <see langword="null"/> in records of before there were heartbeats.</summary>
+    [JsonPropertyName("token")]
+    public string? Token { get; init; }
+
+    /// <summary>Grows with each acquisition for as long as the file exists.</summary>
+    [JsonPropertyName("fence")]
+    public long Fence { get; init; }
+
+    /// <summary>Seconds without a heartbeat after which the lock counts as left.</summary>
+    [JsonPropertyName("lease_seconds")]
+    public double LeaseSeconds { get; init; }
+
+    /// <summary>Heartbeats so far.</summary>
+    [JsonPropertyName("beat")]
+    public long Beat { get; init; }
+
+    /// <summary>When the last heartbeat was written, by the holder's clock (UTC).</summary>
+    [JsonPropertyName("beat_time")]
+    public DateTimeOffset? BeatTime { get; init; }
+
+    /// <summary>Whether the holder let go of the lock in order.</summary>
+    [JsonPropertyName("released")]
+    public bool IsReleased { get; init; }
 
     /// <summary>For messages: the process, its program, host and time.</summary>
     public override string ToString() => $"process {ProcessId} ({Program}) on host '{Host}' since {Acquired:u}";
@@ -25,33 +62,31 @@ public sealed record RunLockHolder(
     internal static RunLockHolder ThisProcess(TimeProvider time)
     {
         using var process = System.Diagnostics.Process.GetCurrentProcess();
-        return new RunLockHolder(process.Id, Environment.MachineName, new DateTimeOffset(process.StartTime).ToUniversalTime(), process.ProcessName, time.GetUtcNow());
+        string program = process.ProcessName.Length > LongestProgram ? process.ProcessName[..LongestProgram] : process.ProcessName;
+        return new RunLockHolder(process.Id, Environment.MachineName, new DateTimeOffset(process.StartTime).ToUniversalTime(), program, time.GetUtcNow())
+        {
+            Boot = ProcessIdentity.Boot,
+            PidNamespace = ProcessIdentity.PidNamespace,
+            StartTicks = ProcessIdentity.StartTicks(process.Id),
+        };
     }
 
-    /// <summary>Whether that very process still runs; meaningful on its own host only.</summary>
-    internal bool IsAlive()
+    /// <summary>Whether its process id means something here: the same host, boot and namespace.</summary>
+    internal bool IsOfThisMachine => Host == Environment.MachineName
+        && (Boot is null || Boot == ProcessIdentity.Boot) && (PidNamespace is null || PidNamespace == ProcessIdentity.PidNamespace);
+
+    /// <summary>Whether that very process still runs; meaningful where <see cref="IsOfThisMachine"/>.</summary>
+    internal bool IsAlive() => ProcessIdentity.IsAlive(ProcessId, StartTicks, Started);
+
+    internal byte[] ToJson()
     {
-        try
-        {
-            using var process = System.Diagnostics.Process.GetProcessById(ProcessId);
-            return !process.HasExited && (new DateTimeOffset(process.StartTime) - Started).Duration() <= StartTolerance;
-        }
-        catch (ArgumentException)
-        {
-            return false;
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            // It exists, but belongs to somebody else.
-            return true;
-        }
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(this, RunLockJson.Default.RunLockHolder);
+        byte[] padded = new byte[Math.Max(FileLength, json.Length + 1)];
+        padded.AsSpan().Fill((byte)' ');
+        json.CopyTo(padded, 0);
+        padded[^1] = (byte)'\n';
+        return padded;
     }
-
-    internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, RunLockJson.Default.RunLockHolder);
 
     /// <summary>The holder written in a lock file; <see langword="null"/> when that is empty or unreadable.</summary>
     internal static RunLockHolder? FromJson(ReadOnlySpan<byte> content)
@@ -67,5 +102,6 @@ public sealed record RunLockHolder(
     }
 }
 
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
 [JsonSerializable(typeof(RunLockHolder))]
 internal sealed partial class RunLockJson : JsonSerializerContext;

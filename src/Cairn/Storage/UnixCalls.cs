@@ -7,7 +7,7 @@ namespace Cairn.Storage;
 internal static partial class UnixCalls
 {
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;
-    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
+    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, Exists = 17, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
 
     private const int LockExclusive = 2, LockNonBlocking = 4;
     private const int FullFsync = 51;
@@ -16,7 +16,6 @@ internal static partial class UnixCalls
     private const int CurrentFolder = -100;
 
     public static int AppendFlag => OperatingSystem.IsLinux() ? 0x400 : 0x8;
-    public static int CannotLock => OperatingSystem.IsLinux() ? 37 : 77;
     public static int NotSupported => OperatingSystem.IsLinux() ? 95 : 45;
     public static int NotImplemented => OperatingSystem.IsLinux() ? 38 : 78;
     public static int NonBlocking => OperatingSystem.IsLinux() ? 0x800 : 0x4;
@@ -91,6 +90,9 @@ internal static partial class UnixCalls
         if (rename(from, to) < 0)
             throw Failure("rename", $"{from}' to '{to}");
     }
+
+    /// <summary>Gives a file a second name, which must be free; 0 or the error number.</summary>
+    public static int Link(string file, string name) => link(file, name) < 0 ? Marshal.GetLastPInvokeError() : 0;
 
     /// <summary>Swaps two names atomically; 0 or the error number.</summary>
     public static int Exchange(string first, string second)
@@ -193,6 +195,9 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(SafeFileHandle handle, int command);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string file, string name);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int rename(string from, string to);

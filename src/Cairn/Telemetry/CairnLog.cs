@@ -20,6 +20,12 @@ internal static partial class CairnLog
     [LoggerMessage(5, LogLevel.Warning, "The run's lock was left by process {Process} on {Host}, which ended without releasing it; it is taken over")]
     public static partial void TookOverLock(this ILogger logger, int process, string host);
 
+    [LoggerMessage(8, LogLevel.Warning, "{Reason}")]
+    public static partial void WaitsForLock(this ILogger logger, string reason);
+
+    [LoggerMessage(9, LogLevel.Critical, "{Reason}")]
+    public static partial void LostLock(this ILogger logger, string reason);
+
     [LoggerMessage(6, LogLevel.Information, "Left the line at step {Step}: now on branch {Branch} '{Name}'. Copies above that step are kept and do not win")]
     public static partial void Branched(this ILogger logger, long step, int branch, string name);
 

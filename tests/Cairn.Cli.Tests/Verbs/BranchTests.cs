@@ -62,7 +62,7 @@ public sealed class BranchTests : IDisposable
     public void A_run_that_is_being_trained_is_not_branched()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        using RunLock held = RunLock.Acquire(run.Files, TimeProvider.System);
+        using RunLock held = RunLock.Acquire(run.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken);
         CairnProcess.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.CouldNot);
         NextStart(run).ShouldBe("snapshot/1");
     }

@@ -42,14 +42,24 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public void A_clean_release_empties_the_file_and_lets_the_next_one_in()
+    public void A_clean_release_is_written_down_and_lets_the_next_one_in()
     {
         RunLock first = Acquire();
         first.Dispose();
         first.Dispose();
-        new FileInfo(LockFile).Length.ShouldBe(0);
+        RunLockHolder.FromJson(File.ReadAllBytes(LockFile)).ShouldNotBeNull().IsReleased.ShouldBeTrue();
         using RunLock second = Acquire();
         second.TookOverFrom.ShouldBeNull();
+        second.Holder.Fence.ShouldBe(first.Holder.Fence + 1);
+        (second.Holder.Token == first.Holder.Token).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void An_empty_file_of_before_there_were_heartbeats_is_a_free_lock()
+    {
+        File.WriteAllBytes(LockFile, []);
+        using RunLock held = Acquire();
+        held.TookOverFrom.ShouldBeNull();
     }
 
     [Fact]
@@ -115,22 +125,28 @@ public sealed class RunLockTests : IDisposable
             held.TookOverFrom.ShouldBe(reused, "the id is that of a younger process");
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Without_system_locks_what_cannot_be_judged_is_refused_with_the_way_out(bool readable)
+    [Fact]
+    public void Without_system_locks_and_heartbeats_what_cannot_be_judged_is_refused_with_the_way_out()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix only");
-        if (readable)
-            WriteHolder(1, "elsewhere");
-        else
-            File.WriteAllText(LockFile, "{torn");
+        WriteHolder(1, "elsewhere");
         Should.Throw<RunLockedException>(AcquireWithoutLocks).Message.ShouldContain($"remove '{LockFile}'");
     }
 
     private RunLock Acquire() => RunLock.Acquire(new LocalFileSystem(_root), _time);
 
-    private RunLock AcquireWithoutLocks() => RunLock.Acquire(_root, _time, _ => OperatingSystem.IsLinux() ? NotSupported : 45);
+    [Theory, InlineData(95), InlineData(37), InlineData(38), InlineData(524), InlineData(5), InlineData(22)]
+    public void Any_error_of_the_system_lock_but_that_somebody_has_it_means_that_there_is_none_here(int error)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix only");
+        RunLock held = new LeaseAcquisition(_root, _time, RunLock.DefaultLease, _ => error).Acquire(TestContext.Current.CancellationToken);
+        Should.Throw<RunLockedException>(() => new LeaseAcquisition(_root, _time, RunLock.DefaultLease, _ => error).Acquire(TestContext.Current.CancellationToken)).HolderProcessId.ShouldBe(Environment.ProcessId);
+        held.Dispose();
+        new LeaseAcquisition(_root, _time, RunLock.DefaultLease, _ => error).Acquire(TestContext.Current.CancellationToken).Dispose();
+        Directory.EnumerateFileSystemEntries(_root).ShouldBe([LockFile], "nothing is left beside the lock");
+    }
+
+    private RunLock AcquireWithoutLocks() => new LeaseAcquisition(_root, _time, RunLock.DefaultLease, _ => OperatingSystem.IsLinux() ? NotSupported : 45).Acquire();
 
     private RunLockHolder WriteHolder(int process, string host)
     {

@@ -205,7 +205,7 @@ public class JobTests
     public void A_run_that_another_process_writes_is_refused_on_all_ranks()
     {
         using var folder = new TemporaryFolder();
-        using Cairn.Storage.RunLock held = Cairn.Storage.RunLock.Acquire(new Cairn.Storage.LocalFileSystem(folder.Path), TimeProvider.System);
+        using Cairn.Storage.RunLock held = Cairn.Storage.RunLock.Acquire(new Cairn.Storage.LocalFileSystem(folder.Path), TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken);
         var job = new JobOfThreads(new Cairn.Storage.LocalFileSystem(folder.Path));
         job.Run(Four, rank => CheckpointManager.StartAsync(new CheckpointOptions { Folder = folder.Path, HandleSignals = false }, rank.Training.Train, rank.Training.Parts, ranks: rank.Group, cancellationToken: TestContext.Current.CancellationToken)
             .GetAwaiter().GetResult(), mayFail: true);
