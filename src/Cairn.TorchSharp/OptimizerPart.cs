@@ -14,12 +14,13 @@ namespace Cairn.TorchSharp;
 /// Options are taken over from the saved state, as in PyTorch. Type, names, dtypes and shapes are checked before writing.
 /// It also takes what PyTorch's <c>optimizer.state_dict()</c> gave, where parameters go by position; see <see cref="TorchOptimizer"/>.
 /// </summary>
-public sealed class OptimizerPart : IStatePart
+public sealed class OptimizerPart : IStatePart, IProgressMark
 {
     private readonly OptimizerHelper _optimizer;
     private readonly torch.nn.Module _module;
     private readonly IReadOnlyDictionary<string, ParameterShard>? _shards;
     private readonly IReadOnlyList<string>? _parameters;
+    private UpdateMark? _mark;
 
     /// <summary>A part for this optimizer.</summary>
     /// <param name="optimizer">Any optimizer of TorchSharp but LBFGS.</param>
@@ -54,10 +55,17 @@ public sealed class OptimizerPart : IStatePart
     public string Name { get; }
 
     /// <inheritdoc/>
+    public ulong ProgressMark => (_mark ??= new UpdateMark(_optimizer)).Read();
+
+    /// <inheritdoc/>
+    public bool MarksUpdates => true;
+
+    /// <inheritdoc/>
     public StateMap Capture()
     {
         StateMap states = [];
         StateList groups = [];
+        _mark?.Refresh();
         foreach (Group group in Groups())
         {
             groups.Add(CaptureGroup(group));

@@ -10,7 +10,7 @@ namespace Cairn.TorchSharp;
 /// All ranks must draw the same number of batches of the same size; then their states are equal.
 /// Not for several threads at once.
 /// </summary>
-public sealed class ResumableSampler : IStatePart
+public sealed class ResumableSampler : IStatePart, IProgressMark
 {
     private const string Order = "feistel8-splitmix64";
     private long _seed, _epoch, _position;
@@ -49,6 +49,11 @@ public sealed class ResumableSampler : IStatePart
     public long Epoch => _epoch;
     /// <summary>Samples that all ranks together have drawn in this epoch.</summary>
     public long Position => _position;
+
+    /// <inheritdoc/>
+    public ulong ProgressMark => unchecked((ulong)_epoch * (ulong)DatasetSize + (ulong)_position);
+    /// <inheritdoc/>
+    public bool MarksUpdates => false;
 
     /// <summary>The indices of this rank's part of the next global batch.</summary>
     /// <param name="batchSizePerRank">Samples for each rank; at least 1, and the same on all ranks.</param>

@@ -57,6 +57,9 @@ public class RunLockLostException(string message) : RunLockedException(message)
     public override bool IsTransient => false;
 }
 
+/// <summary>The end was not saved because training ended in the middle of a batch: the state may be half updated. Stands in a <see cref="SaveReport"/>; it is not thrown.</summary>
+public class UnfinishedBatchException(string why) : CheckpointException($"The end was not saved: {why}. The copies before it stand.");
+
 /// <summary>Another process is writing this run.</summary>
 public class RunLockedException(string message) : CheckpointException(message)
 {

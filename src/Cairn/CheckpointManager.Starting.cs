@@ -11,7 +11,6 @@ using Cairn.Stopping;
 using Cairn.Storage;
 using Cairn.Telemetry;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Cairn;
@@ -26,12 +25,13 @@ public sealed partial class CheckpointManager
     /// <param name="options">What to save, when and where. Read now; later changes have no effect.</param>
     /// <param name="train">The run's counters; saved as the part <c>context</c>.</param>
     /// <param name="parts">The state besides the counters, in the order of restoring.</param>
-    /// <param name="loggers">Where to log; nowhere by default.</param>
+    /// <param name="loggers">Where to log. By default warnings and errors go to standard error, each kind once.</param>
     /// <param name="time">The clock; the system's by default.</param>
     /// <param name="ranks">The ranks of the job, each of which starts the run at the same time with the same options; this process alone by default. The manager makes calls on this group and
     /// on channels of its own until it is disposed; what else is called on this group, all ranks call in the same order between the manager's calls.</param>
     /// <param name="cancellationToken">Ends the search for a copy to resume from.</param>
     /// <exception cref="OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="CheckpointException">The parts cannot be saved: one cannot be captured, or the layout has no form for what it holds. Nothing was changed.</exception>
     /// <exception cref="RunLockedException">Another process writes this run.</exception>
     /// <exception cref="StoreException">The folder cannot be written.</exception>
     /// <exception cref="StateMismatchException">The checkpoint does not fit the parts; nothing was changed.</exception>
@@ -65,7 +65,7 @@ public sealed partial class CheckpointManager
         ArgumentNullException.ThrowIfNull(parts);
         time ??= TimeProvider.System;
         ranks ??= RankGroup.Single;
-        ILogger logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<CheckpointManager>();
+        ILogger logger = loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(ranks.Size > 1 ? ranks.Rank : null);
         if (ranks.IsFirst)
         {
             foreach (string warning in options.Warnings())
@@ -111,7 +111,8 @@ public sealed partial class CheckpointManager
         _commands = ranks.IsFirst ? new CommandChannel(files, _journal, time, logger) : null;
         DateTimeOffset now = time.GetUtcNow();
         (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, now), NewestOf(SaveKind.Snapshot, now));
-        (_previousStep, _seenSkips, _seenBatch) = (train.Step, train.SkippedBatches, train.Batch);
+        (_previousStep, _seenSkips) = (train.Step, train.SkippedBatches);
+        _batch = new BatchWatch(train, parts);
         if (options.StopFile is { } stopFile && ranks.IsFirst)
             _stopFile = StopFileState.AtStart(train.Step, StopFileReader.Read(stopFile));
         if (options.HandleSignals)

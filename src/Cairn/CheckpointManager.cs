@@ -6,7 +6,6 @@ using Cairn.Ranks.Planning;
 using Cairn.State;
 using Cairn.Stopping;
 using Cairn.Storage;
-using Cairn.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn;
@@ -44,13 +43,13 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly CommandChannel? _commands;
     private readonly RankGroup _ranks;
     private readonly PlanExchange _plan;
-    private readonly ExceptionWatch _exceptions = new();
+    private readonly BatchWatch _batch;
 
     private SavedTier _checkpointTier, _snapshotTier;
     private StopFileState _stopFile;
-    private long _previousStep, _seenSkips, _seenBatch;
+    private long _previousStep, _seenSkips;
     private volatile bool _stopRequested, _signalled, _saveRequested;
-    private bool _stopByFile, _warm, _endSeen, _completed, _disposed;
+    private bool _stopByFile, _warm, _endSeen, _gaveUp, _disposed;
     private int _saves, _unsaved;
     private TimeSpan _stall;
     private RunSummary? _summary;
@@ -94,6 +93,21 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     public bool AfterBatch()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        _batch.Boundary();
+        try
+        {
+            return EndBatch();
+        }
+        // What the other ranks did is not known any more: nothing can be agreed on until the next boundary.
+        catch (Exception e) when (e is RankTimeoutException or RankOrderException or RankFailedException)
+        {
+            _batch.Abandon($"the ranks lost one another after batch {Train.Batch} ({e.Message})");
+            throw;
+        }
+    }
+
+    private bool EndBatch()
+    {
         JournalSkips();
         // Where the run stands is said by whoever writes it.
         if (_lock is not { IsLost: true })
@@ -113,98 +127,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         Save(boundary, background: _options.Asynchronous && !savesEnd);
         _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
         _previousStep = Train.Step;
-        _seenBatch = Train.Batch;
-        _exceptions.Boundary();
         return !boundary.Ends;
-    }
-
-    /// <summary>
-    /// Ends the run: waits for the save under way, makes sure that the last step has a checkpoint, whatever was counted, and says what the run did.
-    /// A second call does nothing.
-    /// </summary>
-    /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
-    public RunSummary Complete()
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_summary is not null)
-            return _summary;
-        JournalSkips();
-        CollectUnderWay();
-        SaveReport? last = Save(Meet(Moment.Completion), background: false);
-        if (last is { Outcome: not SaveOutcome.Saved })
-            throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
-        _completed = true;
-        _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
-        _commands?.End(Train.Step, LastCheckpoint);
-        _summary = new RunSummary
-        {
-            Steps = Train.Step,
-            Batches = Train.Batch,
-            TotalSteps = Train.TotalSteps,
-            SkipsByReason = new Dictionary<string, long>(Train.SkipsByReason, StringComparer.Ordinal),
-            FinalCheckpoint = LastCheckpoint is { } step ? RunFolder.Checkpoint(step) : null,
-            Saves = _saves,
-            Unsaved = _unsaved,
-            Stall = _stall,
-        };
-        _journal.WriteProgress(Train, now: true);
-        _journal.Write(StopRequested ? "stopped" : "finished", json =>
-        {
-            json.WriteNumber("step", Train.Step);
-            json.WriteNumber("batch", Train.Batch);
-            json.WriteNumber("skipped", Train.SkippedBatches);
-            if (Train.TotalSteps is { } total)
-                json.WriteNumber("total_steps", total);
-        });
-        _logger.Finished(_summary.ToString());
-        return _summary;
-    }
-
-    /// <summary>
-    /// Waits for the save under way and lets go of the run. When <see cref="Complete"/> was not called and no exception was raised since the last
-    /// <see cref="AfterBatch"/>, the end is saved here; after an exception it is not, for the state may be half updated.
-    /// </summary>
-    public ValueTask DisposeAsync()
-    {
-        if (_disposed)
-            return ValueTask.CompletedTask;
-        try
-        {
-            bool isBroken = !_completed && (_exceptions.RaisedSinceBoundary || Train.Batch != _seenBatch);
-            // The others wait for this rank at the next boundary, and shall not wait long.
-            if (isBroken && _ranks.Size > 1)
-                _ranks.Fail(NameOf(Moment.Batch), $"its training ended by an error after step {Train.Step}{(ExceptionWatch.LastHere is { } last ? $": {last.Message}" : "")}");
-            if (!_completed && Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
-            {
-                if (isBroken)
-                    Abort();
-                else
-                    Complete();
-            }
-            _engine.WaitAtExit();
-            Report(_engine.Collect());
-        }
-        finally
-        {
-            _disposed = true;
-            AppDomain.CurrentDomain.ProcessExit -= WaitAtExit;
-            _signals?.Dispose();
-            _exceptions.Dispose();
-            _engine.Dispose();
-            _lock?.Dispose();
-        }
-        return ValueTask.CompletedTask;
-    }
-
-    private void Abort()
-    {
-        _logger.EndedByException(Train.Step);
-        _commands?.End(Train.Step, LastCheckpoint);
-        _journal.Write("aborted", json =>
-        {
-            json.WriteNumber("step", Train.Step);
-            json.WriteNumber("batch", Train.Batch);
-        });
     }
 
     private void JournalSkips()

@@ -23,6 +23,9 @@ public sealed record RunSummary
     /// <summary>Time for which training waited because of saves, in this process.</summary>
     public TimeSpan Stall { get; init; }
 
+    /// <summary>Why the end was not saved: training ended in the middle of a batch. <see langword="null"/> when nothing stood in the way.</summary>
+    public string? EndNotSaved { get; init; }
+
     /// <summary>One sentence each: how the run ended, what was skipped, what was saved.</summary>
     public override string ToString()
     {
@@ -37,6 +40,8 @@ public sealed record RunSummary
         if (TotalSteps > Steps)
             text.Append(invariant, $", {TotalSteps - Steps} {(TotalSteps - Steps == 1 ? "step" : "steps")} short of the plan");
         text.Append('.');
+        if (EndNotSaved is { } why)
+            text.Append(invariant, $" The end was not saved: {why}.");
         text.Append(FinalCheckpoint is null ? " No checkpoint was saved." : $" The newest checkpoint is {FinalCheckpoint}/.");
         text.Append(invariant, $" {Saves} saves, training waited {Stall.TotalSeconds:0.00} s for them");
         text.Append(Unsaved == 0 ? "." : string.Create(invariant, $"; {Unsaved} failed, were refused or dropped (see journal.jsonl)."));

@@ -11,7 +11,7 @@ public enum SaveOutcome
     Failed,
     /// <summary>A snapshot that was due while an earlier save was still being written.</summary>
     Dropped,
-    /// <summary>A snapshot whose weights hold NaN or infinity.</summary>
+    /// <summary>The state was not fit to be saved: a snapshot whose weights hold NaN or infinity, or the end in the middle of a batch.</summary>
     Refused,
 }
 

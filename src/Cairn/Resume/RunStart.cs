@@ -25,6 +25,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
     /// <param name="parts">All parts, the counters among them.</param>
     public (RunOpening Opening, ResumeReport Report) Begin(Action prepare, TrainState train, IReadOnlyList<IStatePart> parts)
     {
+        _work.Try(() => StateCheck.Run(options, parts, ranks));
         if (ranks.IsFirst)
         {
             _work.Try(prepare);

@@ -59,8 +59,14 @@ internal static partial class CairnLog
     [LoggerMessage(21, LogLevel.Warning, "{Problem}")]
     public static partial void StopFileProblem(this ILogger logger, string problem);
 
-    [LoggerMessage(22, LogLevel.Error, "Disposed in the middle of a batch, after an exception: step {Step} has no final checkpoint, because the state may be half updated. The newest copy stands")]
-    public static partial void EndedByException(this ILogger logger, long step);
+    [LoggerMessage(22, LogLevel.Error, "The run ends without a final save: {Why}; {Newest}")]
+    public static partial void EndNotSaved(this ILogger logger, string why, string newest);
+
+    [LoggerMessage(27, LogLevel.Warning, "The end is saved, but data was drawn after batch {Batch} that nothing was learned from. A resumed run goes on after it")]
+    public static partial void DrawnInVain(this ILogger logger, long batch);
+
+    [LoggerMessage(28, LogLevel.Error, "This rank ends after batch {Batch} while others train on: {Problem}")]
+    public static partial void EndedAlone(this ILogger logger, long batch, string problem);
 
     [LoggerMessage(23, LogLevel.Information, "{Summary}")]
     public static partial void Finished(this ILogger logger, string summary);

@@ -28,6 +28,7 @@ public class EndTests
         {
             await using CheckpointManager checkpoints = _training.Start(_files, Options);
             Train(checkpoints, 7);
+            _training.Batch();
             throw new InvalidOperationException("out of memory, say");
         });
         Steps().ShouldBeEmpty();

@@ -25,10 +25,7 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
         return _checkpoints;
     }
 
-    /// <summary>
-    /// Does what a rank does, and ends its run. The ranks are one process here, in which each manager sees the exceptions of all: whether the program
-    /// ended well is told by <see cref="CheckpointManager.Complete"/>, not left to the disposal to guess.
-    /// </summary>
+    /// <summary>Does what a rank does, and ends its run.</summary>
     /// <returns>The first error: what follows from it hides it from nobody.</returns>
     public Exception? Live(Action<RankOfThreads> program)
     {

@@ -237,16 +237,24 @@ public class JobTests
         });
     }
 
-    [Fact]
-    public void An_error_that_ends_training_on_one_rank_ends_it_on_all_at_once()
+    [Theory, InlineData(false), InlineData(true)]
+    public void An_error_that_ends_training_on_one_rank_ends_it_on_all_at_once(bool inRun)
     {
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
         {
             CheckpointManager checkpoints = rank.Start(Options(timeout: TimeSpan.FromMinutes(1)));
             rank.Train(checkpoints, 6);
-            if (rank.Rank == 1)
-                throw new InvalidOperationException("the batch is bad");
+            Action batch = () =>
+            {
+                rank.Training.Batch();
+                if (rank.Rank == 1)
+                    throw new InvalidOperationException("the batch is bad");
+            };
+            if (inRun)
+                checkpoints.Run(batch);
+            else
+                batch();
             rank.Train(checkpoints, 100);
         }, mayFail: true);
         job.Errors[1].ShouldBeOfType<InvalidOperationException>();
@@ -254,9 +262,26 @@ public class JobTests
         {
             RankFailedException error = job.Errors[other].ShouldBeOfType<RankFailedException>();
             error.Rank.ShouldBe(1);
-            error.Message.ShouldContain("the batch is bad");
+            error.Message.ShouldContain(inRun ? "the batch is bad" : "batch 7 was counted and AfterBatch was not called after it");
         }
         Catalog.Read(_files).Entries[0].Step.ShouldBe(5);
+    }
+
+    [Fact]
+    public void A_rank_that_leaves_between_two_batches_ends_training_on_all_at_once_and_keeps_its_own_error()
+    {
+        var job = new JobOfThreads(_files);
+        job.Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = rank.Start(Options(timeout: TimeSpan.FromMinutes(1)));
+            rank.Train(checkpoints, 6);
+            if (rank.Rank == 1)
+                throw new InvalidOperationException("the evaluation failed");
+            rank.Train(checkpoints, 100);
+        }, mayFail: true);
+        job.Errors[1].ShouldBeOfType<InvalidOperationException>();
+        foreach (int other in new[] { 0, 2, 3 })
+            job.Errors[other].ShouldBeAssignableTo<CheckpointException>()!.Message.ShouldContain("1");
     }
 
     private static CheckpointOptions Options(bool asynchronous = true, long? every = 5, long snapshots = 0, TimeSpan? timeout = null) => new()

@@ -1,0 +1,148 @@
+using Cairn.Commit;
+using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Telemetry;
+
+namespace Cairn;
+
+// The end of a run: in order, in the middle of a batch, or without a word.
+public sealed partial class CheckpointManager
+{
+    /// <summary>
+    /// Ends the run: waits for the save under way, makes sure that the last step has a checkpoint, whatever was counted, and says what the run did.
+    /// A second call does nothing. May stand in a <c>finally</c>: when a batch was begun and not counted, the state may be half updated; then it is not saved, nothing is thrown, and
+    /// <see cref="RunSummary.EndNotSaved"/>, the log and <see cref="SaveEnded"/> (with <see cref="SaveOutcome.Refused"/>) say so.
+    /// </summary>
+    /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
+    public RunSummary Complete()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_summary is not null)
+            return _summary;
+        if (_batch.WhyTorn() is { } torn)
+            return EndWithinBatch(torn);
+        bool drawn = _batch.HasDrawn;
+        JournalSkips();
+        CollectUnderWay();
+        SaveReport? last = Save(Meet(Moment.Completion), background: false);
+        if (last is { Outcome: not SaveOutcome.Saved })
+            throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
+        if (drawn && last is not null)
+            _logger.DrawnInVain(Train.Batch);
+        _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
+        _commands?.End(Train.Step, LastCheckpoint);
+        _summary = Summarize();
+        _batch.Boundary();
+        _journal.WriteProgress(Train, now: true);
+        _journal.Write(StopRequested ? "stopped" : "finished", json =>
+        {
+            json.WriteNumber("step", Train.Step);
+            json.WriteNumber("batch", Train.Batch);
+            json.WriteNumber("skipped", Train.SkippedBatches);
+            if (Train.TotalSteps is { } total)
+                json.WriteNumber("total_steps", total);
+        });
+        _logger.Finished(_summary.ToString());
+        return _summary;
+    }
+
+    /// <summary>
+    /// Waits for the save under way and lets go of the run. When <see cref="Complete"/> was not called, the end is saved here, unless a batch was begun or counted since the last
+    /// <see cref="AfterBatch"/>: the state may then be half updated. Exceptions that were handled, anywhere in the process, change nothing.
+    /// </summary>
+    /// <exception cref="CheckpointException">The end was to be saved here and could not be.</exception>
+    public ValueTask DisposeAsync()
+    {
+        if (_disposed)
+            return ValueTask.CompletedTask;
+        try
+        {
+            if (_summary is null)
+                EndWithoutWord();
+            _engine.WaitAtExit();
+            Report(_engine.Collect());
+        }
+        finally
+        {
+            _disposed = true;
+            AppDomain.CurrentDomain.ProcessExit -= WaitAtExit;
+            _signals?.Dispose();
+            _engine.Dispose();
+            _lock?.Dispose();
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    private void EndWithoutWord()
+    {
+        if (_batch.WhyUnfinished() is { } unfinished)
+        {
+            EndWithinBatch(unfinished);
+        }
+        else if (Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
+        {
+            try
+            {
+                Complete();
+            }
+            catch (RankOrderException e)
+            {
+                // The others are at another batch: this rank left the loop alone, and whatever made it do so must not be hidden behind this.
+                _logger.EndedAlone(Train.Batch, e.Message);
+                WriteAborted();
+            }
+        }
+    }
+
+    // The others wait for this rank at the next boundary, and must not wait long.
+    private void GiveUp(string why)
+    {
+        _batch.Abandon(why);
+        if (_ranks.Size > 1 && !_gaveUp)
+            _ranks.Fail(NameOf(Moment.Batch), $"its training ended after step {Train.Step}: {why}");
+        _gaveUp = true;
+    }
+
+    private RunSummary EndWithinBatch(string why)
+    {
+        GiveUp(why);
+        bool isSaved = LastCheckpoint == Train.Step;
+        string newest = isSaved ? $"the checkpoint of step {Train.Step} stands" : Newest() is > 0 and long step ? $"the newest copy, of step {step}, stands" : "there is no copy";
+        _logger.EndNotSaved(why, newest);
+        _commands?.End(Train.Step, LastCheckpoint);
+        WriteAborted(why);
+        _summary = Summarize() with { EndNotSaved = why };
+        if (!isSaved && _options.Enabled && Train.Step > 0)
+        {
+            SaveEnded?.Invoke(this, new SaveReport
+            {
+                Step = Train.Step,
+                Kind = SaveKind.Checkpoint,
+                Reason = SaveReason.Final,
+                Outcome = SaveOutcome.Refused,
+                Error = new UnfinishedBatchException(why) { Step = Train.Step, Path = _files.Root },
+            });
+        }
+        return _summary;
+    }
+
+    private void WriteAborted(string? why = null) => _journal.Write("aborted", json =>
+    {
+        json.WriteNumber("step", Train.Step);
+        json.WriteNumber("batch", Train.Batch);
+        if (why is not null)
+            json.WriteString("why", why);
+    });
+
+    private RunSummary Summarize() => new()
+    {
+        Steps = Train.Step,
+        Batches = Train.Batch,
+        TotalSteps = Train.TotalSteps,
+        SkipsByReason = new Dictionary<string, long>(Train.SkipsByReason, StringComparer.Ordinal),
+        FinalCheckpoint = LastCheckpoint is { } step ? RunFolder.Checkpoint(step) : null,
+        Saves = _saves,
+        Unsaved = _unsaved,
+        Stall = _stall,
+    };
+}

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Telemetry;
+
+/// <summary>
+/// Where warnings and errors go when the program gives no logger: to standard error, each kind once, so that a run whose saves fail is not a silent one. What tells the user to do
+/// something now is told each time.
+/// </summary>
+/// <param name="rank">This rank; <see langword="null"/> for a process that is alone.</param>
+internal sealed class StandardErrorLogger(int? rank) : ILogger
+{
+    // What is said of the start differs from line to line.
+    private const int LastOfStart = 9;
+
+    private readonly HashSet<(int, string)> _told = [];
+    private readonly Lock _gate = new();
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        // What another rank suffered is told by that one and by the first.
+        if (!IsEnabled(logLevel) || (rank > 0 && exception is RankFailedException))
+            return;
+        string text = formatter(state, exception);
+        string kind = eventId.Id <= LastOfStart ? text : exception?.GetType().Name ?? "";
+        bool again = eventId.Id == CairnLog.TrainsOnId;
+        lock (_gate)
+        {
+            if (!_told.Add((eventId.Id, kind)) && !again)
+                return;
+        }
+        string once = again || eventId.Id <= LastOfStart ? "" : " (Told once; journal.jsonl has all. Pass an ILoggerFactory to hear more.)";
+        try
+        {
+            Console.Error.WriteLine($"Cairn{(rank is { } number ? $", rank {number}" : "")}: {text}{(exception is null ? "" : $": {exception.Message}")}{once}");
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or UnauthorizedAccessException)
+        {
+            // Nobody listens.
+        }
+    }
+}
