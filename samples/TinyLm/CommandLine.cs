@@ -18,6 +18,12 @@ public sealed class CommandLine
 
     readonly Option<string> _run = new("--run") { Description = "Folder of the run.", HelpName = "folder", DefaultValueFactory = _ => Defaults.Run };
     readonly Option<int> _totalSteps = Whole("--total-steps", "Batches to draw, counted over all restarts.", 1, Defaults.TotalSteps);
+    readonly Option<int?> _more = new("--more")
+    {
+        Description = "Train a finished run on for this many batches; one that was interrupted goes on to its planned end.",
+        HelpName = "number",
+        CustomParser = result => Number(result, result.Tokens[0].Value, 1),
+    };
     readonly Option<int> _checkpointEvery =
         Whole("--checkpoint-every", "Steps between checkpoints; 0 for only the final one.", 0, Defaults.CheckpointEvery);
     readonly Option<int> _snapshotEvery = Whole("--snapshot-every", "Steps between snapshots; 0 for none.", 0, Defaults.SnapshotEvery);
@@ -87,7 +93,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
+            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -98,6 +104,7 @@ public sealed class CommandLine
     {
         Run = result.GetValue(_run)!,
         TotalSteps = result.GetValue(_totalSteps),
+        More = result.GetValue(_more),
         CheckpointEvery = result.GetValue(_checkpointEvery),
         SnapshotEvery = result.GetValue(_snapshotEvery),
         BatchSize = result.GetValue(_batchSize),

@@ -9,6 +9,9 @@ public sealed record TinyLmOptions
     /// <summary>Batches that the loop draws, counted over all restarts. Default 500.</summary>
     public int TotalSteps { get; init; } = 500;
 
+    /// <summary>Batches to draw on top of what a finished run was planned with; null to keep to the plan. An unfinished run first makes its plan.</summary>
+    public int? More { get; init; }
+
     /// <summary>Steps between checkpoints; 0 for only the final one. Default 100.</summary>
     public int CheckpointEvery { get; init; } = 100;
 

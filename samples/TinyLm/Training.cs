@@ -26,16 +26,17 @@ public static class Training
 
         var train = run.Train;
         var firstBatch = train.Batch;
-        var alreadyDone = firstBatch >= options.TotalSteps;
+        var total = Planned(options, train);
+        var alreadyDone = firstBatch >= total;
         if (job.Ranks.IsFirst)
         {
             view.Event(alreadyDone
                 ? $"run {options.Run} is done: {train.Batch} batches, step {train.Step}"
-                : $"run {options.Run}: batches {firstBatch + 1} to {options.TotalSteps} of {run.BatchSize} lines, seed {options.Seed}");
+                : $"run {options.Run}: batches {firstBatch + 1} to {total} of {run.BatchSize} lines, seed {options.Seed}");
         }
         var startedAt = clock.GetTimestamp();
         BatchResult last = default;
-        while (train.Batch < options.TotalSteps)
+        while (train.Batch < total)
         {
             last = run.Update(overflow: options.OverflowAt.Contains((int)train.Batch + 1));
             if (train.Batch == options.CrashAt && (options.CrashRank ?? job.Ranks.Rank) == job.Ranks.Rank)
@@ -50,7 +51,7 @@ public static class Training
             var goOn = checkpoints.AfterBatch();
             var tokens = (train.Batch - firstBatch) * run.BatchSize * (ArithmeticText.LineLength - 1);
             view.Batch(new TrainingProgress(
-                (int)train.Batch, options.TotalSteps, (int)train.Step, (int)train.SkippedBatches, last.Loss, last.LearningRate,
+                (int)train.Batch, (int)total, (int)train.Step, (int)train.SkippedBatches, last.Loss, last.LearningRate,
                 tokens / clock.GetElapsedTime(startedAt).TotalSeconds,
                 checkpoints.LastCheckpoint?.ToString(CultureInfo.InvariantCulture), checkpoints.LastSnapshot?.ToString(CultureInfo.InvariantCulture), lastStall));
             if (!goOn)
@@ -60,15 +61,27 @@ public static class Training
         }
         var trained = clock.GetElapsedTime(startedAt);
         var summary = checkpoints.Complete();
-        view.Finished(Lines(options, run, job, summary, checkpoints.StopRequested && train.Batch < options.TotalSteps, alreadyDone ? null : trained));
+        view.Finished(Lines(options, run, job, summary, checkpoints.StopRequested && train.Batch < total, alreadyDone ? null : trained));
         return 0;
+    }
+
+    // Batches to draw, over all restarts.
+    static long Planned(TinyLmOptions options, TrainState train)
+    {
+        if (options.More is { } more)
+        {
+            var planned = train.TotalSteps ?? 0;
+            train.TotalSteps = train.Batch >= planned ? train.Batch + more : planned;
+        }
+        return train.TotalSteps ?? options.TotalSteps;
     }
 
     static CheckpointOptions Checkpoints(TinyLmOptions options) => new()
     {
         Folder = options.Run,
         Layout = options.Layout,
-        TotalSteps = options.TotalSteps,
+        // With --more the plan is the one that the run was saved with.
+        TotalSteps = options.More is null ? options.TotalSteps : null,
         CheckpointEvery = options.CheckpointEvery > 0 ? options.CheckpointEvery : null,
         SnapshotEvery = options.SnapshotEvery,
         Asynchronous = !options.Sync,
@@ -90,7 +103,7 @@ public static class Training
         }
         lines.Add(stopped
             ? $"stopped as asked. The same command goes on at batch {run.Train.Batch + 1}."
-            : $"done. To train longer, raise --total-steps (now {options.TotalSteps}) and run the same command; to start anew, give another --run.");
+            : $"done. To train longer, add --more with a number of batches; to start anew, give another --run.");
         if (options.FinalDigest)
         {
             // Every rank's: all of them together say whether two runs are the same.

@@ -8,7 +8,7 @@ namespace Cairn;
 // The end of a batch: what is asked for, on any rank, and what all ranks do about it.
 public sealed partial class CheckpointManager
 {
-    private enum Moment { Batch, End, Completion }
+    private enum Moment { Batch, Poll, End, Completion }
 
     private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(1);
 
@@ -21,7 +21,7 @@ public sealed partial class CheckpointManager
 
     private Boundary Meet(Moment moment)
     {
-        Wishes own = new(_stopRequested, _signalled, _saveRequested, _engine.IsBusy, _signalled ? SinceSignal : TimeSpan.Zero);
+        Wishes own = new(_stopRequested, _signalled, _saveRequested, _engine.IsBusy, _signalled ? SinceSignal : TimeSpan.Zero, moment == Moment.Poll && !_batch.IsAtBoundary);
         if (own.Save)
             _saveRequested = false;
         Boundary boundary;
@@ -46,6 +46,7 @@ public sealed partial class CheckpointManager
     private string NameOf(Moment moment) => moment switch
     {
         Moment.Batch => $"end of batch {Train.Batch}",
+        Moment.Poll => $"poll after batch {Train.Batch}",
         Moment.End => $"end of training at batch {Train.Batch}",
         _ => $"completion at batch {Train.Batch}",
     };
@@ -78,6 +79,9 @@ public sealed partial class CheckpointManager
             case Moment.Batch when !ends || _endSeen:
                 decision = Decide(requests & SaveRequests.Manual);
                 break;
+            case Moment.Poll when (stop || wishes.Signal) && !wishes.Unfinished:
+                decision = Decide(requests);
+                break;
             case Moment.End:
                 decision = Decide(requests | (Train.IsComplete ? SaveRequests.Final : SaveRequests.None));
                 break;
@@ -86,7 +90,7 @@ public sealed partial class CheckpointManager
                 break;
         }
         // At the end of training the wish is kept for the decision that follows, once the save under way is over.
-        if (moment != Moment.Batch || !ends || _endSeen)
+        if (moment is Moment.End or Moment.Completion || (moment == Moment.Batch && (!ends || _endSeen)))
             _savePending = false;
         int channel = _channelNumber;
         if (decision is not null && _ranks.Size > 1 && (channel == 0 || _engine.WasDisturbed))

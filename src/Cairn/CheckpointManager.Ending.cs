@@ -16,7 +16,7 @@ public sealed partial class CheckpointManager
     /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
     public RunSummary Complete()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Enter();
         if (_summary is not null)
             return _summary;
         if (_batch.WhyTorn() is { } torn)
@@ -31,6 +31,7 @@ public sealed partial class CheckpointManager
             _logger.DrawnInVain(Train.Batch);
         _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
         _commands?.End(Train.Step, LastCheckpoint);
+        RecordEnd();
         _summary = Summarize();
         _batch.Boundary();
         _journal.WriteProgress(Train, now: true);
@@ -57,7 +58,8 @@ public sealed partial class CheckpointManager
             return ValueTask.CompletedTask;
         try
         {
-            if (_summary is null)
+            Enter();
+            if (_summary is null || (_summary.EndNotSaved is null && _batch.HasCounted))
                 EndWithoutWord();
             _engine.WaitAtExit();
             Report(_engine.Collect());
@@ -91,6 +93,41 @@ public sealed partial class CheckpointManager
                 _logger.EndedAlone(Train.Batch, e.Message);
                 WriteAborted();
             }
+        }
+    }
+
+    // Complete was called, and training goes on all the same: what it makes is saved as before.
+    private void GoOn()
+    {
+        _logger.TrainsOnAfterComplete(Train.Batch);
+        (_summary, _gaveUp) = (null, false);
+    }
+
+    // Whoever does not listen is told after 1, 2, 4, 8… batches.
+    private void RemindOfEnd(bool ends)
+    {
+        if (!ends || !_endSeen || ++_ignored < _nextReminder)
+            return;
+        _nextReminder *= 2;
+        _logger.TrainsOn(_ignored, StopRequested ? "it was told to stop" : Train.FinishedBecause ?? $"its {Train.TotalSteps} steps are made");
+    }
+
+    // A run that has finished by its own decision is finished after a restart as well. The step may have had its checkpoint before that was decided, so it stands in the run's record.
+    private void RecordEnd()
+    {
+        if (Train.FinishedBecause is not { } reason || !_ranks.IsFirst || !_options.Enabled)
+            return;
+        var end = new RunEnd(Train.Step, _run.Lineage.Current.Id, reason, Train.TotalSteps);
+        if (_run.Finished == end)
+            return;
+        try
+        {
+            _run = _run with { Finished = end };
+            _run.Save(_files);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _logger.EndNotRecorded(e);
         }
     }
 

@@ -1,3 +1,5 @@
+using Cairn.Ranks;
+
 namespace Cairn;
 
 // A batch that begins, and the loop over batches.
@@ -9,7 +11,7 @@ public sealed partial class CheckpointManager
     /// </summary>
     public void BeginBatch()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Enter();
         _batch.Begin();
     }
 
@@ -59,6 +61,30 @@ public sealed partial class CheckpointManager
             batch();
             return Task.CompletedTask;
         }).GetAwaiter().GetResult();
+    }
+
+    /// <summary>
+    /// Call from time to time in long work between two batches, such as an evaluation: hears of signals, of the stop file and of the run's file <c>command</c>. When the run was told to stop
+    /// and nothing has changed since the last <see cref="AfterBatch"/>, the end is saved here, on the calling thread; when a batch is under way, it is saved at its end as always.
+    /// In a job, all ranks call it at the same points of their program.
+    /// </summary>
+    /// <returns>Whether to leave the work, because the run was told to stop. Then leave the loop, or call <see cref="AfterBatch"/> after the batch.</returns>
+    /// <exception cref="CheckpointException">A save failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
+    public bool Poll()
+    {
+        Enter();
+        return Together(() =>
+        {
+            Report(_engine.Collect());
+            Boundary boundary = Meet(Moment.Poll);
+            if (boundary.Save is not null)
+            {
+                CollectUnderWay();
+                Save(boundary with { IsBusy = false }, background: false);
+                _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
+            }
+            return boundary.Stop || boundary.Signal;
+        });
     }
 
     // Alone, a request counts at once; of many ranks, all hear of it at the end of the same batch.

@@ -113,6 +113,11 @@ public sealed partial class CheckpointManager
     {
         if (report is null)
             return null;
+        if (_savesForSignal)
+        {
+            _savedForSignal.Enqueue(report);
+            return report;
+        }
         _stall += report.Stall;
         if (report.Outcome == SaveOutcome.Saved)
         {

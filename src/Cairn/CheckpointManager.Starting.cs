@@ -116,14 +116,9 @@ public sealed partial class CheckpointManager
         if (options.StopFile is { } stopFile && ranks.IsFirst)
             _stopFile = StopFileState.AtStart(train.Step, StopFileReader.Read(stopFile));
         if (options.HandleSignals)
-        {
-            _signals = new StopSignals(signal =>
-            {
-                _ = Interlocked.CompareExchange(ref _signalAt, time.GetTimestamp(), 0);
-                _signalled = true;
-                logger.Signalled(signal);
-            });
-        }
+            _signals = new StopSignals(Signal);
+        if (_run.Finished?.At(train, _run.Lineage) is { } reason)
+            train.Finish(reason);
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
         Announce(opening.Forked);
         _commands?.DiscardLeftOver(train.Step);
@@ -156,6 +151,8 @@ public sealed partial class CheckpointManager
             _logger.StartedFresh(_run.Id, _files.Root);
         else
             _logger.Resumed(_run.Id, Resume.Step, Resume.Source!, Resume.LostSteps);
+        if (Train.IsComplete)
+            _logger.AlreadyFinished(Train.Step, Train.FinishedBecause ?? $"its {Train.TotalSteps} steps are made");
         CairnTelemetry.LostSteps.Add(Resume.LostSteps);
         _journal.Write(Resume.IsFresh ? "started" : "resumed", json =>
         {

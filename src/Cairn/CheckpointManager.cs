@@ -34,7 +34,6 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly IFileSystem _files;
     private readonly RunLock? _lock;
-    private readonly RunRecord _run;
     private readonly RunJournal _journal;
     private readonly SaveJournal _saveJournal;
     private readonly SaveSchedule _schedule;
@@ -51,6 +50,8 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private volatile bool _stopRequested, _signalled, _saveRequested;
     private bool _stopByFile, _warm, _endSeen, _gaveUp, _disposed;
     private int _saves, _unsaved;
+    private long _ignored, _nextReminder = 1;
+    private RunRecord _run;
     private TimeSpan _stall;
     private RunSummary? _summary;
 
@@ -92,11 +93,18 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     /// <exception cref="CheckpointException">A save failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
     public bool AfterBatch()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Enter();
+        if (_summary is not null)
+            GoOn();
         _batch.Boundary();
+        return Together(EndBatch);
+    }
+
+    private T Together<T>(Func<T> meeting)
+    {
         try
         {
-            return EndBatch();
+            return meeting();
         }
         // What the other ranks did is not known any more: nothing can be agreed on until the next boundary.
         catch (Exception e) when (e is RankTimeoutException or RankOrderException or RankFailedException)
@@ -118,6 +126,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         // The end is durable before anybody hears of it, once: whoever trains on all the same is saved as before.
         // Should it fail here, Complete tries again.
         bool savesEnd = boundary.Ends && !_endSeen;
+        RemindOfEnd(boundary.Ends);
         _endSeen |= boundary.Ends;
         if (savesEnd)
         {
@@ -127,6 +136,8 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         Save(boundary, background: _options.Asynchronous && !savesEnd);
         _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
         _previousStep = Train.Step;
+        if (savesEnd)
+            RecordEnd();
         return !boundary.Ends;
     }
 

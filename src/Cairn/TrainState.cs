@@ -62,8 +62,27 @@ public sealed partial class TrainState : IStatePart
     /// </summary>
     public StateMap Values { get; private set; } = new();
 
-    /// <summary>Whether all planned steps are made. Never <see langword="true"/> without <see cref="TotalSteps"/>.</summary>
-    public bool IsComplete => Step >= TotalSteps;
+    /// <summary>Whether training is over: all planned steps are made, or <see cref="Finish"/> was called, in this process or in an earlier one that was not told to make more since.</summary>
+    public bool IsComplete => Step >= TotalSteps || FinishedBecause is not null;
+
+    /// <summary>Why training was finished before all planned steps were made; <see langword="null"/> when it was not.</summary>
+    public string? FinishedBecause { get; private set; }
+
+    /// <summary>
+    /// Finishes training here, for example because the validation loss has stopped to fall: the next <see cref="CheckpointManager.AfterBatch"/> or <see cref="CheckpointManager.Complete"/>
+    /// saves the end, and a run that is started again is still finished. What trains it on is a larger <see cref="TotalSteps"/>, <see cref="Reopen"/>, or going back to an older step.
+    /// In a job all ranks call it after the same batch.
+    /// </summary>
+    /// <param name="reason">Why, for the people who read it later.</param>
+    /// <exception cref="ArgumentException">The reason is empty.</exception>
+    public void Finish(string reason)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        FinishedBecause = reason;
+    }
+
+    /// <summary>Takes <see cref="Finish"/> back: the run trains on.</summary>
+    public void Reopen() => FinishedBecause = null;
 
     /// <summary>Counts a batch that led to an optimizer update. Values that are not given leave the last ones.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A count is negative.</exception>

@@ -9,6 +9,18 @@ namespace Cairn.Commit;
 /// <param name="Step">The step taken over.</param>
 public sealed record RunOrigin(string Run, long Step);
 
+/// <summary>Where and why a run was finished by its own decision, such as early stopping.</summary>
+/// <param name="Step">Steps made.</param>
+/// <param name="Branch">The branch that was trained.</param>
+/// <param name="Reason">Why, in the program's words.</param>
+/// <param name="TotalSteps">What was planned then.</param>
+public sealed record RunEnd(long Step, int Branch, string Reason, long? TotalSteps)
+{
+    /// <summary>The reason why a run that stands here is finished; <see langword="null"/> when it is not: it went back, or more steps are planned now.</summary>
+    internal string? At(TrainState train, Lineage lineage) =>
+        train.Step == Step && lineage.Current.Id == Branch && !(train.TotalSteps > (TotalSteps ?? Step)) ? Reason : null;
+}
+
 /// <summary>What <c>run.json</c> says: who the run is, and the branches of its history.</summary>
 /// <param name="Id">The run's id, made once.</param>
 /// <param name="Created">When the run began.</param>
@@ -16,6 +28,9 @@ public sealed record RunOrigin(string Run, long Step);
 /// <param name="Origin">The run and step that it started from, if any.</param>
 public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineage, RunOrigin? Origin)
 {
+    /// <summary>Where the run was finished by its own decision, if it was.</summary>
+    public RunEnd? Finished { get; init; }
+
     private const int Format = 1;
     private const int LargestFile = 16 << 20;
 
@@ -53,6 +68,16 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
                 json.WriteNumber("step", origin.Step);
                 json.WriteEndObject();
             }
+            if (Finished is { } end)
+            {
+                json.WriteStartObject("finished");
+                json.WriteNumber("step", end.Step);
+                json.WriteNumber("branch", end.Branch);
+                json.WriteString("reason", end.Reason);
+                if (end.TotalSteps is { } total)
+                    json.WriteNumber("total_steps", total);
+                json.WriteEndObject();
+            }
             LineageJson.Write(json, Lineage);
             json.WriteEndObject();
         }
@@ -86,7 +111,13 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
                 LineageJson.Read(json),
                 json.TryGetProperty("parent", out JsonElement parent)
                     ? new RunOrigin(parent.GetProperty("run").GetString() ?? "", parent.GetProperty("step").GetInt64())
-                    : null);
+                    : null)
+            {
+                Finished = json.TryGetProperty("finished", out JsonElement end)
+                    ? new RunEnd(end.GetProperty("step").GetInt64(), end.GetProperty("branch").GetInt32(), end.GetProperty("reason").GetString() ?? "",
+                        end.TryGetProperty("total_steps", out JsonElement total) ? total.GetInt64() : null)
+                    : null,
+            };
         }
         catch (Exception e) when (RunFolder.IsMalformed(e))
         {

@@ -9,8 +9,9 @@ namespace Cairn.Ranks;
 /// <param name="Save">It was asked to save.</param>
 /// <param name="IsBusy">Its writer still writes.</param>
 /// <param name="SinceSignal">How long ago the signal came.</param>
+/// <param name="Unfinished">Its state has changed since the last boundary.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct Wishes(bool Stop, bool Signal, bool Save, bool IsBusy, TimeSpan SinceSignal)
+internal readonly record struct Wishes(bool Stop, bool Signal, bool Save, bool IsBusy, TimeSpan SinceSignal, bool Unfinished = false)
 {
     /// <summary>What any of the ranks wishes; the earliest signal counts.</summary>
     public static Wishes Of(IEnumerable<Wishes> all)
@@ -19,14 +20,14 @@ internal readonly record struct Wishes(bool Stop, bool Signal, bool Save, bool I
         foreach (Wishes one in all)
         {
             any = new Wishes(any.Stop | one.Stop, any.Signal | one.Signal, any.Save | one.Save, any.IsBusy | one.IsBusy,
-                one.SinceSignal > any.SinceSignal ? one.SinceSignal : any.SinceSignal);
+                one.SinceSignal > any.SinceSignal ? one.SinceSignal : any.SinceSignal, any.Unfinished | one.Unfinished);
         }
         return any;
     }
 
     public void Write(BinaryWriter to)
     {
-        to.Write((byte)((Stop ? 1 : 0) | (Signal ? 2 : 0) | (Save ? 4 : 0) | (IsBusy ? 8 : 0)));
+        to.Write((byte)((Stop ? 1 : 0) | (Signal ? 2 : 0) | (Save ? 4 : 0) | (IsBusy ? 8 : 0) | (Unfinished ? 16 : 0)));
         if (Signal)
             to.Write(SinceSignal.Ticks);
     }
@@ -35,7 +36,7 @@ internal readonly record struct Wishes(bool Stop, bool Signal, bool Save, bool I
     {
         byte flags = from.ReadByte();
         bool signal = (flags & 2) != 0;
-        return new Wishes((flags & 1) != 0, signal, (flags & 4) != 0, (flags & 8) != 0, signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero);
+        return new Wishes((flags & 1) != 0, signal, (flags & 4) != 0, (flags & 8) != 0, signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero, (flags & 16) != 0);
     }
 }
 

@@ -62,6 +62,21 @@ internal static partial class CairnLog
     [LoggerMessage(22, LogLevel.Error, "The run ends without a final save: {Why}; {Newest}")]
     public static partial void EndNotSaved(this ILogger logger, string why, string newest);
 
+    /// <summary>Told more than once, by <see cref="TrainsOn"/>.</summary>
+    public const int TrainsOnId = 30;
+
+    [LoggerMessage(29, LogLevel.Warning, "Complete was called, and batch {Batch} was trained after it. What is made now is saved as before; call Complete again at the end, and not before it")]
+    public static partial void TrainsOnAfterComplete(this ILogger logger, long batch);
+
+    [LoggerMessage(TrainsOnId, LogLevel.Error, "Training goes on {Batches} batches after its end ({Why}). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end")]
+    public static partial void TrainsOn(this ILogger logger, long batches, string why);
+
+    [LoggerMessage(31, LogLevel.Warning, "That the run is finished could not be written to run.json: started again, it trains on")]
+    public static partial void EndNotRecorded(this ILogger logger, Exception error);
+
+    [LoggerMessage(8, LogLevel.Information, "The run is finished at step {Step}: {Why}. To train on, raise TotalSteps or call TrainState.Reopen")]
+    public static partial void AlreadyFinished(this ILogger logger, long step, string why);
+
     [LoggerMessage(27, LogLevel.Warning, "The end is saved, but data was drawn after batch {Batch} that nothing was learned from. A resumed run goes on after it")]
     public static partial void DrawnInVain(this ILogger logger, long batch);
 

@@ -1,3 +1,4 @@
+using Cairn.Ranks;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Telemetry;
@@ -17,11 +18,11 @@ internal sealed class StandardErrorLogger(int? rank) : ILogger
 
     public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
-    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+    // Of many ranks the first one warns for all, and each tells its own errors.
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= (rank > 0 ? LogLevel.Error : LogLevel.Warning);
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        // What another rank suffered is told by that one and by the first.
         if (!IsEnabled(logLevel) || (rank > 0 && exception is RankFailedException))
             return;
         string text = formatter(state, exception);
