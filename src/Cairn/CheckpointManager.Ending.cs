@@ -93,6 +93,11 @@ public sealed partial class CheckpointManager
                 _logger.EndedAlone(Train.Batch, e.Message);
                 WriteAborted();
             }
+            catch (CheckpointException) when (_failureThrown)
+            {
+                // Training was ended by a failed save, and the program has that error. This one stands in log and journal.
+                WriteAborted();
+            }
         }
     }
 

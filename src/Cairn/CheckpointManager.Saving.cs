@@ -136,8 +136,10 @@ public sealed partial class CheckpointManager
         if (report is { Kind: SaveKind.Checkpoint, Outcome: not SaveOutcome.Saved })
             _commands?.Fail(Train.Step, report);
         SaveEnded?.Invoke(this, report);
-        return report.Outcome == SaveOutcome.Failed && _options.FailOnError
-            ? throw new CheckpointException($"The {report.Kind.ToString().ToLowerInvariant()} of step {report.Step} failed, and FailOnError is set: {report.Error?.Message}", report.Error) { Step = report.Step, Path = _files.Root }
-            : report;
+        if (report.Outcome != SaveOutcome.Failed || !_options.FailOnError)
+            return report;
+        _failureThrown = true;
+        throw new CheckpointException(
+            $"The {report.Kind.ToString().ToLowerInvariant()} of step {report.Step} failed, and FailOnError is set: {report.Error?.Message}", report.Error) { Step = report.Step, Path = _files.Root };
     }
 }

@@ -48,7 +48,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private StopFileState _stopFile;
     private long _previousStep, _seenSkips;
     private volatile bool _stopRequested, _signalled, _saveRequested;
-    private bool _stopByFile, _warm, _endSeen, _gaveUp, _disposed;
+    private bool _stopByFile, _warm, _endSeen, _gaveUp, _failureThrown, _disposed;
     private int _saves, _unsaved;
     private long _ignored, _nextReminder = 1;
     private RunRecord _run;
@@ -97,6 +97,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         if (_summary is not null)
             GoOn();
         _batch.Boundary();
+        _failureThrown = false;
         return Together(EndBatch);
     }
 

@@ -57,7 +57,7 @@ public partial class CheckpointOptions
     /// <summary>File that is read after each batch for a command: <c>N</c> or <c>+N</c> saves at step N and stops, <c>-N</c> saves and goes on. Default <see langword="null"/>: none.</summary>
     public string? StopFile { get; set; }
 
-    /// <summary>Whether SIGTERM, SIGINT and SIGUSR1 lead to a last checkpoint and an orderly stop, of all ranks when they reach any one. Default <see langword="true"/>.</summary>
+    /// <summary>Whether SIGTERM, SIGINT, SIGHUP and SIGUSR1 lead to a last checkpoint and an orderly stop, of all ranks when they reach any one. Default <see langword="true"/>.</summary>
     public bool HandleSignals { get; set; } = true;
 
     /// <summary>Time from such a signal until the process is killed, as the scheduler is set; waits for other ranks end with it. Default <see langword="null"/>: not known, <see cref="RankTimeout"/> alone counts.</summary>

@@ -1,5 +1,3 @@
-using Cairn.State;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Cairn.TorchSharp.Tests;

@@ -5,7 +5,7 @@ namespace TinyLm.Tests;
 /// <summary>Being told to stop: the end is saved, and the same command goes on.</summary>
 public class StopTests
 {
-    [Theory, InlineData("TERM"), InlineData("INT")]
+    [Theory, InlineData("TERM"), InlineData("INT"), InlineData("HUP")]
     public async Task A_signal_saves_the_step_that_was_reached_and_ends(string signal)
     {
         using var folder = new TemporaryFolder();
@@ -20,6 +20,16 @@ public class StopTests
         output.ShouldContain($"The newest checkpoint is {step}/.");
         using SampleProcess again = SampleProcess.Start(folder.Run("run"), "--total-steps", "5000");
         await again.WaitForAsync($"resumes at step {step} from {step};");
+    }
+
+    [Fact]
+    public void A_finished_run_is_done_until_more_is_asked_for()
+    {
+        using var folder = new TemporaryFolder();
+        string[] command = ["--total-steps", "6", "--snapshot-every", "0", "--batch-size", "16"];
+        SampleProcess.Run(folder.Run("run"), command);
+        SampleProcess.Run(folder.Run("run"), command).ShouldContain("is done: 6 batches");
+        SampleProcess.Run(folder.Run("run"), "--more", "4", "--batch-size", "16").ShouldContain("batches 7 to 10 of");
     }
 
     [Fact]

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Cairn.Stopping;
 
 /// <summary>
-/// SIGTERM, SIGINT and SIGUSR1 (which schedulers send ahead of the end) as a wish to stop at the next batch boundary. A second SIGINT has its usual effect.
+/// SIGTERM, SIGINT, SIGHUP (the terminal was closed) and SIGUSR1 (which schedulers send ahead of the end) as a wish to stop at the next batch boundary. A second SIGINT has its usual effect.
 /// </summary>
 internal sealed class StopSignals : IDisposable
 {
@@ -16,6 +16,7 @@ internal sealed class StopSignals : IDisposable
         _requested = requested;
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle));
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle));
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle));
         if (User1 is { } user)
             _registrations.Add(PosixSignalRegistration.Create(user, Handle));
     }

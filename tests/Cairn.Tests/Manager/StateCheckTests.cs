@@ -4,7 +4,6 @@ using Cairn.State;
 using Cairn.Telemetry;
 using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Storage;
-using Microsoft.Extensions.Logging;
 
 namespace Cairn.Tests.Manager;
 
