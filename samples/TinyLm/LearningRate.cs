@@ -6,7 +6,8 @@ namespace TinyLm;
 /// <summary>Linear warm-up, then a cosine down to a tenth of the peak.</summary>
 public static class LearningRate
 {
-    const double Floor = 0.1;
+    /// <summary>The share of the peak rate that the cosine ends at.</summary>
+    public const double Floor = 0.1;
 
     /// <summary>A scheduler over the optimizer's own rates as peaks. Its state is the number of steps it has taken.</summary>
     public static LRScheduler Cosine(optim.Optimizer optimizer, int warmUpSteps, int totalSteps) =>

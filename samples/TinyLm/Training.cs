@@ -21,6 +21,8 @@ public static class Training
             $"TinyLm: {Number(run.Model.ParameterCount)} parameters{Ranks(job)}, {Number(run.Text.TrainingCount)} lines to learn, such as {run.Text.Line(0).TrimEnd()}",
         ]);
         await using var checkpoints = await CheckpointManager.StartAsync(Checkpoints(options), run.Train, run.Parts, loggers, clock, job.Ranks);
+        // What was saved may be of a run with another number of steps.
+        run.DescribeSchedule();
         TimeSpan? lastStall = null;
         checkpoints.SaveEnded += (_, report) => lastStall = report.Outcome == SaveOutcome.Saved ? report.Stall : lastStall;
 

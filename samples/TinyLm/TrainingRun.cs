@@ -29,6 +29,7 @@ public sealed class TrainingRun : IDisposable
     readonly RankUpdate _ranks;
     readonly TensorParallel _tensor = TensorParallel.None;
     readonly int _lines;
+    readonly int _totalSteps;
 
     /// <summary>A run from its beginning.</summary>
     /// <param name="options">What the command line says.</param>
@@ -64,6 +65,8 @@ public sealed class TrainingRun : IDisposable
         _ranks = alone ? new RankUpdate(Model) : new SharedUpdate(Model, job!);
         Optimizer = optim.AdamW(_ranks.Owned, PeakLearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
         Scheduler = LearningRate.Cosine(Optimizer, WarmUpSteps, options.TotalSteps);
+        _totalSteps = options.TotalSteps;
+        DescribeSchedule();
         Sampler = new ResumableSampler(Text.TrainingCount, options.Seed, batch.Rank, batch.Size);
         Scaler = new DynamicLossScaler(initialScale: 1 << 18, growthInterval: 50);
         // All ranks draw the same random numbers, so any number of them goes on with the same.
@@ -131,6 +134,12 @@ public sealed class TrainingRun : IDisposable
         }
         return new BatchResult(lossValue, learningRate, stepped);
     }
+
+    /// <summary>Keeps what the learning rate depends on with each copy, in the words of InternLM's configuration, for InternEvo to go on from it.</summary>
+    public void DescribeSchedule() => Train.Values["lr_scheduler"] = new StateMap
+    {
+        { "total_steps", (long)_totalSteps }, { "init_steps", 0L }, { "warmup_steps", (long)WarmUpSteps }, { "eta_min", PeakLearningRate * LearningRate.Floor },
+    };
 
     /// <summary>A hash over weights, moments, rates, counts, sampler, scaler and random state: equal only when all bits are.</summary>
     public string Digest() => StateDigest.Of([.. Parts, Train]);

@@ -9,10 +9,13 @@ namespace Cairn.TorchSharp;
 /// small gradients survive; a batch whose gradients overflowed is skipped and the scale is cut; after
 /// <see cref="GrowthInterval"/> good batches in a row it grows.
 /// <code>scaler.Scale(loss).backward(); stepped = scaler.Step(optimizer); scaler.Update();</code>
-/// Save between <see cref="Update"/> and the next backward pass. Not for several threads at once.
+/// Save between <see cref="Update"/> and the next backward pass. Of InternEvo's <c>DynamicGradScaler</c> the scale and its good batches are taken over.
+/// Not for several threads at once.
 /// </summary>
 public sealed class DynamicLossScaler : IStatePart
 {
+    private const string EvoScale = "_scale", EvoSteps = "_growth_step";
+
     // Gradients already unscaled since the last update, and whether each one overflowed.
     private readonly Dictionary<nint, bool> _unscaled = [];
     private bool _overflowReported;
@@ -126,6 +129,12 @@ public sealed class DynamicLossScaler : IStatePart
     {
         ArgumentNullException.ThrowIfNull(saved);
         ArgumentNullException.ThrowIfNull(problems);
+        if (saved.ContainsKey(EvoScale))
+        {
+            saved.CheckScalar<double>(EvoScale, EvoScale, problems, IsScale, "a positive finite number");
+            saved.CheckScalar<long>(EvoSteps, EvoSteps, problems, tracker => tracker >= 0, "0 or more");
+            return;
+        }
         saved.CheckScalar<double>("scale", "scale", problems, IsScale, "a positive finite number");
         saved.CheckScalar<double>("growth_factor", "growth_factor", problems, IsGrowth, "a finite number over 1");
         saved.CheckScalar<double>("backoff_factor", "backoff_factor", problems, IsBackoff, "a number between 0 and 1");
@@ -139,11 +148,19 @@ public sealed class DynamicLossScaler : IStatePart
     public void Restore(StateMap saved)
     {
         SavedState.RequireFit(this, saved);
-        CurrentScale = saved.Read<double>("scale");
-        GrowthFactor = saved.Read<double>("growth_factor");
-        BackoffFactor = saved.Read<double>("backoff_factor");
-        GrowthInterval = saved.Read<long>("growth_interval");
-        GrowthTracker = saved.Read<long>("growth_tracker");
+        if (saved.ContainsKey(EvoScale))
+        {
+            // InternEvo saves its counts only; how they change is the live scaler's business.
+            (CurrentScale, GrowthTracker) = (saved.Read<double>(EvoScale), saved.Read<long>(EvoSteps));
+        }
+        else
+        {
+            CurrentScale = saved.Read<double>("scale");
+            GrowthFactor = saved.Read<double>("growth_factor");
+            BackoffFactor = saved.Read<double>("backoff_factor");
+            GrowthInterval = saved.Read<long>("growth_interval");
+            GrowthTracker = saved.Read<long>("growth_tracker");
+        }
         _unscaled.Clear();
         _overflowReported = false;
     }

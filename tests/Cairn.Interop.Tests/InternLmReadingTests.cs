@@ -47,7 +47,7 @@ public sealed class InternLmReadingTests : IDisposable
         using TorchFile whole = TorchFile.Open(new LocalFileSystem(_folder.Path), "whole.pt");
         using LoadedCheckpoint loaded = CheckpointReader.Open(At("checkpoint"));
         bool isHalf = !job.Contains("float32", StringComparison.Ordinal);
-        loaded.Parts.ShouldBe(isHalf ? ["model", "optimizer", "master", "scheduler", "sampler", "context"] : ["model", "optimizer", "scheduler", "sampler", "context"]);
+        loaded.Parts.ShouldBe(isHalf ? ["model", "optimizer", "master", "scaler", "scheduler", "sampler", "context"] : ["model", "optimizer", "scaler", "scheduler", "sampler", "context"]);
 
         Compare((TorchMap)((TorchMap)whole.Root)["model"], name => loaded.Load("model")[name], loaded.Load("model").Count);
         StateMap optimizer = loaded.Load("optimizer"), states = (StateMap)optimizer["state"];
@@ -89,7 +89,7 @@ public sealed class InternLmReadingTests : IDisposable
 
         using LoadedCheckpoint loaded = CheckpointReader.Open(At("250"));
         ((StateScalar)loaded.Load("scheduler")["last_epoch"]).Value.ShouldBe(250L);
-        ((StateTensor)((StateList)loaded.Load("sampler")["rng_state"])[1]).Shape.ShouldBe([624]);
+        ((StateList)((StateList)loaded.Load("sampler")["rng_state"])[1]).Count.ShouldBe(624);
         foreach (string part in loaded.Parts)
             loaded.FilesOf(part).ShouldNotBeEmpty();
     }

@@ -108,6 +108,20 @@ public sealed class LossScalerTests : IDisposable
         Should.Throw<StateMismatchException>(() => new DynamicLossScaler().Restore(saved)).Message.ShouldContain("scale");
     }
 
+    [Fact]
+    public void The_scale_of_InternEvos_scaler_is_taken_over_and_its_rules_stay_those_of_this_one()
+    {
+        StateMap saved = new() { { "_scale", 8.0 }, { "_growth_step", 2L }, { "_hysteresis_step", 1L } };
+        DynamicLossScaler scaler = new(growthInterval: 3);
+        scaler.Restore(saved);
+        (scaler.CurrentScale, scaler.GrowthTracker, scaler.GrowthInterval).ShouldBe((8, 2, 3));
+        Batch(scaler, 0);
+        scaler.CurrentScale.ShouldBe(16);
+        saved["_scale"] = -1.0;
+        Should.Throw<StateMismatchException>(() => scaler.Restore(saved)).Message.ShouldContain("_scale");
+        scaler.CurrentScale.ShouldBe(16);
+    }
+
     bool Batch(DynamicLossScaler scaler, float gradient)
     {
         _weight.grad = tensor([0f, gradient]);

@@ -13,14 +13,14 @@ public class InternLmLayoutTests
     const int SavedAt = 60, TotalSteps = 200, More = 8;
 
     [Fact]
-    public async Task PyTorch_goes_on_from_it_with_the_same_losses()
+    public async Task PyTorch_goes_on_from_it_with_the_same_losses_and_rates()
     {
         Python.Require();
         using var folder = new TemporaryFolder();
         string run = folder.Run("run");
         var options = new TinyLmOptions { Run = run, TotalSteps = TotalSteps, Layout = "internlm", Dropout = 0 };
         float[] losses;
-        long growthInterval;
+        long growthInterval, epoch, position, batch;
         var batches = new List<long[][]>();
         using (var training = new TrainingRun(options))
         {
@@ -34,6 +34,7 @@ public class InternLmLayoutTests
             }
             training.Train.SkippedBatches.ShouldBeGreaterThanOrEqualTo(2);
             growthInterval = training.Scaler.GrowthInterval;
+            (epoch, position, batch) = (training.Sampler.Epoch, training.Sampler.Position, training.Train.Batch);
             losses = [.. Enumerable.Range(0, More).Select(_ =>
             {
                 batches.Add(NextBatch(training));
@@ -48,6 +49,7 @@ public class InternLmLayoutTests
         {
             ["step"] = SavedAt, ["total_steps"] = TotalSteps, ["warm_up_steps"] = TrainingRun.WarmUpSteps, ["question_length"] = ArithmeticText.QuestionLength, ["growth_interval"] = growthInterval,
             ["layers"] = shape.Layers, ["heads"] = shape.Heads, ["key_value_heads"] = shape.KeyValueHeads, ["batches"] = batches,
+            ["seed"] = options.Seed, ["epoch"] = epoch, ["position"] = position, ["batch"] = batch,
         }), TestContext.Current.CancellationToken);
 
         string output = Python.Run("internlm_next_losses.py", [Path.Combine(run, SavedAt.ToString(System.Globalization.CultureInfo.InvariantCulture)), job]);

@@ -12,7 +12,7 @@ internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, I
     // A run that goes on without one of these would be another run.
     private static readonly string[] Needed = [ForeignCheckpoint.Model, ForeignCheckpoint.Context];
 
-    /// <summary>Whether a part stays as it is: InternLM does not save it, or its sampler is another one, whose order of samples nobody else has.</summary>
+    /// <summary>Whether a part stays as it is: InternLM does not save it, or its sampler or loss scaler is another one.</summary>
     public bool Leaves(IStatePart part)
     {
         if (!isWhole || Needed.Contains(part.Name, StringComparer.Ordinal))
@@ -22,13 +22,13 @@ internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, I
             notes.Add($"{part.Name}: starts anew, for the copy that InternLM saved does not have it");
             return true;
         }
-        if (part.Name != ForeignCheckpoint.Sampler)
+        if (part.Name is not (ForeignCheckpoint.Sampler or ForeignCheckpoint.Scaler))
             return false;
         var problems = new RestoreProblems();
         part.Check(checkpoint.Load(part.Name), problems);
         if (problems.None)
             return false;
-        notes.Add($"{part.Name}: starts anew, for what InternLM saved is the state of another sampler; the data come in another order");
+        notes.Add($"{part.Name}: starts anew, for what InternLM saved is the state of another {part.Name}{(part.Name == ForeignCheckpoint.Sampler ? "; the data come in another order" : "")}");
         return true;
     }
 }

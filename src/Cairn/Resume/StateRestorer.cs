@@ -79,7 +79,7 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
         }
         foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : foreign is null ? checkpoint.Parts : [])
         {
-            if (part != MasterWeights.Part && !parts.Any(owner => owner.Name == part))
+            if (!parts.Any(owner => owner.Name == part) && !(names.Count == 0 && ForeignCheckpoint.IsOptional(part, checkpoint)))
                 problems.AddUnexpected($"part '{part}'");
         }
     }

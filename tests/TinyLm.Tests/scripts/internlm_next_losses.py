@@ -11,6 +11,7 @@ import math
 import os
 import sys
 
+import numpy
 import torch
 
 folder, batches_file = sys.argv[1], sys.argv[2]
@@ -92,6 +93,33 @@ def rate(steps):
 
 
 assert math.isclose(groups[1]["lr"], rate(step), rel_tol=1e-12)
+
+# InternEvo's scheduler: a warm-up of so many steps, then PyTorch's cosine. Its loader replaces the peaks by the configured ones, takes every key that the
+# live scheduler has, and asks for the class of the second one.
+schedule = files["schedulder.pt"]
+peaks, warm = [groups[1]["initial_lr"]] * 2, job["warm_up_steps"]
+assert schedule["base_lrs"] == peaks and schedule["after_scheduler_dict"]["base_lrs"] == peaks
+assert schedule["after_scheduler_type"] == "CosineAnnealingLR"
+assert (schedule["warmup_epochs"], schedule["finished"], schedule["last_epoch"], schedule["_step_count"]) == (warm, True, warm, warm + 1)
+assert schedule["_last_lr"] == [group["lr"] for group in groups]
+now = [group["lr"] for group in groups]
+cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1)
+for group, lr in zip(optimizer.param_groups, now):
+    group["lr"] = lr
+cosine.load_state_dict(schedule["after_scheduler_dict"])
+assert cosine.last_epoch == step - warm
+
+# Its sampler compares the first three with its configuration, gives numpy the random state and goes on behind the consumed samples.
+sampler = files["sampler.pt"]
+assert (sampler["data_world_size"], sampler["raw_rampup_batch_size"], sampler["seed"]) == (1, "", job["seed"])
+ours, expected = numpy.random.RandomState(), numpy.random.RandomState(job["seed"] + sampler["epoch"])
+ours.set_state(sampler["rng_state"])
+assert (ours.permutation(1000) == expected.permutation(1000)).all()
+assert (sampler["epoch"], sampler["num_consumed_samples_in_epoch"]) == (job["epoch"], job["position"])
+assert sampler["batch_count"] == files["context.pt"]["batch_count"] + 1 == job["batch"]
+
+# Its loss scaler fills the scale with a number, and its counters are numbers too.
+assert {key: type(value) for key, value in saved["grad_scaler"].items()} == {"_scale": float, "_growth_step": int, "_hysteresis_step": int}
 scale, good = saved["grad_scaler"]["_scale"], saved["grad_scaler"]["_growth_step"]
 losses = []
 for batch in job["batches"]:
@@ -104,9 +132,9 @@ for batch in job["batches"]:
     gradients = [(gradient.half().float()) / scale for gradient in gradients]
     assert all(gradient.isfinite().all() for gradient in gradients)
     flat.grad = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    for group in optimizer.param_groups:
-        group["lr"] = rate(step)
+    assert math.isclose(optimizer.param_groups[1]["lr"], rate(step), rel_tol=1e-12)
     optimizer.step()
+    cosine.step()
     step += 1
     good += 1
     if good == job["growth_interval"]:

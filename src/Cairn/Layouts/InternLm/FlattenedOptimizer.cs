@@ -25,6 +25,10 @@ internal sealed class FlattenedOptimizer
     /// <summary>The plan, which stands in a file of its own as well.</summary>
     public TorchValue Plan => File["zero_devide_optim_plan"];
 
+    /// <summary>The groups as a learning-rate scheduler sees them, in their order.</summary>
+    public IReadOnlyList<ScheduledGroup> ScheduledGroups =>
+        [.. ((TorchList)((TorchMap)File["base_optim_states"])["param_groups"]).Cast<TorchMap>().Select(group => new ScheduledGroup(Number(group, "lr"), Number(group, "initial_lr", "lr")))];
+
     /// <summary>The state in this form, or <see langword="null"/> when it is no state of an optimizer over parameters of the model.</summary>
     /// <param name="optimizer">The part <c>optimizer</c>.</param>
     /// <param name="model">The part <c>model</c>, which has the weights.</param>
@@ -183,12 +187,33 @@ internal sealed class FlattenedOptimizer
         return values;
     }
 
+    private static double Number(TorchMap group, params ReadOnlySpan<string> keys)
+    {
+        foreach (string key in keys)
+        {
+            if ((group.Find(key) as TorchScalar)?.Value is { } value and (double or long))
+                return Convert.ToDouble(value, CultureInfo.InvariantCulture);
+        }
+        return 0;
+    }
+
+    // InternEvo's own names, or those of torch.amp.GradScaler. A run that does not scale has a scale of 1.
     private static TorchMap Scaler(StateMap? scaler) => new()
     {
-        ["_scale"] = scaler is not null && scaler.TryGetValue("scale", out StateNode? scale) && scale is StateScalar { Value: double value } ? value : 1.0,
-        ["_growth_step"] = scaler is not null && scaler.TryGetValue("growth_tracker", out StateNode? tracker) && tracker is StateScalar { Value: long steps } ? steps : 0L,
-        ["_hysteresis_step"] = 0L,
+        ["_scale"] = Scalar(scaler, "_scale", "scale") as double? ?? 1.0,
+        ["_growth_step"] = Scalar(scaler, "_growth_step", "growth_tracker") as long? ?? 0L,
+        ["_hysteresis_step"] = Scalar(scaler, "_hysteresis_step") as long? ?? 0L,
     };
+
+    private static object? Scalar(StateMap? map, params ReadOnlySpan<string> keys)
+    {
+        foreach (string key in keys)
+        {
+            if (map is not null && map.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: { } value })
+                return value;
+        }
+        return null;
+    }
 
     private static TorchMap RemainderOf(StateMap optimizer, StateMap state, Dictionary<StateTensor, TorchValue> places)
     {

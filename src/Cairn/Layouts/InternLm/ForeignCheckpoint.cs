@@ -11,8 +11,8 @@ namespace Cairn.Layouts.InternLm;
 /// </summary>
 internal sealed class ForeignCheckpoint : LoadedCheckpoint
 {
-    public const string Model = "model", Optimizer = "optimizer", Master = "master", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
-    private const string StepCount = "step_count", BatchCount = "batch_count", LastEpoch = "last_epoch", Values = "values";
+    public const string Model = "model", Optimizer = "optimizer", Master = "master", Scaler = "scaler", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
+    private const string StepCount = "step_count", BatchCount = "batch_count", LastEpoch = "last_epoch", Values = "values", GradientScaler = "grad_scaler", Scale = "_scale";
 
     private readonly InternLmFolder _folder;
     private readonly InternLmFiles _files;
@@ -32,7 +32,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
         }
     }
 
-    public override IReadOnlyList<string> Parts => _parts ??= [.. ((string[])[Model, Optimizer, Master, Scheduler, Sampler, Context]).Where(Has)];
+    public override IReadOnlyList<string> Parts => _parts ??= [.. ((string[])[Model, Optimizer, Master, Scaler, Scheduler, Sampler, Context]).Where(Has)];
 
     /// <summary>Whether there is such a part. For all but <see cref="Master"/> the names of the files say it.</summary>
     public bool Has(string part) => part switch
@@ -40,6 +40,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
         Model => _folder.HasModel,
         Optimizer => _folder.HasModel && _folder.HasOptimizer,
         Master => Has(Optimizer) && Weights.Ranks.Any(rank => rank.Tensors.Values.Any(tensor => tensor.Type is TensorType.F16 or TensorType.BF16)),
+        Scaler => Has(Optimizer) && ScalerState() is not null,
         Scheduler => _folder.Has(new(InternLmFileKind.Scheduler)),
         Sampler => _folder.Of(InternLmFileKind.Sampler).Count > 0,
         Context => _folder.Has(new(InternLmFileKind.Context)),
@@ -67,6 +68,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
             Model => Map(Weights.Merge()),
             Optimizer => OptimizerState.State,
             Master => WithMaster(),
+            Scaler => ScalerState()!,
             Scheduler => SchedulerState(),
             Sampler => Tree(_folder.Of(InternLmFileKind.Sampler).MinBy(file => file.Dp ?? -1)!),
             _ => ContextState(),
@@ -81,11 +83,19 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     {
         Model => [InternLmFileKind.Model, InternLmFileKind.Expert, InternLmFileKind.Topology],
         Optimizer or Master => [InternLmFileKind.Optimizer, InternLmFileKind.Plan, InternLmFileKind.Model, InternLmFileKind.Expert, InternLmFileKind.Topology],
+        Scaler => [InternLmFileKind.Optimizer],
         Scheduler => [InternLmFileKind.Scheduler, InternLmFileKind.Context],
         Sampler => [InternLmFileKind.Sampler],
-        Context => [InternLmFileKind.Context, InternLmFileKind.ModelConfig, InternLmFileKind.ConfigFile],
+        Context => [InternLmFileKind.Context, InternLmFileKind.ModelConfig, InternLmFileKind.ConfigFile, InternLmFileKind.Scheduler, InternLmFileKind.Sampler],
         _ => throw new KeyNotFoundException($"The checkpoint has no part '{part}'."),
     };
+
+    // All ranks scale alike: they skip the same batches.
+    private StateMap? ScalerState() => _files.OpenMap(_folder.Of(InternLmFileKind.Optimizer)[0]).Find(GradientScaler) is TorchMap scaler
+        ? (StateMap)TorchTree.ToState(PlainValues.Of(scaler)) : null;
+
+    /// <summary>Whether a program may go on without a part: the master weights, and the loss scale, which InternLM saves for programs that do not scale too.</summary>
+    public static bool IsOptional(string part, LoadedCheckpoint checkpoint) => part == Master || (part == Scaler && checkpoint.Load(part).ContainsKey(Scale));
 
     private StateMap WithMaster()
     {
@@ -99,11 +109,16 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     {
         StateMap context = Tree(new(InternLmFileKind.Context));
         StateMap values = context.TryGetValue(Values, out StateNode? node) && node is StateMap own ? own : [];
-        foreach ((InternLmFileKind kind, string name) in (ReadOnlySpan<(InternLmFileKind, string)>)[(InternLmFileKind.ModelConfig, "model_config"), (InternLmFileKind.ConfigFile, "config_file")])
+        foreach ((InternLmFileKind kind, string name) in (ReadOnlySpan<(InternLmFileKind, string)>)[(InternLmFileKind.ModelConfig, InternLmPlan.ModelConfig), (InternLmFileKind.ConfigFile, InternLmPlan.ConfigFile)])
         {
             if (_folder.Has(new(kind)) && !values.ContainsKey(name))
                 values.Add(name, TorchTree.ToState(PlainValues.Of(_files.Open(new(kind)).Root)));
         }
+        // What InternLM's own classes need again, when a run of another program is saved in these files.
+        if (_folder.Has(new(InternLmFileKind.Scheduler)) && WarmUpSchedule.ConfigurationOf(Tree(new(InternLmFileKind.Scheduler))) is { } schedule)
+            values[InternLmPlan.Schedule] = schedule;
+        if (Has(Sampler) && InternLmSampler.ConfigurationOf(Load(Sampler)) is { Count: > 0 } data)
+            values[InternLmPlan.Data] = data;
         context[Values] = values;
         return context;
     }

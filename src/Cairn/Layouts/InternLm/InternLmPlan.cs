@@ -12,10 +12,10 @@ internal static class InternLmPlan
     /// <summary>The newest format of the index that is written and read.</summary>
     public const long Format = 1;
 
-    private const string Model = "model", Optimizer = "optimizer", Scaler = "scaler", Context = "context";
-    // What the run may keep in TrainState.Values for InternLM's two files about the configuration.
-    private const string Values = "values", ModelConfig = "model_config", ConfigFile = "config_file";
-    private const string WordEmbeddings = ".word_embeddings.weight";
+    private const string Model = "model", Optimizer = "optimizer", Scaler = "scaler", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
+    /// <summary>What a run may keep in <see cref="TrainState.Values"/> for InternLM: its two files about the configuration, and of that the schedule and the data.</summary>
+    public const string ModelConfig = "model_config", ConfigFile = "config_file", Schedule = "lr_scheduler", Data = "data";
+    private const string Values = "values", WordEmbeddings = ".word_embeddings.weight";
 
     private static readonly InternLmFileName ModelFile = new(InternLmFileKind.Model) { Tp = 0, Pp = 0 };
     private static readonly InternLmFileName OptimizerFile = new(InternLmFileKind.Optimizer) { Tp = 0, Pp = 0, Zo = 0 };
@@ -26,22 +26,36 @@ internal static class InternLmPlan
         FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
             ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(ForeignCheckpoint.Master))
             : null;
-        var files = new List<PlannedFile>(parts.Count + 6);
+        StateMap? context = states.GetValueOrDefault(Context);
+        StateMap values = context is not null && context.TryGetValue(Values, out StateNode? node) && node is StateMap own ? own : [];
+        var files = new List<PlannedFile>(parts.Count + 8);
         TorchList order = new(TorchListKind.List);
         TorchMap places = new();
         foreach ((string part, StateMap state) in parts)
         {
-            string name = NameOf(part, flattened is not null);
+            string name = part == Optimizer && flattened is null ? Apart(part) : NameOf(part);
+            if (part == Optimizer && flattened is not null)
+            {
+                files.Add(File(part, name, flattened.File));
+            }
+            else
+            {
+                // What InternLM's own class loads stands in its file, and what this run's class needs in another.
+                if (OfInternLmsClass(part, state, flattened, context, values) is { } theirs)
+                {
+                    files.Add(File(part, name, theirs));
+                    name = Apart(part);
+                }
+                files.Add(File(part, name, TorchTree.FromState(state)));
+            }
             order.Add(part);
             places.Add(part, name);
-            files.Add(File(part, name, part == Optimizer && flattened is not null ? flattened.File : TorchTree.FromState(state)));
         }
         if (model is not null)
             files.Add(File(Model, new InternLmFileName(InternLmFileKind.Topology) { Tp = 0, Pp = 0 }.ToString(), Topology(model)));
         if (flattened is not null)
             files.Add(File(Optimizer, new InternLmFileName(InternLmFileKind.Plan) { Gpus = 1, Wp = 0, Tp = 0, Dp = 0, Pp = 0, Zo = 0 }.ToString(), flattened.Plan));
-        if (states.TryGetValue(Context, out StateMap? context) && context.TryGetValue(Values, out StateNode? node) && node is StateMap values)
-            AddConfiguration(values, files);
+        AddConfiguration(values, files);
         TorchMap index = new() { [FormatKey] = Format, [PartsKey] = order, [FilesKey] = places };
         if (flattened is not null)
             index[OptimizerKey] = flattened.Remainder;
@@ -51,17 +65,40 @@ internal static class InternLmPlan
         return files;
     }
 
-    private static string NameOf(string part, bool flattened) => part switch
+    // The state of InternLM's scheduler or sampler, for one that is of another class.
+    private static TorchMap? OfInternLmsClass(string part, StateMap state, FlattenedOptimizer? optimizer, StateMap? context, StateMap values)
+    {
+        switch (part)
+        {
+            case Scheduler when optimizer is not null && !InternLmScheduler.IsOne(state):
+                long step = WholeIn(context, "step_count") ?? WholeIn(state, "last_epoch") ?? 0;
+                WarmUpSchedule? schedule = WarmUpSchedule.OfConfiguration(MapIn(values, Schedule)) ?? WarmUpSchedule.OfTorchSharp(state);
+                return InternLmScheduler.After(step, optimizer.ScheduledGroups, schedule);
+            case Sampler when !InternLmSampler.IsOne(state):
+                return InternLmSampler.Of(state, context, MapIn(values, Data));
+            default:
+                return null;
+        }
+    }
+
+    private static StateMap? MapIn(StateMap map, string key) => map.TryGetValue(key, out StateNode? node) ? node as StateMap : null;
+
+    private static long? WholeIn(StateMap? map, string key) => map is not null && map.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: long value } ? value : null;
+
+    private static string NameOf(string part) => part switch
     {
         Model => ModelFile.ToString(),
-        Optimizer when flattened => OptimizerFile.ToString(),
-        "scheduler" => new InternLmFileName(InternLmFileKind.Scheduler).ToString(),
-        "sampler" => new InternLmFileName(InternLmFileKind.Sampler) { Dp = 0 }.ToString(),
+        Optimizer => OptimizerFile.ToString(),
+        Scheduler => new InternLmFileName(InternLmFileKind.Scheduler).ToString(),
+        // One data-parallel rank reads the name without a number.
+        Sampler => new InternLmFileName(InternLmFileKind.Sampler).ToString(),
         Context => new InternLmFileName(InternLmFileKind.Context).ToString(),
         "random" => "random_0.pt",
         // InternLM's loader reads coordinates out of every name that begins with "model_t" or "optimizer_".
-        _ => $"cairn_{part}.pt",
+        _ => Apart(part),
     };
+
+    private static string Apart(string part) => $"cairn_{part}.pt";
 
     private static PlannedFile File(string part, string name, TorchValue root) =>
         new(part, name, TorchFileWriter.Plan(root, System.IO.Path.GetFileNameWithoutExtension(name)));

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using Cairn.Formats.Torch;
+using Cairn.State;
 
 namespace Cairn.Layouts.InternLm;
 
@@ -8,7 +10,7 @@ namespace Cairn.Layouts.InternLm;
 /// </summary>
 internal static class PlainValues
 {
-    private const int MostLevels = 64;
+    private const int MostLevels = 64, MostNumbers = 1 << 16;
 
     /// <summary>The values, or texts in place of what is none.</summary>
     public static TorchValue Of(TorchValue value) => Of(value, MostLevels);
@@ -33,9 +35,22 @@ internal static class PlainValues
                 return made.Arguments is [TorchScalar { Value: string text }] ? $"{made.Type}({text})" : made.Type.ToString();
             case TorchGlobal global:
                 return global.ToString();
+            case TorchTensorValue { Data: { Type: TensorType.U16 or TensorType.U32, Shape: [<= MostNumbers] } numbers }:
+                return Numbers(numbers);
             default:
                 return value;
         }
+    }
+
+    // The words of numpy's random state. Most versions of PyTorch have no tensor of their type, and numpy takes a list.
+    private static TorchList Numbers(StateTensor tensor)
+    {
+        byte[] bytes = new byte[tensor.ByteLength];
+        tensor.CopyTo(0, bytes);
+        var list = new TorchList(TorchListKind.List);
+        for (int at = 0, size = tensor.Type == TensorType.U32 ? 4 : 2; at < bytes.Length; at += size)
+            list.Add(size == 4 ? BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at)) : (long)BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(at)));
+        return list;
     }
 
     private static TorchMap Map(TorchMap map, int levels)

@@ -84,7 +84,8 @@ public class InternLmLayoutTests
         IReadOnlyList<PlannedFile> plan = Layout.Plan(7, Parts());
         plan.Select(file => file.Name).ShouldBe(
         [
-            "model_tp0_pp0.pt", "optimizer_tp0_pp0_zo0.pt", "schedulder.pt", "sampler_0.pt", "cairn_scaler.pt", "random_0.pt", "cairn_mine.pt", "context.pt",
+            "model_tp0_pp0.pt", "optimizer_tp0_pp0_zo0.pt", "schedulder.pt", "cairn_scheduler.pt", "sampler.pt", "cairn_sampler.pt", "cairn_scaler.pt", "random_0.pt",
+            "cairn_mine.pt", "context.pt",
             "topo_tp0_pp0.json", "gpus-1_wp-0_tp-0_dp-0_pp-0_zo-0.pt", "model_config.pt", "config_file.pt", "cairn.pt", "7.step",
         ]);
         // Its loader reads coordinates out of all names that begin like these.

@@ -1,0 +1,90 @@
+using Cairn.Formats.Torch;
+using Cairn.Layouts;
+using Cairn.Layouts.Conversion;
+using Cairn.State;
+using Cairn.Storage;
+
+namespace Cairn.Interop.Tests;
+
+/// <summary>What InternEvo saved, converted to Cairn's files and back to InternLM's, is what its loader had before.</summary>
+public sealed class InternLmReturnTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("""{"family": "internlm2"}""", "cairn")]
+    [InlineData("""{"family": "internlm2", "tp": 2, "pp": 2, "dp": 2, "zo": 2}""", "cairn")]
+    [InlineData("""{"family": "internlm2", "tp": 2, "wp": 4, "pp": 2, "dp": 4, "zo": 2}""", "internlm")]
+    public void Its_counters_scheduler_sampler_and_loss_scale_come_back(string job, string through)
+    {
+        Make(job);
+        Convert("checkpoint", "there", through);
+        Convert("there/250", "back", "internlm");
+        foreach (string name in (string[])["schedulder.pt", "sampler.pt", "context.pt", "250.step"])
+        {
+            foreach ((string key, string value) in Entries($"checkpoint/{name}"))
+            {
+                // InternEvo's loader sets it to the steps that were made.
+                if ((name, key) != ("schedulder.pt", "/last_epoch"))
+                    Entries($"back/250/{name}").GetValueOrDefault(key).ShouldBe(value, $"{name}{key}");
+            }
+        }
+        Directory.GetFiles(At("back/250"), "sampler*").ShouldHaveSingleItem();
+        string[] scaler = [.. Entries(Directory.GetFiles(At("checkpoint"), "optimizer_*")[0]).Where(IsScaler).Select(entry => $"{entry.Key}={entry.Value}")];
+        scaler.Length.ShouldBe(3);
+        Entries("back/250/optimizer_tp0_pp0_zo0.pt").Where(IsScaler).Select(entry => $"{entry.Key}={entry.Value}").ShouldBe(scaler);
+    }
+
+    private static bool IsScaler(KeyValuePair<string, string> entry) => entry.Key.StartsWith("/grad_scaler/", StringComparison.Ordinal);
+
+    private void Convert(string from, string to, string layout)
+    {
+        using LoadedCheckpoint source = CheckpointReader.Open(At(from));
+        CheckpointConversion.Plan(source, At(to), new ConversionOptions { Layout = layout }).Run(cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    // Every value of a file by its path, with its type; a tensor by its bytes, a list of numbers like a tensor of them.
+    private Dictionary<string, string> Entries(string path)
+    {
+        var entries = new Dictionary<string, string>(StringComparer.Ordinal);
+        using TorchFile file = TorchFile.Open(new LocalFileSystem(_folder.Path), Path.GetRelativePath(_folder.Path, At(path)), new TorchReadOptions { AllowOpaque = true });
+        Add("", file.Root);
+        return entries;
+
+        void Add(string at, TorchValue value)
+        {
+            switch (value)
+            {
+                case TorchMap map:
+                    foreach ((TorchValue key, TorchValue item) in map)
+                        Add($"{at}/{key}", item);
+                    break;
+                case TorchList list:
+                    for (int i = 0; i < list.Count; i++)
+                        Add($"{at}/{i}", list[i]);
+                    break;
+                case TorchTensorValue { Data.Type: TensorType.U32 } words:
+                    byte[] bytes = Samples.Bytes(words.Data);
+                    for (int i = 0; i < bytes.Length / 4; i++)
+                        entries.Add($"{at}/{i}", $"Int64 {BitConverter.ToUInt32(bytes, 4 * i)}");
+                    break;
+                case TorchTensorValue tensor:
+                    entries.Add(at, $"{tensor.Data} {System.Convert.ToHexString(Samples.Bytes(tensor.Data))}");
+                    break;
+                default:
+                    entries.Add(at, $"{(value as TorchScalar)?.Value?.GetType().Name} {value}");
+                    break;
+            }
+        }
+    }
+
+    private string At(string path) => Path.Combine(_folder.Path, path);
+
+    private void Make(string job)
+    {
+        File.WriteAllText(At("job.json"), job);
+        Python.Run("internlm_fixture.py", [_folder.Path, At("job.json")]);
+    }
+}
