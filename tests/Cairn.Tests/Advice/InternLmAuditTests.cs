@@ -49,6 +49,47 @@ public class InternLmAuditTests
         report.Findings[0].Message.ShouldContain("what stands in 500 cannot be used (there is no marker)");
     }
 
+    [Theory, MemberData(nameof(Forms))]
+    public void A_last_batch_with_a_NaN_norm_was_skipped_though_no_line_names_it(LogForm form)
+    {
+        var training = new InternLmTraining(form) { TotalSteps = 12, SnapshotEvery = 11, NanAt = [11] };
+        training.Start();
+        training.Train();
+        AuditReport report = RunAudit.Of(Read(training), new RunConfiguration { TotalSteps = 12 });
+        (report.Steps, report.Batches, report.Skips["nan gradients"]).ShouldBe((11, 12, 1));
+        AuditFinding finding = report.Findings.Single(found => found.Fault == AuditFault.NoFinalCheckpoint);
+        finding.Message.ShouldContain("of 12 batches 1 was skipped (nan gradients: 1, batch 12)");
+        finding.Message.ShouldEndWith("The newest copy is of step 11 (local:llm_ckpts/snapshot/0): nothing is lost.");
+        finding.Advice.ShouldStartWith("Resume from step 11; no step has to be made again.");
+    }
+
+    [Fact]
+    public void Batches_with_a_NaN_norm_anywhere_are_counted_once()
+    {
+        var training = new InternLmTraining(LogForm.Evo) { TotalSteps = 40, CheckpointEvery = 10, SnapshotEvery = 0, NanAt = [0, 9, 10, 11, 25, 39], OverflowAt = [12, 26] };
+        training.Start();
+        training.Train();
+        // A console's copy of the log holds each line a second time.
+        string[] console = [.. training.Lines.Select(line => $"0: {line}")];
+        foreach (RunHistory history in (RunHistory[])[Read(training), InternLmLogReader.Read([training.Lines, console])])
+        {
+            AuditReport report = RunAudit.Of(history, new RunConfiguration { TotalSteps = 40 });
+            (report.Steps, report.Batches).ShouldBe((32, 40));
+            report.Skips.ShouldBe(new Dictionary<string, long>(StringComparer.Ordinal) { ["nan gradients"] = 6, ["overflow"] = 2 }, ignoreOrder: true);
+        }
+    }
+
+    [Fact]
+    public void A_single_lost_step_is_one_step()
+    {
+        var training = new InternLmTraining(LogForm.Evo) { TotalSteps = 12, SnapshotEvery = 5, OverflowAt = [11] };
+        training.Start();
+        training.Train();
+        AuditFinding finding = RunAudit.Of(Read(training), new RunConfiguration { TotalSteps = 12 }).Findings.Single(found => found.Fault == AuditFault.NoFinalCheckpoint);
+        finding.Message.ShouldEndWith("1 step is lost.");
+        finding.Advice.ShouldStartWith("Resume from step 10 and make the last step again.");
+    }
+
     [Fact]
     public void A_step_that_stands_still_is_saved_again_and_that_is_said()
     {

@@ -26,6 +26,8 @@ internal sealed class InternLmTraining(LogForm form)
     public long SnapshotEvery { get; init; } = 250;
     public HashSet<long> OverflowAt { get; init; } = [];
     public HashSet<long> SkipList { get; init; } = [];
+    /// <summary>Batches with a NaN norm. InternEvo warns of the norm, and says nothing of the batch.</summary>
+    public HashSet<long> NanAt { get; init; } = [];
     public double SaveSeconds { get; init; } = 12.5;
     public string Folder { get; init; } = "local:llm_ckpts";
 
@@ -76,6 +78,11 @@ internal sealed class InternLmTraining(LogForm form)
                 _skipped++;
                 Say("hybrid_zero_optim.py", 719, "_step", "Overflow occurs, please check it.", "WARNING");
                 Say("train.py", 255, "main", $"Warning: skip parameter update at step {batch}.", "WARNING");
+            }
+            else if (NanAt.Contains(batch))
+            {
+                _skipped++;
+                Say("hybrid_zero_optim.py", 730, "_step", "Nan grad norm occurs, please check it.", "WARNING");
             }
             else
             {

@@ -28,8 +28,8 @@ internal static class FinalCheckpoint
         RecordedSave? recorded = onDisk is null ? report.Saved.MaxBy(save => save.Step) : null;
         (long Step, string Name)? newest = best is not null ? (best.Step, best.Folder) : recorded is not null ? (recorded.Step, recorded.Folder ?? recorded.Kind.ToString()) : null;
         string left = newest is { } copy
-            ? $"The newest copy is of step {copy.Step} ({copy.Name}): {RunAudit.Count(report.Steps - copy.Step, "step is", "steps are")} lost."
-            : $"There is no copy at all: all {report.Steps} steps are lost.";
+            ? $"The newest copy is of step {copy.Step} ({copy.Name}): {(copy.Step >= report.Steps ? "nothing is" : RunAudit.Count(report.Steps - copy.Step, "step is", "steps are"))} lost."
+            : $"There is no copy at all: {(report.Steps == 1 ? "the only step is" : $"all {report.Steps} steps are")} lost.";
         return new AuditFinding(AuditFault.NoFinalCheckpoint, true, $"The last step, {report.Steps}, has no checkpoint: {report.WhyNoFinal}. {left}", Advice(report, newest?.Step));
     }
 
@@ -74,7 +74,9 @@ internal static class FinalCheckpoint
 
     private static string Advice(AuditReport report, long? newest)
     {
-        string resume = newest is { } step ? $"Resume from step {step} and make the {report.Steps - step} steps again. " : "Train again. ";
+        string resume = newest is not { } step ? "Train again. "
+            : step >= report.Steps ? $"Resume from step {step}; no step has to be made again. "
+            : $"Resume from step {step} and make the {(report.Steps - step == 1 ? "last step" : $"{report.Steps - step} steps")} again. ";
         if (report.History.Source == HistorySource.Cairn)
             return resume + "Call Complete at the end of the loop, and dispose the manager (await using): either saves the end.";
         bool skipped = report.Batches > report.Steps;

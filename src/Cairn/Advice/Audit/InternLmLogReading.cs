@@ -16,6 +16,7 @@ internal sealed partial class InternLmLogReading
     private string? _pendingReason;
     private (long Step, long Batch, long Skipped)? _reloaded;
     private long? _foundStep;
+    private DateTimeOffset? _unnamed;
     private long _skippedBefore, _skippedSeen, _listed;
     private bool _trained;
     private string? _launch;
@@ -45,7 +46,7 @@ internal sealed partial class InternLmLogReading
         else if (text.StartsWith("Overflow occurs", StringComparison.Ordinal))
             _pendingReason = TrainState.OverflowReason;
         else if (text.StartsWith("Nan grad norm occurs", StringComparison.Ordinal))
-            _pendingReason = "nan gradients";
+            SkipUnnamed(message);
         else if (text.StartsWith("Raise exception from", StringComparison.Ordinal))
             Fail(message);
         else
@@ -151,6 +152,18 @@ internal sealed partial class InternLmLogReading
 
     private long StepAfter(RunSession session, long batch) =>
         session.FirstStep + (batch + 1 - session.FirstBatch) - (_skippedSeen - _skippedBefore) - _listed;
+
+    // InternEvo says no more of such a batch. Where the line before the next one is missing, its number is told by the next.
+    private void SkipUnnamed(InternLmMessage message)
+    {
+        const string reason = "nan gradients";
+        bool isRepeated = message.Time == _unnamed;
+        _unnamed = message.Time;
+        if (_sessions.Count == 0)
+            _pendingReason = reason;
+        else if (!isRepeated)
+            Skip(message, Session.LastBatch, reason);
+    }
 
     private void Skip(InternLmMessage message, long batch, string reason)
     {
