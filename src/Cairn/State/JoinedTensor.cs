@@ -148,11 +148,13 @@ internal struct BoxRuns
     {
         int dimensions = common.Rank;
         ReadOnlySpan<long> shape = common.ShapeSpan;
-        Span<long> fromStride = stackalloc long[dimensions], toStride = stackalloc long[dimensions];
+        // Longer than is used, when the innermost dimensions are one run.
+        _fromStrides = new long[dimensions];
+        _toStrides = new long[dimensions];
         long fromBlock = 1, toBlock = 1;
         for (int i = dimensions - 1; i >= 0; i--)
         {
-            (fromStride[i], toStride[i]) = (fromBlock, toBlock);
+            (_fromStrides[i], _toStrides[i]) = (fromBlock, toBlock);
             _from += (common.OffsetSpan[i] - from.OffsetSpan[i]) * fromBlock;
             _to += (common.OffsetSpan[i] - to.OffsetSpan[i]) * toBlock;
             fromBlock *= from.ShapeSpan[i];
@@ -164,8 +166,6 @@ internal struct BoxRuns
         while (inner > 0 && shape[inner] == from.ShapeSpan[inner] && shape[inner] == to.ShapeSpan[inner])
             Length *= shape[--inner];
         _sizes = shape[..inner].ToArray();
-        _fromStrides = fromStride[..inner].ToArray();
-        _toStrides = toStride[..inner].ToArray();
         _index = new long[inner];
         Count = _left = TensorBox.Elements(_sizes);
     }

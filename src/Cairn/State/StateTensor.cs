@@ -6,10 +6,15 @@ namespace Cairn.State;
 /// </summary>
 public abstract class StateTensor : StateNode
 {
+    /// <summary>The most dimensions that a tensor can have, when it is saved and when it is read: as many as numpy and PyTorch allow.</summary>
+    internal const int MaxRank = 64;
+
     /// <summary>A tensor of this type and shape.</summary>
-    /// <exception cref="ArgumentException">The shape does not give a whole number of bytes.</exception>
+    /// <exception cref="ArgumentException">The shape has more than 64 dimensions, or does not give a whole number of bytes.</exception>
     protected StateTensor(TensorType type, ReadOnlySpan<long> shape)
     {
+        if (shape.Length > MaxRank)
+            throw new ArgumentException($"A tensor has at most {MaxRank} dimensions, not {shape.Length}.", nameof(shape));
         Type = type;
         Shape = shape.ToArray();
         ByteLength = type.ByteLength(shape);

@@ -8,11 +8,14 @@ public sealed class TensorBox
     /// <summary>A box.</summary>
     /// <param name="offset">First index in each dimension.</param>
     /// <param name="shape">Size in each dimension.</param>
-    /// <exception cref="ArgumentException">The two differ in length, or a number is negative.</exception>
+    /// <exception cref="ArgumentException">The two differ in length, there are too many dimensions, or a number is negative.</exception>
     public TensorBox(ReadOnlySpan<long> offset, ReadOnlySpan<long> shape)
     {
         if (offset.Length != shape.Length)
             throw new ArgumentException($"A box needs as many offsets as sizes, not {offset.Length} and {shape.Length}.", nameof(offset));
+        // One more than a tensor has: a box in bytes has a dimension for those of an element.
+        if (shape.Length > StateTensor.MaxRank + 1)
+            throw new ArgumentException($"A box has at most {StateTensor.MaxRank} dimensions, not {shape.Length}.", nameof(shape));
         (_offset, _shape) = (offset.ToArray(), shape.ToArray());
         for (int i = 0; i < _offset.Length; i++)
         {
@@ -22,6 +25,9 @@ public sealed class TensorBox
         }
         Count = Elements(shape);
     }
+
+    // Takes arrays that are known to be good.
+    private TensorBox(long[] offset, long[] shape, long count) => (_offset, _shape, Count) = (offset, shape, count);
 
     /// <summary>First index in each dimension.</summary>
     public IReadOnlyList<long> Offset => _offset;
@@ -38,17 +44,26 @@ public sealed class TensorBox
     /// <summary>The elements that lie in both boxes, or <see langword="null"/> when there are none.</summary>
     internal TensorBox? Intersect(TensorBox other)
     {
-        Span<long> offset = stackalloc long[Rank], shape = stackalloc long[Rank];
+        // Most pairs have nothing in common: memory is taken only for those that do.
         for (int i = 0; i < Rank; i++)
         {
-            long start = Math.Max(_offset[i], other._offset[i]);
-            long end = Math.Min(_offset[i] + _shape[i], other._offset[i] + other._shape[i]);
-            if (end <= start)
+            if (Common(other, i) is var (start, end) && end <= start)
                 return null;
-            (offset[i], shape[i]) = (start, end - start);
         }
-        return new TensorBox(offset, shape);
+        long[] offset = new long[Rank], shape = new long[Rank];
+        long count = 1;
+        for (int i = 0; i < Rank; i++)
+        {
+            (long start, long end) = Common(other, i);
+            (offset[i], shape[i]) = (start, end - start);
+            count *= end - start;
+        }
+        return new TensorBox(offset, shape, count);
     }
+
+    private (long Start, long End) Common(TensorBox other, int dimension) => (
+        Math.Max(_offset[dimension], other._offset[dimension]),
+        Math.Min(_offset[dimension] + _shape[dimension], other._offset[dimension] + other._shape[dimension]));
 
     /// <summary>This box without the other: boxes that do not overlap.</summary>
     internal IEnumerable<TensorBox> Without(TensorBox other)

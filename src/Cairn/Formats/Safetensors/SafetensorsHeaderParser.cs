@@ -21,8 +21,10 @@ internal ref struct SafetensorsHeaderParser
 
     public static SafetensorsHeader Parse(ReadOnlySpan<byte> header, string path, long fileLength)
     {
-        if (header.IsEmpty || header[0] != (byte)'{')
-            throw new CorruptSafetensorsException(SafetensorsFault.HeaderStart, path, null, "the header has the wrong start", "'{'", header.IsEmpty ? "nothing" : $"byte 0x{header[0]:X2}");
+        // Some writers leave white space before the map, which the reference implementation takes too.
+        ReadOnlySpan<byte> start = header.TrimStart(" \t\r\n"u8);
+        if (start.IsEmpty || start[0] != (byte)'{')
+            throw new CorruptSafetensorsException(SafetensorsFault.HeaderStart, path, null, "the header has the wrong start", "'{'", start.IsEmpty ? "nothing" : $"byte 0x{start[0]:X2}");
         if (!Utf8.IsValid(header))
             throw new CorruptSafetensorsException(SafetensorsFault.HeaderNotUtf8, path, null, "the header is not text", "UTF-8", "other bytes");
         var parser = new SafetensorsHeaderParser(header, path);
@@ -102,7 +104,7 @@ internal ref struct SafetensorsHeaderParser
             else if (_json.ValueTextEquals("shape"u8))
             {
                 Once(shape is null, name, "shape");
-                shape = ReadSizes(name, "shape", int.MaxValue);
+                shape = ReadSizes(name, "shape", StateTensor.MaxRank);
             }
             else if (_json.ValueTextEquals("data_offsets"u8))
             {
@@ -141,7 +143,7 @@ internal ref struct SafetensorsHeaderParser
             if (_json.TokenType != JsonTokenType.Number || !_json.TryGetInt64(out long size) || size < 0)
                 throw Bad(SafetensorsFault.MalformedEntry, name, $"{field} is malformed", "whole numbers from 0 to 2^63-1", Found());
             if (sizes.Count == max)
-                throw Bad(SafetensorsFault.MalformedEntry, name, $"{field} is malformed", $"{max} numbers", "more");
+                throw Bad(SafetensorsFault.MalformedEntry, name, $"{field} is malformed", field == "shape" ? $"at most {max} dimensions" : $"{max} numbers", "more");
             sizes.Add(size);
         }
         return sizes;

@@ -10,8 +10,6 @@ namespace Cairn.Formats.Torch;
 /// <param name="fileLength">Bytes of the file.</param>
 internal sealed class TensorTable(long fileLength)
 {
-    // As many as numpy allows.
-    private const int MaxDimensions = 64;
     // A view may show an element many times. It may stand for as much as the file, or a little.
     private const long FreeBytes = 1 << 20;
     private const long MaxTotalPerByte = 16;
@@ -69,8 +67,8 @@ internal sealed class TensorTable(long fileLength)
 
     private static long Check(PickleContext context, long offset, long[] shape, long[] strides, long available)
     {
-        if (shape.Length != strides.Length || shape.Length > MaxDimensions)
-            throw context.Bad(TorchFault.TensorBounds, "the size and stride of a tensor do not fit each other", $"as many strides as sizes, at most {MaxDimensions}", $"{shape.Length} sizes and {strides.Length} strides");
+        if (shape.Length != strides.Length || shape.Length > StateTensor.MaxRank)
+            throw context.Bad(TorchFault.TensorBounds, "the size and stride of a tensor do not fit each other", $"as many strides as sizes, at most {StateTensor.MaxRank}", $"{shape.Length} sizes and {strides.Length} strides");
         long count = CountOf(shape) ?? throw context.Bad(TorchFault.TensorBounds, "the size of a tensor is malformed", "sizes from 0 whose product fits 63 bits", "others");
         Int128 last = offset;
         for (int i = 0; i < shape.Length; i++)

@@ -104,7 +104,8 @@ internal sealed class TorchZipReader
         if (record.Length > MaxSmallRecord)
             throw Bad(TorchFault.Version, $"the record '{name}' is too long", $"at most {MaxSmallRecord} bytes", $"{record.Length}");
         Check(record);
-        Span<byte> text = stackalloc byte[(int)record.Length];
+        Span<byte> text = stackalloc byte[MaxSmallRecord];
+        text = text[..(int)record.Length];
         _reader.Read(record.Start, text);
         return System.Text.Encoding.UTF8.GetString(text).TrimEnd('\n');
     }

@@ -74,7 +74,8 @@ public static class TorchOptimizer
             case StateScalar { Value: long number }: return number;
             case StateScalar { Value: double number }: return number;
             case StateTensor { ByteLength: <= sizeof(double) } tensor when tensor.Shape.All(size => size == 1):
-                Span<byte> bytes = stackalloc byte[(int)tensor.ByteLength];
+                Span<byte> bytes = stackalloc byte[sizeof(double)];
+                bytes = bytes[..(int)tensor.ByteLength];
                 tensor.CopyTo(0, bytes);
                 return tensor.Type switch
                 {
