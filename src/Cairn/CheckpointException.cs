@@ -1,12 +1,14 @@
+using Cairn.Telemetry;
+
 namespace Cairn;
 
-/// <summary>A checkpoint could not be written, found, verified or restored. The message says what happened, where, and what to do.</summary>
+/// <summary>A checkpoint could not be written, found, verified or restored. The message says what happened, where, and what to do; it can be shown on a terminal as it is.</summary>
 public class CheckpointException : Exception
 {
     /// <summary>With a message.</summary>
-    public CheckpointException(string message) : base(message) { }
+    public CheckpointException(string message) : base(PrintableText.Of(message)) { }
     /// <summary>With a message and the cause.</summary>
-    public CheckpointException(string message, Exception? innerException) : base(message, innerException) { }
+    public CheckpointException(string message, Exception? innerException) : base(PrintableText.Of(message), innerException) { }
 
     /// <summary>The step concerned, where there is one.</summary>
     public long? Step { get; init; }

@@ -65,7 +65,7 @@ public sealed partial class CheckpointManager
         ArgumentNullException.ThrowIfNull(parts);
         time ??= TimeProvider.System;
         ranks ??= RankGroup.Single;
-        ILogger logger = loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(ranks.Size > 1 ? ranks.Rank : null);
+        ILogger logger = new PrintableLogger(loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(ranks.Size > 1 ? ranks.Rank : null));
         if (ranks.IsFirst)
         {
             foreach (string warning in options.Warnings())

@@ -29,7 +29,7 @@ internal sealed class ProgressLine(Screen screen, string what, long totalBytes) 
         _shown = true;
         double rate = _done / elapsed.TotalSeconds;
         TimeSpan left = TimeSpan.FromSeconds((totalBytes - _done) / Math.Max(rate, 1));
-        Console.Error.Write($"\r\e[K{what} {100.0 * _done / Math.Max(totalBytes, 1):0}%  {Units.Bytes(_done)} of {Units.Bytes(totalBytes)}  {Units.Bytes(rate)}/s  {Units.Time(left)} left");
+        Console.Error.Write($"\r\e[K{Words.Printable(what).Replace('\n', ' ')} {100.0 * _done / Math.Max(totalBytes, 1):0}%  {Units.Bytes(_done)} of {Units.Bytes(totalBytes)}  {Units.Bytes(rate)}/s  {Units.Time(left)} left");
     }
 
     public void Clear()

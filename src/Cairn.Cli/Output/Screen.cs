@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Telemetry;
 using Spectre.Console;
 
 namespace Cairn.Cli.Output;
@@ -72,7 +73,8 @@ internal sealed class Screen
         // For eyes and other programs, not for a web page: quotes and umlauts stay as they are.
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
             JsonSerializer.Serialize(json, result, type);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        // What stands outside of texts is ASCII, so that these numbers land in texts, where JSON has the same form for them.
+        return PrintableText.Of(Encoding.UTF8.GetString(buffer.WrittenSpan), "\r\n\t");
     }
 
     /// <summary>A table: with lines on a terminal, columns of text in a pipe.</summary>
@@ -146,8 +148,8 @@ internal sealed class Screen
 
     public void Line(string text = "") => Console.MarkupLine(text);
 
-    /// <summary>Text as it is, for a program to read.</summary>
-    public void Raw(string text) => _out.WriteLine(text);
+    /// <summary>Text without markup, for a program to read.</summary>
+    public void Raw(string text) => _out.WriteLine(Words.Printable(text));
 
     /// <summary>A line to standard error: warnings.</summary>
     public void Error(string text) => _error.WriteLine(Words.Printable(text));

@@ -9,7 +9,7 @@ internal sealed class StatusLine(Screen screen) : IDisposable
     {
         if (!screen.ErrorIsTerminal || text == _shown)
             return;
-        Console.Error.Write($"\r\e[K{text}");
+        Console.Error.Write($"\r\e[K{Words.Printable(text).Replace('\n', ' ')}");
         _shown = text;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Cairn.Telemetry;
 
 namespace Cairn.Cli.Output;
 
@@ -8,8 +9,6 @@ internal static class Words
     /// <summary><c>SpaceRunsOut</c> as <c>space_runs_out</c>.</summary>
     public static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 
-    /// <summary>Text that may come from a file that anybody wrote: no control character of it reaches a terminal.</summary>
-    public static string Printable(string text) => text.AsSpan().ContainsAnyInRange('\0', '\u001F') || text.AsSpan().ContainsAnyInRange('\u007F', '\u009F')
-        ? string.Concat(text.Select(c => char.IsControl(c) && c != '\n' ? '\uFFFD' : c))
-        : text;
+    /// <summary>Text that may come from a file that anybody wrote: nothing of it steers a terminal.</summary>
+    public static string Printable(string text) => PrintableText.Of(text);
 }

@@ -154,7 +154,7 @@ internal sealed class ShowVerb : Verb
             ["part", "tensor", "dtype", "shape", "size", "shards", ""],
             result.Tensors.Select(tensor => (IReadOnlyList<string>)
             [
-                tensor.Part, Screen.Plain(tensor.Name), tensor.Dtype, Screen.Plain($"[{string.Join(", ", tensor.Shape)}]"), Units.Bytes(tensor.Bytes), Units.Plain(tensor.Shards),
+                Screen.Plain(tensor.Part), Screen.Plain(tensor.Name), tensor.Dtype, Screen.Plain($"[{string.Join(", ", tensor.Shape)}]"), Units.Bytes(tensor.Bytes), Units.Plain(tensor.Shards),
                 tensor.TiedTo is { } first ? Screen.Plain($"tied to {first}") : "",
             ]), 4, 5);
     }

@@ -157,7 +157,9 @@ public sealed class CommitProtocol(IFileSystem files)
         HashSet<string> kept = new(names, StringComparer.Ordinal);
         foreach (FileSystemEntry file in files.List(staged))
         {
-            if (!kept.Contains(file.Name))
+            if (file.IsFolder)
+                files.DeleteFolder($"{staged}/{file.Name}");
+            else if (!kept.Contains(file.Name))
                 files.DeleteFile($"{staged}/{file.Name}");
         }
     }

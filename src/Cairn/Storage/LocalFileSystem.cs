@@ -19,7 +19,7 @@ public sealed class LocalFileSystem : IFileSystem
     /// <summary>The file system below this folder. It need not exist yet; <see cref="CreateFolder"/> of the empty path makes it.</summary>
     public LocalFileSystem(string root)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(root);
+        ArgumentException.ThrowIfNullOrEmpty(root);
         Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
     }
 

@@ -3,7 +3,14 @@ namespace Cairn.Storage;
 /// <summary>The rules for paths below a root: names joined by <c>/</c>, none of which leads out of the root.</summary>
 internal static class StorePath
 {
-    /// <summary>Refuses a path that is rooted, leads upwards or means different things on different systems.</summary>
+    /// <summary>
+    /// Whether this is the name of one file or folder. Names are data: whatever the system allows is one, a colon or a backslash, say, which are
+    /// separators on Windows only.
+    /// </summary>
+    public static bool IsName(ReadOnlySpan<char> name) =>
+        name.Length > 0 && name is not ("." or "..") && name.IndexOfAny('/', '\0') < 0 && (!OperatingSystem.IsWindows() || name.IndexOfAny('\\', ':') < 0);
+
+    /// <summary>Refuses a path that is rooted, leads upwards, or holds what no name can hold.</summary>
     public static void Check(string path, bool allowRoot = false)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -15,13 +22,9 @@ internal static class StorePath
         }
         foreach (Range range in path.AsSpan().Split('/'))
         {
-            ReadOnlySpan<char> name = path.AsSpan()[range];
-            if (name.Length == 0 || name is "." or "..")
-                throw new ArgumentException($"The path '{path}' is not relative to the root: names are joined by single '/', without '.' and '..'.", nameof(path));
+            if (!IsName(path.AsSpan()[range]))
+                throw new ArgumentException($"The path '{path}' is not relative to the root: names that this system can have are joined by single '/', without '.' and '..'.", nameof(path));
         }
-        // A backslash is a separator and a colon a drive or stream on Windows only: one path must mean one file everywhere.
-        if (path.AsSpan().ContainsAny('\\', ':', '\0'))
-            throw new ArgumentException($"The path '{path}' contains '\\', ':' or a NUL, which not every system can have in a name.", nameof(path));
     }
 
     /// <summary>The folder of a path; empty for a name in the root.</summary>

@@ -36,7 +36,7 @@ internal sealed class StandardErrorLogger(int? rank) : ILogger
         string once = again || eventId.Id <= LastOfStart ? "" : " (Told once; journal.jsonl has all. Pass an ILoggerFactory to hear more.)";
         try
         {
-            Console.Error.WriteLine($"Cairn{(rank is { } number ? $", rank {number}" : "")}: {text}{(exception is null ? "" : $": {exception.Message}")}{once}");
+            Console.Error.WriteLine($"Cairn{(rank is { } number ? $", rank {number}" : "")}: {text}{(exception is null ? "" : $": {PrintableText.Of(exception.Message)}")}{once}");
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or UnauthorizedAccessException)
         {

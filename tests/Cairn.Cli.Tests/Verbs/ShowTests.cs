@@ -17,10 +17,10 @@ public sealed class ShowTests : IDisposable
         {
             Result result = CairnProcess.Run([verb, _folder["evil.pt"], .. verb == "show" ? ["--tensors"] : Array.Empty<string>()]);
             result.Code.ShouldBe(ExitCode.Good, result.Error);
-            result.Out.ShouldContain("w\uFFFD[2J\uFFFD x");
+            result.Out.ShouldContain("w\\u001B[2J\\u009B x");
         }
         Result unknown = CairnProcess.Run("show", _folder["evil.pt"], "--part", "\u001b[2J");
-        unknown.Error.ShouldContain("'\uFFFD[2J'");
+        unknown.Error.ShouldContain("'\\u001B[2J'");
     }
 
     [Fact]

@@ -58,6 +58,23 @@ public class CommitTests
     }
 
     [Fact]
+    public void Foreign_files_and_folders_in_a_snapshots_folder_stop_no_later_snapshot()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Snapshot, 20);
+        foreach (int slot in (int[])[0, 1])
+        {
+            _files.CreateFolder($"{RunFolder.Slot(slot)}/.ipynb_checkpoints");
+            foreach (string name in (string[])["x:y", "a\\b", "\u202E", ".ipynb_checkpoints/z:1"])
+                _files.OpenWrite($"{RunFolder.Slot(slot)}/{name}", 0).Dispose();
+        }
+        foreach (long step in (long[])[30, 40, 50, 60])
+            Run.Save(SaveKind.Snapshot, step);
+        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([60, 50]);
+        Catalog.Read(_files).Entries.ShouldAllBe(entry => entry.Fault == null);
+    }
+
+    [Fact]
     public void Snapshots_take_turns_and_only_two_exist()
     {
         foreach (long step in (long[])[10, 20, 30, 40, 50])

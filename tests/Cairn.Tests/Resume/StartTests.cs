@@ -30,6 +30,27 @@ public class StartTests
         restarted.Resume.Parts.ShouldBe(["model", "context"]);
     }
 
+    [Theory, InlineData("2026-11-26 12:30:00"), InlineData("model:v3"), InlineData("a\\b"), InlineData(" x ")]
+    public async Task A_run_in_a_folder_of_any_name_resumes_and_is_resumed_from(string name)
+    {
+        using var folder = new TemporaryFolder();
+        float weights = await TrainAsync(folder[name], 10);
+        File.WriteAllText(Path.Join(folder[name], "10", "x:y"), "foreign");
+        CheckpointOptions options = Options(folder["second"]);
+        options.ResumeFrom = folder[$"{name}/10"];
+        var training = new SampleTraining();
+        await using (CheckpointManager checkpoints = training.Start(new LocalFileSystem(folder["second"]), options))
+            training.Weights.Value.ShouldBe(weights);
+        await using CheckpointManager again = Start(folder.Path, name, out SampleTraining resumed);
+        (again.Resume.Step, resumed.Weights.Value).ShouldBe((10, weights));
+    }
+
+    private static CheckpointManager Start(string parent, string name, out SampleTraining training)
+    {
+        training = new SampleTraining();
+        return training.Start(new LocalFileSystem(Path.Join(parent, name)), Options(Path.Join(parent, name)));
+    }
+
     [Fact]
     public async Task A_branch_from_an_older_step_is_asked_for_by_name_and_the_same_command_goes_on_with_it()
     {

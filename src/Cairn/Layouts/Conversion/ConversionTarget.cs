@@ -57,7 +57,7 @@ internal sealed class TorchTarget : ConversionTarget
                 map.Add(part, ValueOf(part, state));
             root = map;
         }
-        Files = [new PlannedFile(string.Join(',', parts.Select(part => part.Part)), name, TorchFileWriter.Plan(root, System.IO.Path.GetFileNameWithoutExtension(name)))];
+        Files = [new PlannedFile(string.Join(',', parts.Select(part => part.Part)), name, TorchFileWriter.Plan(root, ArchiveName(name)))];
         Expected = new Dictionary<string, StateNode>(StringComparer.Ordinal) { [Root] = TorchTree.ToState(root) };
     }
 
@@ -68,6 +68,10 @@ internal sealed class TorchTarget : ConversionTarget
 
     /// <summary>Whether a path names a file as PyTorch's users do.</summary>
     public static bool IsFileName(string path) => System.IO.Path.GetExtension(path) is ".pt" or ".pth" or ".bin";
+
+    // As PyTorch calls it, but for what a name within an archive cannot have.
+    private static string ArchiveName(string name) =>
+        System.IO.Path.GetFileNameWithoutExtension(name) is { Length: > 0 and <= 200 } stem && stem is not ("." or "..") ? stem.Replace('\\', '_').Replace(':', '_') : "archive";
 
     private static TorchValue ValueOf(string part, StateMap state) =>
         part == Optimizer && state.ContainsKey("type") && state.ContainsKey("groups") ? TorchOptimizer.ToTorch(state) : TorchTree.FromState(state);

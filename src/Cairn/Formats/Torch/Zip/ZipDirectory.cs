@@ -133,9 +133,12 @@ internal sealed class ZipDirectory
         bool hasDescriptor = (flags & ZipFields.HasDescriptor) != 0;
         if (BinaryPrimitives.ReadUInt32LittleEndian(header) != ZipFields.LocalHeader || flags != entry.Flags || BinaryPrimitives.ReadUInt16LittleEndian(header[8..]) != 0)
             throw Differs(entry, "signature, flags and method");
-        Span<byte> name = nameLength <= MaxNameLength ? stackalloc byte[nameLength] : throw Differs(entry, "name");
+        byte[] expected = Encoding.UTF8.GetBytes(entry.Name);
+        if (nameLength != expected.Length)
+            throw Differs(entry, "name");
+        byte[] name = new byte[expected.Length];
         ReadWithin(entry, entry.Header + header.Length, name, directoryStart);
-        if (!name.SequenceEqual(Encoding.UTF8.GetBytes(entry.Name)))
+        if (!name.AsSpan().SequenceEqual(expected))
             throw Differs(entry, "name");
         long start = entry.Header + header.Length + nameLength + extraLength;
         if (entry.Length > directoryStart - start)
@@ -215,7 +218,9 @@ internal sealed class ZipDirectory
             throw new CorruptTorchFileException(TorchFault.RecordName, _file.Path, "the name of a record is not UTF-8", "UTF-8", "other bytes", cause: e);
         }
         ReadOnlySpan<char> parts = name.EndsWith('/') ? name.AsSpan(0, name.Length - 1) : name;
-        bool good = !parts.IsEmpty && !parts.ContainsAny('\\', ':', '\0');
+        // PyTorch calls the folder of all records as the file was called, and gives the names in it itself.
+        ReadOnlySpan<char> own = parts[(parts.IndexOf('/') + 1)..];
+        bool good = !parts.IsEmpty && !parts.Contains('\0') && !own.ContainsAny('\\', ':');
         foreach (Range part in parts.Split('/'))
             good &= parts[part] is not ("" or "." or "..");
         return good ? name : throw Bad(TorchFault.RecordName, "a record's name leads out of the archive or is no good name", "names joined by single '/'", $"'{name}'");

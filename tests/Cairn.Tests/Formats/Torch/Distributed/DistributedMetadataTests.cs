@@ -72,7 +72,7 @@ public class DistributedMetadataTests
         Fault(Metadata(one, TorchScalar.None, Stored("w", Sizes(0), "f", 8L, new TorchList(TorchListKind.List, ["zstd"])))).ShouldBe(DistributedFault.UnsupportedTransform);
     }
 
-    [Theory, InlineData("../f"), InlineData("/etc/passwd"), InlineData(".."), InlineData(""), InlineData("a/b"), InlineData("a\\b"), InlineData("c:f")]
+    [Theory, InlineData("../f"), InlineData("/etc/passwd"), InlineData(".."), InlineData(""), InlineData("a/b"), InlineData("a\0b")]
     public void A_file_outside_the_folder_is_refused(string file) =>
         Fault(Metadata(Map(("w", Tensor(Float, Sizes(2), (Sizes(0), Sizes(2))))), TorchScalar.None, Stored("w", Sizes(0), file, 8L))).ShouldBe(DistributedFault.UnsafePath);
 
