@@ -75,7 +75,7 @@ public static class StateComparison
     private static EntryChange ChangeOf(StateNode left, StateNode right) => (left, right) switch
     {
         (StateTensor a, StateTensor b) => !a.Shape.SequenceEqual(b.Shape) ? EntryChange.Reshaped : a.Type != b.Type ? EntryChange.Retyped : EntryChange.Same,
-        (StateScalar a, StateScalar b) => Equals(a.Value, b.Value) ? EntryChange.Same : a.Value?.GetType() == b.Value?.GetType() ? EntryChange.Changed : EntryChange.Retyped,
+        (StateScalar a, StateScalar b) => a.IsSame(b) ? EntryChange.Same : a.Value?.GetType() == b.Value?.GetType() ? EntryChange.Changed : EntryChange.Retyped,
         _ => left.GetType() == right.GetType() ? EntryChange.Same : EntryChange.Retyped,
     };
 

@@ -59,7 +59,7 @@ public static class StateDigest
                 }
                 break;
             case StateScalar { Value: double number }:
-                Add(hash, $"double {BitConverter.DoubleToInt64Bits(number):x16}");
+                Add(hash, $"double {BitConverter.DoubleToInt64Bits(double.IsNaN(number) ? double.NaN : number):x16}");
                 break;
             case StateScalar scalar:
                 Add(hash, string.Create(CultureInfo.InvariantCulture, $"{scalar.Value?.GetType().Name} {scalar.Value}"));

@@ -84,4 +84,13 @@ public sealed class StateScalar : StateNode
 
     /// <summary>The value: <see langword="null"/>, <see cref="bool"/>, <see cref="long"/>, <see cref="double"/> or <see cref="string"/>.</summary>
     public object? Value { get; }
+
+    /// <summary>
+    /// Whether both are one value. NaN is NaN, whichever of its bits a program left: no layout keeps them. The two zeros are two values.
+    /// </summary>
+    internal bool IsSame(StateScalar other) => (Value, other.Value) switch
+    {
+        (double one, double two) => double.IsNaN(one) ? double.IsNaN(two) : BitConverter.DoubleToInt64Bits(one) == BitConverter.DoubleToInt64Bits(two),
+        _ => Equals(Value, other.Value),
+    };
 }

@@ -32,7 +32,7 @@ internal sealed class StateComparison(Action<string, int> progress, Cancellation
                     Compare(Join(path, i.ToString(CultureInfo.InvariantCulture)), list[i], other[i]);
                 break;
             case (StateScalar scalar, StateScalar other):
-                if (!Same(scalar.Value, other.Value))
+                if (!scalar.IsSame(other))
                     throw Differs(path, $"{scalar.Value ?? "null"}", $"{other.Value ?? "null"}");
                 break;
             case (StateTensor tensor, StateTensor other):
@@ -80,9 +80,6 @@ internal sealed class StateComparison(Action<string, int> progress, Cancellation
         }
         Tensors++;
     }
-
-    private static bool Same(object? one, object? two) =>
-        one is double a && two is double b ? BitConverter.DoubleToInt64Bits(a) == BitConverter.DoubleToInt64Bits(b) : Equals(one, two);
 
     private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}/{key}";
 

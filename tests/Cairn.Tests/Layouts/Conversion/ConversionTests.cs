@@ -57,6 +57,35 @@ public sealed class ConversionTests : IDisposable
         new StateComparison((_, _) => { }, default).Compare(part, expected, opened.Load(part));
     }
 
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt")]
+    public void NaN_infinity_and_both_zeros_among_the_values_are_what_they_were(string layout, string destination)
+    {
+        // The NaN of Python has another sign than that of .NET.
+        StateMap values = new() { ["python"] = BitConverter.Int64BitsToDouble(0x7FF8_0000_0000_0000), ["net"] = double.NaN, ["most"] = double.PositiveInfinity, ["least"] = double.NegativeInfinity, ["zero"] = 0.0, ["negative"] = -0.0 };
+        byte[] file = TorchBytes(new StateMap { ["model"] = Model(), ["metrics"] = values });
+        File.WriteAllBytes(_folder["source.pt"], file);
+        Convert(_folder["source.pt"], _folder[destination], new ConversionOptions { Layout = layout }).TensorsVerified.ShouldBePositive();
+        using LoadedCheckpoint opened = CheckpointReader.Open(layout == "torch" ? _folder[destination] : _folder[destination + "/0"]);
+        StateMap metrics = (StateMap)opened.Load("context")["metrics"];
+        foreach ((string name, StateNode value) in values)
+            ((StateScalar)metrics[name]).IsSame((StateScalar)value).ShouldBeTrue(name);
+        ((StateScalar)metrics["zero"]).IsSame((StateScalar)metrics["negative"]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void NaN_is_no_difference_and_the_sign_of_zero_is_one()
+    {
+        StateMap one = new() { ["n"] = double.NaN, ["z"] = 0.0 }, two = new() { ["n"] = BitConverter.Int64BitsToDouble(0x7FF8_0000_0000_0000), ["z"] = -0.0 };
+        Cairn.Inspection.StateComparison.Structure(one, two).Select(entry => entry.Change).ShouldBe([Cairn.Inspection.EntryChange.Same, Cairn.Inspection.EntryChange.Changed]);
+    }
+
+    private static byte[] TorchBytes(StateMap state)
+    {
+        using var stream = new MemoryStream();
+        Cairn.Formats.Torch.TorchFileWriter.Plan(Cairn.Formats.Torch.TorchTree.FromState(state), "archive").WriteTo((bytes, _, _) => stream.Write(bytes));
+        return stream.ToArray();
+    }
+
     [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
     public void The_model_is_the_same_in_every_layout_ties_included(string layout, string destination)
     {
