@@ -14,6 +14,9 @@ internal static class CommandLine
         new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new PruneVerb(), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
     ];
 
+    /// <summary>Reads a command line. A name that begins with <c>@</c> is a name, not a file of more arguments.</summary>
+    public static ParseResult Parse(IReadOnlyList<string> arguments) => Create().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+
     public static RootCommand Create()
     {
         var root = new RootCommand(

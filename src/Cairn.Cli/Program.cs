@@ -1,34 +1,21 @@
 using System.CommandLine;
-using Cairn;
 using Cairn.Cli;
 using Cairn.Cli.Output;
 
-RootCommand root = CommandLine.Create();
-ParseResult parsed = root.Parse(args);
-// A shell that asks for completions has a line that is not whole yet.
-bool completes = args is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
-if (parsed.Errors.Count > 0 && !completes)
-{
-    foreach (string line in Mistyped.Explain(parsed))
-        await Console.Error.WriteLineAsync(Words.Printable(line));
-    return ExitCode.WrongUse;
-}
+Console.SetOut(new GuardedWriter(Console.Out));
+Console.SetError(new GuardedWriter(Console.Error));
+// What ends a thread of its own would print a stack trace and dump core.
+AppDomain.CurrentDomain.UnhandledException += (_, unhandled) => Environment.Exit(Failure.Report((Exception)unhandled.ExceptionObject));
 try
 {
-    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    ParseResult parsed = CommandLine.Parse(args);
+    // A shell that asks for completions has a line that is not whole yet.
+    bool completes = args is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
+    if (parsed.Errors.Count == 0 || completes)
+        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    throw new WrongUseException(string.Join('\n', Mistyped.Explain(parsed)));
 }
-catch (WrongUseException e)
+catch (Exception e)
 {
-    await Console.Error.WriteLineAsync(Words.Printable(e.Message));
-    return ExitCode.WrongUse;
-}
-catch (OperationCanceledException)
-{
-    await Console.Error.WriteLineAsync("Stopped.");
-    return ExitCode.CouldNot;
-}
-catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
-{
-    await Console.Error.WriteLineAsync(Words.Printable(e.Message));
-    return ExitCode.CouldNot;
+    return Failure.Report(e);
 }

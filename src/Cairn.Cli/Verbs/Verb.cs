@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Layouts;
@@ -15,6 +16,11 @@ internal abstract class Verb
     {
         Command command = Define();
         command.Options.Add(_json);
+        command.Validators.Add(given =>
+        {
+            if (given.Children.OfType<ArgumentResult>().Any(argument => argument.Tokens.Any(token => token.Value.Length == 0)))
+                given.AddError("An argument is empty. Give a path.");
+        });
         // On another thread: a signal ends the process also when the verb is kept waiting by a disk or a mount.
         command.SetAction((parsed, cancellationToken) => Task.Run(() => RunAgain(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken), CancellationToken.None));
         return command;

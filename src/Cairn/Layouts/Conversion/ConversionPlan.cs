@@ -36,9 +36,7 @@ internal sealed class ConversionPlan
         long step = options.Step ?? source.Source?.Step ?? StepIn(source);
         StateMap counters = source.Source?.Marker?.Train ?? Counts(source, step);
         List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration.Parameters, options)))];
-        ConversionTarget target = toHuggingFace ? new HuggingFaceTarget(parts[0].State, options.MaxShardBytes)
-            : options.Layout == TorchTarget.LayoutName ? new TorchTarget(fileName, parts)
-            : new LayoutTarget(CheckpointLayouts.Of(options.Layout), step, parts);
+        ConversionTarget target = TargetOf(options, step, parts, fileName);
         IReadOnlyList<string> others = [];
         byte[]? config = null;
         if (toHuggingFace)
@@ -53,6 +51,30 @@ internal sealed class ConversionPlan
             notes.Add($"left out, because '{options.Layout}' has no place for them: {string.Join(", ", source.OtherFiles)}");
         return new ConversionPlan(target, step, counters, others, config, notes);
     }
+
+    // What a layout cannot hold is found while its files are planned; the message has the entry's place.
+    private static ConversionTarget TargetOf(ConversionOptions options, long step, List<(string Part, StateMap State)> parts, string fileName)
+    {
+        try
+        {
+            return options.Layout switch
+            {
+                HuggingFaceLayout.Name => new HuggingFaceTarget(parts[0].State, options.MaxShardBytes),
+                TorchTarget.LayoutName => new TorchTarget(fileName, parts),
+                _ => new LayoutTarget(CheckpointLayouts.Of(options.Layout), step, parts),
+            };
+        }
+        catch (ArgumentException e)
+        {
+            string message = e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
+            throw new CheckpointException($"This cannot be written in the layout '{options.Layout}': {message} {Instead(options, parts)}", e);
+        }
+    }
+
+    private static string Instead(ConversionOptions options, List<(string Part, StateMap State)> parts) =>
+        parts.Count > 1 ? $"Or leave the part out: name those to take with --part; there are {string.Join(", ", parts.Select(part => part.Part))}."
+        : options.Layout == TorchTarget.LayoutName ? "Or convert to another layout."
+        : $"Or convert to another layout: '{TorchTarget.LayoutName}' holds most values.";
 
     private static IReadOnlyList<string> Select(LoadedCheckpoint source, ConversionOptions options, bool toHuggingFace, List<string> notes)
     {

@@ -33,7 +33,7 @@ public static class HuggingFaceLayout
         foreach ((string name, StateNode node) in model)
         {
             if (node is not StateTensor tensor)
-                throw new ArgumentException($"'{name}' is no tensor. A model of Hugging Face is a flat map of tensors; choose the part that is one.", nameof(model));
+                throw new ArgumentException($"'{name}' is no tensor. A model of Hugging Face is a flat map of tensors; choose the part that is one, or save the tensors by themselves.", nameof(model));
             if (names.TryAdd(tensor, name))
                 tensors.Add(new(name, tensor));
             else if (ties.TryGetValue(names[tensor], out List<string>? others))
