@@ -89,8 +89,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         string full = FullPath(path);
         if (File.Exists(full))
         {
-            ListedCopy file = ForeignCopy.OfFile(new FileInfo(full)) ?? throw Unknown(full);
-            return new CopyListing(Path.GetDirectoryName(full)!, [file], null) { IsOne = true };
+            return new CopyListing(Path.GetDirectoryName(full)!, [ForeignCopy.OfFile(new FileInfo(full))], null) { IsOne = true };
         }
         if (!Directory.Exists(full))
             throw new CheckpointException($"There is neither a folder nor a file {full}. Give the folder of a run or checkpoint, or a file.") { Path = full };
@@ -217,7 +216,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         }
         foreach (FileInfo file in root.EnumerateFiles())
         {
-            if (ForeignCopy.OfFile(file) is { } copy)
+            if (ForeignCopy.InFolder(file) is { } copy)
                 yield return copy;
         }
     }

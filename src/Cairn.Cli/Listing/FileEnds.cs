@@ -1,48 +1,62 @@
+using Cairn.Formats;
 using Cairn.Formats.Safetensors;
 using Cairn.Storage;
 
 namespace Cairn.Cli.Listing;
 
-/// <summary>Whether a single file came to its end, as far as a look at both of its ends can tell.</summary>
-internal static class FileEnds
+/// <summary>What a single file is, and whether it came to its end, as far as a look at both of its ends can tell.</summary>
+/// <param name="Signature">What its bytes say.</param>
+/// <param name="Fault">What is wrong with it; <see langword="null"/> when nothing is seen.</param>
+internal sealed record FileEnds(FileSignature Signature, string? Fault)
 {
+    public const string Safetensors = ".safetensors";
+
     // APPNOTE.TXT, 4.3.7 and 4.3.16; PyTorch writes no comment after the end record.
     private const int EndRecord = 22;
-    private static ReadOnlySpan<byte> ZipStart => "PK\u0003\u0004"u8;
+    private static readonly string[] TorchEndings = [".pt", ".pth", ".bin", ".ckpt", ".pt.tar", ".pth.tar"];
+
     private static ReadOnlySpan<byte> ZipEnd => "PK\u0005\u0006"u8;
 
-    /// <summary>What is wrong with a file of PyTorch; <see langword="null"/> when nothing is seen.</summary>
-    public static string? OfTorch(FileInfo file) => Look(file, opened =>
-    {
-        if (opened.Length == 0)
-            return "the file is empty";
-        Span<byte> start = stackalloc byte[4], end = stackalloc byte[4];
-        opened.Read(0, start);
-        if (!start.SequenceEqual(ZipStart))
-            return null;
-        if (opened.Length < EndRecord)
-            return "the file ends early";
-        opened.Read(opened.Length - EndRecord, end);
-        return end.SequenceEqual(ZipEnd) ? null : "the file ends early: its directory is missing";
-    });
+    /// <summary>Whether a name claims that PyTorch saved the file.</summary>
+    public static bool ClaimsTorch(string name) => Array.Exists(TorchEndings, ending => name.EndsWith(ending, StringComparison.Ordinal));
 
-    /// <summary>What is wrong with a safetensors file; <see langword="null"/> when its header fits its length.</summary>
-    public static string? OfSafetensors(FileInfo file) => Look(file, opened =>
-    {
-        SafetensorsHeader.Read(opened, file.Name);
-        return null;
-    });
+    /// <summary>Whether a name claims that the file holds state.</summary>
+    public static bool ClaimsState(string name) => ClaimsTorch(name) || name.EndsWith(Safetensors, StringComparison.Ordinal);
 
-    private static string? Look(FileInfo file, Func<IReadableFile, string?> look)
+    /// <summary>Looks at a file.</summary>
+    public static FileEnds Of(FileInfo file)
     {
+        FileSignature signature = default;
         try
         {
             using IReadableFile opened = new LocalFileSystem(file.DirectoryName!).OpenRead(file.Name);
-            return look(opened);
+            signature = FileSignature.Of(opened);
+            return new FileEnds(signature, signature.Kind switch
+            {
+                FileFormat.TorchZip => OfZip(opened),
+                FileFormat.TorchLegacy or FileFormat.Pickle => null,
+                FileFormat.Safetensors => OfSafetensors(opened, file.Name),
+                FileFormat.Unknown when file.Name.EndsWith(Safetensors, StringComparison.Ordinal) => OfSafetensors(opened, file.Name),
+                _ => $"it is {signature.What}. {signature.Advice}",
+            });
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
-            return e.Message;
+            return new FileEnds(signature, e.Message);
         }
+    }
+
+    private static string? OfZip(IReadableFile file)
+    {
+        byte[] end = new byte[ZipEnd.Length];
+        if (file.Length >= EndRecord)
+            file.Read(file.Length - EndRecord, end);
+        return end.AsSpan().SequenceEqual(ZipEnd) ? null : "the file ends early: its directory is missing";
+    }
+
+    private static string? OfSafetensors(IReadableFile file, string name)
+    {
+        SafetensorsHeader.Read(file, name);
+        return null;
     }
 }

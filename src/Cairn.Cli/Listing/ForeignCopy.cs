@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Formats;
 using Cairn.Layouts.Conversion;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Storage;
@@ -8,10 +9,9 @@ namespace Cairn.Cli.Listing;
 /// <summary>Recognises what other programs save, by the names of the files. No tensor is read.</summary>
 internal static class ForeignCopy
 {
-    public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = "dcp", Torch = "torch", Safetensors = "safetensors";
+    public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = "dcp", Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
 
     private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata", TrainerState = "trainer_state.json";
-    private static readonly string[] TorchEndings = [".pt", ".pth", ".bin", ".ckpt"];
     private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
     private static readonly string[] WholeWeights = ["model.safetensors", "pytorch_model.bin", "adapter_model.safetensors", "adapter_model.bin"];
     private static readonly string[] Indexes = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
@@ -43,23 +43,35 @@ internal static class ForeignCopy
                 Fault = HuggingFaceFault(folder, found.Names),
             }, found);
         }
-        bool hasTorch = found.Names.Any(IsTorch);
+        bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);
         return hasTorch && StepIn(folder.Name) is { } step ? Sized(new ListedCopy(name, Torch, CopyKinds.Checkpoint) { Step = step }, found) : null;
     }
 
-    /// <summary>A file as one copy; <see langword="null"/> when its name says nothing.</summary>
-    public static ListedCopy? OfFile(FileInfo file)
+    /// <summary>A file as one copy.</summary>
+    public static ListedCopy OfFile(FileInfo file) => OfFile(file, FileEnds.Of(file));
+
+    /// <summary>A file of a folder as one copy; <see langword="null"/> when neither its bytes nor its name say that it holds state.</summary>
+    public static ListedCopy? InFolder(FileInfo file)
     {
-        bool isSafetensors = file.Name.EndsWith(".safetensors", StringComparison.Ordinal);
-        if ((!isSafetensors && !IsTorch(file.Name)) || TrainerFiles.Contains(file.Name, StringComparer.Ordinal))
+        if (TrainerFiles.Contains(file.Name, StringComparer.Ordinal) || file.Name.StartsWith('.'))
             return null;
-        return new ListedCopy(file.Name, isSafetensors ? Safetensors : Torch, CopyKinds.File)
+        var ends = FileEnds.Of(file);
+        // Pickles are of all kinds of things.
+        bool isState = ends.Signature is { IsReadable: true, Kind: not FileFormat.Pickle } && !file.Name.EndsWith(".zip", StringComparison.Ordinal);
+        return isState || FileEnds.ClaimsState(file.Name) ? OfFile(file, ends) : null;
+    }
+
+    private static ListedCopy OfFile(FileInfo file, FileEnds ends)
+    {
+        bool isSafetensors = ends.Signature.Kind == FileFormat.Safetensors || (!ends.Signature.IsReadable && file.Name.EndsWith(FileEnds.Safetensors, StringComparison.Ordinal));
+        bool isTorch = ends.Signature.Kind is FileFormat.TorchZip or FileFormat.TorchLegacy or FileFormat.Pickle || FileEnds.ClaimsTorch(file.Name);
+        return new ListedCopy(file.Name, isSafetensors ? Safetensors : isTorch ? Torch : Unknown, CopyKinds.File)
         {
             Step = StepIn(Path.GetFileNameWithoutExtension(file.Name)),
             Bytes = file.Length,
             Files = 1,
             Time = new DateTimeOffset(file.LastWriteTimeUtc),
-            Fault = isSafetensors ? FileEnds.OfSafetensors(file) : FileEnds.OfTorch(file),
+            Fault = ends.Fault,
         };
     }
 
@@ -68,8 +80,6 @@ internal static class ForeignCopy
     // Shards without their index are no model.
     private static bool IsWithoutIndex(IReadOnlySet<string> names) =>
         names.Any(name => name.Contains("-of-", StringComparison.Ordinal) && ModelFiles.IsWeights(name)) && !names.Overlaps(Indexes) && !names.Overlaps(WholeWeights);
-
-    private static bool IsTorch(string name) => TorchEndings.Any(ending => name.EndsWith(ending, StringComparison.Ordinal));
 
     private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names)
     {

@@ -5,6 +5,10 @@ namespace Cairn.Cli.Verification;
 /// <param name="Reason">What is wrong.</param>
 internal sealed record CopyFault(string? File, string Reason)
 {
+    /// <summary>Whether nothing is known to be damaged: the file could not be read, for want of permission, say, or is of a kind that is not read.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsUnreadable { get; init; }
+
     public override string ToString() => File is null ? Reason : $"{File}: {Reason}";
 }
 
@@ -15,5 +19,16 @@ internal sealed record CopyFault(string? File, string Reason)
 /// <param name="Unchecked">What could not be, each with the reason.</param>
 internal sealed record CopyCheck(IReadOnlyList<CopyFault> Faults, int Tensors, IReadOnlyList<string> Checked, IReadOnlyList<string> Unchecked)
 {
+    /// <summary>Values that are whole, as far as their file tells, and that Cairn does not read: objects of a program's own, for example.</summary>
+    public IReadOnlyList<string> Unread { get; init; } = [];
+
     public bool IsGood => Faults.Count == 0;
+
+    /// <summary>Whether the bytes of a file are known to be wrong.</summary>
+    public bool IsDamaged => Faults.Any(fault => !fault.IsUnreadable);
+
+    /// <summary>One of <c>intact</c>, <c>damaged</c> and <c>unreadable</c>.</summary>
+    public string Verdict => IsGood ? Intact : IsDamaged ? Damaged : Unreadable;
+
+    public const string Intact = "intact", Damaged = "damaged", Unreadable = "unreadable";
 }

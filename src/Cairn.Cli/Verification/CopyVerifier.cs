@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Cairn.Cli.Listing;
 using Cairn.Commit;
+using Cairn.Formats.Torch;
 using Cairn.Inspection;
 using Cairn.Layouts;
 using Cairn.Resume;
@@ -14,7 +15,7 @@ namespace Cairn.Cli.Verification;
 /// <param name="read">Hears of bytes that were read, from any thread.</param>
 internal sealed class CopyVerifier(string root, Action<long> read)
 {
-    private const int FilesAtOnce = 8;
+    private const int FilesAtOnce = 8, MostUnread = 20, TooManyOpenFiles = 24, TooManyOpenFilesInSystem = 23;
 
     private readonly LocalFileSystem _files = new(root);
 
@@ -43,7 +44,8 @@ internal sealed class CopyVerifier(string root, Action<long> read)
 
     private CopyCheck OfOthers(ListedCopy copy, CancellationToken cancellationToken)
     {
-        CopyFault[] known = copy.Fault is { } fault ? [new CopyFault(null, fault)] : [];
+        // What is wrong with a single file is found again where it is read.
+        CopyFault[] known = copy is { Fault: { } fault, Kind: not CopyKinds.File } ? [new CopyFault(null, fault)] : [];
         if (IsHopeless(copy))
             return new CopyCheck(known, 0, [], []);
         var contents = new FileContents(new MeteredFileSystem(_files, read));
@@ -56,25 +58,39 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         });
         CopyFault[] faults = [.. known, .. found.OrderBy(bad => bad.File, StringComparer.Ordinal)];
         string[] @checked = contents.Checksums > 0 ? ["format", "checksums", "readable"] : ["format", "readable"];
+        string[] unread = [.. contents.Unread.SelectMany(file => Named(copy, file.Key, file.Value))];
         if (faults.Length > 0)
-            return new CopyCheck(faults, 0, @checked, [.. contents.Unchecked]);
+            return new CopyCheck(faults, 0, @checked, [.. contents.Unchecked]) { Unread = unread };
         CheckpointSource? source = null;
         if (FaultOf(copy.Name, () => source = Detect(copy.Name)) is { } unknown)
-            return new CopyCheck([unknown], 0, @checked, [.. contents.Unchecked]);
-        return source is null
-            ? new CopyCheck([], 0, @checked, ["how its files belong together: no known layout has such names", .. contents.Unchecked])
-            : Loaded(copy.Name, () => CheckpointReader.Open(source), [.. @checked, "ownership"], [.. contents.Unchecked], cancellationToken);
+            return new CopyCheck([unknown], 0, @checked, [.. contents.Unchecked]) { Unread = unread };
+        if (source is null)
+            return new CopyCheck([], 0, @checked, ["how its files belong together: no known layout has such names", .. contents.Unchecked]) { Unread = unread };
+        CopyCheck loaded = Loaded(copy.Name, () => CheckpointReader.Open(source), [.. @checked, "ownership"], [.. contents.Unchecked], cancellationToken);
+        // Its files are whole; that they hold more than is read is no fault of theirs.
+        return unread.Length == 0 || loaded.IsDamaged ? loaded with { Unread = unread }
+            : loaded with { Faults = [], Tensors = Math.Max(loaded.Tensors, contents.TensorsBesideUnread), Unread = unread, Checked = loaded.IsGood ? loaded.Checked : @checked };
     }
 
-    // Nothing that could be read would say more: a file that is cut, or a copy of a run that has no marker.
-    private static bool IsHopeless(ListedCopy copy) => copy.Fault is not null && (copy.Kind == CopyKinds.File || copy.Entry is not null);
+    private static IEnumerable<string> Named(ListedCopy copy, string file, IReadOnlyList<UnreadValue> values)
+    {
+        string within = file == copy.Name ? "" : (file.StartsWith(copy.Name + "/", StringComparison.Ordinal) ? file[(copy.Name.Length + 1)..] : file) + ": ";
+        foreach (UnreadValue value in values.Take(MostUnread))
+            yield return within + (value.Place.Length == 0 ? value.What : $"{value.Place} ({value.What})");
+        if (values.Count > MostUnread)
+            yield return $"{within}{values.Count - MostUnread} more values";
+    }
+
+    // Nothing that could be read would say more: a copy of a run that has no marker.
+    private static bool IsHopeless(ListedCopy copy) => copy is { Fault: not null, Entry: not null };
 
     // A distributed checkpoint's own files are read by its index.
     private IEnumerable<Action> Contents(ListedCopy copy, FileContents contents, CancellationToken cancellationToken)
     {
         bool isDistributed = copy is { Layout: ForeignCopy.Dcp, Fault: null };
         IEnumerable<Action> whole = isDistributed ? [() => contents.VerifyDistributed(copy.Name, cancellationToken)] : [];
-        return [.. whole, .. FilesOf(copy).Where(file => !isDistributed || !file.EndsWith(".distcp", StringComparison.Ordinal)).Select(Action (file) => () => contents.Verify(file, cancellationToken))];
+        return [.. whole, .. FilesOf(copy).Where(file => !isDistributed || !file.EndsWith(".distcp", StringComparison.Ordinal))
+            .Select(Action (file) => () => contents.Verify(file, mustBeState: copy.Kind == CopyKinds.File, cancellationToken))];
     }
 
     private CopyCheck Loaded(string folder, Func<LoadedCheckpoint> open, IReadOnlyList<string> @checked, IReadOnlyList<string> @unchecked, CancellationToken cancellationToken)
@@ -97,9 +113,13 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         }
         catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
-            return new CopyFault(Within(folder, (e as CheckpointException)?.Path), e.Message);
+            return new CopyFault(Within(folder, (e as CheckpointException)?.Path), e.Message) { IsUnreadable = IsUnreadable(e) };
         }
     }
+
+    // What says nothing of the bytes: no permission, no handle left, or a kind of file or value that is not read.
+    private static bool IsUnreadable(Exception e) => e is UnauthorizedAccessException or ForbiddenPickleException or UnreadValueException
+        or CorruptTorchFileException { IsUnsupported: true } or IOException { HResult: TooManyOpenFiles or TooManyOpenFilesInSystem };
 
     private CheckpointSource? Detect(string name)
     {

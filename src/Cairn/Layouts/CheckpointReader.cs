@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.Formats;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.InternLm;
@@ -91,7 +92,7 @@ public static class CheckpointReader
 
     private static (IFileSystem Files, string Name, IFileSystem? Self) Locate(string path)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ArgumentException.ThrowIfNullOrEmpty(path);
         const string local = "local:";
         string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path));
         string? parent = System.IO.Path.GetDirectoryName(full);
@@ -134,18 +135,14 @@ public static class CheckpointReader
 
     private static string LayoutOfFile(IFileSystem files, string path, string shown)
     {
-        Span<byte> first = stackalloc byte[9];
         using IReadableFile file = files.OpenRead(path);
-        int read = file.Read(0, first);
-        if (read == first.Length && first[8] == (byte)'{' && BitConverter.ToInt64(first) <= file.Length - 8)
-            return SafetensorsName;
-        // A zip archive, or the PROTO opcode that files of PyTorch before 1.6 begin with.
-        if (first[..read].StartsWith("PK"u8) || (read > 1 && first[0] == 0x80 && first[1] is >= 2 and <= 5))
-            return TorchName;
+        FileSignature found = FileSignature.Of(file);
+        if (found.IsReadable)
+            return found.Kind == FileFormat.Safetensors ? SafetensorsName : TorchName;
         string hint = path.EndsWith(".json", StringComparison.Ordinal) || path.EndsWith(".step", StringComparison.Ordinal)
             ? $"Give its folder: {System.IO.Path.GetDirectoryName(shown)}."
-            : "Give a checkpoint's folder, a .safetensors file or a file of torch.save.";
-        throw new CheckpointException($"{shown} is no file of a known format: it has {file.Length} bytes and begins with {Convert.ToHexString(first[..read])}. {hint}") { Path = shown };
+            : found.Advice;
+        throw new CheckpointException($"{shown} is no file of a known format: it is {found.What}. {hint}") { Path = shown, Found = found.What };
     }
 
     private static CatalogEntry EntryAt(IFileSystem files, string path)

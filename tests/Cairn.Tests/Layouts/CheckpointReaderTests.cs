@@ -114,10 +114,10 @@ public sealed class CheckpointReaderTests : IDisposable
         foreach (string folder in new[] { "run/200", "run/250", "run/snapshot/0" })
         {
             Directory.CreateDirectory(_folder[folder]);
-            File.WriteAllBytes(_folder[folder + "/model_tp0_pp0.pt"], "PK"u8.ToArray());
+            File.WriteAllBytes(_folder[folder + "/model_tp0_pp0.pt"], "PK\u0003\u0004"u8.ToArray());
         }
-        File.WriteAllBytes(_folder["run/200/200.step"], "PK"u8.ToArray());
-        File.WriteAllBytes(_folder["run/snapshot/0/220.step"], "PK"u8.ToArray());
+        File.WriteAllBytes(_folder["run/200/200.step"], "PK\u0003\u0004"u8.ToArray());
+        File.WriteAllBytes(_folder["run/snapshot/0/220.step"], "PK\u0003\u0004"u8.ToArray());
         CheckpointSource run = CheckpointReader.Detect(_folder["run"]), checkpoint = CheckpointReader.Detect(_folder["run/200"]);
         (run.Layout, run.Kind).ShouldBe(("internlm", SourceKind.Run));
         (checkpoint.Layout, checkpoint.Kind, checkpoint.Step).ShouldBe(("internlm", SourceKind.Checkpoint, 200));

@@ -8,6 +8,7 @@ public sealed class CorruptTorchFileException : CorruptCheckpointException
     internal CorruptTorchFileException(TorchFault fault, string path, string what, string expected, string found, string advice = DefaultAdvice, Exception? cause = null)
         : base($"'{path}' is not a good PyTorch file: {what}. Expected {expected}, found {Shorten(found)}. {advice}", cause)
     {
+        What = what;
         Fault = fault;
         Path = path;
         Expected = expected;
@@ -16,6 +17,13 @@ public sealed class CorruptTorchFileException : CorruptCheckpointException
 
     /// <summary>The way in which the file is bad.</summary>
     public TorchFault Fault { get; }
+
+    /// <summary>What is wrong, without the file's name.</summary>
+    internal string What { get; }
+
+    /// <summary>Whether the file may be whole, and only is of a kind that is not read.</summary>
+    internal bool IsUnsupported => Fault is TorchFault.BigEndian or TorchFault.TorchScript or TorchFault.Tar or TorchFault.UnsupportedTensor
+        or TorchFault.CompressedRecord or TorchFault.EncryptedRecord or TorchFault.Version;
 
     // A hostile name may be as long as the file.
     internal static string Shorten(string text) => text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");

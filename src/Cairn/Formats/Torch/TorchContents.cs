@@ -42,15 +42,25 @@ internal sealed class TorchContents
         return magic.SequenceEqual("ustar"u8);
     }
 
-    public void Verify(IReadableFile file, string path, CancellationToken cancellationToken)
+    public void Verify(IReadableFile file, string path, CancellationToken cancellationToken) => Verify(new FileReader(file, path), Archive, cancellationToken);
+
+    /// <summary>As <see cref="Verify(IReadableFile, string, CancellationToken)"/>, for a file whose values are not read. Says whether there were checksums.</summary>
+    public static bool VerifyRecords(IReadableFile file, string path, CancellationToken cancellationToken)
     {
         var reader = new FileReader(file, path);
-        if (Archive is not { HasChecksums: true })
+        ZipDirectory? archive = FileSignature.Of(file).Kind == FileFormat.TorchZip ? ZipDirectory.Read(reader) : null;
+        Verify(reader, archive, cancellationToken);
+        return archive is { HasChecksums: true };
+    }
+
+    private static void Verify(FileReader reader, ZipDirectory? archive, CancellationToken cancellationToken)
+    {
+        if (archive is not { HasChecksums: true })
         {
-            Checksum(reader, 0, file.Length, cancellationToken);
+            Checksum(reader, 0, reader.Length, cancellationToken);
             return;
         }
-        foreach (ZipRecord record in Archive.Records)
+        foreach (ZipRecord record in archive.Records)
             Check(reader, record, cancellationToken);
     }
 

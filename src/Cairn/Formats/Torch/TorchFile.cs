@@ -91,6 +91,11 @@ public sealed class TorchFile : IDisposable
     /// <exception cref="IOException">The file could not be read.</exception>
     public void Verify(CancellationToken cancellationToken = default) => _contents.Verify(_file, Path, cancellationToken);
 
+    /// <summary>Reads every record of a file whose values are not read, and compares it with its checksum. A file without records is read to its end.</summary>
+    /// <returns>Whether there were checksums.</returns>
+    /// <exception cref="CorruptTorchFileException">A checksum is wrong, or the archive is bad.</exception>
+    internal static bool VerifyRecords(IReadableFile file, string path, CancellationToken cancellationToken) => TorchContents.VerifyRecords(file, path, cancellationToken);
+
     /// <summary>A file of PyTorch that is a value of a pickle. It must hold one storage.</summary>
     internal static TorchValue ReadNested(byte[] bytes, PickleContext outer)
     {

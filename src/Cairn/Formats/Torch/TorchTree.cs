@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Numerics;
 using Cairn.State;
@@ -36,6 +35,14 @@ public static class TorchTree
     /// <summary>The state of a file's values; its path stands in messages.</summary>
     internal static StateNode ToState(TorchFile file) => new Reader(file.Path).Node(file.Root);
 
+    /// <summary>The state of a file's values, read outside of a file of PyTorch; the path stands in messages.</summary>
+    internal static StateNode ToState(TorchValue root, string path) => new Reader(path).Node(root);
+
+    /// <summary>The state of as many values as a state can hold; null stands for each of the others.</summary>
+    /// <param name="root">The values.</param>
+    /// <param name="unread">Takes the others: where each stands, and what it is.</param>
+    internal static StateNode ToState(TorchValue root, ICollection<UnreadValue> unread) => new Reader(null, unread).Node(root);
+
     /// <summary>The values of this state. Tensors are not read.</summary>
     /// <exception cref="ArgumentException">The state contains itself.</exception>
     public static TorchValue FromState(StateNode state)
@@ -44,7 +51,7 @@ public static class TorchTree
         return new Writer().Value(state);
     }
 
-    private sealed class Reader(string? file)
+    private sealed class Reader(string? file, ICollection<UnreadValue>? unread = null)
     {
         private readonly Dictionary<TorchValue, StateNode?> _done = new(ReferenceEqualityComparer.Instance);
         private readonly TorchPath _path = new();
@@ -56,15 +63,11 @@ public static class TorchTree
                 case TorchScalar scalar: return Scalar(scalar);
                 case TorchTensorValue tensor: return tensor.Data;
                 case TorchGlobal global when TorchDtypes.IsDtype(global): return global.ToString();
-                case TorchGlobal global: Refuse($"the class or function {global}"); break;
+                case TorchGlobal global: return Refuse($"the class or function {global}");
                 case TorchObject made: return Device(made);
             }
             if (_done.TryGetValue(value, out StateNode? node))
-            {
-                if (node is null)
-                    Refuse("a value that contains itself");
-                return node;
-            }
+                return node ?? Refuse("a value that contains itself");
             // Without an entry yet: on the way to itself.
             _done.Add(value, null);
             node = value is TorchMap map ? Map(map) : List((TorchList)value);
@@ -98,16 +101,19 @@ public static class TorchTree
             foreach ((TorchValue key, TorchValue value) in map)
             {
                 _path.Push(key);
-                string name = (key as TorchScalar)?.Value switch
+                string? name = (key as TorchScalar)?.Value switch
                 {
                     string text => text,
                     long number => number.ToString(CultureInfo.InvariantCulture),
                     BigInteger number => number.ToString(CultureInfo.InvariantCulture),
-                    _ => RefuseKey(key),
+                    _ => null,
                 };
-                if (state.ContainsKey(name))
+                if (name is null)
+                    Refuse($"a key that is neither text nor a whole number: {key}");
+                else if (state.ContainsKey(name))
                     Refuse($"a key that reads '{name}' a second time, once as text and once as a number");
-                state.Add(name, Node(value));
+                else
+                    state.Add(name, Node(value));
                 _path.Pop();
             }
             return state;
@@ -125,13 +131,10 @@ public static class TorchTree
             return state;
         }
 
-        private string Device(TorchObject made)
+        private StateNode Device(TorchObject made)
         {
             if (made is not { IsOpaque: false, Type: { Module: "torch", Name: "device" }, Arguments: [TorchScalar { Value: string type }, ..] })
-            {
-                Refuse(Describe(made));
-                return "";
-            }
+                return Refuse(Describe(made));
             return made.Arguments is [_, TorchScalar { Value: long index }] ? $"{type}:{index}" : type;
         }
 
@@ -143,16 +146,13 @@ public static class TorchTree
             _ => $"an object of {made.Type}",
         };
 
-        [DoesNotReturn]
-        private string RefuseKey(TorchValue key)
+        private StateScalar Refuse(string what)
         {
-            Refuse($"a key that is neither text nor a whole number: {key}");
-            return "";
+            if (unread is null)
+                throw new UnreadValueException(file, _path.ToString(), what);
+            unread.Add(new UnreadValue(_path.ToString(), what));
+            return StateScalar.Null;
         }
-
-        [DoesNotReturn]
-        private void Refuse(string what) => throw new CheckpointException(
-            $"{(file is null ? "At" : $"'{file}': at")} '{_path}' stands what a state cannot hold: {what}. Read the file as values (TorchFile.Root) to reach what is around it.") { Path = file, Found = what };
     }
 
     private sealed class Writer

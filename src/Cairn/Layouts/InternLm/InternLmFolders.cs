@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.Formats;
 using Cairn.Storage;
 
 namespace Cairn.Layouts.InternLm;
@@ -43,11 +44,10 @@ internal static class InternLmFolders
     // Cairn's marker of the same name is JSON.
     private static bool IsTorch(IFileSystem files, string path)
     {
-        Span<byte> first = stackalloc byte[2];
         try
         {
             using IReadableFile file = files.OpenRead(path);
-            return file.Read(0, first) == 2 && (first.SequenceEqual("PK"u8) || first[0] == 0x80);
+            return FileSignature.Of(file).Kind is FileFormat.TorchZip or FileFormat.TorchLegacy or FileFormat.Pickle;
         }
         catch (FileNotFoundException)
         {

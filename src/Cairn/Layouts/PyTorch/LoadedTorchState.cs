@@ -1,3 +1,4 @@
+using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.State;
@@ -23,6 +24,8 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     /// <summary>A file of <c>torch.save</c>.</summary>
     public static LoadedTorchState OpenFile(IFileSystem files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
     {
+        if (IsPlainPickle(files, path))
+            return ReadPickle(files, path);
         TorchFile file = loaded.Keep(TorchFile.Open(files, path));
         return TorchTree.ToState(file);
     });
@@ -32,6 +35,19 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     {
         DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
         return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. checkpoint.Files]).Filled(loaded => loaded.Keep(checkpoint).Load());
+    }
+
+    private static bool IsPlainPickle(IFileSystem files, string path)
+    {
+        using IReadableFile file = files.OpenRead(path);
+        return FileSignature.Of(file).Kind == FileFormat.Pickle;
+    }
+
+    // What pickle.dump wrote holds its tensors' bytes itself.
+    private static StateNode ReadPickle(IFileSystem files, string path)
+    {
+        using IReadableFile file = files.OpenRead(path);
+        return TorchTree.ToState(TorchFile.ReadPickle(file, path), path);
     }
 
     private LoadedTorchState Filled(Func<LoadedTorchState, StateNode> open)
