@@ -10,7 +10,7 @@ try
     using MpiJob job = MpiJob.Start(new MpiOptions
     {
         Threads = args.Contains("serialized", StringComparer.Ordinal) ? MpiThreadLevel.Serialized : MpiThreadLevel.Multiple,
-        StartTimeout = TimeSpan.FromSeconds(30),
+        StartTimeout = TimeSpan.FromMinutes(2),
     });
     switch (what)
     {

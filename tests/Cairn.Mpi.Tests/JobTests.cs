@@ -79,7 +79,7 @@ public class JobTests
     {
         MpiRun.Require(mpi);
         (_, string output) = MpiRun.RunOn(mpi, 3, Program, "fail");
-        output.ShouldContain("rank 1 left after 0 s");
+        output.ShouldContain("rank 1 left promptly");
         output.ShouldContain("rank 0 hears: work: rank 1 failed: the disk is full");
         output.ShouldContain("rank 2 hears: work: rank 1 failed: the disk is full");
     }

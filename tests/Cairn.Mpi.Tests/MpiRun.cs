@@ -3,7 +3,7 @@ namespace Cairn.Mpi.Tests;
 /// <summary>Jobs of a program under the real <c>mpirun</c> of an MPI.</summary>
 internal static class MpiRun
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     /// <summary>Runs to the end and gives exit code and output, both streams together.</summary>
     /// <param name="mpi">Whose launcher.</param>
@@ -50,6 +50,6 @@ internal static class MpiRun
         using var process = new LaunchedProcess(command, [("OMP_NUM_THREADS", "1"), .. variables]);
         if (process.WaitForExit(Patience) is { } code)
             return (code, process.Output);
-        throw new TimeoutException($"{string.Join(' ', command)} hangs:\n{process.Output}");
+        throw new TimeoutException($"{string.Join(' ', command)} does not end within {Patience}:\n{process.Output}");
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using Cairn.Ranks;
 
@@ -6,14 +5,16 @@ namespace Cairn.Tests.Ranks;
 
 /// <summary>
 /// What every <see cref="IRankTransport"/> must make possible: small programs that all ranks of a job of four run together. The
-/// same ones run on threads and, started by <c>mpirun</c>, on every MPI.
+/// same ones run on threads and, started by <c>mpirun</c>, on every MPI. A rank that stalls does so until the others have said on a channel of its own, aside, that
+/// they gave up: no time that passes decides.
 /// </summary>
 internal static class RankGroupCases
 {
     /// <summary>Ranks that the programs are written for.</summary>
     public const int Ranks = 4;
 
-    private static readonly TimeSpan Short = TimeSpan.FromSeconds(1);
+    // For calls that must time out: the ranks that take part come within it. For those that must not there is Long, which ends the test and not more.
+    private static readonly TimeSpan Short = TimeSpan.FromSeconds(3), Long = TimeSpan.FromMinutes(10);
 
     public static IReadOnlyDictionary<string, Action<RankGroup>> All { get; } = new Dictionary<string, Action<RankGroup>>(StringComparer.Ordinal)
     {
@@ -64,15 +65,17 @@ internal static class RankGroupCases
 
     private static void Nobody_leaves_a_barrier_before_the_last_has_come(RankGroup group)
     {
+        RankGroup aside = group.Channel(2);
         for (int late = 0; late < group.Size; late++)
         {
-            group.Barrier("start");
-            long start = Stopwatch.GetTimestamp();
+            Task? meeting = group.Rank == late ? null : Task.Run(() => group.Barrier("meet", Long));
+            aside.Barrier("one is missing");
+            (meeting?.IsCompleted ?? false).ShouldBeFalse();
+            aside.Barrier("all have looked");
             if (group.Rank == late)
-                Pause(0.3);
-            group.Barrier("meet");
-            // The ranks left the first barrier within moments of each other.
-            Stopwatch.GetElapsedTime(start).ShouldBeGreaterThan(TimeSpan.FromSeconds(0.2));
+                group.Barrier("meet", Long);
+            else
+                meeting!.GetAwaiter().GetResult();
         }
     }
 
@@ -108,37 +111,40 @@ internal static class RankGroupCases
         });
         for (int i = 0; i < 100; i++)
             group.AllGather("training", [(byte)i]).ShouldAllBe(message => message[0] == i);
-        background.Wait(TimeSpan.FromMinutes(1)).ShouldBeTrue();
+        background.Wait(Long).ShouldBeTrue();
     }
 
     private static void A_stalled_rank_is_named_by_all_and_the_group_goes_on(RankGroup group)
     {
+        RankGroup aside = group.Channel(3);
         group.Barrier("start");
         if (group.Rank == 2)
-            Pause(2);
-        long start = Stopwatch.GetTimestamp();
-        RankTimeoutException error = Should.Throw<RankTimeoutException>(() => group.Barrier("meet", Short));
+            aside.Barrier("the others gave up");
+        // The one that was late learns it at once.
+        RankTimeoutException error = Should.Throw<RankTimeoutException>(() => group.Barrier("meet", group.Rank == 2 ? Long : Short));
         error.Missing.ShouldBe([2]);
         error.Rank.ShouldBe(group.Rank);
         error.Message.ShouldContain("meet");
         error.Message.ShouldContain("rank 2");
-        // The one that was late learns it at once; nobody waits much longer than allowed.
-        Stopwatch.GetElapsedTime(start).ShouldBeLessThan(group.Rank == 2 ? Short / 2 : Short * 2);
+        if (group.Rank != 2)
+            aside.Barrier("the others gave up");
         group.AllGather("go on", [(byte)group.Rank]).Select(message => message[0]).ShouldBe(new byte[] { 0, 1, 2, 3 });
     }
 
     private static void A_stalled_first_rank_is_named_too(RankGroup group)
     {
+        RankGroup aside = group.Channel(4);
         group.Barrier("start");
         if (group.Rank == 0)
         {
-            Pause(2);
+            aside.Barrier("the others gave up");
             // The others came and left; what they sent is here, so for the first rank the call succeeds. Hence: decisions that matter go into the store.
             group.Barrier("meet", Short);
         }
         else
         {
             Should.Throw<RankTimeoutException>(() => group.Barrier("meet", Short)).Missing.ShouldBe([0]);
+            aside.Barrier("the others gave up");
         }
         group.AllGather("go on", [(byte)group.Rank]).Select(message => message[0]).ShouldBe(new byte[] { 0, 1, 2, 3 });
     }
@@ -197,41 +203,36 @@ internal static class RankGroupCases
 
     private static void Cancelling_the_first_rank_ends_the_call_everywhere(RankGroup group)
     {
-        using CancellationTokenSource source = new();
+        RankGroup aside = group.Channel(5);
         if (group.Rank == 3)
-            Pause(3);
+            aside.Barrier("the first rank was cancelled", Long);
         if (group.IsFirst)
-        {
-            source.CancelAfter(200);
-            Should.Throw<OperationCanceledException>(() => group.Barrier("meet", cancellationToken: source.Token));
-        }
+            Cancelled(group);
         else
-        {
-            Should.Throw<RankFailedException>(() => group.Barrier("meet")).Rank.ShouldBe(0);
-        }
+            Should.Throw<RankFailedException>(() => group.Barrier("meet", Long)).Rank.ShouldBe(0);
+        if (group.Rank != 3)
+            aside.Barrier("the first rank was cancelled", Long);
         group.Barrier("go on");
     }
 
     private static void Cancelling_another_rank_leaves_the_rest_alone(RankGroup group)
     {
-        using CancellationTokenSource source = new();
-        if (group.Rank == 3)
-            Pause(3);
+        RankGroup aside = group.Channel(6);
+        Task? meeting = group.Rank is 0 or 2 ? Task.Run(() => group.Barrier("meet", Long)) : null;
         if (group.Rank == 1)
-        {
-            source.CancelAfter(200);
-            Should.Throw<OperationCanceledException>(() => group.Barrier("meet", cancellationToken: source.Token));
-        }
-        else
-        {
-            group.Barrier("meet");
-        }
+            Cancelled(group);
+        aside.Barrier("rank 1 was cancelled", Long);
+        if (group.Rank == 3)
+            group.Barrier("meet", Long);
+        meeting?.GetAwaiter().GetResult();
         group.Barrier("go on");
     }
 
-    private static void Pause(double seconds)
+    // While it waits, or before: another rank does not come until this was cancelled.
+    private static void Cancelled(RankGroup group)
     {
-        using ManualResetEventSlim never = new();
-        never.Wait(TimeSpan.FromSeconds(seconds));
+        using CancellationTokenSource source = new();
+        source.CancelAfter(20);
+        Should.Throw<OperationCanceledException>(() => group.Barrier("meet", Long, source.Token));
     }
 }
