@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
 using Cairn.Commit;
 using Cairn.Policies;
 using Cairn.Resume;
@@ -27,10 +29,11 @@ public class CrashConsistencyTests
         files.Mark("60");
 
         int states = 0;
+        var tried = new HashSet<UInt128>();
         foreach (CrashState state in files.CrashStates())
         {
             states++;
-            Check(state, Promised(state), layout);
+            Check(state, Promised(state), layout, tried);
         }
         states.ShouldBeGreaterThan(300);
     }
@@ -45,19 +48,23 @@ public class CrashConsistencyTests
         int from = files.Operations.Count;
         files.Mark("20");
         run.Save(SaveKind.Snapshot, 30);
+        var tried = new HashSet<UInt128>();
         foreach (CrashState state in files.CrashStates(from))
         {
             int start = state.FileSystem.Operations.Count;
             new CommitProtocol(state.FileSystem).Recover();
             foreach (CrashState again in state.FileSystem.CrashStates(start))
-                Check(again, 20, layout, state.Description);
+                Check(again, 20, layout, tried, state.Description);
         }
     }
 
     static long Promised(CrashState state) => state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], CultureInfo.InvariantCulture);
 
-    static void Check(CrashState state, long promised, string layout, string before = "")
+    static void Check(CrashState state, long promised, string layout, HashSet<UInt128> tried, string before = "")
     {
+        // Cuts at different places leave the same files, and what happens then depends on the files alone.
+        if (!tried.Add(Digest(state.FileSystem, promised)))
+            return;
         string story = $"{before} / {state.Description}";
         var run = new SampleRun(state.FileSystem, layout);
         Found(run).ShouldBeGreaterThanOrEqualTo(promised, story);
@@ -69,6 +76,17 @@ public class CrashConsistencyTests
         Found(run).ShouldBe(1000, story);
         run.Save(SaveKind.Checkpoint, 1001);
         Found(run).ShouldBe(1001, story);
+    }
+
+    static UInt128 Digest(SimulatedFileSystem files, long promised)
+    {
+        var hash = new XxHash128(promised);
+        foreach ((string path, byte[] bytes) in files.AllFiles())
+        {
+            hash.Append(MemoryMarshal.AsBytes($"{path}\0{bytes.Length}\0".AsSpan()));
+            hash.Append(bytes);
+        }
+        return hash.GetCurrentHashAsUInt128();
     }
 
     static long Found(SampleRun run)

@@ -85,7 +85,7 @@ public class FaultTests
             training.Batch();
             checkpoints.AfterBatch().ShouldBeTrue();
             // No snapshot is dropped here; and the next call hears of a save in the background.
-            SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+            SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromMinutes(5)).ShouldBeTrue();
         }
         training.Train.SkipBatch("test");
         checkpoints.AfterBatch().ShouldBeTrue();

@@ -148,7 +148,7 @@ public sealed class SimulatedFileSystemTests : FileSystemConformance
     }
 
     [Fact]
-    public void Hundreds_of_operations_are_searched_in_seconds()
+    public void Hundreds_of_operations_have_thousands_of_states_and_not_millions()
     {
         for (int step = 0; step < 20; step++)
         {
@@ -161,10 +161,7 @@ public sealed class SimulatedFileSystemTests : FileSystemConformance
             _files.SyncFolder("");
             _files.Mark($"saved {step}");
         }
-        long start = TimeProvider.System.GetTimestamp();
-        int states = _files.CrashStates().Count();
-        states.ShouldBeGreaterThan(1000);
-        TimeProvider.System.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(20));
+        _files.CrashStates().Count().ShouldBeInRange(1000, 100_000);
     }
 
     [Fact]

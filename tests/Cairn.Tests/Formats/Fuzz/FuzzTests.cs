@@ -14,12 +14,13 @@ using Cairn.Tests.Formats.Torch;
 namespace Cairn.Tests.Formats.Fuzz;
 
 /// <summary>
-/// Whatever the bytes, a reader gives a value or a <see cref="CorruptCheckpointException"/>, in memory bounded by the file. Each target runs for
-/// 2 seconds, or <c>CAIRN_FUZZ_SECONDS</c>; <c>CAIRN_FUZZ_SEED</c> repeats a run that failed, or starts another.
+/// Whatever the bytes, a reader gives a value or a <see cref="CorruptCheckpointException"/>, in memory bounded by the file. Each target tries as many
+/// inputs as take about a second, or for <c>CAIRN_FUZZ_SECONDS</c>; <c>CAIRN_FUZZ_SEED</c> repeats a run that failed, or starts another.
 /// </summary>
 public class FuzzTests(ITestOutputHelper output)
 {
     private const int BytesPerFileByte = 64;
+    private const int Inputs = 3000;
     private const int MaxRead = 1 << 20;
     private const string Path = "fuzzed";
 
@@ -203,14 +204,14 @@ public class FuzzTests(ITestOutputHelper output)
 
     private void Run(IReadOnlyList<byte[]> seeds, Func<byte[], IDisposable?> read, int overhead = 0, int shares = 1)
     {
-        int seed = Setting("CAIRN_FUZZ_SEED", 20251), seconds = Setting("CAIRN_FUZZ_SECONDS", 2);
-        double time = (double)seconds / shares;
+        int seed = Setting("CAIRN_FUZZ_SEED", 20251);
+        double time = (double)Setting("CAIRN_FUZZ_SECONDS", 0) / shares;
         foreach (byte[] good in seeds)
             read(good)?.Dispose();
         var mutator = new Mutator(seed, seeds);
         long start = Stopwatch.GetTimestamp();
         int tried = 0, refused = 0;
-        for (; Stopwatch.GetElapsedTime(start).TotalSeconds < time; tried++)
+        for (; tried < Inputs / shares || Stopwatch.GetElapsedTime(start).TotalSeconds < time; tried++)
         {
             byte[] bytes = mutator.Next();
             long before = GC.GetAllocatedBytesForCurrentThread(), began = Stopwatch.GetTimestamp();
@@ -229,16 +230,26 @@ public class FuzzTests(ITestOutputHelper output)
             }
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             double took = Stopwatch.GetElapsedTime(began).TotalSeconds;
+            // The machine may have been busy with something else: what is slow is slow each time.
+            for (int again = 0; took >= 5 && again < 5; again++)
+                took = Math.Min(took, TimeOf(() => read(bytes)?.Dispose()));
             if (wrong is null && allocated <= ((long)bytes.Length + overhead) * BytesPerFileByte + (1 << 20) && took < 5)
                 continue;
             string kept = System.IO.Path.GetTempFileName();
             File.WriteAllBytes(kept, bytes);
             throw new InvalidOperationException($"Input {tried} of seed {seed} ({bytes.Length} bytes, kept in {kept}) took {took:F1} s and {allocated} bytes and ended in {wrong?.GetType().Name ?? "nothing wrong"}: {wrong}");
         }
-        output.WriteLine($"Seed {seed}: {tried} inputs in {time:F1} s, {refused} refused.");
+        output.WriteLine($"Seed {seed}: {tried} inputs in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s, {refused} refused.");
         tried.ShouldBeGreaterThan(10);
         // A mutator that breaks nothing, or everything, tests little.
         refused.ShouldBeGreaterThan(0);
         refused.ShouldBeLessThan(tried);
+    }
+
+    private static double TimeOf(Action action)
+    {
+        long began = Stopwatch.GetTimestamp();
+        _ = Record.Exception(action);
+        return Stopwatch.GetElapsedTime(began).TotalSeconds;
     }
 }

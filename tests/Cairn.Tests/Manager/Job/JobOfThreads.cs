@@ -53,7 +53,7 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     /// <summary>Waits until no save is under way, and hears of it.</summary>
     public void Settle(CheckpointManager checkpoints)
     {
-        SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        SpinWait.SpinUntil(() => !checkpoints.IsSaving, JobOfThreads.Patience).ShouldBeTrue();
         group.Barrier("test: settled", TimeSpan.FromSeconds(30));
         Training.Train.SkipBatch("test");
         checkpoints.AfterBatch();
@@ -63,7 +63,7 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
 /// <summary>Runs a program as the ranks of a job, each on a thread, over one file system that they share.</summary>
 internal sealed class JobOfThreads(IFileSystem shared)
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     /// <summary>The error with which each rank ended.</summary>
     public Exception?[] Errors { get; private set; } = [];

@@ -11,23 +11,25 @@ using Cairn.Storage;
 namespace Cairn.Tests.Ranks.Planning;
 
 /// <summary>
-/// 16,384 ranks with 10,000 tensors, in one process. All bounds are those of the promise. Time is that of the processor on this thread, for other tests run
-/// beside this one, and one good try counts: the first ones run before the code is compiled well.
+/// 16,384 ranks with 10,000 tensors, in one process. How fast a machine is, and what else it does, is of no account: what an eighth of the ranks takes on the same
+/// processor a moment before is the measure, and one good try counts. The times themselves are in the benchmarks.
 /// </summary>
 public class ScaleTests
 {
-    private static readonly World World = new(Tp: 8, Pp: 16, Dp: 128, Zo: 128);
+    private const int Tries = 5;
+
+    // Eight times the ranks may take eight times as long and somewhat more. What grows with their square takes 64 times as long.
+    private const double MostTimes = 28;
+
+    private static readonly World World = new(Tp: 8, Pp: 16, Dp: 128, Zo: 128), Eighth = new(Tp: 8, Pp: 16, Dp: 16, Zo: 16);
 
     [Fact]
-    public void The_plan_of_16384_ranks_is_made_in_seconds_and_each_rank_finds_its_own_in_moments()
+    public void The_plan_of_16384_ranks_takes_no_longer_per_rank_and_each_rank_finds_its_own_in_moments()
     {
-        var job = new LargeJob(World, tensors: 10_000);
+        LargeJob job = new(World, tensors: 10_000), small = new(Eighth, tensors: 10_000);
         SavePlan plan = null!;
-        TimeOf(() =>
-        {
-            plan = SavePlan.Create(World.Size, job.Classes);
-            LeafDetail.Check(job.Details.Select(of => (of.Part, of.Leaves.AsEnumerable())));
-        }).ShouldBeLessThan(TimeSpan.FromSeconds(10));
+        TimeSpan whole = default;
+        ShouldTakeLess(MostTimes, () => TimeOf(() => Plan(Eighth, small)), () => whole = TimeOf(() => plan = Plan(World, job)), "the plan");
 
         // Every rank writes about the same: replicas go to those that have less.
         long[] loads = [.. Enumerable.Range(0, World.Size).Select(plan.BytesOf)];
@@ -36,7 +38,7 @@ public class ScaleTests
         {
             int rank = i * 2047;
             SavePlan own = null!;
-            BestOf(20, TimeSpan.FromMilliseconds(50), () => own = SavePlan.Create(World.Size, job.Classes, rank)).ShouldBeLessThan(TimeSpan.FromMilliseconds(50), $"rank {rank}");
+            ShouldTakeLess(0.1, () => whole, () => TimeOf(() => own = SavePlan.Create(World.Size, job.Classes, rank)), $"rank {rank}");
             for (int c = 0; c < job.Classes.Count; c++)
             {
                 if (Array.BinarySearch(job.Classes[c].Ranks, rank) < 0)
@@ -48,30 +50,43 @@ public class ScaleTests
     }
 
     [Fact]
-    public void The_marker_of_16384_ranks_is_small_and_the_catalog_opens_it_at_once()
+    public void The_marker_of_16384_ranks_is_small_and_the_catalog_opens_it_as_fast_per_rank_as_a_smaller_one()
     {
         Marker marker = LargeMarker(World, length: 0);
         marker.Files.Count.ShouldBeGreaterThan(3 * World.Size);
-        byte[] bytes = marker.ToBytes();
         LargeMarker(World, length: 123_456_789_012).ToBytes().Length.ShouldBeLessThan(32 << 20);
-        using var folder = new TemporaryFolder();
+        using TemporaryFolder folder = FolderOf(marker), small = FolderOf(LargeMarker(Eighth, length: 0));
+        Marker? read = null;
+        ShouldTakeLess(MostTimes, () => TimeOf(() => Read(small)), () => TimeOf(() => read = Read(folder)), "the catalog");
+        read.ShouldNotBeNull().Files.ShouldBe(marker.Files);
+    }
+
+    private static SavePlan Plan(World world, LargeJob job)
+    {
+        var plan = SavePlan.Create(world.Size, job.Classes);
+        LeafDetail.Check(job.Details.Select(of => (of.Part, of.Leaves.AsEnumerable())));
+        return plan;
+    }
+
+    private static TemporaryFolder FolderOf(Marker marker)
+    {
+        var folder = new TemporaryFolder();
         var files = new LocalFileSystem(folder.Path);
         files.CreateFolder("500");
         foreach (MarkedFile file in marker.Files)
             File.Create(Path.Combine(folder.Path, "500", file.Name)).Dispose();
-        files.Append($"500/{Marker.FileName(500)}", bytes, durable: false);
-        Marker? read = null;
-        BestOf(3, TimeSpan.FromSeconds(1), () => read = Catalog.Read(files).Entries.ShouldHaveSingleItem().Marker).ShouldBeLessThan(TimeSpan.FromSeconds(1));
-        read.ShouldNotBeNull().Files.ShouldBe(marker.Files);
+        files.Append($"500/{Marker.FileName(500)}", marker.ToBytes(), durable: false);
+        return folder;
     }
 
-    // Ends with the first try that is good enough.
-    private static TimeSpan BestOf(int tries, TimeSpan enough, Action action)
+    private static Marker? Read(TemporaryFolder folder) => Catalog.Read(new LocalFileSystem(folder.Path)).Entries.ShouldHaveSingleItem().Marker;
+
+    private static void ShouldTakeLess(double times, Func<TimeSpan> measure, Func<TimeSpan> time, string what)
     {
-        TimeSpan best = TimeOf(action);
-        for (int i = 1; i < tries && best >= enough; i++)
-            best = TimeSpan.FromTicks(Math.Min(best.Ticks, TimeOf(action).Ticks));
-        return best;
+        double best = double.MaxValue;
+        for (int i = 0; i < Tries && best >= times; i++)
+            best = Math.Min(best, time() / measure());
+        best.ShouldBeLessThan(times, what);
     }
 
     private static TimeSpan TimeOf(Action action)
