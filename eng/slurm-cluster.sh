@@ -97,11 +97,11 @@ IN
     export SLURM_CONF=$dir/slurm.conf
     in_namespace 0 slurmctld -f "$dir/slurm.conf"
     for n in 1 2; do in_namespace $n slurmd -f "$dir/slurm.conf" -N $n; done
-    for _ in $(seq 100); do
+    for _ in $(seq 1500); do
         [ "$("$dir/in" sinfo -h -o '%D %t' 2>/dev/null)" = "2 idle" ] && return
         sleep 0.2
     done
-    echo "The cluster did not come up within 20 s:" >&2
+    echo "The cluster did not come up within 5 minutes:" >&2
     "$dir/in" sinfo -N -l >&2 || true
     tail -n 20 "$dir"/slurmctld.log "$dir"/slurmd-*.log >&2 || true
     stop

@@ -23,10 +23,12 @@ case $action in
             ip netns exec "$tag-$n" ip link set eth0 up
         done
         # A link is ready a moment after it is up.
-        for _ in $(seq 100); do
-            [ "$(for n in 1 2; do ip -n "$tag-$n" link show eth0; done | grep -c 'state UP')" = 2 ] && break
+        for _ in $(seq 2400); do
+            up=$(for n in 1 2; do ip -n "$tag-$n" link show eth0; done | grep -c 'state UP' || true)
+            [ "$up" = 2 ] && break
             sleep 0.05
         done
+        [ "$up" = 2 ] || { echo "The link did not come up within 2 minutes." >&2; exit 1; }
         printf '%s\n' $net.1 $net.2 > "$dir/hosts"
         cat > "$dir/on" <<ON
 #!/bin/sh

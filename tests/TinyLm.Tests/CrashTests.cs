@@ -33,7 +33,9 @@ public class CrashTests
             using SampleProcess sample = SampleProcess.Start(run, command);
             // A life begins with a batch of its own, and ends at a change of the copies' files: how long both take is of no account.
             await sample.WaitForAsync("\nbatch ");
-            await KillAtChangeAsync(sample, run, random.Next(MostChanges));
+            using (var changes = new RunChanges(run, random.Next(MostChanges), sample.KillAtOnce))
+                await changes.WaitAsync(() => sample.Output);
+            sample.Kill();
             string story = $"seed {seed}, kill {kills}:\n{sample.Output}";
             // What is half-written is not even a candidate: nothing is passed over, nothing refused.
             sample.Output.ShouldNotContain("Passed over", Case.Sensitive, story);
@@ -75,43 +77,6 @@ public class CrashTests
         string again = SampleProcess.Run(folder.Run("crashed"), command);
         again.ShouldContain("is done");
         SampleProcess.LastLine(again).ShouldBe(expected);
-    }
-
-    // Kills at the change with this number, of those that are made in any folder of a copy or beside them, from now on.
-    static async Task KillAtChangeAsync(SampleProcess sample, string run, int change)
-    {
-        var killed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        int changes = 0;
-        using var watcher = new FileSystemWatcher(run)
-        {
-            IncludeSubdirectories = true,
-            InternalBufferSize = 64 << 10,
-            NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size,
-        };
-        watcher.Created += (_, what) => Changed(what.Name);
-        watcher.Changed += (_, what) => Changed(what.Name);
-        watcher.Deleted += (_, what) => Changed(what.Name);
-        watcher.Renamed += (_, what) => Changed(what.Name);
-        watcher.Error += (_, error) => killed.TrySetException(error.GetException());
-        watcher.EnableRaisingEvents = true;
-        try
-        {
-            await killed.Task.WaitAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken);
-        }
-        catch (TimeoutException e)
-        {
-            throw new TimeoutException($"Change {change} of {run} does not come; {changes} came:\n{sample.Output}", e);
-        }
-        sample.Kill();
-
-        void Changed(string? name)
-        {
-            // Journal and progress are written at each batch, and are no part of a copy.
-            if (name is null or RunFolder.Journal or RunFolder.Progress || Interlocked.Increment(ref changes) != change + 1)
-                return;
-            sample.KillAtOnce();
-            killed.TrySetResult();
-        }
     }
 
     // Whether staging holds what was written after the newest copy was published.

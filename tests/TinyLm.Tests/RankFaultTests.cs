@@ -16,13 +16,17 @@ public partial class RankFaultTests
 {
     const int FaultsOfEach = 5;
 
-    // A loaded machine needs its time to start four processes, and to train.
-    static readonly TimeSpan RankTimeout = TimeSpan.FromSeconds(8), ToEnd = RankTimeout * 3 + TimeSpan.FromSeconds(60);
+    // More than two saves make: a fault comes anywhere in a save, or between two.
+    const int MostChanges = 200;
+
+    // Short enough to be waited for, long enough that ranks on a busy machine come within it; or so long that only a hanging job meets it.
+    static readonly TimeSpan RankTimeout = TimeSpan.FromSeconds(8), Endless = TimeSpan.FromHours(1);
+
+    static readonly TimeSpan ToEnd = TimeSpan.FromMinutes(5);
 
     static readonly string[] Command =
     [
         "--tp", "2", "--dp", "2", "--zero", "--total-steps", "100000", "--checkpoint-every", "6", "--snapshot-every", "2", "--batch-size", "16", "--log-every", "1",
-        "--rank-timeout", $"{RankTimeout.TotalSeconds}",
     ];
 
     [Fact]
@@ -32,7 +36,7 @@ public partial class RankFaultTests
         for (int fault = 0; fault < FaultsOfEach; fault++)
         {
             using RankJob job = Start(mpi, run, before);
-            Pause(job, random, 1500);
+            Pause(job, run, random);
             int victim = random.Next(4);
             job.Signal(victim, "KILL");
             string story = $"fault {fault}: rank {victim} killed under {mpi}";
@@ -52,7 +56,7 @@ public partial class RankFaultTests
         {
             for (int fault = 0; fault < FaultsOfEach; fault++)
             {
-                Pause(job, random, 500);
+                Pause(job, run, random);
                 int victim = random.Next(4);
                 string story = $"fault {fault}: the disk of rank {victim} is full under {mpi}";
                 int failed = Count("failed");
@@ -80,11 +84,12 @@ public partial class RankFaultTests
         long before = 0;
         for (int fault = 0; fault < FaultsOfEach; fault++)
         {
-            using RankJob job = Start(mpi, run, before);
-            Pause(job, random, 1000);
+            bool isShort = fault % 2 == 0;
+            using RankJob job = Start(mpi, run, before, isShort ? Endless : RankTimeout);
+            Pause(job, run, random);
             int victim = random.Next(4);
             string story = $"fault {fault}: rank {victim} stalls under {mpi}";
-            if (fault % 2 == 0)
+            if (isShort)
             {
                 // Shorter than the time-out: all wait, and go on.
                 job.Signal(victim, "STOP");
@@ -123,9 +128,9 @@ public partial class RankFaultTests
     }
 
     // Trains from the newest good copy on, at the least, and has saved a new one.
-    static RankJob Start(MpiImplementation mpi, string run, long before)
+    static RankJob Start(MpiImplementation mpi, string run, long before, TimeSpan? timeout = null)
     {
-        var job = new RankJob(mpi, 4, ["--run", run, .. Command]);
+        var job = new RankJob(mpi, 4, ["--run", run, .. Command, "--rank-timeout", $"{(timeout ?? RankTimeout).TotalSeconds}"]);
         try
         {
             if (before > 0)
@@ -152,7 +157,13 @@ public partial class RankFaultTests
         Good(run, before + 1, "restarted after the last fault");
     }
 
-    static void Pause(RankJob job, Random random, int longest) => job.WaitForEnd(TimeSpan.FromMilliseconds(random.Next(0, longest))).ShouldBeFalse(job.Output);
+    // The moment is that of a change to the copies' files, however long it takes to come.
+    static void Pause(RankJob job, string run, Random random)
+    {
+        using (var changes = new RunChanges(run, random.Next(MostChanges), static () => { }))
+            changes.WaitAsync(() => job.Output).GetAwaiter().GetResult();
+        job.HasExited.ShouldBeFalse(job.Output);
+    }
 
     // The newest copy that is good to the last byte; never older than it was.
     static long Good(string run, long before, string story)

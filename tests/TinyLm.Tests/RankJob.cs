@@ -12,9 +12,9 @@ namespace TinyLm.Tests;
 /// </summary>
 internal sealed class RankJob : IDisposable
 {
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
-    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50), Rest = TimeSpan.FromMinutes(1);
 
     readonly string _mark = Guid.NewGuid().ToString("N");
     readonly Dictionary<int, int> _processes = [];
@@ -58,7 +58,8 @@ internal sealed class RankJob : IDisposable
     {
         bool Came() => Output.IndexOf(text, after, StringComparison.Ordinal) >= 0;
         Until(() => Came() || _launcher.HasExited, Patience).ShouldBeTrue($"'{text}' does not come:\n{Output}");
-        Until(Came, Look * 10).ShouldBeTrue($"the job ended before '{text}':\n{Output}");
+        // What was printed before the end may come after it.
+        Until(Came, Rest).ShouldBeTrue($"the job ended before '{text}':\n{Output}");
     }
 
     /// <summary>Waits until a condition holds, and leaves the cores to the ranks meanwhile; <see langword="false"/> when the time is over first.</summary>
@@ -140,7 +141,7 @@ internal sealed class RankJob : IDisposable
     int Living(int rank)
     {
         int id = 0;
-        Until(() => (id = ProcessOf(rank)) > 0, TimeSpan.FromSeconds(5)).ShouldBeTrue($"rank {rank} is gone\n{Output}");
+        Until(() => (id = ProcessOf(rank)) > 0, Rest).ShouldBeTrue($"rank {rank} is gone\n{Output}");
         return id;
     }
 

@@ -64,7 +64,7 @@ public class RankSaveTests
         MpiRun.Require(mpi);
         using var folder = new TemporaryFolder();
         string[] command = ["--run", folder.Run("run"), .. Four, "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
-        var grace = TimeSpan.FromSeconds(60);
+        var grace = TimeSpan.FromMinutes(5);
         using (var job = new RankJob(mpi, 4, [.. command, "--total-steps", "5000", "--stop-grace", $"{grace.TotalSeconds}"]))
         {
             job.WaitFor("batch 3/5000");

@@ -58,7 +58,7 @@ internal sealed class SlurmJob
     public async Task WaitForAsync(string what, Func<bool> condition, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(TimeSpan.FromMinutes(5));
+        patience.CancelAfter(TimeSpan.FromMinutes(10));
         while (!condition())
         {
             State.ShouldNotContain("JobState=FAILED", Case.Sensitive, Story);
