@@ -56,7 +56,7 @@ public sealed class CommandLine
     };
     readonly Option<string?> _stopFile = new("--stop-file")
     {
-        Description = "Look into this file after each batch: +N saves at step N and ends, -N saves and goes on, 0 does nothing.",
+        Description = "Look into this file while training: +N saves at step N and ends, -N saves and goes on, 0 does nothing.",
         HelpName = "file",
     };
     readonly Option<int> _logEvery = Whole("--log-every", "Batches between printed lines when there is no terminal.", 1, Defaults.LogEvery);

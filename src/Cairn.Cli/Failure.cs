@@ -11,6 +11,9 @@ internal static class Failure
     public static int Report(Exception exception)
     {
         Exception cause = Cause(exception);
+        // Nobody is there to be told.
+        if (cause is OutputClosedException)
+            return ExitCode.CouldNot;
         Console.Error.WriteLine(Environment.GetEnvironmentVariable(Debug) == "1" && cause is not WrongUseException ? Words.Printable(exception.ToString()) : Words.Printable(Text(cause)));
         return cause is WrongUseException ? ExitCode.WrongUse : ExitCode.CouldNot;
     }

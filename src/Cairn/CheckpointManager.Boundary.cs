@@ -122,9 +122,10 @@ public sealed partial class CheckpointManager
             _savePending |= save;
             _stopByFile |= stop;
         }
-        if (_options.StopFile is { } path)
+        if (_watch?.StopFile is { } command)
         {
-            _stopFile = _stopFile.Decide(Train.Step, StopFileReader.Read(path), out StopVerdict verdict);
+            // The first that is seen may be left over from before the start.
+            _stopFile = (_stopFile ?? StopFileState.AtStart(Resume.Step, command)).Decide(Train.Step, command, out StopVerdict verdict);
             if (verdict.Problem is { } problem)
                 _logger.StopFileProblem(problem);
             _savePending |= verdict.Save && !verdict.Stop;

@@ -69,6 +69,7 @@ public sealed partial class CheckpointManager
             _disposed = true;
             AppDomain.CurrentDomain.ProcessExit -= WaitAtExit;
             _signals?.Dispose();
+            _watch?.Dispose();
             _engine.Dispose();
             _lock?.Dispose();
         }

@@ -108,13 +108,16 @@ public sealed partial class CheckpointManager
         _engine = new SaveEngine(files, options, time, ranks, runLock);
         _journal = new RunJournal(files, time, logger, writes: ranks.IsFirst);
         _saveJournal = new SaveJournal(_journal, logger);
-        _commands = ranks.IsFirst ? new CommandChannel(files, _journal, time, logger) : null;
+        if (ranks.IsFirst)
+        {
+            Func<StopCommand>? stopFile = options.StopFile is { } path ? () => StopFileReader.Read(path) : null;
+            _watch = new OperatorWatch(new CommandFile(files, time), stopFile, time, logger.CommandProblem);
+            _commands = new CommandChannel(_watch, _journal, logger);
+        }
         DateTimeOffset now = time.GetUtcNow();
         (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, now), NewestOf(SaveKind.Snapshot, now));
         (_previousStep, _seenSkips) = (train.Step, train.SkippedBatches);
         _batch = new BatchWatch(train, parts);
-        if (options.StopFile is { } stopFile && ranks.IsFirst)
-            _stopFile = StopFileState.AtStart(train.Step, StopFileReader.Read(stopFile));
         if (options.HandleSignals)
             _signals = new StopSignals(Signal);
         if (_run.Finished?.At(train, _run.Lineage) is { } reason)
@@ -122,6 +125,7 @@ public sealed partial class CheckpointManager
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
         Announce(opening.Forked);
         _commands?.DiscardLeftOver(train.Step);
+        _watch?.Start();
     }
 
     private void Announce(bool forked)

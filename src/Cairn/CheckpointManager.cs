@@ -39,13 +39,14 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly SaveSchedule _schedule;
     private readonly SaveEngine _engine;
     private readonly StopSignals? _signals;
+    private readonly OperatorWatch? _watch;
     private readonly CommandChannel? _commands;
     private readonly RankGroup _ranks;
     private readonly PlanExchange _plan;
     private readonly BatchWatch _batch;
 
     private SavedTier _checkpointTier, _snapshotTier;
-    private StopFileState _stopFile;
+    private StopFileState? _stopFile;
     private long _previousStep, _seenSkips;
     private volatile bool _stopRequested, _signalled, _saveRequested;
     private bool _stopByFile, _warm, _endSeen, _gaveUp, _failureThrown, _disposed;

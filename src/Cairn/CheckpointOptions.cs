@@ -54,7 +54,7 @@ public partial class CheckpointOptions
     /// <summary>Name of the branch that a resume from an older step opens. Default <see langword="null"/>: named by the run.</summary>
     public string? Branch { get; set; }
 
-    /// <summary>File that is read after each batch for a command: <c>N</c> or <c>+N</c> saves at step N and stops, <c>-N</c> saves and goes on. Default <see langword="null"/>: none.</summary>
+    /// <summary>File that is looked at about ten times a second, beside training, for a command: <c>N</c> or <c>+N</c> saves at step N and stops, <c>-N</c> saves and goes on. Default <see langword="null"/>: none.</summary>
     public string? StopFile { get; set; }
 
     /// <summary>Whether SIGTERM, SIGINT, SIGHUP and SIGUSR1 lead to a last checkpoint and an orderly stop, of all ranks when they reach any one. Default <see langword="true"/>.</summary>

@@ -15,6 +15,7 @@ internal sealed class Screen
 
     private readonly TextWriter _out;
     private readonly TextWriter _error;
+    private bool IsProcess { get; init; }
 
     public Screen(TextWriter @out, TextWriter error, bool isTerminal, bool json)
     {
@@ -44,8 +45,11 @@ internal sealed class Screen
     /// <summary>Whether people watch standard error: progress may be drawn there, whatever becomes of the result.</summary>
     public bool ErrorIsTerminal { get; private init; }
 
+    /// <summary>Whether nobody reads the result any more, as behind <c>| head</c>.</summary>
+    public bool HasNoReader => IsProcess && StandardOutput.HasNoReader;
+
     public static Screen ForProcess(bool json) =>
-        new(System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && !IsDumb, json) { ErrorIsTerminal = !System.Console.IsErrorRedirected && !IsDumb };
+        new(System.Console.IsOutputRedirected ? StandardOutput.Open() : System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && !IsDumb, json) { ErrorIsTerminal = !System.Console.IsErrorRedirected && !IsDumb, IsProcess = true };
 
     private static bool IsDumb => Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb";
 

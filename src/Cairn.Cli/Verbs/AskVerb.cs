@@ -59,6 +59,8 @@ internal abstract class AskVerb(CommandAction action) : Verb
     /// <summary>One question and its answers.</summary>
     private sealed class Conversation(LocalFileSystem files, RunCommand command, RunLiveness asked, Screen screen)
     {
+        private const int LargestCommand = 4096;
+
         private readonly long _start = Stopwatch.GetTimestamp();
         private readonly JournalTail _journal = new(files, JournalTail.Length(files));
         private long _lastLook = Stopwatch.GetTimestamp();
@@ -93,7 +95,8 @@ internal abstract class AskVerb(CommandAction action) : Verb
 
         private void Post()
         {
-            if (files.FileExists(RunFolder.Command))
+            // An empty one was begun by hand and left.
+            if (files.FileExists(RunFolder.Command) && RunFolder.ReadSmall(files, RunFolder.Command, LargestCommand).Length > 0)
                 throw new CheckpointException($"{files.Root} has a command that the run has not taken yet. Wait, or remove {Path.Join(files.Root, RunFolder.Command)}.") { Path = files.Root };
             byte[] text = Encoding.UTF8.GetBytes(command + "\n");
             // By a rename: the run must never see half a command.
@@ -179,7 +182,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
         {
             try
             {
-                if (files.FileExists(RunFolder.Command) && Encoding.UTF8.GetString(RunFolder.ReadSmall(files, RunFolder.Command, 4096)).Contains(command.Id, StringComparison.Ordinal))
+                if (files.FileExists(RunFolder.Command) && Encoding.UTF8.GetString(RunFolder.ReadSmall(files, RunFolder.Command, LargestCommand)).Contains(command.Id, StringComparison.Ordinal))
                     files.DeleteFile(RunFolder.Command);
             }
             catch (Exception e) when (e is IOException or CheckpointException)

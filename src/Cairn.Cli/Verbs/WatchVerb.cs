@@ -43,7 +43,7 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
         else if (screen.IsTerminal)
             screen.Console.Live(View(screen, Now())).AutoClear(false).Start(live => Follow(() => live.UpdateTarget(View(screen, Now()))));
         else
-            Follow(Report());
+            FollowInPipe();
         return Now().State is "killed" or "aborted" ? ExitCode.FoundBad : ExitCode.Good;
 
         WatchResult Now() => WatchResult.Of(files.Root, monitor);
@@ -51,11 +51,23 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
         void Follow(Action show)
         {
             show();
-            // Whoever has seen enough presses Ctrl-C: that is no failure.
-            while (monitor.IsAlive != false && !cancellationToken.WaitHandle.WaitOne(every < Poll ? every : Poll))
+            // Whoever has seen enough presses Ctrl-C, or closes the pipe: that is no failure.
+            while (monitor.IsAlive != false && !screen.HasNoReader && !cancellationToken.WaitHandle.WaitOne(every < Poll ? every : Poll))
             {
                 monitor.Look();
                 show();
+            }
+        }
+
+        void FollowInPipe()
+        {
+            try
+            {
+                Follow(Report());
+            }
+            catch (OutputClosedException)
+            {
+                // As above, in the middle of a line.
             }
         }
 

@@ -15,13 +15,16 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
 {
     private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
     private const int LargestProgress = 64 << 10;
+    private const int MostUnwritten = 1000;
 
     private readonly Lock _gate = new();
-    private bool _lineIsOpen = writes && EndsWithinLine(files);
+    // Oldest first: what a full disk did not take.
+    private readonly Queue<byte[]> _unwritten = [];
+    private bool _mayEndWithinLine = true;
     private bool _failed;
     private long _lastProgress;
 
-    /// <summary>Adds an event. Never throws. May be called from several threads.</summary>
+    /// <summary>Adds an event. Never throws. May be called from several threads. What cannot be written now is written before the next.</summary>
     public void Write(string @event, Action<Utf8JsonWriter> fields)
     {
         if (!writes)
@@ -29,9 +32,6 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
         var buffer = new ArrayBufferWriter<byte>();
         lock (_gate)
         {
-            // A line that a crash cut off stays a line of its own.
-            if (_lineIsOpen)
-                buffer.Write("\n"u8);
             using (var json = new Utf8JsonWriter(buffer))
             {
                 json.WriteStartObject();
@@ -41,11 +41,24 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
                 json.WriteEndObject();
             }
             buffer.Write("\n"u8);
-            Guarded(() =>
-            {
-                files.Append(RunFolder.Journal, buffer.WrittenSpan.ToArray(), durable: false);
-                _lineIsOpen = false;
-            });
+            if (_unwritten.Count == MostUnwritten)
+                _unwritten.Dequeue();
+            _unwritten.Enqueue(buffer.WrittenSpan.ToArray());
+            Guarded(WriteLines);
+        }
+    }
+
+    private void WriteLines()
+    {
+        while (_unwritten.TryPeek(out byte[]? line))
+        {
+            // A line that a crash or a full disk cut off stays a line of its own.
+            byte[] bytes = _mayEndWithinLine && EndsWithinLine(files) ? [(byte)'\n', .. line] : line;
+            // Until it is known to have been written whole, it may be the cut one.
+            _mayEndWithinLine = true;
+            files.Append(RunFolder.Journal, bytes, durable: false);
+            _mayEndWithinLine = false;
+            _unwritten.Dequeue();
         }
     }
 
@@ -109,7 +122,8 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false;
+            // A line too many that is empty does no harm.
+            return true;
         }
     }
 

@@ -1,31 +1,21 @@
-using System.Text;
-using Cairn.Commit;
 using Cairn.Journal;
-using Cairn.Storage;
 using Cairn.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Stopping;
 
 /// <summary>
-/// Listens to the run's file <c>command</c> and answers in the journal. The file is taken away as soon as it was read, so that the next
-/// command may follow; every command gets an answer, also when the run ends before its step. Belongs to the training thread.
+/// Carries out what the run's file <c>command</c> asks for and answers in the journal. Every command gets an answer, also when the run ends before its step.
+/// Belongs to the training thread.
 /// </summary>
-internal sealed class CommandChannel(IFileSystem files, RunJournal journal, TimeProvider time, ILogger logger)
+internal sealed class CommandChannel(OperatorWatch watch, RunJournal journal, ILogger logger)
 {
-    private const int LargestCommand = 4096;
-    // On a slow store looking costs more than on a disk: whatever it costs, it is at most this share of the time.
-    private const int TimesLooking = 50;
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
-
     private readonly List<Pending> _pending = [];
-    private long _lookedAt;
-    private TimeSpan _pause = TimeSpan.Zero;
 
     /// <summary>Takes away what was left from before this process: a resumed run must not stop at once.</summary>
     public void DiscardLeftOver(long step)
     {
-        if (Take(step) is { } left)
+        while (Next(step, asItIs: true) is { } left)
             Answer(left, "refused", step, problem: "it was there before the run started; ask again");
     }
 
@@ -34,7 +24,8 @@ internal sealed class CommandChannel(IFileSystem files, RunJournal journal, Time
     /// <param name="canSave">Whether anything is saved at all.</param>
     public (bool Save, bool Stop) Due(long step, bool canSave)
     {
-        Look(step, canSave);
+        while (Next(step) is { } command)
+            Accept(command, step, canSave);
         (bool save, bool stop) = (false, false);
         foreach (Pending pending in _pending)
         {
@@ -81,7 +72,7 @@ internal sealed class CommandChannel(IFileSystem files, RunJournal journal, Time
     /// <summary>Answers all that is left, for the run ends here: its last checkpoint may be what was asked for.</summary>
     public void End(long step, long? lastCheckpoint)
     {
-        if (Take(step) is { } late)
+        while (Next(step, asItIs: true) is { } late)
             _pending.Add(new Pending(late));
         foreach (Pending pending in _pending)
         {
@@ -91,18 +82,8 @@ internal sealed class CommandChannel(IFileSystem files, RunJournal journal, Time
         _pending.Clear();
     }
 
-    private void Look(long step, bool canSave)
+    private void Accept(RunCommand command, long step, bool canSave)
     {
-        if (_pause > TimeSpan.Zero && time.GetElapsedTime(_lookedAt) < _pause)
-            return;
-        long start = time.GetTimestamp();
-        RunCommand? command = Take(step);
-        _lookedAt = time.GetTimestamp();
-        _pause = time.GetElapsedTime(start, _lookedAt) * TimesLooking;
-        if (_pause < ShortestPause)
-            _pause = ShortestPause;
-        if (command is null)
-            return;
         if (command.Action == CommandAction.Save && !canSave)
         {
             Answer(command, "refused", step, problem: "saving is switched off (Enabled)");
@@ -112,14 +93,11 @@ internal sealed class CommandChannel(IFileSystem files, RunJournal journal, Time
         Answer(command, "accepted", step);
     }
 
-    private RunCommand? Take(long step)
+    // What cannot be understood is answered here.
+    private RunCommand? Next(long step, bool asItIs = false)
     {
-        try
+        while (watch.Next(asItIs) is { } text)
         {
-            if (!files.FileExists(RunFolder.Command))
-                return null;
-            string text = Encoding.UTF8.GetString(RunFolder.ReadSmall(files, RunFolder.Command, LargestCommand));
-            files.DeleteFile(RunFolder.Command);
             if (RunCommand.TryParse(text, out RunCommand? command, out string? problem))
                 return command;
             logger.CommandProblem(problem!);
@@ -129,11 +107,6 @@ internal sealed class CommandChannel(IFileSystem files, RunJournal journal, Time
                 json.WriteNumber("step", step);
                 json.WriteString("problem", problem);
             });
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
-        {
-            // It may be half there, or nobody may take it away: then it stays, and training goes on.
-            logger.CommandProblem(e.Message);
         }
         return null;
     }

@@ -93,13 +93,9 @@ public sealed class RunLock : IDisposable, ILease
             return;
         _timer.Dispose();
         // Closing frees the system's lock; on a mount that hangs neither it nor the write may come back.
-        int begun = 0;
-        var release = Task.Run(() =>
-        {
-            if (Interlocked.Exchange(ref begun, 1) == 0)
-                Release();
-        });
-        if (!release.Wait(LongestRelease) && Interlocked.Exchange(ref begun, 1) == 0)
+        if (AsideThread.TryStart("Cairn lock release", Release) is { } release)
+            release.Wait(LongestRelease);
+        else
             Release();
         LeaseClaim.Forget(Holder.Token!);
     }
@@ -115,7 +111,8 @@ public sealed class RunLock : IDisposable, ILease
                 if (_lostTo is null)
                     Write(isReleased: true);
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            // Whatever it is: nobody stands above this thread.
+            catch (Exception)
             {
                 // The lock is freed all the same; the next run reads that this one did not end cleanly.
             }
@@ -135,7 +132,8 @@ public sealed class RunLock : IDisposable, ILease
             if (_lostTo is null)
                 Write(isReleased: false);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
+        // Whatever it is: nobody stands above this thread.
+        catch (Exception)
         {
             // A heartbeat that cannot be written is no reason to end training. Should the lock be lost for it, the next save says so.
         }

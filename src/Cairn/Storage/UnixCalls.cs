@@ -151,6 +151,16 @@ internal static partial class UnixCalls
         }
     }
 
+    /// <summary>Whether the other end of a pipe has gone.</summary>
+    public static unsafe bool IsBroken(int descriptor)
+    {
+        const int Error = 0x8, HangUp = 0x10;
+        // struct pollfd: the descriptor, what is asked for, what was found.
+        int* request = stackalloc int[2];
+        (request[0], request[1]) = (descriptor, 0);
+        return poll(request, 1, 0) > 0 && ((request[1] >> 16) & (Error | HangUp)) != 0;
+    }
+
     /// <summary>Asks for huge pages, which make first touch and copying faster. Best effort.</summary>
     public static unsafe void AdviseHugePages(void* start, nuint length)
     {
@@ -219,6 +229,9 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial nint write(SafeFileHandle handle, byte* bytes, nuint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int poll(int* requests, nuint count, int milliseconds);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial int madvise(void* start, nuint length, int advice);

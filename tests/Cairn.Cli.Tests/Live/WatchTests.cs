@@ -32,6 +32,16 @@ public sealed class WatchTests : IDisposable
         result.Out.TrimEnd().Split('\n')[^1].ShouldStartWith("stopped, step ");
     }
 
+    [Theory, InlineData("--every 100ms"), InlineData("--every 1h"), InlineData("--every 100ms --json")]
+    public void Behind_head_it_ends_when_its_reader_has_gone(string options)
+    {
+        using var run = new LiveRun(_folder["run"]);
+        Result result = CairnProcess.RunShell("sh", "-c", $"cairn watch {run.Folder} {options} | head -1");
+        result.Code.ShouldBe(ExitCode.Good);
+        result.Error.ShouldBeEmpty();
+        result.Out.Trim().Split('\n').ShouldHaveSingleItem().ShouldContain("training");
+    }
+
     [Fact]
     public void As_json_every_look_is_a_line()
     {

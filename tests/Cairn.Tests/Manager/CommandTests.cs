@@ -99,6 +99,78 @@ public class CommandTests
         Events("saved").Count.ShouldBe(1, "and saved once");
     }
 
+    [Fact]
+    public async Task A_command_that_is_written_slowly_is_heard_when_its_line_is_whole()
+    {
+        await using CheckpointManager checkpoints = Start();
+        foreach (string written in (string[])["", "st", "stop id", "stop id=slow"])
+        {
+            Put(written);
+            Batches(checkpoints, 1);
+            Events("command").ShouldBeEmpty($"after '{written}'");
+            checkpoints.StopRequested.ShouldBeFalse();
+        }
+        Put("stop id=slow\n");
+        Batches(checkpoints, 1);
+        checkpoints.StopRequested.ShouldBeTrue();
+        Answers("slow")[^1].GetProperty("state").GetString().ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task A_command_without_the_end_of_its_line_counts_once_it_has_stopped_growing()
+    {
+        await using CheckpointManager checkpoints = Start();
+        Put("save id=n");
+        Batches(checkpoints, 1);
+        Answers("n").ShouldBeEmpty();
+        Batches(checkpoints, 3);
+        Answers("n")[^1].GetProperty("state").GetString().ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task Training_goes_on_while_the_mount_of_the_commands_hangs_and_hears_them_when_it_is_back()
+    {
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var mount = new ManualResetEventSlim();
+        var files = new FaultyFileSystem(_files, point =>
+        {
+            if (point is { Call: FileSystemCall.OpenRead, Path: RunFolder.Command })
+            {
+                reached.TrySetResult();
+                mount.Wait();
+            }
+            return null;
+        });
+        await using CheckpointManager checkpoints = CheckpointManager.Start(
+            files, new CheckpointOptions { Folder = "run", HandleSignals = false }, _training.Train, [_training.Weights], cancellationToken: TestContext.Current.CancellationToken);
+        Ask("stop id=h");
+        await reached.Task;
+        SpecialFile.Ends(() => Batches(checkpoints, 3));
+        checkpoints.StopRequested.ShouldBeFalse();
+        mount.Set();
+        SpecialFile.Ends(() =>
+        {
+            while (!checkpoints.StopRequested)
+                Batches(checkpoints, 1);
+        });
+        Answers("h")[^1].GetProperty("state").GetString().ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task A_stop_file_is_heard_at_the_batch_after_it_was_looked_at()
+    {
+        using var folder = new TemporaryFolder();
+        await using CheckpointManager checkpoints = CheckpointManager.Start(
+            _files, new CheckpointOptions { Folder = "run", StopFile = folder["stop"], HandleSignals = false }, _training.Train, [_training.Weights], time: _time, cancellationToken: TestContext.Current.CancellationToken);
+        Batches(checkpoints, 2);
+        await File.WriteAllTextAsync(folder["stop"], "+4", TestContext.Current.CancellationToken);
+        Batches(checkpoints, 1);
+        checkpoints.StopRequested.ShouldBeFalse();
+        Batches(checkpoints, 1);
+        checkpoints.StopRequested.ShouldBeTrue();
+        Catalog.Read(_files).Entries[0].Step.ShouldBe(4);
+    }
+
     private CheckpointManager Start(bool asynchronous = false, bool enabled = true, long every = 1000) => CheckpointManager.Start(
         _files, new CheckpointOptions { Folder = "run", CheckpointEvery = every, SnapshotEvery = 0, Asynchronous = asynchronous, Enabled = enabled, HandleSignals = false }, _training.Train, [_training.Weights], time: _time);
 
@@ -115,7 +187,9 @@ public class CommandTests
     // The run looks at most ten times a second.
     private void Tick() => _time.Advance(TimeSpan.FromSeconds(1));
 
-    private void Ask(string text)
+    private void Ask(string text) => Put(text + "\n");
+
+    private void Put(string text)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
         using IWritableFile file = _files.OpenWrite(RunFolder.Command, bytes.Length);
