@@ -4,6 +4,10 @@ using Microsoft.Extensions.Options;
 using TinyLm;
 using TinyLm.Parallel;
 
+// A full disk under the log must not end what is trained.
+Console.SetOut(new SteadyWriter(Console.Out));
+Console.SetError(new SteadyWriter(Console.Error));
+
 var parsed = new CommandLine()
     .Create(async options =>
     {

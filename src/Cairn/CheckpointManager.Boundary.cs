@@ -51,15 +51,16 @@ public sealed partial class CheckpointManager
         _ => $"completion at batch {Train.Batch}",
     };
 
-    // How long to wait for other ranks: what is left of the time to stop, once a signal was heard.
+    // How long to wait for other ranks, or for a store that gives no sign of life: what is left of the time to stop, once a signal was heard.
     private TimeSpan Patience
     {
         get
         {
+            TimeSpan longest = _ranks.Size == 1 ? _options.StoreTimeout : _options.RankTimeout;
             if (!_signalAgreed || _options.StopGrace is not { } grace)
-                return _options.RankTimeout;
+                return longest;
             TimeSpan left = grace - SinceSignal;
-            return left < LeastPatience ? LeastPatience : left < _options.RankTimeout ? left : _options.RankTimeout;
+            return left < LeastPatience ? LeastPatience : left < longest ? left : longest;
         }
     }
 
@@ -105,13 +106,13 @@ public sealed partial class CheckpointManager
     {
         if (!_options.Enabled)
             return null;
-        // A save under way counts as made: the step must not be saved twice while it stands still.
+        // A save under way counts as made, unless its store hangs: the step must not be saved twice while it stands still.
         SavedTier checkpoint = UnderWay(SaveKind.Checkpoint, _checkpointTier), snapshot = UnderWay(SaveKind.Snapshot, _snapshotTier);
         return _schedule.Decide(new SaveSituation(Train.Step, _previousStep, _time.GetUtcNow(), checkpoint, snapshot, requests));
     }
 
     private SavedTier UnderWay(SaveKind kind, SavedTier tier) =>
-        _engine.UnderWay?.Kind == kind ? tier with { LastStep = _engine.UnderWayStep } : tier;
+        _engine.UnderWay?.Kind == kind && !_engine.IsSilentFor(LongestSilence) ? tier with { LastStep = _engine.UnderWayStep } : tier;
 
     // The operator's files, which the first rank reads.
     private void Listen()

@@ -61,7 +61,7 @@ public sealed partial class CheckpointManager
             Enter();
             if (_summary is null || (_summary.EndNotSaved is null && _batch.HasCounted))
                 EndWithoutWord();
-            _engine.WaitAtExit();
+            WaitAtExit(null, EventArgs.Empty);
             Report(_engine.Collect());
         }
         finally
@@ -71,9 +71,23 @@ public sealed partial class CheckpointManager
             _signals?.Dispose();
             _watch?.Dispose();
             _engine.Dispose();
-            _lock?.Dispose();
+            ReleaseLock();
+            _patient.Dispose();
         }
         return ValueTask.CompletedTask;
+    }
+
+    // A lock that cannot be released ends with the process.
+    private void ReleaseLock()
+    {
+        try
+        {
+            _patient.Run("release the lock", () => _lock?.Dispose());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _logger.EndedWhileSaving(e.Message);
+        }
     }
 
     private void EndWithoutWord()
@@ -129,7 +143,7 @@ public sealed partial class CheckpointManager
         try
         {
             _run = _run with { Finished = end };
-            _run.Save(_files);
+            _run.Save(_patient);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -29,8 +29,8 @@ public sealed partial class CheckpointManager
         SaveReport? report;
         try
         {
-            IReadOnlyList<RankPart> share = _ranks.Size == 1 ? Live() : _plan.Share($"{decision.Kind.ToString().ToLowerInvariant()} of step {Train.Step}", LiveWhenFree, Patience);
-            report = _engine.Save(share, MarkerOf(decision), started, background, _channel, Patience);
+            IReadOnlyList<RankPart> share = _ranks.Size == 1 ? LiveWhenFree() : _plan.Share($"{decision.Kind.ToString().ToLowerInvariant()} of step {Train.Step}", LiveWhenFree, Patience);
+            report = _engine.Save(share, MarkerOf(decision), started, background, _channel, Patience, LongestSilence);
         }
         // Ranks that are elsewhere, or nowhere, cannot be trained with.
         catch (Exception e) when (e is not (RankTimeoutException or RankOrderException))
@@ -76,7 +76,7 @@ public sealed partial class CheckpointManager
     private void CollectUnderWay()
     {
         if (_ranks.Size == 1)
-            _engine.Wait();
+            _engine.WaitWhileAlive(LongestSilence);
         else
             WaitForWriters();
         Report(_engine.Collect());
@@ -95,11 +95,10 @@ public sealed partial class CheckpointManager
         while (verdict[0] != 0);
     }
 
-    private TimeSpan LongestSilence => SaveEngine.LongestSilence(Patience);
+    // How long a store may give no sign of life: other ranks are waited for a little longer than the first one waits.
+    private TimeSpan LongestSilence => _ranks.Size == 1 ? Patience : SaveEngine.LongestSilence(Patience);
 
-    private List<RankPart> LiveWhenFree() => _engine.IsBusy
-        ? throw new StoreException($"the save of step {_engine.UnderWayStep} still hangs in {_files.Root}: its disk or mount has not taken a block for {LongestSilence.TotalSeconds:0} s") { Path = _files.Root, IsTransient = true }
-        : Live();
+    private List<RankPart> LiveWhenFree() => _engine.IsBusy ? throw _engine.Hangs() : Live();
 
     private List<RankPart> Live()
     {

@@ -106,7 +106,8 @@ public sealed partial class CheckpointManager
         Resume = resume;
         _schedule = options.CreateSchedule();
         _engine = new SaveEngine(files, options, time, ranks, runLock);
-        _journal = new RunJournal(files, time, logger, writes: ranks.IsFirst);
+        _patient = new PatientFileSystem(files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
+        _journal = new RunJournal(_patient, time, logger, writes: ranks.IsFirst);
         _saveJournal = new SaveJournal(_journal, logger);
         if (ranks.IsFirst)
         {
@@ -206,7 +207,12 @@ public sealed partial class CheckpointManager
         return new SavedTier(null, now);
     }
 
-    private void WaitAtExit(object? sender, EventArgs e) => _engine.WaitAtExit();
+    // Runs also when the program ends without a disposal.
+    private void WaitAtExit(object? sender, EventArgs e)
+    {
+        if (_engine.WaitAtExit(LongestSilence) is { } hangs)
+            _logger.EndedWhileSaving(hangs.Message);
+    }
 
     private static RunLock? Prepare(IFileSystem files, CheckpointOptions options, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {

@@ -60,7 +60,7 @@ public sealed partial class CheckpointManager
                 Boundary boundary = Meet(Moment.Poll);
                 if (boundary.Save is null)
                     return;
-                _engine.Wait(LongestSilence);
+                _engine.WaitWhileAlive(LongestSilence);
                 if (!_engine.IsBusy)
                     Save(boundary with { IsBusy = false }, background: false);
             }

@@ -44,6 +44,9 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly RankGroup _ranks;
     private readonly PlanExchange _plan;
     private readonly BatchWatch _batch;
+    // What training itself reads and writes on the way.
+    private readonly PatientFileSystem _patient;
+    private static readonly TimeSpan LongestErrand = TimeSpan.FromSeconds(5);
 
     private SavedTier _checkpointTier, _snapshotTier;
     private StopFileState? _stopFile;

@@ -64,6 +64,12 @@ public partial class CheckpointOptions
     public TimeSpan? StopGrace { get; set; }
 
     /// <summary>
+    /// How long the store may give no sign of life in one operation of a save (a block, an <c>fsync</c>, a rename) before it counts as hanging. Then the save has failed as far as training
+    /// is concerned, the error names folder and operation, training goes on, and saves succeed again when the store answers. In a job of many ranks <see cref="RankTimeout"/> counts. Default 10 minutes.
+    /// </summary>
+    public TimeSpan StoreTimeout { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
     /// How long ranks wait for one another: at the end of a batch for the slowest to come there, in a save for the slowest to write its files. Then the missing
     /// ranks are named, and the save or the training ends with an error. Default 10 minutes.
     /// </summary>

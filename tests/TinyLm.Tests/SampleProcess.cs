@@ -96,6 +96,23 @@ internal sealed class SampleProcess : IDisposable
     /// <summary>Sends SIGKILL, from whatever thread.</summary>
     public void KillAtOnce() => _process.Kill();
 
+    /// <summary>Runs the sample with its output going to a file, and gives its exit code.</summary>
+    public static int RunInto(string output, string run, params string[] arguments)
+    {
+        string command = string.Join(' ', ((string[])["dotnet", Path.Combine(AppContext.BaseDirectory, "TinyLm.dll"), "--run", run, .. arguments]).Select(word => $"'{word}'"));
+        using Process shell = Process.Start("sh", ["-c", $"exec {command} > '{output}' 2>&1"]);
+        if (!shell.WaitForExit(Patience))
+            shell.Kill();
+        return shell.ExitCode;
+    }
+
+    /// <summary>Lets the process write no file longer than this, as <c>ulimit -f</c> does.</summary>
+    public void LimitFileSize(long bytes)
+    {
+        using Process limit = Process.Start("prlimit", [string.Create(System.Globalization.CultureInfo.InvariantCulture, $"--pid={_process.Id}"), string.Create(System.Globalization.CultureInfo.InvariantCulture, $"--fsize={bytes}")]);
+        limit.WaitForExit();
+    }
+
     public void Signal(string name)
     {
         using Process kill = Process.Start("kill", [$"-{name}", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);

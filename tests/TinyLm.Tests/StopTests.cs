@@ -33,6 +33,28 @@ public class StopTests
     }
 
     [Fact]
+    public async Task A_limit_of_the_size_of_files_fails_the_saves_and_not_the_training()
+    {
+        using var folder = new TemporaryFolder();
+        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "60", "--checkpoint-every", "30", "--snapshot-every", "0", "--batch-size", "16", "--log-every", "1");
+        await sample.WaitForAsync("batch 5/");
+        sample.LimitFileSize(65536);
+        (int code, string output) = sample.WaitForExit();
+        code.ShouldBe(3, output);
+        output.ShouldContain("File too large");
+        output.ShouldContain("batch 60/");
+        output.ShouldContain("The final checkpoint of step");
+    }
+
+    [Fact]
+    public void A_full_disk_under_the_log_does_not_end_training()
+    {
+        using var folder = new TemporaryFolder();
+        SampleProcess.RunInto("/dev/full", folder.Run("run"), "--total-steps", "4", "--snapshot-every", "0", "--batch-size", "16", "--log-every", "1").ShouldBe(0);
+        Directory.Exists(Path.Combine(folder.Run("run"), "4")).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_second_interrupt_ends_at_once()
     {
         using var folder = new TemporaryFolder();

@@ -11,8 +11,8 @@ using Cairn.Telemetry;
 namespace Cairn.Commit;
 
 /// <summary>
-/// Carries out saves, one at a time. In the background: training waits for the copy into staging memory and goes on; a thread of
-/// its own, which keeps the process alive until it is done, writes and commits. In a job of many ranks each has its engine, and they commit together.
+/// Carries out saves, one at a time, each on a thread of its own. In the background: training waits for the copy into staging memory and goes on. Otherwise it waits for the
+/// thread, but not for a store that hangs. The process is kept alive by <see cref="WaitAtExit"/>, not by the thread. In a job of many ranks each has its engine, and they commit together.
 /// </summary>
 internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null) : IDisposable
 {
@@ -21,15 +21,17 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     /// <summary>Name of the thread that writes in the background.</summary>
     public const string WriterName = "Cairn writer";
 
-    private readonly CommitProtocol _protocol = new(files) { Lease = lease };
+    private readonly TimedFileSystem _files = new(files, time);
+    private CommitProtocol? _protocol;
     private JobCommit? _job;
-    private long _lastProgress;
     private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);
     private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
     private readonly StagingPool _pool = new();
     private StateCapture? _capture;
     private Task<SaveReport>? _inFlight;
     private Task? _warmUp;
+    // The save under way was reported as failed: nothing waits for it, and what it still writes is no copy.
+    private bool _isGivenUp;
 
     /// <summary>What the save under way is, until <see cref="Collect"/> gave its report away.</summary>
     public SaveDecision? UnderWay { get; private set; }
@@ -58,19 +60,27 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     {
         if (_inFlight is not { IsCompleted: true } ended)
             return null;
-        _inFlight = null;
-        UnderWay = null;
-        return ended.GetAwaiter().GetResult();
+        (_inFlight, UnderWay) = (null, null);
+        SaveReport report = ended.GetAwaiter().GetResult();
+        return _isGivenUp && report.Outcome != SaveOutcome.Saved ? null : report;
     }
 
-    /// <summary>Waits for the save under way.</summary>
-    public void Wait() => _inFlight?.Wait();
+    /// <summary>Waits for the save under way for as long as its store gives signs of life.</summary>
+    /// <param name="silence">Longest time without one.</param>
+    public void WaitWhileAlive(TimeSpan silence)
+    {
+        while (IsBusy && !IsSilentFor(silence))
+            Wait(ShortPause);
+    }
 
     /// <summary>Waits for the save under way, but not longer than this.</summary>
     public void Wait(TimeSpan atMost) => _inFlight?.Wait(atMost);
 
     /// <summary>Whether the save under way has not written a block for this long: its disk or mount hangs.</summary>
-    public bool IsSilentFor(TimeSpan silence) => IsBusy && time.GetElapsedTime(Volatile.Read(ref _lastProgress)) > silence;
+    public bool IsSilentFor(TimeSpan silence) => IsBusy && _files.Silence > silence;
+
+    /// <summary>What to say of a save under way that hangs.</summary>
+    public StoreException Hangs() => _files.Hangs($"the save of step {UnderWayStep}");
 
     /// <summary>
     /// Saves. In the background the report comes from a later <see cref="Collect"/> and this returns <see langword="null"/>; otherwise the report is returned.
@@ -82,14 +92,22 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     /// <param name="background">Whether training may go on while it is written.</param>
     /// <param name="channel">The channel on which the ranks commit; of no account for one rank.</param>
     /// <param name="timeout">Longest wait for another rank.</param>
-    public SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout)
+    /// <param name="silence">Longest time without a sign of life of the store.</param>
+    public SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout, TimeSpan silence)
     {
         marker = marker with { Layout = _layout.Name, World = ranks.World };
-        Progressed();
+        _files.Begin();
+        _isGivenUp = false;
         if (!background)
         {
-            SaveReport report = Guarded(() => _layout.Plan(marker.Step, share, ranks.World, ranks.Rank), marker, started, TimeSpan.Zero, channel, timeout);
-            return Waited(report, time.GetElapsedTime(started));
+            Begin(() => Guarded(() => _layout.Plan(marker.Step, share, ranks.World, ranks.Rank), marker, started, TimeSpan.Zero, channel, timeout), marker);
+            WaitWhileAlive(silence);
+            if (!IsBusy)
+                return Waited(Collect()!, time.GetElapsedTime(started));
+            // It reads the live state, which changes now.
+            _files.GiveUp();
+            (_isGivenUp, UnderWay) = (true, null);
+            return Waited(Failed(marker, Hangs(), TimeSpan.Zero, started), time.GetElapsedTime(started));
         }
         WaitForWarmUp();
         _capture ??= new StateCapture(_pool);
@@ -111,31 +129,46 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             };
         }
         TimeSpan stall = time.GetElapsedTime(started);
+        Begin(() =>
+        {
+            using (captured)
+                return Guarded(plan, marker, started, stall, channel, timeout);
+        }, marker);
+        return null;
+    }
+
+    private void Begin(Func<SaveReport> write, Marker marker)
+    {
         UnderWay = new SaveDecision(marker.Kind, marker.Reason);
         UnderWayStep = marker.Step;
         var done = new TaskCompletionSource<SaveReport>(TaskCreationOptions.RunContinuationsAsynchronously);
         Activity? parent = Activity.Current;
-        var writer = new Thread(() =>
-        {
-            Activity.Current = parent;
-            SaveReport report;
-            using (captured)
-                report = Guarded(plan, marker, started, stall, channel, timeout);
-            done.SetResult(report);
-        })
-        { Name = WriterName, IsBackground = ranks.Size > 1 };
         _inFlight = done.Task;
-        writer.Start();
-        return null;
+        try
+        {
+            StartThread(() =>
+            {
+                Activity.Current = parent;
+                done.SetResult(write());
+            });
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            // The system gives no thread, for want of memory or by a limit of processes: training waits for this save, and the next one tries again.
+            SaveReport report = write();
+            done.SetResult(report with { Notes = [.. report.Notes, $"No thread could be started for the save of step {marker.Step} ({e.Message}): training waited for it. Raise the limit of processes or memory."] });
+        }
     }
 
-    /// <summary>Waits for the save under way, in a job only while it gets on.</summary>
-    public void WaitAtExit()
+    /// <summary>Starts a thread that writes. Tests put another one here.</summary>
+    internal Action<Action> StartThread { get; set; } = static work => new Thread(() => work()) { Name = WriterName, IsBackground = true }.Start();
+
+    /// <summary>Waits for the save under way while its store gives signs of life.</summary>
+    /// <returns>Why the process ends without it; <see langword="null"/> when no save is under way any more.</returns>
+    public StoreException? WaitAtExit(TimeSpan silence)
     {
-        if (ranks.Size == 1)
-            Wait();
-        while (IsBusy && !IsSilentFor(LongestSilence(options.RankTimeout)))
-            Wait(ShortPause);
+        WaitWhileAlive(silence);
+        return IsBusy ? Hangs() : null;
     }
 
     /// <summary>How long a writer of a job may be silent while it waits for other ranks, which give up a little later than the first.</summary>
@@ -143,7 +176,6 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
 
     public void Dispose()
     {
-        WaitAtExit();
         // What hangs still reads from the staging memory; it goes with the process.
         if (IsBusy)
             return;
@@ -171,11 +203,11 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         return trees;
     }
 
-    private void Progressed() => Volatile.Write(ref _lastProgress, time.GetTimestamp());
+    private CommitProtocol Protocol => _protocol ??= new CommitProtocol(_files) { Lease = lease };
 
     private CommitProtocol.Result Commit(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, RankGroup channel, TimeSpan timeout) => ranks.Size == 1
-        ? _protocol.Save(marker, plan(), options.RefuseNonFiniteSnapshots)
-        : (_job ??= new JobCommit(files, _protocol)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, Progressed);
+        ? Protocol.Save(marker, plan(), options.RefuseNonFiniteSnapshots)
+        : (_job ??= new JobCommit(_files, Protocol)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, _files.Progressed);
 
     private SaveReport Guarded(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
     {
@@ -209,18 +241,20 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             WasDisturbed |= e is RankTimeoutException or RankOrderException;
             // Whatever it was: training goes on, and the report says it.
             activity?.SetStatus(ActivityStatusCode.Error, e.Message);
-            return new SaveReport
-            {
-                Step = marker.Step,
-                Kind = marker.Kind,
-                Reason = marker.Reason,
-                Outcome = e is NonFiniteStateException ? SaveOutcome.Refused : SaveOutcome.Failed,
-                Stall = stall,
-                Duration = time.GetElapsedTime(started),
-                Error = e,
-            };
+            return Failed(marker, e, stall, started);
         }
     }
+
+    private SaveReport Failed(Marker marker, Exception error, TimeSpan stall, long started) => new()
+    {
+        Step = marker.Step,
+        Kind = marker.Kind,
+        Reason = marker.Reason,
+        Outcome = error is NonFiniteStateException ? SaveOutcome.Refused : SaveOutcome.Failed,
+        Stall = stall,
+        Duration = time.GetElapsedTime(started),
+        Error = error,
+    };
 
     private (IReadOnlyList<long> Retired, Exception? Error) Retire(Marker saved)
     {
@@ -230,7 +264,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         try
         {
             List<RetainedCheckpoint> known = [];
-            foreach (CatalogEntry entry in Catalog.Read(files).Entries)
+            foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
             {
                 // What another program saved is not ours to remove.
                 if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && saved.Lineage.Contains(marker.Lineage.Current.Id, marker.Step))
@@ -241,7 +275,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             }
             foreach (long step in RetentionPlan.Decide(_retention, known, new HashSet<long> { saved.Step }))
             {
-                _protocol.Retire(step);
+                Protocol.Retire(step);
                 retired.Add(step);
             }
             return (retired, null);

@@ -40,6 +40,8 @@ public sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOpti
             failures.Add($"RankTimeout must be longer than zero and at most 12 hours, not {options.RankTimeout:c}.");
         if (options.LeaseDuration < TimeSpan.FromSeconds(1) || options.LeaseDuration > TimeSpan.FromMinutes(10))
             failures.Add($"LeaseDuration must be between 1 second and 10 minutes, not {options.LeaseDuration:c}.");
+        if (options.StoreTimeout <= TimeSpan.Zero || options.StoreTimeout > TimeSpan.FromHours(12))
+            failures.Add($"StoreTimeout must be longer than zero and at most 12 hours, not {options.StoreTimeout:c}.");
         if (options.StopGrace <= TimeSpan.Zero)
             failures.Add($"StopGrace must be longer than zero, not {options.StopGrace:c}; leave it out when the time to stop is not known.");
     }

@@ -28,6 +28,7 @@ internal static class ConfigurationKeys
         Of("StopFile", ConfigurationValues.Address, (options, value) => options.StopFile = value),
         Of("HandleSignals", ConfigurationValues.Switch, (options, value) => options.HandleSignals = value),
         Of("StopGrace", ConfigurationValues.Time, (options, value) => options.StopGrace = value),
+        Of("StoreTimeout", ConfigurationValues.Time, (options, value) => options.StoreTimeout = value ?? new CheckpointOptions().StoreTimeout),
         Of("RankTimeout", ConfigurationValues.Time, (options, value) => options.RankTimeout = value ?? new CheckpointOptions().RankTimeout),
         Of("LeaseDuration", ConfigurationValues.Time, (options, value) => options.LeaseDuration = value ?? new CheckpointOptions().LeaseDuration),
         Of("KeepLast", ConfigurationValues.SmallCount, (options, value) => options.KeepLast = value),

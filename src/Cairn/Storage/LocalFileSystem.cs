@@ -90,6 +90,7 @@ public sealed class LocalFileSystem : IFileSystem
     public IWritableFile OpenWrite(string path, long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        FileSizeLimit.MakeError();
         string full = Full(path);
         SafeFileHandle handle = RegularFile.OpenWrite(full, out bool made);
         if (made || FileRecycling.IsUnseen(handle, full))
@@ -178,6 +179,7 @@ public sealed class LocalFileSystem : IFileSystem
     /// <exception cref="IOException">Among others: the disk is full; part of the bytes may have been appended.</exception>
     public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
+        FileSizeLimit.MakeError();
         string full = Full(path);
         if (OperatingSystem.IsWindows())
         {

@@ -77,6 +77,9 @@ internal static partial class CairnLog
     [LoggerMessage(8, LogLevel.Information, "The run is finished at step {Step}: {Why}. To train on, raise TotalSteps or call TrainState.Reopen")]
     public static partial void AlreadyFinished(this ILogger logger, long step, string why);
 
+    [LoggerMessage(32, LogLevel.Error, "The run ends although its store has not answered: {Problem}")]
+    public static partial void EndedWhileSaving(this ILogger logger, string problem);
+
     [LoggerMessage(27, LogLevel.Warning, "The end is saved, but data was drawn after batch {Batch} that nothing was learned from. A resumed run goes on after it")]
     public static partial void DrawnInVain(this ILogger logger, long batch);
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Cairn.State;
 using Cairn.Storage;
 
@@ -14,14 +13,16 @@ public sealed class DistributedCheckpoint : IDisposable
     /// <summary>The name of the metadata's file; it is written last.</summary>
     public const string MetadataName = ".metadata";
 
-    private readonly IFileSystem _files;
+    // Far fewer than any system lets a process open, and as many as threads that read have use for.
+    private const int MostOpen = 128;
+
     private readonly string _folder;
-    private readonly ConcurrentDictionary<string, Lazy<IReadableFile>> _open = new(StringComparer.Ordinal);
+    private readonly OpenFiles _open;
 
     private DistributedCheckpoint(IFileSystem files, string folder, IReadOnlyList<DistributedItem> items)
     {
-        _files = files;
         _folder = folder;
+        _open = new OpenFiles(files, folder, MostOpen);
         Items = items;
         Files = [.. items.SelectMany(Places).Select(place => place.File).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
@@ -126,22 +127,11 @@ public sealed class DistributedCheckpoint : IDisposable
     }
 
     /// <summary>Closes the files. The tensors cannot be read any more.</summary>
-    public void Dispose()
-    {
-        foreach (Lazy<IReadableFile> file in _open.Values)
-        {
-            if (file.IsValueCreated)
-                file.Value.Dispose();
-        }
-        _open.Clear();
-    }
+    public void Dispose() => _open.Dispose();
 
     /// <summary>The file of <c>torch.save</c> at a place. Disposing it leaves the file around it open.</summary>
-    internal TorchFile OpenAt(DistributedPlace place)
-    {
-        IReadableFile file = _open.GetOrAdd(place.File, name => new Lazy<IReadableFile>(() => _files.OpenRead(Join(_folder, name)))).Value;
-        return TorchFile.Open(new FileSlice(file, place.Offset, place.Length), $"{Join(_folder, place.File)} at {place.Offset}");
-    }
+    internal TorchFile OpenAt(DistributedPlace place) =>
+        TorchFile.Open(new FileSlice(_open[place.File], place.Offset, place.Length), $"{Join(_folder, place.File)} at {place.Offset}");
 
     private StateNode Value(DistributedValue item)
     {

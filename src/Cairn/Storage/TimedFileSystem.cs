@@ -1,0 +1,106 @@
+namespace Cairn.Storage;
+
+/// <summary>
+/// A store that remembers which of its operations is under way and since when, so that one that hangs can be named. Once given up (<see cref="GiveUp"/>), it writes nothing more:
+/// what was to be written may have changed meanwhile. For one writer at a time; it may be asked from any thread.
+/// </summary>
+internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : IFileSystem
+{
+    private long _lastSign = time.GetTimestamp();
+    private volatile string? _underWay;
+    private volatile bool _isGivenUp;
+
+    public string Root => inner.Root;
+    public bool CanExchange => inner.CanExchange;
+
+    /// <summary>Begins anew: what was given up belongs to the save before.</summary>
+    public void Begin()
+    {
+        _isGivenUp = false;
+        Progressed();
+    }
+
+    /// <summary>Lets no more bytes be written, nor anything get its name, until <see cref="Begin"/>.</summary>
+    public void GiveUp() => _isGivenUp = true;
+
+    /// <summary>A sign of life that is no operation of the store.</summary>
+    public void Progressed() => Volatile.Write(ref _lastSign, time.GetTimestamp());
+
+    /// <summary>How long ago the last operation began or ended.</summary>
+    public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _lastSign));
+
+    /// <summary>What hangs, in words.</summary>
+    public StoreException Hangs(string whose)
+    {
+        string operation = _underWay is { } what ? $"'{what}' has not returned" : "nothing has been written";
+        return new StoreException($"{whose} hangs in {Root}: {operation} for {Silence.TotalSeconds:0} s. Look at the disk or mount; training goes on, and saves succeed again when it answers.") { Path = Root, IsTransient = true };
+    }
+
+    public long? AvailableBytes() => Do("look for free space", "", inner.AvailableBytes);
+    public IReadOnlyList<FileSystemEntry> List(string folder) => Do("list", folder, () => inner.List(folder));
+    public bool FileExists(string path) => Do("look for", path, () => inner.FileExists(path));
+    public bool FolderExists(string path) => Do("look for", path, () => inner.FolderExists(path));
+    public bool CanOverwrite(string path) => Do("look at", path, () => inner.CanOverwrite(path));
+    public IReadableFile OpenRead(string path) => Do("open", path, () => inner.OpenRead(path));
+    public IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do("open", path, () => inner.OpenWrite(Open(path), length)));
+    public void CreateFolder(string path) => Do("create", path, () => inner.CreateFolder(path));
+    public void SyncFolder(string path) => Do("fsync", path, () => inner.SyncFolder(path));
+    public void Move(string from, string to) => Do("rename", from, () => inner.Move(Open(from), to));
+    public void Exchange(string first, string second) => Do("rename", first, () => inner.Exchange(Open(first), second));
+    public void DeleteFile(string path) => Do("delete", path, () => inner.DeleteFile(path));
+    public void DeleteFolder(string path) => Do("delete", path, () => inner.DeleteFolder(path));
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => inner.Append(path, bytes, durable);
+
+    private string Open(string path) => _isGivenUp ? throw new IOException($"The save was given up while {Root} did not answer; '{path}' is not written.") : path;
+
+    private T Do<T>(string what, string path, Func<T> operation)
+    {
+        _underWay = $"{what} {path}".TrimEnd();
+        Progressed();
+        try
+        {
+            return operation();
+        }
+        finally
+        {
+            _underWay = null;
+            Progressed();
+        }
+    }
+
+    private void Do(string what, string path, Action operation) => Do(what, path, () =>
+    {
+        operation();
+        return true;
+    });
+
+    private sealed class Writable(TimedFileSystem owner, string path, IWritableFile file) : IWritableFile
+    {
+        private readonly string _writing = $"write {path}";
+
+        // No closure: this is called for each block.
+        public void Write(ReadOnlySpan<byte> bytes)
+        {
+            _ = owner.Open(path);
+            owner._underWay = _writing;
+            owner.Progressed();
+            try
+            {
+                file.Write(bytes);
+            }
+            finally
+            {
+                owner._underWay = null;
+                owner.Progressed();
+            }
+        }
+
+        public void Sync() => owner.Do("fsync", path, () =>
+        {
+            file.Sync();
+            _ = owner.Open(path);
+        });
+
+        public void Dispose() => owner.Do("close", path, file.Dispose);
+    }
+}
