@@ -38,6 +38,24 @@ public sealed class InternLmReadingTests : IDisposable
         """{"family": "internlm2", "dp": 3, "fsdp": true, "fp32_norm": true}""",
         """{"family": "internlm", "tp": 2, "pp": 2, "dp": 2, "fsdp": true}""",
         """{"family": "moe", "tp": 2, "pp": 2, "dp": 4, "zo": 4}""",
+        // Stages of two and three layers: the experts' files are numbered from the second stage's first layer.
+        """{"family": "moe", "tp": 1, "pp": 2, "dp": 2, "zo": 2, "layers": 5}""",
+        """{"family": "moe", "tp": 1, "pp": 2, "dp": 2, "zo": 2, "chunks": 2}""",
+        // Experts with ISP where nothing is cut.
+        """{"family": "moe", "wp": 1, "dp": 2, "zo": 2}""",
+        // InternEvo since 2024-07.
+        """{"family": "internlm2", "evo": 2025, "wp": 2, "dp": 4, "zo": 2}""",
+        """{"family": "internlm2", "evo": 2025, "wp": 2, "tp": 2, "pp": 2, "dp": 2, "zo": 2, "fuse_qkv": true, "fp32_norm": true}""",
+        """{"family": "internlm2", "evo": 2025, "wp": 2, "dp": 2, "fuse_mlp": true, "flags": true}""",
+        """{"family": "internlm2", "evo": 2025, "tp": 2, "dp": 2, "zo": 2}""",
+        """{"family": "internlm2", "evo": 2025, "tp": 2, "dp": 2, "zo": 2, "fuse_qkv": true, "fuse_mlp": true}""",
+        """{"family": "internlm2", "evo": 2025, "tp": 2, "pp": 2, "fuse_qkv": true, "fuse_mlp": true, "flags": true, "dtype": "float32"}""",
+        """{"family": "internlm2", "evo": 2025, "tp": 2, "dp": 3, "zo": 3, "split_tensor": true, "fuse_qkv": true, "fp32_norm": true}""",
+        """{"family": "moe", "evo": 2025, "wp": 4, "dp": 4, "zo": 1, "ewp": 2}""",
+        """{"family": "moe", "evo": 2025, "tp": 2, "dp": 2, "zo": 2, "no_tp": true}""",
+        """{"family": "moe", "evo": 2025, "tp": 2, "dp": 4, "zo": 1, "moe_names": true}""",
+        """{"family": "moe", "evo": 2025, "wp": 2, "dp": 4, "zo": 1, "ewp": 1, "moe_names": true}""",
+        """{"family": "moe", "evo": 2025, "dp": 4, "zo": 4, "split_tensor": true}""",
     ];
 
     [Theory, MemberData(nameof(Jobs))]
@@ -157,8 +175,7 @@ public sealed class InternLmReadingTests : IDisposable
         Directory.Move(first, At("one"));
         Make("""{"family": "internlm2", "tp": 2, "layers": 2}""");
         File.Copy(At("checkpoint/model_tp1_pp0.pt"), At("one/model_tp1_pp0.pt"), overwrite: true);
-        using LoadedCheckpoint loaded = CheckpointReader.Open(At("one"));
-        Should.Throw<CorruptCheckpointException>(() => loaded.Load("model")).Message.ShouldContain("is in the files of 1 of 2 ranks");
+        Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(At("one"))).Message.ShouldContain("is in the files of 1 of 2 ranks");
     }
 
     private string At(string path) => Path.Combine(_folder.Path, path);

@@ -71,7 +71,8 @@ internal sealed class FlattenedOptimizer
     /// <summary>Parameters in the order in which they are flattened: larger ones first, else as they come.</summary>
     public static IEnumerable<T> InOrder<T>(IEnumerable<T> parameters, Func<T, long> elements) => parameters.OrderByDescending(elements);
 
-    // InternEvo has a group for the parameters of half precision and one for those of fp32, empty or not, and its loader counts them.
+    // InternEvo has a group for the parameters of half precision and one for those of fp32, empty or not, and its loader counts them. Since 2024-05 the second is for
+    // single parameters of fp32, and a model of fp32 has all of its own in the first.
     private static List<Group>? GroupsOf(StateMap optimizer, StateMap model)
     {
         if (!optimizer.TryGetValue(Groups, out StateNode? node) || node is not StateList list || list.Count == 0)
@@ -93,8 +94,9 @@ internal sealed class FlattenedOptimizer
             found.Sort((first, second) => places[first.Name].CompareTo(places[second.Name]));
             if (list.Count == 1)
             {
-                groups.Add(new Group("default", options, Sorted(found.Where(parameter => parameter.Weight.Type != TensorType.F32))));
-                groups.Add(new Group("fp32", options, Sorted(found.Where(parameter => parameter.Weight.Type == TensorType.F32))));
+                bool isWhole = found.TrueForAll(parameter => parameter.Weight.Type == TensorType.F32);
+                groups.Add(new Group("default", options, Sorted(found.Where(parameter => isWhole || parameter.Weight.Type != TensorType.F32))));
+                groups.Add(new Group(ParameterGroup.Fp32, options, Sorted(found.Where(parameter => !isWhole && parameter.Weight.Type == TensorType.F32))));
             }
             else
             {

@@ -14,31 +14,36 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     public const string Model = "model", Optimizer = "optimizer", Master = "master", Scaler = "scaler", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
     private const string StepCount = "step_count", BatchCount = "batch_count", LastEpoch = "last_epoch", Values = "values", GradientScaler = "grad_scaler", Scale = "_scale";
 
+    private const int MostMissing = 1000;
+
     private readonly InternLmFolder _folder;
     private readonly InternLmFiles _files;
     private InternLmWeights? _weights;
     private InternLmOptimizer? _optimizer;
     private IReadOnlyList<string>? _parts;
 
-    /// <exception cref="CorruptCheckpointException">A file is missing that the others' names ask for, or the first model file is bad.</exception>
+    /// <exception cref="CorruptCheckpointException">A file is missing that the others' names ask for, or one of a kind that is not known stands among them.</exception>
     public ForeignCheckpoint(IFileSystem store, string folder, IEnumerable<string> fileNames)
     {
         _folder = new InternLmFolder(fileNames);
         _files = Keep(new InternLmFiles(store, folder));
-        if (_folder.Required().FirstOrDefault(file => !_folder.Has(file)) is { } missing)
+        if (NotUnderstood() is { } reason)
         {
             _files.Dispose();
-            throw RankTensors.Bad(_files.Folder, $"{missing} is missing; by the names of the others there were {Describe(_folder)}");
+            throw RankTensors.Bad(_files.Folder, reason);
         }
     }
+
+    /// <summary>Its files by name, and the sizes of the job.</summary>
+    public InternLmFolder Folder => _folder;
 
     public override IReadOnlyList<string> Parts => _parts ??= [.. ((string[])[Model, Optimizer, Master, Scaler, Scheduler, Sampler, Context]).Where(Has)];
 
     /// <summary>Whether there is such a part. For all but <see cref="Master"/> the names of the files say it.</summary>
     public bool Has(string part) => part switch
     {
-        Model => _folder.HasModel,
-        Optimizer => _folder.HasModel && _folder.HasOptimizer,
+        Model => true,
+        Optimizer => _folder.HasOptimizer,
         Master => Has(Optimizer) && Weights.Ranks.Any(rank => rank.Tensors.Values.Any(tensor => tensor.Type is TensorType.F16 or TensorType.BF16)),
         Scaler => Has(Optimizer) && ScalerState() is not null,
         Scheduler => _folder.Has(new(InternLmFileKind.Scheduler)),
@@ -47,9 +52,35 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
         _ => false,
     };
 
-    /// <summary>The sizes of a job in words.</summary>
-    public static string Describe(InternLmFolder folder) =>
-        $"tp {folder.Tp}, {(folder.IsIsp ? $"wp {folder.Wp}, " : "")}pp {folder.Pp}, {(folder.IsFsdp || folder.IsIsp ? $"dp {folder.Dp}" : $"zo {folder.Zo}")}";
+    /// <summary>
+    /// Puts model and optimizer together, so that what does not fit shows: other layers than the configuration says, and weights that are not those which the
+    /// optimizer has trained.
+    /// </summary>
+    /// <param name="isSample">Whether to compare only samples of the weights.</param>
+    /// <param name="files">Names of the model files whose weights are compared; <see langword="null"/> for all.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <exception cref="CorruptCheckpointException">Something does not fit.</exception>
+    public void Check(bool isSample, IReadOnlySet<string>? files = null, CancellationToken cancellationToken = default)
+    {
+        _ = Weights.Merge();
+        if (Configuration?.Find("num_layers") is TorchScalar { Value: long layers } && Weights.Layers > 0 && Weights.Layers < layers)
+            throw RankTensors.Bad(_files.Folder, $"it has {Weights.Layers} of the {layers} layers of its model: files of pipeline stages are missing");
+        if (!Has(Optimizer))
+            return;
+        (IReadOnlyList<RankTensors> ranks, IReadOnlyList<RankTensors> experts) = OptimizerState.MasterOfRanks;
+        foreach ((RankTensors model, RankTensors master) in (IEnumerable<(RankTensors, RankTensors)>)
+            [.. Weights.Ranks.Join(ranks, one => one.Rank, other => other.Rank, (one, other) => (one, other)), .. Weights.Experts.Join(experts, one => one.Rank, other => other.Rank, (one, other) => (one, other))])
+        {
+            if (files is not null && !_folder.ModelFiles(model.Rank).Any(file => files.Contains(file.ToString())))
+                continue;
+            if (WeightCoherence.Difference(model, master, isSample, cancellationToken) is { } name)
+                throw RankTensors.Bad(_files.Folder, $"'{name}' of the model is not what its optimizer has trained, so files of two saves stand together: InternLM was interrupted while it overwrote an older copy");
+        }
+    }
+
+    /// <summary>The counts of updates in the optimizer's files, each with the file's name.</summary>
+    public IEnumerable<(string File, double Step)> OptimizerSteps =>
+        new OptimizerFiles(_files, _folder).All.SelectMany(file => file.Steps().Distinct().Select(step => (file.Name.ToString(), step)));
 
     public override IReadOnlyList<string> FilesOf(string part) => [.. KindsOf(part).SelectMany(_folder.Of).Select(file => file.ToString())];
 
@@ -75,9 +106,35 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
         };
     }
 
-    private InternLmWeights Weights => _weights ??= InternLmWeights.Load(_files, _folder);
+    /// <summary>The scheduler as it was saved.</summary>
+    public StateMap? SavedScheduler => Has(Scheduler) ? Tree(new(InternLmFileKind.Scheduler)) : null;
+
+    private InternLmWeights Weights => _weights ??= InternLmWeights.Load(_files, _folder, new FusedParameters(Flag("enable_qkv_fusion"), Flag("mlp_layer_fusion")));
 
     private InternLmOptimizer OptimizerState => _optimizer ??= InternLmOptimizer.Load(_files, _folder, Weights);
+
+    // The model's configuration, where there is one.
+    private TorchMap? Configuration => _folder.Has(new(InternLmFileKind.ModelConfig)) ? PlainValues.Of(_files.Open(new(InternLmFileKind.ModelConfig)).Root) as TorchMap : null;
+
+    private bool? Flag(string key) => (Configuration?.Find(key) as TorchScalar)?.Value as bool?;
+
+    private string? NotUnderstood()
+    {
+        if (_folder.Unknown is [var unknown, ..])
+            return $"{unknown} is a shard by its name, and of a kind that this version of Cairn does not know: use a newer one";
+        if (_folder.HasShardedOptimizer && !_folder.HasModel)
+            return $"its model is none of InternLM's files, but a distributed checkpoint of PyTorch beside {_folder.Of(InternLmFileKind.Optimizer)[0]}: give a folder with the .distcp files and .metadata alone";
+        // A name may claim any number of ranks.
+        InternLmFileName[] missing = [.. _folder.Required().Where(file => !_folder.Has(file)).Take(MostMissing)];
+        string sizes = $"by the names of the others there were {_folder}";
+        return missing.Length switch
+        {
+            0 => null,
+            1 => $"{missing[0]} is missing; {sizes}",
+            MostMissing => $"{MostMissing} files and more are missing, the first {missing[0]}; {sizes}",
+            var count => $"{count} files are missing, the first {missing[0]}; {sizes}",
+        };
+    }
 
     private static InternLmFileKind[] KindsOf(string part) => part switch
     {

@@ -1,19 +1,30 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Cairn.Layouts.InternLm;
 
 /// <summary>What a file of an InternLM checkpoint holds.</summary>
 public enum InternLmFileKind
 {
-    /// <summary>The weights of one rank: <c>model_tp0_pp0.pt</c>, with ISP <c>model_tp0_wp0_pp0.pt</c>, with FSDP <c>model_tp0_pp0_dp0.pt</c>.</summary>
+    /// <summary>
+    /// The weights of one rank: <c>model_tp0_pp0.pt</c>, with ISP <c>model_tp0_wp0_pp0.pt</c> and since 2024-07 <c>model_wp0_pp0.pt</c>, with FSDP
+    /// <c>model_tp0_pp0_dp0.pt</c>.
+    /// </summary>
     Model,
-    /// <summary>Which modules are cut along which dimension; a file of PyTorch in spite of its name: <c>topo_tp0_pp0.json</c>, with ISP <c>topo_tp0_wp0_pp0.json</c>.</summary>
+    /// <summary>
+    /// Which modules are cut along which dimension; a file of PyTorch in spite of its name: <c>topo_tp0_pp0.json</c>, with ISP <c>topo_tp0_wp0_pp0.json</c> or
+    /// <c>topo_wp0_pp0.json</c>.
+    /// </summary>
     Topology,
-    /// <summary>One expert of one layer: <c>model_moe_layer0_expert0_tp0.pt</c>.</summary>
+    /// <summary>One expert of one layer: <c>model_moe_layer0_expert0_tp0.pt</c>, with ISP since 2024-07 <c>model_moe_layer0_expert0_wp0.pt</c>.</summary>
     Expert,
-    /// <summary>The optimizer's partition of one rank: <c>optimizer_tp0_pp0_zo0.pt</c>, with ISP <c>optimizer_tp0_wp0_pp0_dp0.pt</c>.</summary>
+    /// <summary>
+    /// The optimizer's partition of one rank: <c>optimizer_tp0_pp0_zo0.pt</c>, with ISP <c>optimizer_tp0_wp0_pp0_dp0.pt</c> and since 2024-07
+    /// <c>optimizer_wp0_pp0_zo0.pt</c>; where experts have more ZeRO ranks than the rest <c>optimizer_ep0_tp0_pp0_zo0.pt</c> or
+    /// <c>optimizer_ep0_ewp0_pp0_zo0.pt</c>; with the newer FSDP <c>optimizer_fsdp0.pt</c>.
+    /// </summary>
     Optimizer,
     /// <summary>Which parameters each ZeRO rank holds: <c>gpus-8_wp-0_tp-0_dp-0_pp-0_zo-0.pt</c>, in InternLM 0.2 <c>gpus-8_pp-0_tp-0_zo-0.pt</c>.</summary>
     Plan,
@@ -36,7 +47,7 @@ public enum InternLmFileKind
 /// them (<c>internlm/checkpoint/components.py</c>, <c>checkpoint_manager.py</c>, <c>solver/optimizer/hybrid_zero_optim.py</c>).
 /// </summary>
 /// <param name="Kind">What the file holds.</param>
-public sealed record InternLmFileName(InternLmFileKind Kind)
+public sealed partial record InternLmFileName(InternLmFileKind Kind)
 {
     // Far above any job, and low enough to be multiplied.
     private const long LargestCoordinate = 999_999;
@@ -46,12 +57,19 @@ public sealed record InternLmFileName(InternLmFileKind Kind)
     [
         (InternLmFileKind.Model, "model_tp{tp}_pp{pp}.pt"),
         (InternLmFileKind.Model, "model_tp{tp}_wp{wp}_pp{pp}.pt"),
+        (InternLmFileKind.Model, "model_wp{wp}_pp{pp}.pt"),
         (InternLmFileKind.Model, "model_tp{tp}_pp{pp}_dp{dp}.pt"),
         (InternLmFileKind.Topology, "topo_tp{tp}_pp{pp}.json"),
         (InternLmFileKind.Topology, "topo_tp{tp}_wp{wp}_pp{pp}.json"),
+        (InternLmFileKind.Topology, "topo_wp{wp}_pp{pp}.json"),
         (InternLmFileKind.Expert, "model_moe_layer{layer}_expert{expert}_tp{tp}.pt"),
+        (InternLmFileKind.Expert, "model_moe_layer{layer}_expert{expert}_wp{wp}.pt"),
         (InternLmFileKind.Optimizer, "optimizer_tp{tp}_pp{pp}_zo{zo}.pt"),
         (InternLmFileKind.Optimizer, "optimizer_tp{tp}_wp{wp}_pp{pp}_dp{dp}.pt"),
+        (InternLmFileKind.Optimizer, "optimizer_wp{wp}_pp{pp}_zo{zo}.pt"),
+        (InternLmFileKind.Optimizer, "optimizer_ep{ep}_tp{tp}_pp{pp}_zo{zo}.pt"),
+        (InternLmFileKind.Optimizer, "optimizer_ep{ep}_ewp{wp}_pp{pp}_zo{zo}.pt"),
+        (InternLmFileKind.Optimizer, "optimizer_fsdp{dp}.pt"),
         (InternLmFileKind.Plan, "gpus-{gpus}_wp-{wp}_tp-{tp}_dp-{dp}_pp-{pp}_zo-{zo}.pt"),
         (InternLmFileKind.Plan, "gpus-{gpus}_pp-{pp}_tp-{tp}_zo-{zo}.pt"),
         (InternLmFileKind.Scheduler, "schedulder.pt"),
@@ -65,11 +83,13 @@ public sealed record InternLmFileName(InternLmFileKind Kind)
 
     /// <summary>Tensor-parallel rank.</summary>
     public int? Tp { get; init; }
-    /// <summary>Weight-parallel rank of ISP.</summary>
+    /// <summary>Weight-parallel rank of ISP; of experts, and in the name of an optimizer's file with <see cref="Ep"/>, that of the experts' weights.</summary>
     public int? Wp { get; init; }
+    /// <summary>Expert-parallel rank.</summary>
+    public int? Ep { get; init; }
     /// <summary>Pipeline-parallel rank.</summary>
     public int? Pp { get; init; }
-    /// <summary>Data-parallel rank.</summary>
+    /// <summary>Data-parallel rank; of the newer FSDP the rank of the whole job.</summary>
     public int? Dp { get; init; }
     /// <summary>ZeRO rank.</summary>
     public int? Zo { get; init; }
@@ -97,6 +117,15 @@ public sealed record InternLmFileName(InternLmFileKind Kind)
         return false;
     }
 
+    /// <summary>
+    /// Whether a name is made like that of a shard of the model or the optimizer, with coordinates that <see cref="TryParse"/> does not know: a file of a newer
+    /// program, without which nothing can be said of the folder.
+    /// </summary>
+    internal static bool IsUnknownShard(string name) => UnknownShard().IsMatch(name) && !TryParse(name, out _);
+
+    [GeneratedRegex(@"^((model|optimizer|topo)(_[a-z]+[0-9]+)+|model_moe_.+|gpus-[0-9]+_.+)\.(pt|json)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex UnknownShard();
+
     /// <summary>The name.</summary>
     /// <exception cref="InvalidOperationException">There is no name with just these coordinates.</exception>
     public override string ToString()
@@ -106,13 +135,14 @@ public sealed record InternLmFileName(InternLmFileKind Kind)
             if (kind == Kind && Fill(pattern) is { } name && Match(kind, pattern, name) == this)
                 return name;
         }
-        throw new InvalidOperationException($"A file of the kind {Kind} has no name with the coordinates tp {Tp}, wp {Wp}, pp {Pp}, dp {Dp}, zo {Zo}.");
+        throw new InvalidOperationException($"A file of the kind {Kind} has no name with the coordinates tp {Tp}, wp {Wp}, ep {Ep}, pp {Pp}, dp {Dp}, zo {Zo}.");
     }
 
     private long? this[string coordinate] => coordinate switch
     {
         "tp" => Tp,
         "wp" => Wp,
+        "ep" => Ep,
         "pp" => Pp,
         "dp" => Dp,
         "zo" => Zo,
@@ -126,6 +156,7 @@ public sealed record InternLmFileName(InternLmFileKind Kind)
     {
         "tp" => this with { Tp = (int)value },
         "wp" => this with { Wp = (int)value },
+        "ep" => this with { Ep = (int)value },
         "pp" => this with { Pp = (int)value },
         "dp" => this with { Dp = (int)value },
         "zo" => this with { Zo = (int)value },

@@ -8,12 +8,14 @@ internal sealed class InternLmWeights
 {
     private const string ExpertPath = ".wrapped_experts.";
 
-    private InternLmWeights(string folder, IReadOnlyList<RankTensors> ranks, IReadOnlyList<RankTensors> experts, ShardRules rules) =>
-        (Folder, Ranks, Experts, Rules) = (folder, ranks, experts, rules);
+    private InternLmWeights(string folder, IReadOnlyList<RankTensors> ranks, IReadOnlyList<RankTensors> experts, ShardRules rules, int layers) =>
+        (Folder, Ranks, Experts, Rules, Layers) = (folder, ranks, experts, rules, layers);
 
     /// <summary>The folder, for errors.</summary>
     public string Folder { get; }
-    /// <summary>What each rank's own file holds: all weights but those of experts.</summary>
+    /// <summary>Layers of the whole model, as far as names say them.</summary>
+    public int Layers { get; }
+    /// <summary>What each rank's own file holds, as it was trained: all weights but those of experts.</summary>
     public IReadOnlyList<RankTensors> Ranks { get; }
     /// <summary>The weights of experts, by tensor-parallel rank and pipeline stage; experts are counted over all ranks.</summary>
     public IReadOnlyList<RankTensors> Experts { get; }
@@ -32,8 +34,11 @@ internal sealed class InternLmWeights
     }
 
     /// <summary>Reads the pickles of all model files; no tensor is read.</summary>
+    /// <param name="files">The files.</param>
+    /// <param name="folder">Their names.</param>
+    /// <param name="fused">Which parameters are trained as one.</param>
     /// <exception cref="CorruptCheckpointException">A file is bad, or the files contradict each other.</exception>
-    public static InternLmWeights Load(InternLmFiles files, InternLmFolder folder)
+    public static InternLmWeights Load(InternLmFiles files, InternLmFolder folder, FusedParameters fused)
     {
         var own = new List<(ModelRank Rank, IReadOnlyList<KeyValuePair<string, StateTensor>> Tensors)>();
         foreach (ModelRank rank in folder.ModelRanks())
@@ -41,8 +46,9 @@ internal sealed class InternLmWeights
         var stages = new StageNames([.. own.GroupBy(rank => rank.Rank.Pp).OrderBy(stage => stage.Key).Select(stage => stage.SelectMany(rank => rank.Tensors.Select(tensor => tensor.Key)).ToHashSet(StringComparer.Ordinal))]);
         var ranks = new List<RankTensors>(own.Count);
         foreach ((ModelRank rank, IReadOnlyList<KeyValuePair<string, StateTensor>> tensors) in own)
-            ranks.Add(Named(files, rank, tensors, stages));
-        return new InternLmWeights(files.Folder, ranks, ExpertsOf(files, folder, stages), new ShardRules(Topology(files, folder, stages), folder.IsIsp));
+            ranks.Add(Named(files, rank, tensors, stages, fused));
+        var experts = new ExpertFiles(files, folder, stages, own);
+        return new InternLmWeights(files.Folder, ranks, experts.Load(fused), new ShardRules(Topology(files, folder, stages), folder.IsIsp), stages.Layers);
     }
 
     /// <summary>The whole model.</summary>
@@ -58,10 +64,11 @@ internal sealed class InternLmWeights
             if (!whole.TryAdd(name, tensor))
                 throw RankTensors.Bad(Folder, $"'{name}' is in a model file and in an expert's");
         }
-        return whole;
+        return FusedParameters.Split(whole);
     }
 
-    private static List<KeyValuePair<string, StateTensor>> Plain(InternLmFiles files, TorchMap map, string file)
+    /// <summary>The tensors of a state dict.</summary>
+    public static List<KeyValuePair<string, StateTensor>> Plain(InternLmFiles files, TorchMap map, string file)
     {
         var tensors = new List<KeyValuePair<string, StateTensor>>(map.Count);
         foreach ((TorchValue key, TorchValue value) in map)
@@ -105,7 +112,7 @@ internal sealed class InternLmWeights
         return tensors;
     }
 
-    private static RankTensors Named(InternLmFiles files, ModelRank rank, IEnumerable<KeyValuePair<string, StateTensor>> tensors, StageNames stages)
+    private static RankTensors Named(InternLmFiles files, ModelRank rank, IEnumerable<KeyValuePair<string, StateTensor>> tensors, StageNames stages, FusedParameters fused)
     {
         var named = new RankTensors(rank, new OrderedDictionary<string, StateTensor>(StringComparer.Ordinal));
         foreach ((string name, StateTensor tensor) in tensors)
@@ -113,30 +120,7 @@ internal sealed class InternLmWeights
             if (!named.Tensors.TryAdd(stages.Whole(name, rank.Pp), tensor))
                 throw RankTensors.Bad(files.Folder, $"two tensors of stage {rank.Pp} are '{stages.Whole(name, rank.Pp)}' in the whole model");
         }
-        return named;
-    }
-
-    // An expert's file is named by a layer counted over all stages, and holds names that count within one.
-    private static List<RankTensors> ExpertsOf(InternLmFiles files, InternLmFolder folder, StageNames stages)
-    {
-        var experts = new Dictionary<ModelRank, RankTensors>();
-        if (folder.Experts.Count == 0)
-            return [];
-        if (folder.IsIsp && Math.Max(folder.Tp, folder.Wp) > 1)
-            throw RankTensors.Bad(files.Folder, "it has experts that were trained with ISP on several ranks, and their names do not say how these cut them");
-        int layersOfStage = Math.Max(1, stages.Layers / folder.Pp);
-        foreach (InternLmFileName file in folder.Experts.OrderBy(file => (file.Layer, file.Expert)))
-        {
-            var rank = new ModelRank(file.Tp!.Value, 0, file.Layer!.Value / layersOfStage);
-            if (!experts.TryGetValue(rank, out RankTensors? tensors))
-                experts.Add(rank, tensors = new RankTensors(rank, new OrderedDictionary<string, StateTensor>(StringComparer.Ordinal)));
-            foreach ((string name, StateTensor tensor) in Plain(files, files.OpenMap(file), file.ToString()))
-            {
-                if (ExpertOf(name) != file.Expert || !tensors.Tensors.TryAdd(stages.Whole(name, rank.Pp), tensor))
-                    throw RankTensors.Bad(files.Folder, $"{file} holds '{name}', which belongs to another expert or stands twice");
-            }
-        }
-        return [.. experts.Values];
+        return named with { Tensors = fused.Restore(named.Tensors) };
     }
 
     private static Dictionary<string, int> Topology(InternLmFiles files, InternLmFolder folder, StageNames stages)

@@ -53,7 +53,9 @@ internal sealed record RankTensors(ModelRank Rank, OrderedDictionary<string, Sta
                 case Cut.Columns:
                     return TensorOperations.Concat(pieces, 1);
                 case Cut.ThirdsOfRows:
-                    return Thirds(pieces);
+                    return Fractions(pieces, 3);
+                case Cut.HalvesOfRows:
+                    return Fractions(pieces, 2);
             }
         }
         catch (ArgumentException e)
@@ -66,10 +68,11 @@ internal sealed record RankTensors(ModelRank Rank, OrderedDictionary<string, Sta
             : throw Bad(folder, $"nobody knows how '{name}' was cut: its module is none of InternLM's, and the {pieces.Length} ranks have different values");
     }
 
-    // [3, heads, …] of each rank, one behind the other along the heads.
-    private static StateTensor Thirds(StateTensor[] pieces)
+    // [3, heads, …] of each rank, one behind the other along the heads; [2, rows, …] of fused feed-forwards.
+    private static StateTensor Fractions(StateTensor[] pieces, long count)
     {
-        StateTensor[] split = [.. pieces.Select(piece => piece.Shape[0] % 3 == 0 ? piece.Reshape([3, piece.Shape[0] / 3, .. piece.Shape.Skip(1)]) : throw new ArgumentException($"The rows of {piece} are no thirds.", nameof(pieces)))];
+        StateTensor[] split = [.. pieces.Select(piece => piece.Shape[0] % count == 0 ? piece.Reshape([count, piece.Shape[0] / count, .. piece.Shape.Skip(1)])
+            : throw new ArgumentException($"The rows of {piece} are not divided by {count}.", nameof(pieces)))];
         StateTensor joined = TensorOperations.Concat(split, 1);
         return joined.Reshape([joined.Shape[0] * joined.Shape[1], .. joined.Shape.Skip(2)]);
     }

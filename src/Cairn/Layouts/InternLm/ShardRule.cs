@@ -11,6 +11,8 @@ internal enum Cut
     Columns,
     /// <summary>Queries, keys and values stand one behind the other along the first dimension, and each third is cut.</summary>
     ThirdsOfRows,
+    /// <summary>Two linears stand one behind the other along the first dimension, and each half is cut.</summary>
+    HalvesOfRows,
     /// <summary>Only the first has it: the bias of a linear whose results are summed over the ranks.</summary>
     FirstOnly,
 }
@@ -28,7 +30,7 @@ internal readonly record struct ShardRule(Cut Cut, bool ByWeight);
 /// <param name="isIsp">Whether the weights were cut by ISP, which cuts the rows of every linear.</param>
 internal sealed class ShardRules(IReadOnlyDictionary<string, int> topology, bool isIsp)
 {
-    private const string Bias = "bias";
+    private const string Bias = "bias", FusedMlp = "fused_w1_w3";
 
     /// <summary>The rule for a tensor, or <see langword="null"/> when its name is not known.</summary>
     /// <param name="name">Its name.</param>
@@ -56,15 +58,22 @@ internal sealed class ShardRules(IReadOnlyDictionary<string, int> topology, bool
         if (IsColumnParallel(module, modulePath, shapeOf) is not { } column)
             return null;
         return isIsp ? new ShardRule(Cut.Rows, ByWeight: true)
-            : new ShardRule(column ? (module == "Wqkv" ? Cut.ThirdsOfRows : Cut.Rows) : parameter == Bias ? Cut.FirstOnly : Cut.Columns, ByWeight: false);
+            : new ShardRule(column ? RowsOf(module) : parameter == Bias ? Cut.FirstOnly : Cut.Columns, ByWeight: false);
     }
+
+    private static Cut RowsOf(string module) => module switch
+    {
+        "Wqkv" => Cut.ThirdsOfRows,
+        FusedMlp => Cut.HalvesOfRows,
+        _ => Cut.Rows,
+    };
 
     // The results of a column-parallel linear are cut, those of a row-parallel one are summed.
     private static bool? IsColumnParallel(string module, string modulePath, Func<string, IReadOnlyList<long>?> shapeOf)
     {
         switch (module)
         {
-            case "Wqkv" or "wqkv" or "wq" or "wk" or "wv" or "w1" or "fc1":
+            case "Wqkv" or "wqkv" or "wq" or "wk" or "wv" or "w1" or "fc1" or FusedMlp:
                 return true;
             case "wo" or "out_proj" or "fc2":
                 return false;
@@ -75,6 +84,8 @@ internal sealed class ShardRules(IReadOnlyDictionary<string, int> topology, bool
         }
         // Which of the two gives the result has changed from InternLM to InternLM2; its shape is the other way round.
         string parent = modulePath[..^module.Length];
+        if (shapeOf($"{parent}{FusedMlp}.weight") is not null)
+            return false;
         if (shapeOf($"{parent}w1.weight") is [var hidden, var width] && hidden != width && shapeOf(modulePath + ".weight") is { } shape)
             return shape is [var rows, var columns] && rows == hidden && columns == width;
         return parent.EndsWith(".mlp.", StringComparison.Ordinal) ? module == "w2" : module == "w3";
