@@ -142,7 +142,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         CatalogEntry marked = Catalog.Snapshot(files, folder, isSlot && int.TryParse(name, out int slot) ? slot : null);
         bool isStep = RunFolder.IsStep(name, out long step) && !isSlot;
         bool isInRun = File.Exists(Path.Join(root, RunFolder.Record)) && (isStep || isSlot);
-        if ((marked.Step == CatalogEntry.NoStep && !isInRun) || IsInternLm(new DirectoryInfo(full), folder))
+        if ((marked.Step == CatalogEntry.NoStep && !isInRun) || IsInternLm(files, folder))
             return null;
         if (marked.Fault is { IsTransient: true })
             throw marked.Changed();
@@ -151,8 +151,11 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         return new CopyListing(root, [copy], null) { IsOne = true };
     }
 
-    private static bool IsInternLm(DirectoryInfo folder, string name) =>
-        ForeignCopy.OfFolder(folder, name) is { Layout: ForeignCopy.InternLm } && !File.Exists(Path.Join(folder.FullName, RunFolder.Manifest)) && !File.Exists(Path.Join(folder.FullName, InternLmPlan.IndexName));
+    private static bool IsInternLm(Storage.LocalFileSystem files, string folder)
+    {
+        string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
+        return !names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) && InternLmFolders.IsCheckpoint(files, folder, names, out _);
+    }
 
     private static CopyListing OfRun(RunView run)
     {
@@ -195,8 +198,8 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         return copy with { IsLeftBehind = copy.Fault is null && run is not null && marker is not null && !run.IsOnLine(marker) };
     }
 
-    // The row says which folder it is.
-    private static string Within(string folder, CheckpointFault fault) =>
+    /// <summary>A fault in words; the row says which folder it is.</summary>
+    public static string Within(string folder, CheckpointFault fault) =>
         fault.Path == folder ? fault.Reason : $"{(fault.Path.StartsWith(folder + "/", StringComparison.Ordinal) ? fault.Path[(folder.Length + 1)..] : fault.Path)}: {fault.Reason}";
 
     private static IEnumerable<ListedCopy> InFolder(DirectoryInfo root)
@@ -224,7 +227,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     private static (ListedCopy? Resumed, string? By) Resumable(ListedCopy[] copies)
     {
         // InternLM takes the highest step that has a marker, and of two the checkpoint.
-        if (copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.InternLm, Fault: null }) is { } internLm)
+        if (copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.InternLm, Fault: null, Step: not null }) is { } internLm)
             return (internLm, "InternLM");
         // The Trainer takes the highest number, whatever is in the folder.
         return copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.HuggingFace, Kind: CopyKinds.Checkpoint }) is { } trainer ? (trainer, "The Trainer of transformers") : (null, null);

@@ -22,7 +22,7 @@ internal static class ForeignCopy
     public static ListedCopy? OfFolder(DirectoryInfo folder, string name)
     {
         FolderFiles found = FolderFiles.Of(folder);
-        if (InternLmFolder.Of(name, folder.Name, found.Names) is { } internLm)
+        if (InternLmFolder.Of(name, folder, found.Names) is { } internLm)
             return Sized(internLm, found);
         if (found.Names.Contains(DcpMetadata) || found.Names.Any(file => file.EndsWith(".distcp", StringComparison.Ordinal)))
         {

@@ -1,48 +1,50 @@
 using Cairn.Commit;
 using Cairn.Layouts.InternLm;
+using Cairn.Policies;
+using Cairn.Storage;
 
 namespace Cairn.Cli.Listing;
 
-/// <summary>A folder that InternLM wrote, as its names tell.</summary>
+/// <summary>A folder that InternLM wrote, judged as a resume judges it.</summary>
 internal static class InternLmFolder
 {
-    private const int MostMissing = 1000;
-
     /// <summary>The copy; <see langword="null"/> when it is none of InternLM.</summary>
     /// <param name="name">Its name in the list.</param>
-    /// <param name="folder">The folder's own name: a step, or a slot.</param>
-    /// <param name="files">The names of its files.</param>
-    public static ListedCopy? Of(string name, string folder, IReadOnlySet<string> files)
+    /// <param name="folder">The folder: its own name is a step, a slot, or any other.</param>
+    /// <param name="names">The names of its files.</param>
+    public static ListedCopy? Of(string name, DirectoryInfo folder, IReadOnlySet<string> names)
     {
-        List<InternLmFileName> known = [];
-        foreach (string file in files)
-        {
-            if (InternLmFileName.TryParse(file, out InternLmFileName? parsed))
-                known.Add(parsed);
-        }
-        if (!known.Exists(file => file.Kind is InternLmFileKind.Model or InternLmFileKind.Context))
+        var files = new LocalFileSystem(folder.Parent?.FullName ?? folder.FullName);
+        string path = folder.Parent is null ? "" : folder.Name;
+        bool isOwn = names.Contains(RunFolder.Manifest);
+        long? step = InternLmFolders.StepOf(files, path, names);
+        if (!isOwn && !InternLmFolders.IsCheckpoint(files, path, names, out step))
             return null;
-        bool isSlot = name.StartsWith(RunFolder.Snapshots + "/", StringComparison.Ordinal);
-        // Of several markers in one slot the highest counts: an older one is left over.
-        long? marked = known.Max(file => file.Step);
-        long? step = isSlot ? marked : RunFolder.IsStep(folder, out long number) ? number : marked;
-        return new ListedCopy(name, ForeignCopy.InternLm, isSlot ? CopyKinds.Snapshot : CopyKinds.Checkpoint)
+        SaveKind kind = name.StartsWith(RunFolder.Snapshots + "/", StringComparison.Ordinal) ? SaveKind.Snapshot : InternLmFolders.KindOf(folder.Name, step);
+        bool isNamed = RunFolder.IsStep(folder.Name, out long number) && kind == SaveKind.Checkpoint;
+        string? fault = isNamed && !names.Contains(Marker.FileName(number)) ? $"there is no {Marker.FileName(number)}: the save did not end"
+            : Fault(files, path, kind, isNamed ? number : step);
+        // Weights as they are handed on have no marker, and nobody resumes from them.
+        return new ListedCopy(name, ForeignCopy.InternLm, kind == SaveKind.Snapshot ? CopyKinds.Snapshot : step is null && fault is null ? CopyKinds.Model : CopyKinds.Checkpoint)
         {
-            Step = step,
-            Slot = isSlot && int.TryParse(folder, out int slot) ? slot : null,
-            Fault = Fault(known, step),
+            Step = isNamed ? number : step,
+            Slot = kind == SaveKind.Snapshot && int.TryParse(folder.Name, out int slot) ? slot : null,
+            Fault = fault,
         };
     }
 
-    private static string? Fault(List<InternLmFileName> files, long? step)
+    private static string? Fault(LocalFileSystem files, string path, SaveKind kind, long? step)
     {
-        if (!files.Exists(file => file.Kind == InternLmFileKind.Step))
-            return step is { } number ? $"there is no {Marker.FileName(number)}: the save did not end" : "there is no .step file: the save did not end";
-        if (step is { } named && !files.Exists(file => file.Step == named))
-            return $"its marker is not {Marker.FileName(named)}";
-        var sizes = new Layouts.InternLm.InternLmFolder(files.Select(file => file.ToString()));
-        // A name may claim any number of ranks.
-        string[] missing = [.. sizes.Required().Where(file => !sizes.Has(file)).Take(MostMissing).Select(file => file.ToString()).Order(StringComparer.Ordinal)];
-        return missing.Length == 0 ? null : ForeignCopy.Missing(missing);
+        if (step is { } marked)
+            return CatalogEntry.At(files, path, kind, marked).Fault is { } fault ? CopyListing.Within(path, fault) : null;
+        try
+        {
+            Layouts.InternLm.ForeignCopy.Describe(files, path, kind, step: null);
+            return null;
+        }
+        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
     }
 }

@@ -7,6 +7,7 @@ using Cairn.Layouts;
 using Cairn.Resume;
 using Cairn.State;
 using Cairn.Storage;
+using ForeignCheckpoint = Cairn.Layouts.InternLm.ForeignCheckpoint;
 
 namespace Cairn.Cli.Verification;
 
@@ -100,6 +101,8 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         {
             using LoadedCheckpoint loaded = open();
             tensors = LoadAll(loaded, cancellationToken);
+            if (loaded is ForeignCheckpoint foreign)
+                foreign.Check(isSample: false, cancellationToken: cancellationToken);
         });
         return new CopyCheck(fault is null ? [] : [fault], fault is null ? tensors : 0, @checked, @unchecked);
     }

@@ -1,3 +1,4 @@
+using Cairn.Layouts.InternLm;
 using Cairn.Policies;
 using Cairn.Storage;
 
@@ -37,15 +38,11 @@ public sealed class Catalog
     public static CatalogEntry Snapshot(IFileSystem files, string folder, int? slot = null) =>
         new(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot };
 
-    // Of several markers in one slot the highest counts: an older one is left over.
+    // Of several markers in one slot all but one are left over: InternLM's counters say which is right, else the highest counts.
     private static long MarkedStep(IFileSystem files, string folder)
     {
-        long highest = CatalogEntry.NoStep;
-        foreach (FileSystemEntry file in files.List(folder))
-        {
-            if (!file.IsFolder && file.Name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(file.Name[..^".step".Length], out long step))
-                highest = Math.Max(highest, step);
-        }
-        return highest;
+        string[] names = [.. files.List(folder).Where(file => !file.IsFolder).Select(file => file.Name)];
+        long[] steps = [.. names.Where(name => name.EndsWith(".step", StringComparison.Ordinal)).Select(name => RunFolder.IsStep(name[..^".step".Length], out long step) ? step : CatalogEntry.NoStep)];
+        return steps.Length <= 1 || !InternLmFolders.IsCheckpoint(files, folder, names, out long? marked) ? steps.DefaultIfEmpty(CatalogEntry.NoStep).Max() : marked ?? steps.Max();
     }
 }

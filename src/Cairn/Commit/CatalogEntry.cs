@@ -155,7 +155,7 @@ public sealed class CatalogEntry
                 if (pin.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
                     _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
                 else
-                    _marker = ForeignCopy.Describe(pin, Folder, Kind, Step);
+                    InspectForeign(pin);
                 return;
             }
             Marker marker = Commit.Marker.Parse(pin.MarkerBytes, path);
@@ -184,6 +184,20 @@ public sealed class CatalogEntry
 
     // A snapshot's step is its marker's, seen when the run was listed. A checkpoint loses its name before its files.
     private bool WasMarked => Kind == SaveKind.Snapshot ? Step != NoStep : !_files.FolderExists(Folder);
+
+    // What its files say together is no fault of one of them.
+    private void InspectForeign(PinnedCopy pin)
+    {
+        try
+        {
+            _marker = ForeignCopy.Describe(pin, Folder, Kind, Step);
+        }
+        catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
+        {
+            string path = (e as CheckpointException)?.Path is { } own && own.StartsWith(Folder + "/", StringComparison.Ordinal) ? own : Folder;
+            _faults = [new CheckpointFault(Folder, path, e.Message)];
+        }
+    }
 
     private CheckpointFault? Contradiction(Marker marker, string path, string? stepFile) =>
         marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")

@@ -128,7 +128,7 @@ public static class CheckpointReader
         || entries.Any(entry => entry.IsFolder && entry.Name == RunFolder.Snapshots);
 
     private static bool IsForeignRun(string[] names, IFileSystem run) =>
-        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && Catalog.Read(run).Entries.All(entry => entry.Marker is not { IsForeign: false }) && InternLmFolders.Newest(run) is not null;
+        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && InternLmFolders.IsRun(run);
 
     private static bool IsCairnCheckpoint(string[] names) =>
         names.Any(name => name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(name[..^".step".Length], out _));
@@ -186,15 +186,23 @@ public static class CheckpointReader
 
     private static CheckpointSource NewestInternLm(CheckpointSource run)
     {
-        (string folder, long step) = InternLmFolders.Newest(run.Files)
-            ?? throw new CheckpointException($"{run.FullPath} has no checkpoint with a marker any more. Try: cairn ls {run.FullPath}") { Path = run.FullPath };
-        return run with { Kind = SourceKind.Checkpoint, Path = folder, Step = step };
+        var faults = new List<CheckpointFault>();
+        foreach (CatalogEntry entry in Catalog.Read(run.Files).Entries)
+        {
+            if (entry.Marker is { IsForeign: true })
+                return run with { Kind = SourceKind.Checkpoint, Path = entry.Folder, Step = entry.Step };
+            if (entry.Fault is { } fault)
+                faults.Add(fault);
+        }
+        throw new CheckpointException($"{run.FullPath} has no complete checkpoint of InternLM: {string.Join("; ", faults)}. Try: cairn ls {run.FullPath}") { Path = run.FullPath };
     }
 
     private static LoadedCheckpoint OpenInternLm(CheckpointSource found, out CheckpointSource source)
     {
         source = found;
-        return InternLmLayout.Instance.Open(found.Files, found.Path, found.Files.List(found.Path).Where(entry => !entry.IsFolder).Select(entry => entry.Name));
+        string[] names = [.. found.Files.List(found.Path).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
+        return names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) ? InternLmLayout.Instance.Open(found.Files, found.Path, names)
+            : ForeignCopy.Open(found.Files, found.Path, InternLmFolders.KindOf(found.Path, found.Step), found.Step, out _);
     }
 
     private static CheckpointException Unknown(string shown, FileSystemEntry[] entries)

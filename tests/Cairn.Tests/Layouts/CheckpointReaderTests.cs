@@ -1,7 +1,6 @@
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
-using Cairn.Layouts.InternLm;
 using Cairn.State;
 using Cairn.Storage;
 using Cairn.Tests.Formats;
@@ -123,7 +122,11 @@ public sealed class CheckpointReaderTests : IDisposable
         (checkpoint.Layout, checkpoint.Kind, checkpoint.Step).ShouldBe(("internlm", SourceKind.Checkpoint, 200));
         // No marker: found all the same when it is named, and not taken when the run is.
         CheckpointReader.Detect(_folder["run/250"]).Layout.ShouldBe("internlm");
-        InternLmFolders.Newest(run.Files).ShouldBe(("snapshot/0", 220));
+        CheckpointReader.Detect(_folder["run/snapshot/0"]).Step.ShouldBe(220);
+        // None of them can be read, and none is taken for that.
+        string message = Should.Throw<CheckpointException>(() => CheckpointReader.Open(run)).Message;
+        foreach (string folder in new[] { "200", "250", "snapshot/0" })
+            message.ShouldContain(folder);
     }
 
     [Fact]
