@@ -41,7 +41,10 @@ internal sealed class RunView
     public ResumeChoice Choose(bool verifyHashes, CancellationToken cancellationToken) =>
         ResumeLadder.Choose(Files, Catalog, Record, verifyHashes, cancellationToken: cancellationToken);
 
-    public bool IsOnLine(Marker marker) => (marker.IsForeign || marker.Run == Record.Id) && Record.Lineage.Contains(marker.Lineage.Current.Id, marker.Step);
+    /// <summary>Where a copy stands towards the line that the run is on.</summary>
+    public CopyStanding StandingOf(Marker marker) => LineView.Of(Record).StandingOf(marker);
+
+    public bool IsOnLine(Marker marker) => StandingOf(marker) == CopyStanding.OfLine;
 
     public static string KindOf(CatalogEntry entry) => entry.Kind == SaveKind.Checkpoint ? "checkpoint" : "snapshot";
 }

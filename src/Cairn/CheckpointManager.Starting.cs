@@ -196,9 +196,10 @@ public sealed partial class CheckpointManager
     // What is complete by its marker: a step that has its copy is not saved again after a restart.
     private SavedTier NewestOf(SaveKind kind, DateTimeOffset now)
     {
+        var line = LineView.Of(_run);
         foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
         {
-            if (entry.Kind == kind && entry.Step <= Train.Step && entry.Marker is { } marker && (marker.IsForeign || marker.Run == _run.Id) && _run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)
+            if (entry.Kind == kind && entry.Step <= Train.Step && line.Holds(entry)
                 && !Resume.PassedOver.Any(fault => fault.Folder == entry.Folder))
             {
                 return new SavedTier(entry.Step, now);

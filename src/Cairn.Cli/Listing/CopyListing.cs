@@ -195,7 +195,11 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             FolderFiles found = FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder)));
             copy = copy with { Bytes = found.Bytes, Files = found.Count, Time = copy.Time ?? found.Newest };
         }
-        return copy with { IsLeftBehind = copy.Fault is null && run is not null && marker is not null && !run.IsOnLine(marker) };
+        return run is null || marker is null ? copy : copy with
+        {
+            IsLeftBehind = copy.Fault is null && !run.IsOnLine(marker),
+            IsOfOtherRun = run.StandingOf(marker) == CopyStanding.OfOtherRun,
+        };
     }
 
     /// <summary>A fault in words; the row says which folder it is.</summary>

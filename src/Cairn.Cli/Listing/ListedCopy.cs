@@ -32,6 +32,8 @@ internal sealed record ListedCopy(string Name, string Layout, string Kind)
     public string? Branch { get; init; }
     /// <summary>Whether it belongs to a line that was left: kept, and not resumed.</summary>
     public bool IsLeftBehind { get; init; }
+    /// <summary>Whether another run saved it, complete or not.</summary>
+    public bool IsOfOtherRun { get; init; }
     /// <summary>Its entry in the catalog of a run of Cairn.</summary>
     public CatalogEntry? Entry { get; init; }
 }

@@ -42,6 +42,8 @@ internal static class PrunePlan
     {
         if (step is null)
             return new PrunedStep(copies, step, false, "its name has no step");
+        if (copies.Any(copy => copy.IsOfOtherRun))
+            return new PrunedStep(copies, step, false, "of another run");
         if (copies.Any(copy => copy.Fault is not null))
         {
             bool goes = incompleteToo && step < good.Step && copies.All(copy => copy.Fault is not null);

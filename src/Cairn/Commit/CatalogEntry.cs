@@ -17,6 +17,9 @@ public sealed record CheckpointFault(string Folder, string Path, string Reason)
     internal static CheckpointFault Changed(string folder) =>
         new(folder, folder, "the copy was replaced or removed while it was read") { IsTransient = true };
 
+    /// <summary>Whether nothing is wrong with the copy but that another run saved it.</summary>
+    internal bool IsOfOtherRun { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Path}: {Reason}";
 }

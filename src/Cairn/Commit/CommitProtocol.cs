@@ -98,7 +98,7 @@ public sealed class CommitProtocol(IFileSystem files)
         if (!isSnapshot)
             files.DeleteFolder(staged);
         long bytes = plan.Sum(file => file.Length);
-        MakeReady(staged, bytes, notes);
+        MakeReady(staged, bytes, LineView.Of(marker), notes);
         KeepOnly(staged, plan.Select(file => file.Name));
         CopyWriter.Written written;
         try
@@ -119,11 +119,11 @@ public sealed class CommitProtocol(IFileSystem files)
     /// <summary>Makes room for a copy, and its staging folder.</summary>
     /// <exception cref="StoreException">There is not enough space.</exception>
     /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
-    internal void MakeReady(string staged, long bytes, List<string> notes)
+    internal void MakeReady(string staged, long bytes, LineView line, List<string> notes)
     {
         Lease?.Check();
         Recycle(staged);
-        new SpaceMaker(files).Ensure(bytes, staged, notes);
+        new SpaceMaker(files, line).Ensure(bytes, staged, notes);
         if (!files.FolderExists(RunFolder.Staging))
         {
             files.CreateFolder(RunFolder.Staging);
@@ -188,7 +188,7 @@ public sealed class CommitProtocol(IFileSystem files)
 
     /// <summary>Gives a sealed copy its name. What it replaced of the snapshots lies in its staging folder afterwards, without a marker.</summary>
     internal CatalogEntry Publish(string staged, Marker marker, List<string> notes) =>
-        marker.Kind == SaveKind.Snapshot ? CommitSnapshot(staged, marker.Lineage) : CommitCheckpoint(staged, marker, notes);
+        marker.Kind == SaveKind.Snapshot ? CommitSnapshot(staged, LineView.Of(marker), notes) : CommitCheckpoint(staged, marker, notes);
 
     /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that.</summary>
     public void Retire(long step)
@@ -206,38 +206,41 @@ public sealed class CommitProtocol(IFileSystem files)
         string target = RunFolder.Checkpoint(marker.Step);
         if (files.FolderExists(target))
         {
-            string why = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step).Fault?.ToString() ?? "it belongs to a line that was left";
-            notes.Add($"{target}/ stood in the way ({why}) and is now {MoveAside(target)}/");
+            var standing = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
+            string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run" : standing.Fault?.ToString() ?? "it belongs to a line that was left";
+            notes.Add($"{target}/ stood in the way ({why}) and is now {MoveAside(target, target)}/");
         }
         Rename(staged, target, "");
         return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
     }
 
-    private string MoveAside(string folder)
+    private string MoveAside(string folder, string name)
     {
         if (!files.FolderExists(RunFolder.Abandoned))
         {
             files.CreateFolder(RunFolder.Abandoned);
             files.SyncFolder("");
         }
-        string aside = $"{RunFolder.Abandoned}/{folder}";
+        string aside = $"{RunFolder.Abandoned}/{name}";
         for (int n = 1; files.FolderExists(aside); n++)
-            aside = $"{RunFolder.Abandoned}/{folder}.{n}";
+            aside = $"{RunFolder.Abandoned}/{name}.{n}";
         files.Move(folder, aside);
         files.SyncFolder(RunFolder.Abandoned);
-        files.SyncFolder("");
+        files.SyncFolder(StorePath.Parent(folder));
         return aside;
     }
 
-    private CatalogEntry CommitSnapshot(string staged, Lineage lineage)
+    private CatalogEntry CommitSnapshot(string staged, LineView line, List<string> notes)
     {
         if (!files.FolderExists(RunFolder.Snapshots))
         {
             files.CreateFolder(RunFolder.Snapshots);
             files.SyncFolder("");
         }
-        int victim = SlotChoice.Victim(files, lineage);
-        string slot = RunFolder.Slot(victim);
+        SnapshotSlot victim = SlotChoice.InOrder(files, line)[0];
+        string slot = victim.Folder;
+        if (victim is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
+            notes.Add($"{slot}/ held the snapshot of step {other.Step} of another run, which is now {MoveAside(slot, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
         if (!files.FolderExists(slot))
         {
             Rename(staged, slot, RunFolder.Snapshots);
@@ -255,8 +258,9 @@ public sealed class CommitProtocol(IFileSystem files)
             Rename(staged, slot, RunFolder.Snapshots);
             files.Move(MovedAside, staged);
         }
-        Unmark(staged);
-        return Catalog.Snapshot(files, slot, victim);
+        // What is kept for its files must not look like a copy while they are overwritten.
+        CopyMarks.Remove(files, staged);
+        return Catalog.Snapshot(files, slot);
     }
 
     private void Rename(string from, string to, string parent)
@@ -264,18 +268,6 @@ public sealed class CommitProtocol(IFileSystem files)
         files.Move(from, to);
         files.SyncFolder(parent);
         files.SyncFolder(RunFolder.Staging);
-    }
-
-    // What is kept for its files must not look like a copy while they are overwritten: neither to Cairn nor to InternLM, which looks for "*.step".
-    private void Unmark(string staged)
-    {
-        foreach (FileSystemEntry file in files.List(staged))
-        {
-            if (file.Name.EndsWith(".step", StringComparison.Ordinal) || file.Name == RunFolder.Manifest)
-                files.DeleteFile($"{staged}/{file.Name}");
-        }
-        if (files.FolderExists(staged))
-            files.SyncFolder(staged);
     }
 
     /// <summary>Removes a staging folder as far as that can be done.</summary>

@@ -45,7 +45,7 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
             ReadOnlyMemory<byte> folder = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
             {
                 staged = FolderFor(marker.Kind);
-                protocol.MakeReady(staged, parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64())), notes);
+                protocol.MakeReady(staged, parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64())), LineView.Of(marker), notes);
                 return RankMessages.Write(to => to.Write(staged));
             });
             staged = RankMessages.Read(folder, from => from.ReadString());

@@ -261,13 +261,14 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         if (_retention is null || saved.Kind != SaveKind.Checkpoint)
             return ([], null);
         var retired = new List<long>();
+        var line = LineView.Of(saved);
         try
         {
             List<RetainedCheckpoint> known = [];
             foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
             {
-                // What another program saved is not ours to remove.
-                if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && saved.Lineage.Contains(marker.Lineage.Current.Id, marker.Step))
+                // What another program or another run saved is not ours to remove.
+                if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && line.Holds(entry))
                 {
                     var metrics = TrainState.FromState(marker.Train).Metrics;
                     known.Add(new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), new Dictionary<string, double>(metrics, StringComparer.Ordinal), true, marker.Time));

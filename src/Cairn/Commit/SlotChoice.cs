@@ -2,28 +2,34 @@ using Cairn.Storage;
 
 namespace Cairn.Commit;
 
+/// <summary>A slot of the snapshots as the store has it now.</summary>
+/// <param name="Entry">What is in it; <see langword="null"/> when it is empty.</param>
+/// <param name="Folder">Its folder.</param>
+/// <param name="Standing">Where the copy in it stands.</param>
+internal sealed record SnapshotSlot(CatalogEntry? Entry, string Folder, CopyStanding Standing)
+{
+    // The line's own copies are worth their steps; another run's copy is moved away before one of them goes.
+    public long Worth => Entry is null ? -3
+        : Standing == CopyStanding.OfOtherRun ? -1
+        : Standing == CopyStanding.OfLine && Entry.Marker is not null ? Entry.Step : -2;
+}
+
 /// <summary>Which snapshot slot the next snapshot takes: read from the store each time, never remembered.</summary>
 internal static class SlotChoice
 {
-    /// <summary>An empty slot, else one whose copy is damaged or of a branch that was left, else the one of the lower step.</summary>
-    public static int Victim(IFileSystem files, Lineage lineage)
+    /// <summary>
+    /// The slots in the order in which they are taken: an empty one, one whose copy is damaged or of a line that was left, one that another run's copy
+    /// holds, then the line's own from the lower step on.
+    /// </summary>
+    public static IReadOnlyList<SnapshotSlot> InOrder(IFileSystem files, LineView line)
     {
-        int victim = 0;
-        long lowest = long.MaxValue;
+        var slots = new List<SnapshotSlot>(RunFolder.Slots);
         for (int slot = 0; slot < RunFolder.Slots; slot++)
         {
-            long worth = Worth(files, slot, lineage);
-            if (worth < lowest)
-                (victim, lowest) = (slot, worth);
+            string folder = RunFolder.Slot(slot);
+            CatalogEntry? entry = files.FolderExists(folder) ? Catalog.Snapshot(files, folder, slot) : null;
+            slots.Add(new SnapshotSlot(entry, folder, entry is null ? CopyStanding.Unmarked : line.StandingOf(entry)));
         }
-        return victim;
-    }
-
-    private static long Worth(IFileSystem files, int slot, Lineage lineage)
-    {
-        string folder = RunFolder.Slot(slot);
-        if (!files.FolderExists(folder))
-            return -2;
-        return Catalog.Snapshot(files, folder, slot).Marker is { } marker && lineage.Contains(marker.Lineage.Current.Id, marker.Step) ? marker.Step : -1;
+        return [.. slots.OrderBy(slot => slot.Worth)];
     }
 }

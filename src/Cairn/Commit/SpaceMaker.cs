@@ -4,53 +4,78 @@ using Cairn.Storage;
 
 namespace Cairn.Commit;
 
-/// <summary>Makes room for a save before it begins: what is only kept for speed goes first, then the older snapshot; never the last good copy.</summary>
-internal sealed class SpaceMaker(IFileSystem files)
+/// <summary>
+/// Makes room for a save before it begins: what is only kept for speed goes first, then snapshots that the line does not need. Never the line's newest good copy,
+/// never another run's, and nothing at all unless the save then fits.
+/// </summary>
+internal sealed class SpaceMaker(IFileSystem files, LineView line)
 {
     // The marker, folder entries, and what the file system takes for itself.
     private const long Reserve = 4 << 20;
 
-    /// <exception cref="StoreException">There is no room, and nothing left that may go.</exception>
+    /// <exception cref="StoreException">There is no room, and what may go would not make enough.</exception>
     public void Ensure(long bytes, string staged, List<string> notes)
     {
-        // Files that stand in the staging folder already are overwritten in place.
-        long recycled = files.List(staged).Where(file => !file.IsFolder).Sum(file => file.Length);
-        if (Fits(bytes - recycled))
+        if (files.AvailableBytes() is not { } available)
             return;
+        // Files that stand in the staging folder already are overwritten in place.
+        long needed = bytes + Reserve - available;
+        if (needed <= 0 || needed <= files.ReclaimableBytes(staged))
+            return;
+        long left = needed - files.ReclaimableBytes(RunFolder.Staging);
+        IReadOnlyList<SnapshotSlot> given = left <= 0 ? [] : SlotsFor(left) ?? throw NoRoom(bytes, available);
         foreach (FileSystemEntry entry in files.List(RunFolder.Staging))
             files.DeleteFolder($"{RunFolder.Staging}/{entry.Name}");
-        if (Fits(bytes))
-            return;
-        if (OlderSnapshot() is { } older)
-        {
-            // The marker first: a folder that is half removed must not look like a copy.
-            files.DeleteFile($"{older.Folder}/{Marker.FileName(older.Step)}");
-            files.SyncFolder(older.Folder);
-            files.DeleteFolder(older.Folder);
-            files.SyncFolder(RunFolder.Snapshots);
-            notes.Add($"the snapshot of step {older.Step} was given up to make room");
-            if (Fits(bytes))
-                return;
-        }
-        throw new StoreException(
-            $"There is no room in {files.Root}: the save takes {bytes} bytes, {files.AvailableBytes()} are free. Earlier copies are untouched. Free space, or set a retention rule.")
-        {
-            Path = files.Root,
-            Expected = $"{bytes} bytes free",
-            Found = $"{files.AvailableBytes()} bytes free",
-            IsTransient = true,
-        };
+        foreach (SnapshotSlot slot in given)
+            GiveUp(slot, notes);
+        // Bytes that two copies share on the disk come free only with the last of them, and nobody can tell that before.
+        if (files.AvailableBytes() is { } now && now < bytes + Reserve)
+            throw NoRoom(bytes, now);
     }
 
-    private bool Fits(long bytes) => files.AvailableBytes() is not { } available || available >= bytes + Reserve;
-
-    // Only a snapshot below a copy that has just been read and found good may go.
-    private CatalogEntry? OlderSnapshot()
+    // The fewest slots that make this much room; null when they do not, however many go.
+    private List<SnapshotSlot>? SlotsFor(long bytes)
     {
-        Catalog catalog = Catalog.Read(files);
-        CatalogEntry? older = catalog.Entries.LastOrDefault(entry => entry is { Kind: SaveKind.Snapshot, Marker: not null });
-        return older is not null && catalog.Entries.Any(entry => entry.Step >= older.Step && entry.Folder != older.Folder && Verifier.Verify(files, entry) is null)
-            ? older
-            : null;
+        (SnapshotSlot Slot, long Bytes)[] candidates =
+        [
+            // What cannot be read today may be readable tomorrow, and another run's.
+            .. SlotChoice.InOrder(files, line).Where(slot => slot is { Standing: CopyStanding.OfLine or CopyStanding.LeftBehind } or { Entry.Step: CatalogEntry.NoStep })
+                .Select(slot => (slot, files.ReclaimableBytes(slot.Folder))),
+        ];
+        // Before any copy is read to its end for it.
+        if (candidates.Sum(candidate => candidate.Bytes) < bytes || NewestGood() is not { } newest)
+            return null;
+        var given = new List<SnapshotSlot>();
+        foreach ((SnapshotSlot slot, long freed) in candidates)
+        {
+            if (bytes <= 0)
+                break;
+            if (slot.Folder == newest.Folder || (slot.Standing == CopyStanding.OfLine && slot.Entry!.Step > newest.Step))
+                continue;
+            given.Add(slot);
+            bytes -= freed;
+        }
+        return bytes <= 0 ? given : null;
     }
+
+    private CatalogEntry? NewestGood() => Catalog.Read(files).Entries.FirstOrDefault(entry => line.Holds(entry) && Verifier.Verify(files, entry) is null);
+
+    private void GiveUp(SnapshotSlot slot, List<string> notes)
+    {
+        // The marker first: a folder that is half removed must not look like a copy.
+        CopyMarks.Remove(files, slot.Folder);
+        files.DeleteFolder(slot.Folder);
+        files.SyncFolder(RunFolder.Snapshots);
+        string what = slot.Entry!.Step == CatalogEntry.NoStep ? "an incomplete snapshot" : $"the snapshot of step {slot.Entry.Step}";
+        notes.Add($"{what} was given up to make room");
+    }
+
+    private StoreException NoRoom(long bytes, long available) => new(
+        $"There is no room in {files.Root}: the save takes {bytes} bytes, {available} are free, and what may be given up for it does not make enough. Earlier copies are untouched. Free space, or set a retention rule.")
+    {
+        Path = files.Root,
+        Expected = $"{bytes} bytes free",
+        Found = $"{available} bytes free",
+        IsTransient = true,
+    };
 }

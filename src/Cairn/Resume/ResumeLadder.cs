@@ -27,6 +27,7 @@ public static class ResumeLadder
     /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
     internal static ResumeChoice Choose(IFileSystem files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
     {
+        var line = LineView.Of(run);
         var passedOver = new List<CheckpointFault>();
         var abandoned = new List<CatalogEntry>();
         foreach (CatalogEntry entry in catalog.Entries)
@@ -35,15 +36,14 @@ public static class ResumeLadder
                 continue;
             if (entry.Marker is { } marker)
             {
-                if (!marker.IsForeign && marker.Run != run.Id)
+                switch (line.StandingOf(marker))
                 {
-                    passedOver.Add(new CheckpointFault(entry.Folder, entry.Folder, $"it belongs to another run, {marker.Run}"));
-                    continue;
-                }
-                if (!run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step))
-                {
-                    abandoned.Add(entry);
-                    continue;
+                    case CopyStanding.OfOtherRun:
+                        passedOver.Add(new CheckpointFault(entry.Folder, entry.Folder, $"it belongs to another run, {marker.Run}") { IsOfOtherRun = true });
+                        continue;
+                    case CopyStanding.LeftBehind:
+                        abandoned.Add(entry);
+                        continue;
                 }
             }
             CheckpointFault? fault = entry.Fault ?? verify(entry);

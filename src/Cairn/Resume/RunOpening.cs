@@ -50,7 +50,7 @@ internal sealed record RunOpening(
             if (choice.PassedOver.Count > 0)
                 throw NothingGood(files, choice.PassedOver);
         }
-        bool forked = catalog.Entries.Any(entry => entry.Marker is { } marker && run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step));
+        bool forked = catalog.Entries.Any(LineView.Of(run).Holds);
         if (forked)
             run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
         if (options.ResumeFrom is not { } path)
@@ -63,7 +63,7 @@ internal sealed record RunOpening(
     {
         CatalogEntry chosen = choice.Chosen!;
         // A copy above that is bad today and readable tomorrow must not win over what is trained from here on.
-        bool forked = choice.PassedOver.Count > 0 && choice.PassedOver.Any(fault => IsAbove(fault, chosen.Step));
+        bool forked = choice.PassedOver.Any(fault => !fault.IsOfOtherRun && IsAbove(fault, chosen.Step));
         if (forked)
             run = run with { Lineage = run.Lineage.Fork(chosen.Step) };
         return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
@@ -88,7 +88,7 @@ internal sealed record RunOpening(
                 Path = files.Root,
             };
         }
-        long newest = catalog.Entries.Where(entry => entry.Marker is { } marker && run.Lineage.Contains(marker.Lineage.Current.Id, marker.Step)).Max(entry => entry.Step);
+        long newest = catalog.Entries.Where(LineView.Of(run).Holds).Max(entry => entry.Step);
         if (newest == step && options.Branch is null)
             return options.ResumeParts.Count == 0 ? Continue(files, run, choice) : throw NeedsBranch(files, options, $"step {step}, the newest of this run");
         if (options.Branch is null)

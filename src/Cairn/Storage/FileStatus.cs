@@ -15,9 +15,9 @@ internal enum FileKind
     Other,
 }
 
-/// <summary>What the system says about a file: its kind, its identity and how many names it has. Two names are the same file when device and inode are equal.</summary>
+/// <summary>What the system says about a file: its kind, its identity, how many names it has and the bytes of the disk that it takes. Two names are the same file when device and inode are equal.</summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct FileStatus(FileKind Kind, ulong Device, ulong Inode, uint Links)
+internal readonly record struct FileStatus(FileKind Kind, ulong Device, ulong Inode, uint Links, long Allocated)
 {
     /// <summary>Of an open file.</summary>
     public static FileStatus Of(SafeFileHandle handle, string path) => UnixCalls.Status(handle, path);

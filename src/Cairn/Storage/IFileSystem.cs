@@ -19,6 +19,17 @@ public interface IFileSystem
     bool CanExchange { get; }
     /// <summary>Bytes that can still be written; <see langword="null"/> when it is not known.</summary>
     long? AvailableBytes();
+    /// <summary>
+    /// Bytes that would come free if a folder were removed with all in it; 0 when there is no such folder. A file that another name keeps frees nothing, and
+    /// a sparse one only what it takes. Where a file system cannot tell, the lengths of the files.
+    /// </summary>
+    long ReclaimableBytes(string folder)
+    {
+        long bytes = 0;
+        foreach (FileSystemEntry entry in List(folder))
+            bytes += entry.IsFolder ? ReclaimableBytes($"{folder}/{entry.Name}") : entry.Length;
+        return bytes;
+    }
     /// <summary>The entries of a folder in no order; empty when there is no such folder.</summary>
     IReadOnlyList<FileSystemEntry> List(string folder);
     /// <summary>Whether there is such a file.</summary>

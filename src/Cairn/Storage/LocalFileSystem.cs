@@ -13,6 +13,8 @@ public sealed class LocalFileSystem : IFileSystem
 {
     private static readonly EnumerationOptions AllEntries = new() { AttributesToSkip = FileAttributes.None, IgnoreInaccessible = false };
 
+    private static readonly EnumerationOptions WholeTree = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+
     private readonly Lock _probing = new();
     private bool? _canExchange;
 
@@ -51,6 +53,20 @@ public sealed class LocalFileSystem : IFileSystem
         {
             return null;
         }
+    }
+
+    /// <inheritdoc/>
+    public long ReclaimableBytes(string folder)
+    {
+        string path = Full(folder, allowRoot: true);
+        if (!Directory.Exists(path))
+            return 0;
+        return new DirectoryInfo(path).EnumerateFiles("*", WholeTree).Sum(static file => FileStatus.At(file.FullName) switch
+        {
+            null => file.Length,
+            { Links: > 1 } => 0,
+            { } status => status.Allocated,
+        });
     }
 
     /// <inheritdoc/>

@@ -53,18 +53,19 @@ internal static partial class UnixCalls
     private static unsafe FileStatus? Status(int folder, string path)
     {
         const int EmptyPath = 0x1000;
-        const uint TypeModeLinksInode = 0x107;
+        const uint TypeModeLinksInodeBlocks = 0x507;
+        const int BlockBytes = 512;
         byte* found = stackalloc byte[256];
         if (OperatingSystem.IsLinux())
         {
-            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, TypeModeLinksInode, found) != 0)
+            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, TypeModeLinksInodeBlocks, found) != 0)
                 return null;
             ulong device = ((ulong)*(uint*)(found + 136) << 32) | *(uint*)(found + 140);
-            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32), *(uint*)(found + 16));
+            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32), *(uint*)(found + 16), *(long*)(found + 48) * BlockBytes);
         }
         bool isIntel = RuntimeInformation.ProcessArchitecture == Architecture.X64;
         int error = path.Length == 0 ? (isIntel ? fstat64(folder, found) : fstat(folder, found)) : isIntel ? stat64(path, found) : stat(path, found);
-        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8), *(ushort*)(found + 6));
+        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8), *(ushort*)(found + 6), *(long*)(found + 104) * BlockBytes);
     }
 
     /// <summary>Makes a file or folder durable; for a folder, that is its entries.</summary>

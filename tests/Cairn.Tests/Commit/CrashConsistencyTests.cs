@@ -58,6 +58,29 @@ public class CrashConsistencyTests
         }
     }
 
+    [Theory, InlineData(true, "cairn"), InlineData(false, "cairn"), InlineData(true, "internlm"), InlineData(false, "internlm")]
+    public void A_power_cut_while_another_runs_snapshot_makes_way_loses_neither_run(bool canExchange, string layout)
+    {
+        var files = new SimulatedFileSystem { CanExchange = canExchange };
+        var run = new SampleRun(files, layout);
+        RunRecord present = run.Record, other = present with { Id = "other" };
+        run.Record = other;
+        run.Save(SaveKind.Snapshot, 7);
+        run.Record = present;
+        run.Save(SaveKind.Snapshot, 20);
+        int from = files.Operations.Count;
+        files.Mark("20");
+        run.Save(SaveKind.Snapshot, 30);
+        files.Mark("30");
+        foreach (CrashState state in files.CrashStates(from))
+        {
+            Check(state, Promised(state), layout);
+            string[] places = [RunFolder.Slot(0), RunFolder.Slot(1), $"{RunFolder.Abandoned}/snapshot-7"];
+            places.Select(place => Catalog.Snapshot(state.FileSystem, place)).Count(copy => copy.Marker?.Run == other.Id && Verifier.Verify(state.FileSystem, copy) is null)
+                .ShouldBe(1, state.Description);
+        }
+    }
+
     static long Promised(CrashState state) => state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], CultureInfo.InvariantCulture);
 
     static void Check(CrashState state, long promised, string layout, HashSet<UInt128> tried, string before = "")

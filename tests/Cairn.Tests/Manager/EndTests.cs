@@ -204,6 +204,33 @@ public class EndTests
         (await CheckReadableAsync()).ShouldBe(49);
     }
 
+    [Fact]
+    public async Task Another_runs_copies_in_the_folder_are_neither_retired_nor_a_reason_to_branch()
+    {
+        CheckpointOptions options = Options;
+        options.CheckpointEvery = 10;
+        options.KeepLast = 2;
+        await using (CheckpointManager checkpoints = _training.Start(_files, options))
+            Train(checkpoints, 10);
+        var other = new Commit.SampleRun(_files);
+        other.Save(SaveKind.Checkpoint, 5);
+        other.Save(SaveKind.Checkpoint, 15);
+        other.Save(SaveKind.Snapshot, 90);
+        for (int restart = 0; restart < 2; restart++)
+        {
+            var training = new SampleTraining();
+            await using CheckpointManager checkpoints = training.Start(_files, options);
+            checkpoints.Resume.Branch.Id.ShouldBe(0);
+            long until = training.Train.Step + 20;
+            while (training.Train.Step < until)
+            {
+                training.Batch();
+                checkpoints.AfterBatch();
+            }
+        }
+        Steps().ShouldBe([50, 40, 15, 5]);
+    }
+
     sealed class FailingPart : Cairn.State.IStatePart
     {
         public bool Fails { get; set; }

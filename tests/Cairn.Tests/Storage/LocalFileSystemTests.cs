@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Cairn.Storage;
 
 namespace Cairn.Tests.Storage;
@@ -15,6 +16,28 @@ public sealed class LocalFileSystemTests : FileSystemConformance, IDisposable
 
     [Fact]
     public void Free_space_is_known() => _files.AvailableBytes().ShouldNotBeNull().ShouldBePositive();
+
+    [Fact]
+    public void What_another_name_keeps_or_a_hole_lacks_frees_nothing()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Skip("Windows does not tell what a file takes of the disk.");
+        const int Bytes = 1 << 20;
+        foreach (string name in (string[])["copy/own", "copy/linked"])
+        {
+            _files.CreateFolder("copy/sub");
+            using IWritableFile file = _files.OpenWrite(name, Bytes);
+            file.Write(new byte[Bytes]);
+            file.Sync();
+        }
+        _files.ReclaimableBytes("copy").ShouldBeInRange(2 * Bytes, 2 * Bytes + (1 << 16));
+        using (Process link = Process.Start("ln", [Path.Join(_root, "copy/linked"), Path.Join(_root, "backup")]))
+            link.WaitForExit();
+        using (FileStream sparse = File.Create(Path.Join(_root, "copy/sub/sparse")))
+            sparse.SetLength(64L << 20);
+        _files.ReclaimableBytes("copy").ShouldBeInRange(Bytes, Bytes + (1 << 16));
+        _files.ReclaimableBytes("missing").ShouldBe(0);
+    }
 
     [Fact]
     public void A_root_that_does_not_exist_is_empty_and_can_be_made()

@@ -1,0 +1,19 @@
+using Cairn.Storage;
+
+namespace Cairn.Commit;
+
+/// <summary>The files that make a folder look like a copy: to Cairn, and to InternLM, which looks for <c>*.step</c>.</summary>
+internal static class CopyMarks
+{
+    /// <summary>Removes them durably, before anything else in the folder is overwritten or removed.</summary>
+    public static void Remove(IFileSystem files, string folder)
+    {
+        foreach (FileSystemEntry file in files.List(folder))
+        {
+            if (file.Name.EndsWith(".step", StringComparison.Ordinal) || file.Name == RunFolder.Manifest)
+                files.DeleteFile($"{folder}/{file.Name}");
+        }
+        if (files.FolderExists(folder))
+            files.SyncFolder(folder);
+    }
+}
