@@ -18,6 +18,9 @@ public sealed class GradientPart(torch.nn.Module module, string name = "gradient
     /// <inheritdoc/>
     public string Name { get; } = name;
 
+    /// <summary><see langword="true"/>: gradients come and go with each step of the optimizer.</summary>
+    public bool MayShrink => true;
+
     /// <inheritdoc/>
     public StateMap Capture()
     {

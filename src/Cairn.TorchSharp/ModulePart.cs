@@ -20,6 +20,7 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
     public string Name { get; } = name;
 
     /// <inheritdoc/>
+    /// <exception cref="CheckpointException">The module has nothing to save: it was disposed, or is a <c>ModuleList</c> or <c>ModuleDict</c> by itself.</exception>
     public StateMap Capture()
     {
         StateMap state = [];
@@ -34,7 +35,8 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
             }
             state.Add(entry, live);
         }
-        return state;
+        return state.Count > 0 ? state : throw new CheckpointException(
+            $"The module of the part '{Name}' ({_module.GetType().Name}) has no parameters and no buffers, so there is nothing to save. If it was disposed, dispose it after the manager. TorchSharp's ModuleList and ModuleDict give their modules only as a field of another module: pass that one.");
     }
 
     /// <inheritdoc/>

@@ -72,3 +72,24 @@ public class RunLockedException(string message) : CheckpointException(message)
     /// <inheritdoc/>
     public override bool IsTransient => true;
 }
+
+/// <summary>A part of the state has lost tensors since it was last captured, so that saving it would replace good state by less. Nothing was saved or retired.</summary>
+public class LostContentException : CheckpointException
+{
+    private const int MostNamed = 5;
+
+    internal LostContentException(string part, IReadOnlyList<string> entries, int of) : base(Describe(part, entries, of)) => (Part, Entries) = (part, entries);
+
+    /// <summary>The part.</summary>
+    public string Part { get; }
+    /// <summary>The tensors that are gone or smaller, by name; empty when the part had none, and has nothing at all now.</summary>
+    public IReadOnlyList<string> Entries { get; }
+
+    private static string Describe(string part, IReadOnlyList<string> entries, int of)
+    {
+        string lost = entries.Count == 0 ? "all of its values"
+            : $"{entries.Count} of its {of} tensors: {string.Join(", ", entries.Take(MostNamed))}{(entries.Count > MostNamed ? ", …" : "")}";
+        return $"The part '{part}' has lost {lost}. It was not saved, and the copies before it stand. If its object was disposed, dispose it after the manager. "
+            + $"If the program made it smaller on purpose, call AcceptSmallerPart(\"{part}\") once; a part whose tensors come and go says so by MayShrink.";
+    }
+}

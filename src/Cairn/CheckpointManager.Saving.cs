@@ -98,7 +98,16 @@ public sealed partial class CheckpointManager
     // How long a store may give no sign of life: other ranks are waited for a little longer than the first one waits.
     private TimeSpan LongestSilence => _ranks.Size == 1 ? Patience : SaveEngine.LongestSilence(Patience);
 
-    private List<RankPart> LiveWhenFree() => _engine.IsBusy ? throw _engine.Hangs() : Live();
+    private List<RankPart> LiveWhenFree() => _engine.IsBusy ? throw _engine.Hangs() : Checked();
+
+    // Before anything is written or retired, each rank its own parts.
+    private List<RankPart> Checked()
+    {
+        List<RankPart> live = Live();
+        for (int i = 0; i < live.Count; i++)
+            _contents.Check(_parts[i], live[i].State, Train.Step);
+        return live;
+    }
 
     private List<RankPart> Live()
     {

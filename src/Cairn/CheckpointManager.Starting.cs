@@ -1,3 +1,4 @@
+using Cairn.Capture;
 using Cairn.Commit;
 using Cairn.Configuration;
 using Cairn.Journal;
@@ -84,8 +85,9 @@ public sealed partial class CheckpointManager
         try
         {
             var plan = new PlanExchange(ranks);
-            (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger, cancellationToken), train, all);
-            return new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, time, logger);
+            var contents = new PartContents();
+            (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, contents, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger, cancellationToken), train, all);
+            return new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, contents, time, logger);
         }
         catch (Exception e)
         {
@@ -98,10 +100,10 @@ public sealed partial class CheckpointManager
 
     private CheckpointManager(
         IFileSystem files, RunLock? runLock, CheckpointOptions options, TrainState train, IReadOnlyList<IStatePart> parts, RunOpening opening, ResumeReport resume,
-        RankGroup ranks, PlanExchange plan, TimeProvider time, ILogger logger)
+        RankGroup ranks, PlanExchange plan, PartContents contents, TimeProvider time, ILogger logger)
     {
         (_files, _lock, _options, _parts, _time, _logger, _run) = (files, runLock, options, parts, time, logger, opening.Record);
-        (_ranks, _channel, _plan) = (ranks, ranks, plan);
+        (_ranks, _channel, _plan, _contents) = (ranks, ranks, plan, contents);
         Train = train;
         Resume = resume;
         _schedule = options.CreateSchedule();

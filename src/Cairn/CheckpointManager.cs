@@ -1,3 +1,4 @@
+using Cairn.Capture;
 using Cairn.Commit;
 using Cairn.Journal;
 using Cairn.Policies;
@@ -47,6 +48,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     // What training itself reads and writes on the way.
     private readonly PatientFileSystem _patient;
     private static readonly TimeSpan LongestErrand = TimeSpan.FromSeconds(5);
+    private readonly PartContents _contents;
 
     private SavedTier _checkpointTier, _snapshotTier;
     private StopFileState? _stopFile;
@@ -88,6 +90,19 @@ public sealed partial class CheckpointManager : IAsyncDisposable
 
     /// <summary>Asks for a checkpoint at the next batch boundary. From any thread.</summary>
     public void RequestSave() => _saveRequested = true;
+
+    /// <summary>
+    /// Takes a part as it is at the next save, although it has fewer or smaller tensors than before: for a program that has replaced or shrunk a model on purpose.
+    /// Without this such a save fails with a <see cref="LostContentException"/>. On the training thread; in a job, on each rank whose part shrank.
+    /// </summary>
+    /// <exception cref="ArgumentException">There is no such part.</exception>
+    public void AcceptSmallerPart(string part)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_parts.All(known => known.Name != part))
+            throw new ArgumentException($"There is no part '{part}'. The parts are: {string.Join(", ", _parts.Select(known => known.Name))}.", nameof(part));
+        _contents.Forget(part);
+    }
 
     /// <summary>
     /// Call after every batch, skipped ones too: saves what is due. Runs on the calling thread and lets training wait only for the copy of its

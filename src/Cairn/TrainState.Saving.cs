@@ -18,6 +18,9 @@ public sealed partial class TrainState
     /// <summary>The part's name: <c>context</c>.</summary>
     public string Name => "context";
 
+    /// <summary><see langword="true"/>: what the user keeps in <see cref="Values"/> may come and go.</summary>
+    public bool MayShrink => true;
+
     /// <summary>
     /// The saved form. Its keys are InternLM's where InternLM has the value; <c>batch_count</c> is, as there, the index of
     /// the last batch: <see cref="Batch"/> − 1. What is not known (for example no loss yet) is left out.

@@ -24,6 +24,43 @@ public sealed class ModulePartTests
     }
 
     [Fact]
+    public async Task A_module_that_was_disposed_before_the_manager_is_not_saved_over_its_last_good_copy()
+    {
+        string folder = Directory.CreateTempSubdirectory("cairn-").FullName;
+        try
+        {
+            var options = new CheckpointOptions { Folder = folder, CheckpointEvery = 1, SnapshotEvery = 0, KeepLast = 2, Asynchronous = false, HandleSignals = false };
+            Sequential model = nn.Sequential(("a", nn.Linear(3, 3)));
+            var train = new TrainState();
+            CheckpointManager checkpoints = await CheckpointManager.StartAsync(options, train, [new ModulePart(model)], cancellationToken: TestContext.Current.CancellationToken);
+            train.CompleteStep();
+            checkpoints.AfterBatch();
+            train.CompleteStep();
+            model.Dispose();
+            Should.Throw<CheckpointException>(checkpoints.Complete).Message.ShouldContain("'model'");
+            // Whether it tries once more or not: there is nothing to save.
+            _ = await Record.ExceptionAsync(async () => await checkpoints.DisposeAsync());
+            Directory.Exists(Path.Join(folder, "1")).ShouldBeTrue();
+            Directory.Exists(Path.Join(folder, "2")).ShouldBeFalse();
+
+            using Sequential again = nn.Sequential(("a", nn.Linear(3, 3)));
+            await using CheckpointManager resumed = await CheckpointManager.StartAsync(options, new TrainState(), [new ModulePart(again)], cancellationToken: TestContext.Current.CancellationToken);
+            resumed.Resume.Step.ShouldBe(1);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void A_list_of_modules_that_gives_no_tensors_is_refused_before_training()
+    {
+        using ModuleList<nn.Module<Tensor, Tensor>> list = nn.ModuleList<nn.Module<Tensor, Tensor>>(nn.Linear(2, 2));
+        Should.Throw<CheckpointException>(() => new ModulePart(list).Capture()).Message.ShouldContain("ModuleList");
+    }
+
+    [Fact]
     public void Two_parameters_on_the_same_memory_are_tied()
     {
         using Linear first = nn.Linear(3, 3, hasBias: false), second = nn.Linear(3, 3, hasBias: false);

@@ -1,3 +1,4 @@
+using Cairn.Capture;
 using Cairn.Commit;
 using Cairn.Journal;
 using Cairn.Layouts;
@@ -12,7 +13,7 @@ namespace Cairn.Resume;
 /// The start of a run, on one rank or on all of a job together: recover, choose what to resume from, restore. The first rank decides; an error of one rank is
 /// thrown on all.
 /// </summary>
-internal sealed class RunStart(IFileSystem files, CheckpointOptions options, RankGroup ranks, PlanExchange plan, TimeProvider time, CancellationToken cancellationToken)
+internal sealed class RunStart(IFileSystem files, CheckpointOptions options, RankGroup ranks, PlanExchange plan, PartContents contents, TimeProvider time, CancellationToken cancellationToken)
 {
     // How often a run that is trained meanwhile may replace what is read of it (ResumeFrom).
     private const int MostTries = 5;
@@ -36,6 +37,12 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         if (ranks.Size > 1)
             plan.Share("start", () => [.. parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], options.RankTimeout);
         (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
+        // What is there now is the measure of what is saved later.
+        _work.Try(() =>
+        {
+            foreach (IStatePart part in parts)
+                contents.Check(part, part.Capture(), train.Step);
+        });
         // Only what could be restored becomes history.
         if (ranks.IsFirst && opening.IsNews)
             _work.Try(() => opening.Record.Save(files));

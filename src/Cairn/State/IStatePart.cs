@@ -23,6 +23,12 @@ public interface IStatePart
     /// <summary>What the state of one rank has to do with that of the others. <see cref="PartScope.Shared"/> unless the part says otherwise.</summary>
     PartScope Scope => PartScope.Shared;
 
+    /// <summary>
+    /// Whether tensors of this part may vanish or shrink from one save to the next, as gradients do. Of any other part such a save is refused with a
+    /// <see cref="LostContentException"/>, because its object was most likely disposed. Default <see langword="false"/>.
+    /// </summary>
+    bool MayShrink => false;
+
     /// <summary>The part's name: lower-case letters, digits and <c>_</c>. It names the part's file.</summary>
     string Name { get; }
 

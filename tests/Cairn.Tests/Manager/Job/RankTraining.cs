@@ -63,12 +63,15 @@ internal sealed class ShardPart(string name, IReadOnlyList<ShardPart.Cut> cuts, 
     /// <summary>Thrown by the next capture.</summary>
     public Exception? Failure { get; set; }
 
+    /// <summary>Whether the tensors are gone, as those of a disposed module.</summary>
+    public bool IsGone { get; set; }
+
     public StateMap Capture()
     {
         if (Failure is { } failure)
             throw failure;
         var tensors = new StateMap();
-        foreach (Cut cut in cuts)
+        foreach (Cut cut in IsGone ? [] : cuts)
             tensors.Add(cut.Name, cut.Tensor);
         return flat ? tensors : new StateMap { ["type"] = "Momentum", ["state"] = tensors, ["groups"] = new StateList([new StateMap { ["lr"] = 0.25 }]) };
     }
