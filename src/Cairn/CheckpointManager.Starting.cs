@@ -126,6 +126,8 @@ public sealed partial class CheckpointManager
         if (_run.Finished?.At(train, _run.Lineage) is { } reason)
             train.Finish(reason);
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
+        if (ranks.IsFirst && options is { Enabled: true, KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtStart(train, metric) is { } warning)
+            logger.OptionWarning(warning);
         Announce(opening.Forked);
         _commands?.DiscardLeftOver(train.Step);
         _watch?.Start();

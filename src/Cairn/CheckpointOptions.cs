@@ -89,7 +89,10 @@ public partial class CheckpointOptions
     [Range(1d, long.MaxValue)]
     public long? KeepEvery { get; set; }
 
-    /// <summary>Keeps this many checkpoints, the best by <see cref="KeepBestMetric"/>. Default <see langword="null"/>: no such rule.</summary>
+    /// <summary>
+    /// Keeps this many checkpoints, the best by <see cref="KeepBestMetric"/>, and those that have no value of it for their own step. Default
+    /// <see langword="null"/>: no such rule.
+    /// </summary>
     [Range(1, int.MaxValue)]
     public int? KeepBest { get; set; }
 

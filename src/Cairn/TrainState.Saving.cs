@@ -11,7 +11,7 @@ public sealed partial class TrainState
     private const string BatchCount = "batch_count", StepCount = "step_count", Skipped = "inf_nan_skip_batches",
         InEpoch = "num_consumed_samples_in_epoch", Samples = "num_consumed_samples", Tokens = "num_consumed_tokens",
         LogFolderKey = "tensorboard_folder", Total = "total_steps", EpochKey = "epoch", Reasons = "skips_by_reason",
-        Loss = "last_loss", LearningRate = "last_learning_rate", MetricsKey = "metrics", ValuesKey = "values";
+        Loss = "last_loss", LearningRate = "last_learning_rate", MetricsKey = "metrics", EarlierMetrics = "earlier_metrics", MetricValue = "value", MetricStep = "step", ValuesKey = "values";
 
     private static int MostValueBytes => Array.MaxLength;
 
@@ -47,8 +47,11 @@ public sealed partial class TrainState
             [Tokens] = ConsumedTokens,
             [EpochKey] = Epoch,
             [Reasons] = MapOf(_skipsByReason, static count => count),
-            [MetricsKey] = MapOf(Metrics, static value => value),
+            [MetricsKey] = MapOf(OwnMetrics, static value => value),
         };
+        StateMap earlier = MapOf(_metrics.Steps.Where(entry => entry.Value.Step != _step), static entry => new StateMap { [MetricValue] = entry.Value, [MetricStep] = entry.Step });
+        if (earlier.Count > 0)
+            map[EarlierMetrics] = earlier;
         if (TotalSteps is { } total)
             map[Total] = total;
         if (LastLoss is { } loss)
@@ -74,6 +77,7 @@ public sealed partial class TrainState
         CheckEach(saved, [LogFolderKey], "a string, or null", node => node is StateScalar { Value: string or null }, problems);
         CheckEach(saved, [Reasons], "a map of counts", node => node is StateMap map && map.Values.All(count => IntegerOf(count) >= 0), problems);
         CheckEach(saved, [MetricsKey], "a map of numbers", node => node is StateMap map && map.Values.All(value => NumberOf(value) is not null), problems);
+        CheckEach(saved, [EarlierMetrics], "a map of numbers and steps", node => node is StateMap map && map.Values.All(entry => EarlierOf(entry) is not null), problems);
         CheckEach(saved, [ValuesKey], "a map of values, and of tensors of at most 2 GiB", node => node is StateMap && TensorsIn(node).All(CanHold), problems);
     }
 
@@ -127,6 +131,14 @@ public sealed partial class TrainState
             foreach ((string metric, StateNode value) in (StateMap)metrics)
                 Metrics[metric] = NumberOf(value)!.Value;
         }
+        if (saved.TryGetValue(EarlierMetrics, out StateNode? earlier))
+        {
+            foreach ((string metric, StateNode entry) in (StateMap)earlier)
+            {
+                (double value, long step) = EarlierOf(entry)!.Value;
+                _metrics.Set(metric, value, step);
+            }
+        }
     }
 
     /// <summary>The counters that a saved form holds.</summary>
@@ -168,6 +180,9 @@ public sealed partial class TrainState
         long number => number,
         _ => null,
     };
+
+    private static (double Value, long Step)? EarlierOf(StateNode node) =>
+        node is StateMap map && map.TryGetValue(MetricValue, out StateNode? value) && NumberOf(value) is { } number && CountIn(map, MetricStep) is >= 0 and { } step ? (number, step) : null;
 
     private static long? CountIn(StateMap map, string key) => map.TryGetValue(key, out StateNode? node) ? IntegerOf(node) : null;
 

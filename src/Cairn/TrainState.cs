@@ -12,7 +12,11 @@ public sealed partial class TrainState : IStatePart
     public const string OverflowReason = "overflow";
 
     private readonly SortedDictionary<string, long> _skipsByReason = new(StringComparer.Ordinal);
+    private readonly StepMetrics _metrics;
     private long _step, _batch, _skippedBatches, _consumedSamples, _samplesInEpoch, _consumedTokens, _epoch;
+
+    /// <summary>Counters of a run that has not begun.</summary>
+    public TrainState() => _metrics = new StepMetrics(() => _step);
 
     /// <summary>Steps that the run shall make; <see langword="null"/> (the default) when it has no planned end. Set here, it wins over a saved one on restore.</summary>
     public long? TotalSteps { get; set; }
@@ -53,8 +57,20 @@ public sealed partial class TrainState : IStatePart
     /// <summary>Folder of the run's logs, so that a resumed run goes on writing there. The saved one wins on restore.</summary>
     public string? LogFolder { get; set; }
 
-    /// <summary>The latest measurements by name, for example <c>validation_loss</c>. They are kept with each checkpoint; retention picks the best by them.</summary>
-    public IDictionary<string, double> Metrics { get; } = new SortedDictionary<string, double>(StringComparer.Ordinal);
+    /// <summary>
+    /// The latest measurements by name, for example <c>validation_loss</c>. Each belongs to the <see cref="Step"/> at which it was set: set it after
+    /// <see cref="CompleteStep"/> and before <see cref="CheckpointManager.AfterBatch"/>, so that the checkpoint of that step has it. <c>KeepBest</c> compares a
+    /// checkpoint only by values of its own step, because another step's model was not the one that was measured: evaluate at the steps that are saved. Values of
+    /// earlier steps come back after a resume all the same.
+    /// </summary>
+    public IDictionary<string, double> Metrics => _metrics;
+
+    /// <summary>The measurements of the present step.</summary>
+    internal IReadOnlyDictionary<string, double> OwnMetrics =>
+        _metrics.Steps.Where(entry => entry.Value.Step == Step).ToDictionary(entry => entry.Key, entry => entry.Value.Value, StringComparer.Ordinal);
+
+    /// <summary>The step at which a metric was set last; <see langword="null"/> when it never was.</summary>
+    internal long? StepOfMetric(string name) => _metrics.Steps.TryGetValue(name, out (double Value, long Step) entry) ? entry.Step : null;
 
     /// <summary>
     /// Values of the user's own that come back after a resume: texts, numbers, lists, maps, and tensors of up to 2 GiB. Replaced by the saved ones on restore,

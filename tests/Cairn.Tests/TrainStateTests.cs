@@ -66,6 +66,25 @@ public class TrainStateTests
         }, iter: 100);
 
     [Fact]
+    public void A_metric_belongs_to_the_step_at_which_it_was_set_and_comes_back_all_the_same()
+    {
+        TrainState state = new() { Step = 3, Batch = 3 };
+        state.Metrics["old"] = 0.5;
+        state.CompleteStep();
+        state.Metrics["new"] = double.NaN;
+        StateMap saved = state.Capture();
+        ((StateMap)saved["metrics"]).Keys.ShouldBe(["new"]);
+        TrainState copy = TrainState.FromState(saved);
+        copy.Metrics["old"].ShouldBe(0.5);
+        (copy.StepOfMetric("old"), copy.StepOfMetric("new"), copy.StepOfMetric("none")).ShouldBe((3, 4, null));
+        copy.OwnMetrics.Keys.ShouldBe(["new"]);
+        copy.CompleteStep();
+        copy.OwnMetrics.ShouldBeEmpty();
+        copy.Metrics["old"] = 0.25;
+        copy.OwnMetrics.ShouldBe(new Dictionary<string, double>(StringComparer.Ordinal) { ["old"] = 0.25 });
+    }
+
+    [Fact]
     public void What_was_captured_does_not_change_with_the_live_state()
     {
         TrainState state = new();

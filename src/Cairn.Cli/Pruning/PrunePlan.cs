@@ -23,22 +23,23 @@ internal static class PrunePlan
     /// <param name="policy">What is worth keeping.</param>
     /// <param name="good">The newest copy that was read to its end and found good; it stays, and nothing above its step goes that is not complete.</param>
     /// <param name="best">Names that stay because the program that wrote them will ask for them.</param>
+    /// <param name="metric">The metric by which the policy compares, if it does.</param>
     /// <param name="incompleteToo">Whether what is incomplete goes too, below the good copy's step.</param>
-    public static IReadOnlyList<PrunedStep> Of(IReadOnlyList<ListedCopy> copies, IRetentionPolicy policy, ListedCopy good, IReadOnlySet<string> best, bool incompleteToo)
+    public static IReadOnlyList<PrunedStep> Of(IReadOnlyList<ListedCopy> copies, IRetentionPolicy policy, ListedCopy good, IReadOnlySet<string> best, string? metric, bool incompleteToo)
     {
         IGrouping<long?, ListedCopy>[] steps = [.. copies.Where(copy => copy.Kind != CopyKinds.Snapshot).GroupBy(copy => copy.Step).OrderBy(step => step.Key ?? -1)];
         List<RetainedCheckpoint> known = [];
         foreach (IGrouping<long?, ListedCopy> step in steps)
         {
             if (step.Key is { } number && step.All(copy => copy is { Fault: null, IsLeftBehind: false }))
-                known.Add(new RetainedCheckpoint(number, step.Sum(copy => copy.Bytes), Metrics(step), IsComplete: true, step.Max(copy => copy.Time) ?? default));
+                known.Add(new RetainedCheckpoint(number, step.Sum(copy => copy.Bytes), MetricsOf(step), IsComplete: true, step.Max(copy => copy.Time) ?? default));
         }
         HashSet<long> stay = [.. steps.Where(step => step.Any(copy => copy == good || best.Contains(copy.Name))).Select(step => step.Key ?? -1)];
         HashSet<long> removed = [.. RetentionPlan.Decide(policy, known, stay)];
-        return [.. steps.Select(step => Decide([.. step], step.Key, removed, good, best, incompleteToo))];
+        return [.. steps.Select(step => Decide([.. step], step.Key, removed, good, best, metric, incompleteToo))];
     }
 
-    private static PrunedStep Decide(ListedCopy[] copies, long? step, HashSet<long> removed, ListedCopy good, IReadOnlySet<string> best, bool incompleteToo)
+    private static PrunedStep Decide(ListedCopy[] copies, long? step, HashSet<long> removed, ListedCopy good, IReadOnlySet<string> best, string? metric, bool incompleteToo)
     {
         if (step is null)
             return new PrunedStep(copies, step, false, "its name has no step");
@@ -52,12 +53,13 @@ internal static class PrunePlan
         string? why = copies.Contains(good) ? "the newest good copy"
             : copies.Any(copy => best.Contains(copy.Name)) ? "the best model of its run"
             : copies.Any(copy => copy.IsLeftBehind) ? "of a line that was left"
+            : metric is not null && !MetricsOf(copies).ContainsKey(metric) ? $"has no metric '{metric}' of its step to compare"
             : "kept by rule";
         return removed.Contains(step.Value) ? new PrunedStep(copies, step, true, null) : new PrunedStep(copies, step, false, why);
     }
 
-    private static Dictionary<string, double> Metrics(IEnumerable<ListedCopy> copies) =>
+    /// <summary>The measurements of a step's copies, by name.</summary>
+    public static IReadOnlyDictionary<string, double> MetricsOf(IEnumerable<ListedCopy> copies) =>
         copies.Select(copy => copy.Entry?.Marker).FirstOrDefault(marker => marker is { IsForeign: false }) is { } marker
-            ? new Dictionary<string, double>(TrainState.FromState(marker.Train).Metrics, StringComparer.Ordinal)
-            : [];
+            ? TrainState.FromState(marker.Train).OwnMetrics : new Dictionary<string, double>(StringComparer.Ordinal);
 }

@@ -49,7 +49,7 @@ internal sealed class PruneVerb : Verb
         if (runLock is not null)
             listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
-        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_incomplete));
+        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
         PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)];
         if (yes && listing.Run is { } run)
             CopyRemoval.OfRun(run, removed, cancellationToken);
@@ -67,8 +67,13 @@ internal sealed class PruneVerb : Verb
         CopyListing listing = CopyListing.Read(path);
         if (listing.IsOne)
             throw new WrongUseException($"{path} is one checkpoint. Give the folder that it is in: cairn prune {Path.GetDirectoryName(CopyListing.FullPath(path))}");
-        bool knowsMetrics = listing.Copies.Any(copy => copy.Entry?.Marker is { IsForeign: false });
-        return parsed.GetValue(_best) is null || knowsMetrics ? listing : throw new WrongUseException("--keep-best needs metrics, and only checkpoints of Cairn record them. Use --keep-last or --keep-every.");
+        if (parsed.GetValue(_best) is null)
+            return listing;
+        if (!listing.Copies.Any(copy => copy.Entry?.Marker is { IsForeign: false }))
+            throw new WrongUseException("--keep-best needs metrics, and only checkpoints of Cairn record them. Use --keep-last or --keep-every.");
+        string[] known = [.. listing.Copies.SelectMany(copy => PrunePlan.MetricsOf([copy]).Keys).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return parsed.GetValue(_metric) is not { } metric || known.Contains(metric, StringComparer.Ordinal) ? listing : throw new WrongUseException(
+            $"No checkpoint in {path} has a metric '{metric}', so none can be called the best, and nothing is removed. {(known.Length == 0 ? "The run recorded no metrics." : $"The run recorded: {string.Join(", ", known)}.")}");
     }
 
     private IRetentionPolicy Policy(ParseResult parsed)

@@ -219,7 +219,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             WasDisturbed |= result.IsDisturbed;
             TimeSpan duration = time.GetElapsedTime(started);
             var notes = new List<string>(result.Notes);
-            (IReadOnlyList<long> retired, Exception? retentionError) = ranks.IsFirst ? Retire(marker) : ([], null);
+            (IReadOnlyList<long> retired, Exception? retentionError) = ranks.IsFirst ? Retire(marker, notes) : ([], null);
             return new SaveReport
             {
                 Step = marker.Step,
@@ -256,7 +256,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         Error = error,
     };
 
-    private (IReadOnlyList<long> Retired, Exception? Error) Retire(Marker saved)
+    private (IReadOnlyList<long> Retired, Exception? Error) Retire(Marker saved, List<string> notes)
     {
         if (_retention is null || saved.Kind != SaveKind.Checkpoint)
             return ([], null);
@@ -270,10 +270,11 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
                 // What another program or another run saved is not ours to remove.
                 if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && line.Holds(entry))
                 {
-                    var metrics = TrainState.FromState(marker.Train).Metrics;
-                    known.Add(new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), new Dictionary<string, double>(metrics, StringComparer.Ordinal), true, marker.Time));
+                    known.Add(new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), TrainState.FromState(marker.Train).OwnMetrics, true, marker.Time));
                 }
             }
+            if (options is { KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
+                notes.Add(note);
             foreach (long step in RetentionPlan.Decide(_retention, known, new HashSet<long> { saved.Step }))
             {
                 Protocol.Retire(step);

@@ -1,4 +1,3 @@
-using Cairn.Policies;
 using Cairn.Resume;
 using Cairn.Storage;
 

@@ -3,7 +3,7 @@ namespace Cairn.Policies;
 /// <summary>A checkpoint that retention decides on.</summary>
 /// <param name="Step">Its step.</param>
 /// <param name="Bytes">Bytes of all its files.</param>
-/// <param name="Metrics">The measurements saved with it, by name.</param>
+/// <param name="Metrics">The measurements of its step, by name.</param>
 /// <param name="IsComplete">Whether it has a marker and was found good.</param>
 /// <param name="CreatedAt">When it was committed.</param>
 public sealed record RetainedCheckpoint(
@@ -48,7 +48,10 @@ public static class Retention
         return new Selection($"every multiple of {steps} steps", checkpoints => checkpoints.Where(checkpoint => checkpoint.Step % steps == 0));
     }
 
-    /// <summary>Keeps the best <paramref name="count"/> by a metric. A checkpoint without it, or with NaN, is not among them; of equal ones the newer is better.</summary>
+    /// <summary>
+    /// Keeps the best <paramref name="count"/> by a metric; of equal ones the newer is better, and NaN is the worst. A checkpoint without the metric cannot be compared
+    /// with the others, so it is kept besides: a name that is misspelled or not yet set retires nothing.
+    /// </summary>
     /// <exception cref="ArgumentException"><paramref name="count"/> is below 1 or the metric's name is empty.</exception>
     public static IRetentionPolicy KeepBest(int count, string metric, bool higherIsBetter)
     {
@@ -58,7 +61,8 @@ public static class Retention
             .Where(checkpoint => checkpoint.Metrics.TryGetValue(metric, out double value) && !double.IsNaN(value))
             .OrderBy(checkpoint => higherIsBetter ? -checkpoint.Metrics[metric] : checkpoint.Metrics[metric])
             .ThenByDescending(checkpoint => checkpoint.Step)
-            .Take(count));
+            .Take(count)
+            .Concat(checkpoints.Where(checkpoint => !checkpoint.Metrics.ContainsKey(metric))));
     }
 
     /// <summary>

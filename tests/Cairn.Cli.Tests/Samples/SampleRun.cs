@@ -10,18 +10,20 @@ namespace Cairn.Cli.Tests.Samples;
 /// <summary>A run of Cairn whose files are the same every time, but for the ages that are wanted of its copies.</summary>
 internal sealed class SampleRun
 {
-    private const string Id = "00112233445566778899aabbccddeeff";
+    private const string UsualId = "00112233445566778899aabbccddeeff";
 
+    private readonly string _id;
     private readonly DateTimeOffset _now;
 
-    public SampleRun(string folder, DateTimeOffset? now = null)
+    public SampleRun(string folder, DateTimeOffset? now = null, string id = UsualId)
     {
+        _id = id;
         Directory.CreateDirectory(folder);
         Folder = folder;
         Files = new LocalFileSystem(folder);
         // Whole seconds: a fraction's digits would make the markers of two runs differ in size.
         _now = DateTimeOffset.FromUnixTimeSeconds((now ?? TimeProvider.System.GetUtcNow()).ToUnixTimeSeconds());
-        new RunRecord(Id, new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero), Lineage.New, null).Save(Files);
+        new RunRecord(id, new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero), Lineage.New, null).Save(Files);
     }
 
     public string Folder { get; }
@@ -81,7 +83,7 @@ internal sealed class SampleRun
             Step = step,
             Kind = kind,
             Reason = reason,
-            Run = Id,
+            Run = _id,
             Lineage = RunRecord.Load(Files)!.Lineage,
             Time = _now - age,
             World = World.Single,

@@ -37,6 +37,32 @@ public sealed class PruneTests : IDisposable
     }
 
     [Fact]
+    public void A_metric_that_no_checkpoint_has_removes_nothing()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result result = CairnProcess.Run("prune", run.Folder, "--keep-best", "1", "--metric", "nope", "--yes");
+        result.Code.ShouldBe(ExitCode.WrongUse);
+        result.Error.ShouldContain("'nope'");
+        result.Error.ShouldContain("loss");
+        Directory.Exists(run.PathOf("100")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Another_runs_checkpoint_is_not_removed()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        var other = new SampleRun(_folder["other"], id: "another");
+        other.Checkpoint(50, TimeSpan.FromHours(9));
+        other.Checkpoint(60, TimeSpan.FromHours(9));
+        File.Delete(other.PathOf("60/model_tp0_pp0.safetensors"));
+        foreach (string step in (string[])["50", "60"])
+            Directory.Move(other.PathOf(step), run.PathOf(step));
+        CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--incomplete", "--yes").Out.ShouldContain("of another run");
+        Directory.Exists(run.PathOf("50")).ShouldBeTrue();
+        Directory.Exists(run.PathOf("60")).ShouldBeTrue();
+    }
+
+    [Fact]
     public void Without_a_good_copy_nothing_is_removed()
     {
         var run = new SampleRun(_folder["run"]);

@@ -28,6 +28,14 @@ public class RetentionTests
     }
 
     [Fact]
+    public void A_metric_that_no_checkpoint_has_retires_nothing() =>
+        RetentionPlan.Decide(Retention.KeepBest(1, "lsos", higherIsBetter: false), [At(10, metric: 1), At(20, metric: 2), At(30)], Nothing).ShouldBeEmpty();
+
+    [Fact]
+    public void A_checkpoint_that_was_not_measured_is_kept_besides_the_best() =>
+        RetentionPlan.Decide(Retention.KeepBest(1, "loss", higherIsBetter: false), [At(10), At(20, metric: 2), At(30, metric: 1), At(40, metric: 3)], Nothing).ShouldBe([20]);
+
+    [Fact]
     public void Of_equally_good_ones_the_newer_stays() =>
         RetentionPlan.Decide(Retention.KeepBest(1, "loss", higherIsBetter: false), [At(10, metric: 1), At(20, metric: 1), At(30)], Nothing).ShouldBe([10]);
 
