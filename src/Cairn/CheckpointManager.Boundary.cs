@@ -108,7 +108,7 @@ public sealed partial class CheckpointManager
             return null;
         // A save under way counts as made, unless its store hangs: the step must not be saved twice while it stands still.
         SavedTier checkpoint = UnderWay(SaveKind.Checkpoint, _checkpointTier), snapshot = UnderWay(SaveKind.Snapshot, _snapshotTier);
-        return _schedule.Decide(new SaveSituation(Train.Step, _previousStep, _time.GetUtcNow(), checkpoint, snapshot, requests));
+        return _schedule.Decide(new SaveSituation(Train.Step, _previousStep, _clock.Now, checkpoint, snapshot, requests));
     }
 
     private SavedTier UnderWay(SaveKind kind, SavedTier tier) =>

@@ -130,7 +130,7 @@ public sealed partial class CheckpointManager
         if (report.Outcome == SaveOutcome.Saved)
         {
             _saves++;
-            var tier = new SavedTier(report.Step, _time.GetUtcNow());
+            var tier = new SavedTier(report.Step, _clock.Now);
             if (report.Kind == SaveKind.Checkpoint)
                 _checkpointTier = tier;
             else

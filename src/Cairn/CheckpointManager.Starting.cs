@@ -117,8 +117,8 @@ public sealed partial class CheckpointManager
             _watch = new OperatorWatch(new CommandFile(files, time), stopFile, time, logger.CommandProblem);
             _commands = new CommandChannel(_watch, _journal, logger);
         }
-        DateTimeOffset now = time.GetUtcNow();
-        (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, now), NewestOf(SaveKind.Snapshot, now));
+        _clock = new SteadyClock(time);
+        (_checkpointTier, _snapshotTier) = (NewestOf(SaveKind.Checkpoint, _clock.Now), NewestOf(SaveKind.Snapshot, _clock.Now));
         (_previousStep, _seenSkips) = (train.Step, train.SkippedBatches);
         _batch = new BatchWatch(train, parts);
         if (options.HandleSignals)

@@ -32,6 +32,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly CheckpointOptions _options;
     private readonly IReadOnlyList<IStatePart> _parts;
     private readonly TimeProvider _time;
+    private readonly SteadyClock _clock;
     private readonly ILogger _logger;
     private readonly IFileSystem _files;
     private readonly RunLock? _lock;
@@ -98,7 +99,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     /// <exception cref="ArgumentException">There is no such part.</exception>
     public void AcceptSmallerPart(string part)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Enter();
         if (_parts.All(known => known.Name != part))
             throw new ArgumentException($"There is no part '{part}'. The parts are: {string.Join(", ", _parts.Select(known => known.Name))}.", nameof(part));
         _contents.Forget(part);

@@ -73,17 +73,17 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
 
         Action Report()
         {
-            DateTimeOffset next = DateTimeOffset.MinValue;
+            long? last = null;
             return () =>
             {
                 if (!screen.IsJson)
                 {
-                    foreach (JsonElement line in monitor.News.Where(_ => next != DateTimeOffset.MinValue))
+                    foreach (JsonElement line in monitor.News.Where(_ => last is not null))
                         screen.Raw(EventText.Of(line));
                 }
-                if (time.GetUtcNow() < next && monitor.IsAlive != false)
+                if (last is { } shown && time.GetElapsedTime(shown) < every && monitor.IsAlive != false)
                     return;
-                next = time.GetUtcNow() + every;
+                last = time.GetTimestamp();
                 if (screen.IsJson)
                     screen.JsonLine(Now(), JsonTypes.Default.WatchResult);
                 else

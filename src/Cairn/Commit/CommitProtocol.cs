@@ -19,7 +19,8 @@ public sealed class NonFiniteStateException(string tensor) : CheckpointException
 /// All files of a copy are written into <c>.staging/</c> and made durable one by one; the marker is the last; then the
 /// staging folder's entries are made durable, and only then does one atomic rename give the copy its name. So whatever has its
 /// name has every byte. A snapshot changes places with the older slot in one atomic exchange; where the system cannot do that, the
-/// slot is moved aside first, and <see cref="Recover"/> ends at the next start what a crash left between the two moves.
+/// slot is moved aside first, and <see cref="Recover"/> ends at the next start what a crash left between the two moves. What happens where a rename is not possible
+/// at all stands at <see cref="CopyPlacement"/>.
 /// The files of the replaced snapshot stay in staging without their marker: overwriting them is several times
 /// faster than making new ones, and they are the first to go when space is short. What somebody still reads or has linked is never overwritten: a
 /// new file takes its place.
@@ -28,14 +29,11 @@ public sealed class NonFiniteStateException(string tensor) : CheckpointException
 public sealed class CommitProtocol(IFileSystem files)
 {
     private const int SessionLength = 12;
-    private const string Replaced = "replaced";
+
+    private readonly CopyPlacement _placement = new(files);
 
     /// <summary>The right to write the run: checked before a copy is begun and right before it gets its name. Without one nothing is checked.</summary>
     internal ILease? Lease { get; init; }
-
-    private string StagedSnapshot => Staged("snapshot");
-
-    private string MovedAside => Staged(Replaced);
 
     /// <summary>What a commit did.</summary>
     /// <param name="Entry">The new copy.</param>
@@ -55,14 +53,15 @@ public sealed class CommitProtocol(IFileSystem files)
         {
             if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
                 continue;
-            files.CreateFolder(RunFolder.Snapshots);
-            files.SyncFolder("");
-            Rename(staged, RunFolder.Slot(slot), RunFolder.Snapshots);
+            _placement.EnsureFolder(RunFolder.Snapshots);
+            _placement.Place(staged, RunFolder.Slot(slot));
         }
-        if (files.FolderExists(RunFolder.Staging))
+        foreach (string staging in CopyPlacement.StagingFolders)
         {
-            files.DeleteFolder(RunFolder.Staging);
-            files.SyncFolder("");
+            if (!files.FolderExists(staging))
+                continue;
+            files.DeleteFolder(staging);
+            files.SyncFolder(StorePath.Parent(staging));
         }
     }
 
@@ -70,10 +69,10 @@ public sealed class CommitProtocol(IFileSystem files)
     private string? WholeStagedSnapshot()
     {
         // Without the marker of Cairn it is what was left of a copy that is being overwritten.
-        IEnumerable<CatalogEntry> whole = files.List(RunFolder.Staging).Where(entry => entry.IsFolder)
-            .Select(entry => Catalog.Snapshot(files, $"{RunFolder.Staging}/{entry.Name}"))
+        IEnumerable<CatalogEntry> whole = CopyPlacement.StagingFolders
+            .SelectMany(staging => files.List(staging).Where(entry => entry.IsFolder).Select(entry => Catalog.Snapshot(files, $"{staging}/{entry.Name}")))
             .Where(copy => copy is { Marker.IsForeign: false })
-            .OrderBy(copy => copy.Folder.EndsWith(Replaced, StringComparison.Ordinal)).ThenByDescending(copy => copy.Step);
+            .OrderBy(copy => CopyPlacement.IsMovedAside(copy.Folder)).ThenByDescending(copy => copy.Step);
         return whole.FirstOrDefault(copy => Verifier.Verify(files, copy) is null)?.Folder;
     }
 
@@ -94,11 +93,11 @@ public sealed class CommitProtocol(IFileSystem files)
         _ = marker.ToBytes();
         var notes = new List<string>();
         bool isSnapshot = marker.Kind == SaveKind.Snapshot;
-        string staged = isSnapshot ? StagedSnapshot : Staged(RunFolder.Checkpoint(marker.Step));
+        string staged = Staged(marker.Kind, isSnapshot ? "snapshot" : RunFolder.Checkpoint(marker.Step));
         if (!isSnapshot)
             files.DeleteFolder(staged);
         long bytes = plan.Sum(file => file.Length);
-        MakeReady(staged, bytes, LineView.Of(marker), notes);
+        MakeReady(staged, bytes, marker, notes);
         KeepOnly(staged, plan.Select(file => file.Name));
         CopyWriter.Written written;
         try
@@ -119,18 +118,19 @@ public sealed class CommitProtocol(IFileSystem files)
     /// <summary>Makes room for a copy, and its staging folder.</summary>
     /// <exception cref="StoreException">There is not enough space.</exception>
     /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
-    internal void MakeReady(string staged, long bytes, LineView line, List<string> notes)
+    internal void MakeReady(string staged, long bytes, Marker marker, List<string> notes)
     {
         Lease?.Check();
         Recycle(staged);
-        new SpaceMaker(files, line).Ensure(bytes, staged, notes);
-        if (!files.FolderExists(RunFolder.Staging))
-        {
-            files.CreateFolder(RunFolder.Staging);
-            files.SyncFolder("");
-        }
+        // What the slots give up is on their file system.
+        bool slotsHelp = marker.Kind == SaveKind.Snapshot || !_placement.SnapshotsApart;
+        new SpaceMaker(files, LineView.Of(marker)).Ensure(bytes, staged, slotsHelp, notes);
+        _placement.EnsureFolder(StorePath.Parent(staged));
         files.CreateFolder(staged);
     }
+
+    /// <summary>The folder in which copies of a tier are staged here.</summary>
+    internal string StagingOf(SaveKind kind) => _placement.StagingOf(kind);
 
     // The files of the replaced snapshot leave the folder in which they had their names: a backup that still walks through it finds no file rather than
     // one that is being overwritten. What cannot be overwritten in place is of no use here.
@@ -184,22 +184,14 @@ public sealed class CommitProtocol(IFileSystem files)
     }
 
     // A process that lost the run while it slept must not write into what the next one stages.
-    private string Staged(string name) => Lease is { } lease ? $"{RunFolder.Staging}/{lease.Token[..SessionLength]}-{name}" : $"{RunFolder.Staging}/{name}";
+    private string Staged(SaveKind kind, string name) => $"{StagingOf(kind)}/{(Lease is { } lease ? $"{lease.Token[..SessionLength]}-" : "")}{name}";
 
     /// <summary>Gives a sealed copy its name. What it replaced of the snapshots lies in its staging folder afterwards, without a marker.</summary>
     internal CatalogEntry Publish(string staged, Marker marker, List<string> notes) =>
         marker.Kind == SaveKind.Snapshot ? CommitSnapshot(staged, LineView.Of(marker), notes) : CommitCheckpoint(staged, marker, notes);
 
     /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that.</summary>
-    public void Retire(long step)
-    {
-        string retired = $"{RunFolder.Staging}/retired-{RunFolder.Checkpoint(step)}";
-        files.CreateFolder(RunFolder.Staging);
-        files.DeleteFolder(retired);
-        files.Move(RunFolder.Checkpoint(step), retired);
-        files.SyncFolder("");
-        files.DeleteFolder(retired);
-    }
+    public void Retire(long step) => _placement.Retire(RunFolder.Checkpoint(step));
 
     private CatalogEntry CommitCheckpoint(string staged, Marker marker, List<string> notes)
     {
@@ -208,66 +200,26 @@ public sealed class CommitProtocol(IFileSystem files)
         {
             var standing = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
             string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run" : standing.Fault?.ToString() ?? "it belongs to a line that was left";
-            notes.Add($"{target}/ stood in the way ({why}) and is now {MoveAside(target, target)}/");
+            notes.Add($"{target}/ stood in the way ({why}) and is now {_placement.MoveAside(target, target)}/");
         }
-        Rename(staged, target, "");
+        _placement.Place(staged, target);
         return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
-    }
-
-    private string MoveAside(string folder, string name)
-    {
-        if (!files.FolderExists(RunFolder.Abandoned))
-        {
-            files.CreateFolder(RunFolder.Abandoned);
-            files.SyncFolder("");
-        }
-        string aside = $"{RunFolder.Abandoned}/{name}";
-        for (int n = 1; files.FolderExists(aside); n++)
-            aside = $"{RunFolder.Abandoned}/{name}.{n}";
-        files.Move(folder, aside);
-        files.SyncFolder(RunFolder.Abandoned);
-        files.SyncFolder(StorePath.Parent(folder));
-        return aside;
     }
 
     private CatalogEntry CommitSnapshot(string staged, LineView line, List<string> notes)
     {
-        if (!files.FolderExists(RunFolder.Snapshots))
-        {
-            files.CreateFolder(RunFolder.Snapshots);
-            files.SyncFolder("");
-        }
+        _placement.EnsureFolder(RunFolder.Snapshots);
         SnapshotSlot victim = SlotChoice.InOrder(files, line)[0];
         string slot = victim.Folder;
         if (victim is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
-            notes.Add($"{slot}/ held the snapshot of step {other.Step} of another run, which is now {MoveAside(slot, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
+            notes.Add($"{slot}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(slot, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
         if (!files.FolderExists(slot))
-        {
-            Rename(staged, slot, RunFolder.Snapshots);
-        }
-        else if (files.CanExchange)
-        {
-            files.Exchange(staged, slot);
-            files.SyncFolder(RunFolder.Snapshots);
-            files.SyncFolder(RunFolder.Staging);
-        }
+            _placement.Place(staged, slot);
         else
-        {
-            files.DeleteFolder(MovedAside);
-            Rename(slot, MovedAside, RunFolder.Snapshots);
-            Rename(staged, slot, RunFolder.Snapshots);
-            files.Move(MovedAside, staged);
-        }
+            _placement.Replace(staged, slot);
         // What is kept for its files must not look like a copy while they are overwritten.
         CopyMarks.Remove(files, staged);
         return Catalog.Snapshot(files, slot);
-    }
-
-    private void Rename(string from, string to, string parent)
-    {
-        files.Move(from, to);
-        files.SyncFolder(parent);
-        files.SyncFolder(RunFolder.Staging);
     }
 
     /// <summary>Removes a staging folder as far as that can be done.</summary>

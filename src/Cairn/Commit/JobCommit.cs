@@ -45,7 +45,7 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
             ReadOnlyMemory<byte> folder = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
             {
                 staged = FolderFor(marker.Kind);
-                protocol.MakeReady(staged, parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64())), LineView.Of(marker), notes);
+                protocol.MakeReady(staged, parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64())), marker, notes);
                 return RankMessages.Write(to => to.Write(staged));
             });
             staged = RankMessages.Read(folder, from => from.ReadString());
@@ -95,7 +95,7 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
         string? recycled = kind == SaveKind.Snapshot ? _recycled : null;
         if (recycled is not null)
             _recycled = null;
-        return recycled ?? $"{RunFolder.Staging}/{_session}-{++_count}";
+        return recycled ?? $"{protocol.StagingOf(kind)}/{_session}-{++_count}";
     }
 
     private CommitProtocol.Result Commit(string staged, Marker marker, RankReport[] reports, string? nonFinite, List<string> notes)

@@ -12,23 +12,29 @@ internal sealed class SpaceMaker(IFileSystem files, LineView line)
     // The marker, folder entries, and what the file system takes for itself.
     private const long Reserve = 4 << 20;
 
+    /// <summary>Makes room.</summary>
+    /// <param name="bytes">Bytes of the save.</param>
+    /// <param name="staged">The folder into which it is written.</param>
+    /// <param name="slotsHelp">Whether the slots of the snapshots are on the same file system.</param>
+    /// <param name="notes">Takes what was given up.</param>
     /// <exception cref="StoreException">There is no room, and what may go would not make enough.</exception>
-    public void Ensure(long bytes, string staged, List<string> notes)
+    public void Ensure(long bytes, string staged, bool slotsHelp, List<string> notes)
     {
-        if (files.AvailableBytes() is not { } available)
+        string staging = StorePath.Parent(staged);
+        if (files.AvailableBytes(staging) is not { } available)
             return;
         // Files that stand in the staging folder already are overwritten in place.
         long needed = bytes + Reserve - available;
         if (needed <= 0 || needed <= files.ReclaimableBytes(staged))
             return;
-        long left = needed - files.ReclaimableBytes(RunFolder.Staging);
-        IReadOnlyList<SnapshotSlot> given = left <= 0 ? [] : SlotsFor(left) ?? throw NoRoom(bytes, available);
-        foreach (FileSystemEntry entry in files.List(RunFolder.Staging))
-            files.DeleteFolder($"{RunFolder.Staging}/{entry.Name}");
+        long left = needed - files.ReclaimableBytes(staging);
+        IReadOnlyList<SnapshotSlot> given = left <= 0 ? [] : (slotsHelp ? SlotsFor(left) : null) ?? throw NoRoom(bytes, available);
+        foreach (FileSystemEntry entry in files.List(staging))
+            files.DeleteFolder($"{staging}/{entry.Name}");
         foreach (SnapshotSlot slot in given)
             GiveUp(slot, notes);
         // Bytes that two copies share on the disk come free only with the last of them, and nobody can tell that before.
-        if (files.AvailableBytes() is { } now && now < bytes + Reserve)
+        if (files.AvailableBytes(staging) is { } now && now < bytes + Reserve)
             throw NoRoom(bytes, now);
     }
 

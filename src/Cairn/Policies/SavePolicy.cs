@@ -5,7 +5,7 @@ namespace Cairn.Policies;
 /// <summary>Where a run stands when a policy is asked, once after each batch.</summary>
 /// <param name="Step">Successful optimizer updates so far.</param>
 /// <param name="PreviousStep">The step when the policy was last asked, or at which the run started or resumed. Equal to <paramref name="Step"/> after a skipped batch.</param>
-/// <param name="Now">The present time. It must be one rank's clock on all ranks, or they decide differently.</param>
+/// <param name="Now">The present time, which must not jump when the system's clock is set. It must be one rank's clock on all ranks, or they decide differently.</param>
 /// <param name="LastSaved">When the tier of this policy was last saved; the start of the process when it was not yet.</param>
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct SavePoint(long Step, long PreviousStep, DateTimeOffset Now, DateTimeOffset LastSaved);

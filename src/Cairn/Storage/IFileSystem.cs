@@ -19,6 +19,8 @@ public interface IFileSystem
     bool CanExchange { get; }
     /// <summary>Bytes that can still be written; <see langword="null"/> when it is not known.</summary>
     long? AvailableBytes();
+    /// <summary>Bytes that can still be written into a folder, which need not exist yet and may be a link or mount to another file system; <see langword="null"/> when it is not known.</summary>
+    long? AvailableBytes(string folder) => AvailableBytes();
     /// <summary>
     /// Bytes that would come free if a folder were removed with all in it; 0 when there is no such folder. A file that another name keeps frees nothing, and
     /// a sparse one only what it takes. Where a file system cannot tell, the lengths of the files.

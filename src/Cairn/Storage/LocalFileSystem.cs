@@ -36,18 +36,28 @@ public sealed class LocalFileSystem : IFileSystem
             lock (_probing)
             {
                 if (_canExchange is null && Directory.Exists(Root))
-                    _canExchange = ProbeExchange();
+                    _canExchange = ExchangeProbe.Run(Root);
                 return _canExchange ?? false;
             }
         }
     }
 
     /// <inheritdoc/>
-    public long? AvailableBytes()
+    public long? AvailableBytes() => AvailableBytes("");
+
+    /// <inheritdoc/>
+    public long? AvailableBytes(string folder)
+    {
+        while (folder.Length > 0 && !FolderExists(folder))
+            folder = StorePath.Parent(folder);
+        return AvailableAt(Full(folder, allowRoot: true));
+    }
+
+    private static long? AvailableAt(string path)
     {
         try
         {
-            return new DriveInfo(OperatingSystem.IsWindows() ? Path.GetPathRoot(Root)! : Root).AvailableFreeSpace;
+            return new DriveInfo(OperatingSystem.IsWindows() ? Path.GetPathRoot(path)! : path).AvailableFreeSpace;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -223,7 +233,7 @@ public sealed class LocalFileSystem : IFileSystem
     }
 
     // Whoever has the old file open or linked keeps it, and its name is never without a file.
-    private LocalWritableFile Replace(string full, long length)
+    private static LocalWritableFile Replace(string full, long length)
     {
         string beside = $"{full}.{Guid.NewGuid():N}";
         LocalWritableFile file = Prepared(RegularFile.OpenWrite(beside, out _), beside, length, made: true);
@@ -243,7 +253,7 @@ public sealed class LocalFileSystem : IFileSystem
         }
     }
 
-    private LocalWritableFile Prepared(SafeFileHandle handle, string full, long length, bool made)
+    private static LocalWritableFile Prepared(SafeFileHandle handle, string full, long length, bool made)
     {
         try
         {
@@ -263,13 +273,13 @@ public sealed class LocalFileSystem : IFileSystem
         }
     }
 
-    private void Reserve(SafeFileHandle handle, string path, long present, long length)
+    private static void Reserve(SafeFileHandle handle, string path, long present, long length)
     {
         if (length == 0)
             return;
         // Asked first, because a reservation that fails half way fills the disk for everybody until it is undone.
-        if (length - present > AvailableBytes())
-            throw new IOException($"There is no space for {length} bytes at '{path}': {AvailableBytes()} bytes are free.", UnixCalls.NoSpace);
+        if (AvailableAt(Path.GetDirectoryName(path)!) is { } available && length - present > available)
+            throw new IOException($"There is no space for {length} bytes at '{path}': {available} bytes are free.", UnixCalls.NoSpace);
         if (OperatingSystem.IsWindows())
         {
             if (length > present)
@@ -283,40 +293,6 @@ public sealed class LocalFileSystem : IFileSystem
             // Gives back what was reserved beyond the end.
             RandomAccess.SetLength(handle, present);
             throw UnixCalls.Failure($"reserving {length} bytes", path, error);
-        }
-    }
-
-    private bool ProbeExchange()
-    {
-        if (OperatingSystem.IsWindows())
-            return false;
-        string probe = Path.Join(Root, $".exchange-probe-{Guid.NewGuid():N}");
-        try
-        {
-            string first = Path.Join(probe, "first"), second = Path.Join(probe, "second");
-            Directory.CreateDirectory(first);
-            Directory.CreateDirectory(second);
-            return UnixCalls.Exchange(first, second) == 0;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-        finally
-        {
-            RemoveProbe(probe);
-        }
-    }
-
-    private static void RemoveProbe(string probe)
-    {
-        try
-        {
-            Directory.Delete(probe, recursive: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A hidden empty folder may stay; nothing depends on it.
         }
     }
 }

@@ -7,7 +7,7 @@ namespace Cairn.Storage;
 internal static partial class UnixCalls
 {
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;
-    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, Exists = 17, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
+    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, Exists = 17, CrossDevice = 18, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
 
     private const int LockExclusive = 2, LockNonBlocking = 4;
     private const int FullFsync = 51;

@@ -164,6 +164,37 @@ public class EndTests
     }
 
     [Fact]
+    public async Task A_clock_that_is_set_back_does_not_put_off_what_is_due_by_time()
+    {
+        var time = new SettableClock();
+        CheckpointOptions options = Options;
+        (options.CheckpointEvery, options.SnapshotInterval) = (null, TimeSpan.FromMinutes(10));
+        await using CheckpointManager checkpoints = CheckpointManager.Start(_files, options, _training.Train, [_training.Weights], time: time, cancellationToken: TestContext.Current.CancellationToken);
+        foreach (double jump in (double[])[0, -6, 30])
+        {
+            time.Jump(TimeSpan.FromHours(jump));
+            time.Pass(TimeSpan.FromMinutes(9));
+            Train(checkpoints, _training.Train.Step + 1);
+            long before = checkpoints.LastSnapshot ?? 0;
+            before.ShouldBeLessThan(_training.Train.Step);
+            time.Pass(TimeSpan.FromMinutes(1));
+            Train(checkpoints, _training.Train.Step + 1);
+            checkpoints.LastSnapshot.ShouldBe(_training.Train.Step);
+        }
+    }
+
+    sealed class SettableClock : TimeProvider
+    {
+        TimeSpan _passed, _jumped;
+
+        public void Pass(TimeSpan time) => _passed += time;
+        public void Jump(TimeSpan time) => _jumped += time;
+        public override DateTimeOffset GetUtcNow() => new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero) + _passed + _jumped;
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+        public override long GetTimestamp() => 1 + _passed.Ticks;
+    }
+
+    [Fact]
     public async Task A_checkpoint_waits_for_the_save_before_it_and_a_snapshot_is_dropped_and_said_so()
     {
         using var gate = new GatedFileSystem(_files);

@@ -1,7 +1,7 @@
-using System.Diagnostics;
 using Cairn.Commit;
 using Cairn.State;
 using Cairn.Storage;
+using Cairn.Tests.Storage;
 
 namespace Cairn.Tests.Manager;
 
@@ -15,7 +15,7 @@ public class FullDiskTests
     public async Task A_full_disk_costs_the_save_and_not_the_run_nor_the_last_good_copy(bool asynchronous)
     {
         using var folder = new TemporaryFolder();
-        using Tmpfs disk = Tmpfs.Mount(folder.Path, DiskBytes);
+        using Mounted disk = Mounted.Tmpfs(folder.Path, DiskBytes);
         var files = new LocalFileSystem(folder["run"]);
         var train = new TrainState();
         LargePart[] parts = [new("model"), new("optimizer"), new("extra")];
@@ -65,7 +65,7 @@ public class FullDiskTests
     public void A_disk_that_fills_up_between_the_check_and_the_write_is_an_error_of_that_save_too()
     {
         using var folder = new TemporaryFolder();
-        using Tmpfs disk = Tmpfs.Mount(folder.Path, 16 << 20);
+        using Mounted disk = Mounted.Tmpfs(folder.Path, 16 << 20);
         var files = new LocalFileSystem(folder.Path);
         // A planned length beyond the disk: the reservation fails before a byte is written.
         Should.Throw<IOException>(() => files.OpenWrite("large", 32 << 20));
@@ -98,30 +98,5 @@ public class FullDiskTests
         public StateMap Capture() => new() { { "t", new MemoryTensor(TensorType.U8, [TensorBytes], _bytes) } };
         public void Check(StateMap saved, RestoreProblems problems) { }
         public void Restore(StateMap saved) => ((StateTensor)saved["t"]).CopyTo(0, _bytes);
-    }
-
-    /// <summary>Needs the right to mount. Where it is missing the test fails on a build server and is left out elsewhere.</summary>
-    sealed class Tmpfs(string path) : IDisposable
-    {
-        public static Tmpfs Mount(string path, long bytes)
-        {
-            if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", $"size={bytes}", "tmpfs", path) != 0)
-            {
-                const string Why = "A small tmpfs cannot be mounted here. Run the tests as root on Linux: sudo ./test.sh";
-                if (Environment.GetEnvironmentVariable("CI") == "true")
-                    Assert.Fail(Why);
-                Assert.Skip(Why);
-            }
-            return new Tmpfs(path);
-        }
-
-        public void Dispose() => Run("umount", path);
-
-        static int Run(string program, params string[] arguments)
-        {
-            using Process process = Process.Start(program, arguments);
-            process.WaitForExit();
-            return process.ExitCode;
-        }
     }
 }
