@@ -147,6 +147,8 @@ public sealed class CommitProtocol(IFileSystem files)
             if (!entry.IsFolder && files.CanOverwrite($"{staged}/{entry.Name}"))
                 files.Move($"{staged}/{entry.Name}", $"{recycled}/{entry.Name}");
         }
+        // A move is safe when both folders are synced, and this one is about to go; the other is synced with the new copy.
+        files.SyncFolder(staged);
         files.DeleteFolder(staged);
         files.Move(recycled, staged);
     }
