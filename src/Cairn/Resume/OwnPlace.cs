@@ -15,16 +15,14 @@ internal static class OwnPlace
         string full = Full(from), name = Path.GetFileName(full);
         if (Path.GetDirectoryName(full) is not { } parent)
             return null;
-        if (RunFolder.IsStep(name, out step) && IsSame(parent, files.Root))
+        if (RunFolder.IsStep(name, out step) && PathIdentity.IsSame(parent, files.Root))
             return step;
-        bool isSnapshot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is { } run && IsSame(run, files.Root);
+        bool isSnapshot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is { } run && PathIdentity.IsSame(run, files.Root);
         return isSnapshot && Catalog.Snapshot(files, $"{RunFolder.Snapshots}/{name}") is { Step: not CatalogEntry.NoStep } snapshot ? snapshot.Step : null;
     }
 
     /// <summary>Whether the run's own folder is meant.</summary>
-    public static bool IsRun(IFileSystem files, string from) => IsSame(Full(from), files.Root);
+    public static bool IsRun(IFileSystem files, string from) => PathIdentity.IsSame(Full(from), files.Root);
 
     private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-
-    private static bool IsSame(string one, string other) => one == other || (FileStatus.At(one) is { } first && FileStatus.At(other) is { } second && first.IsSameFile(second));
 }

@@ -12,7 +12,8 @@ namespace Cairn.Layouts.Conversion;
 /// Converts a checkpoint from any layout that can be read into one that can be written. With <c>huggingface</c> the destination is the model's folder, with
 /// <c>torch</c> a file, with <c>cairn</c> and <c>internlm</c> a run's folder, in which the checkpoint stands as <c>&lt;step&gt;</c> and from which training can go on.
 /// Each file is written beside (<c>.partial</c>), made durable and renamed; a marker comes last. A conversion that was interrupted goes on
-/// where it was when the same is asked for again. At the end every tensor is read back and compared with the source.
+/// where it was when the same is asked for again. At the end every tensor is read back and compared with the source. What is overwritten stays as it was until
+/// then, and is swapped in one step. A destination in a run is written under the run's lock.
 /// </summary>
 public sealed class CheckpointConversion
 {
@@ -22,12 +23,19 @@ public sealed class CheckpointConversion
     private readonly ConversionOptions _options;
     private readonly ConversionPlan _plan;
     private readonly IFileSystem _files;
+    private readonly ConversionPlace _place;
     private readonly TimeProvider _clock;
 
-    private CheckpointConversion(LoadedCheckpoint source, ConversionOptions options, ConversionPlan plan, IFileSystem files, TimeProvider clock)
+    private CheckpointConversion(LoadedCheckpoint source, ConversionOptions options, ConversionPlan plan, IFileSystem files, string folder, TimeProvider clock)
     {
         (_source, _options, _plan, _files, _clock) = (source, options, plan, files, clock);
         Folder = plan.Target is LayoutTarget ? RunFolder.Checkpoint(plan.Step) : "";
+        _place = plan.Target switch
+        {
+            LayoutTarget => new ConversionPlace(files, Folder, $"{RunFolder.Staging}/convert-{Folder}"),
+            TorchTarget => new ConversionPlace(files, "", $".{plan.Target.Files[0].Name}.cairn-convert", plan.Target.Files[0].Name),
+            _ => new ConversionPlace(files, folder, $".{folder}.cairn-convert", keepsOthers: true),
+        };
     }
 
     /// <summary>The files that will be written, without markers and what goes along.</summary>
@@ -50,7 +58,10 @@ public sealed class CheckpointConversion
     {
         ArgumentException.ThrowIfNullOrEmpty(destination);
         ArgumentNullException.ThrowIfNull(options);
-        string full = System.IO.Path.GetFullPath(destination);
+        // Through a link its target is meant, and that is what is swapped.
+        string full = PathIdentity.Physical(destination);
+        if (options.Layout == HuggingFaceLayout.Name && System.IO.Path.GetDirectoryName(full) is { } parent)
+            return Plan(source, new LocalFileSystem(parent), "", System.IO.Path.GetFileName(full), options, clock);
         if (options.Layout != TorchTarget.LayoutName)
             return Plan(source, new LocalFileSystem(full), "", options, clock);
         if (!TorchTarget.IsFileName(full))
@@ -65,67 +76,108 @@ public sealed class CheckpointConversion
     /// <param name="options">How.</param>
     /// <param name="clock">The time for a marker; <see langword="null"/> for the system's.</param>
     /// <inheritdoc cref="Plan(LoadedCheckpoint, string, ConversionOptions, TimeProvider)"/>
-    public static CheckpointConversion Plan(LoadedCheckpoint source, IFileSystem files, string fileName, ConversionOptions options, TimeProvider? clock = null)
+    public static CheckpointConversion Plan(LoadedCheckpoint source, IFileSystem files, string fileName, ConversionOptions options, TimeProvider? clock = null) =>
+        Plan(source, files, fileName, "", options, clock);
+
+    /// <summary>As above; a model stands in a folder of the store, and not at its root.</summary>
+    internal static CheckpointConversion Plan(LoadedCheckpoint source, IFileSystem files, string fileName, string folder, ConversionOptions options, TimeProvider? clock)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
         if (!ConversionOptions.Layouts.Contains(options.Layout, StringComparer.Ordinal))
             throw new CheckpointException($"There is no layout '{options.Layout}' to convert to. There are: {string.Join(", ", ConversionOptions.Layouts)}.");
-        return new CheckpointConversion(source, options, ConversionPlan.Of(source, SourceConfiguration.Of(source), options, fileName), files, clock ?? TimeProvider.System);
+        return new CheckpointConversion(source, options, ConversionPlan.Of(source, SourceConfiguration.Of(source), options, fileName), files, folder, clock ?? TimeProvider.System);
     }
 
     /// <summary>Writes, and verifies unless the options say otherwise.</summary>
     /// <param name="progress">Hears of every block, on the calling thread.</param>
     /// <param name="cancellationToken">Ends it between two blocks; what is complete is kept, and the next run goes on from it.</param>
+    /// <exception cref="RunLockedException">The destination is in a run that a process writes.</exception>
     /// <exception cref="CheckpointException">Something stands at the destination, or a file of the source is bad.</exception>
     /// <exception cref="ConversionMismatchException">What was written is not what was converted.</exception>
     /// <exception cref="IOException">A file could not be read or written.</exception>
     public ConversionResult Run(Action<ConversionProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        _files.CreateFolder("");
-        var ledger = ConversionLedger.Open(_files, In(LedgerName), ConversionLedger.Fingerprint($"{_source.Source?.FullPath} {_options.Layout}", Files));
-        RunRecord? run = Prepare(ledger);
+        RefuseItself();
+        List<RunLock> locks = [];
+        try
+        {
+            foreach (string run in Runs())
+                locks.Add(RunLock.Acquire(new LocalFileSystem(run), _clock, cancellationToken: cancellationToken));
+            return Write(progress, cancellationToken);
+        }
+        finally
+        {
+            foreach (RunLock held in locks)
+                held.Dispose();
+        }
+    }
+
+    private ConversionResult Write(Action<ConversionProgress>? progress, CancellationToken cancellationToken)
+    {
+        // A snapshot's path stays when its content changes.
+        string plan = ConversionLedger.Fingerprint($"{_source.Source?.FullPath} {_source.Source?.Marker?.Step} {_source.Source?.Marker?.Time:O} {_options.Layout}", Files);
+        ConversionLedger ledger = _place.Prepare(plan, MayReplace);
+        RunRecord? run = _plan.Target is LayoutTarget ? Record() : null;
         ledger.Save();
-        var written = new FileConversion(_files, Folder, ledger, progress, cancellationToken).Write(Files);
+        var written = new FileConversion(_files, _place.Folder, ledger, progress, cancellationToken).Write(Files);
         IReadOnlyList<MarkedFile> marked = written.Files;
         CopyOthers();
         if (_plan.Config is { } config)
             WriteSmall(ModelFiles.Config, config);
-        _files.SyncFolder(Folder);
+        _files.SyncFolder(_place.Folder);
         int tensors = _options.Verify ? Verify(progress, cancellationToken) : 0;
         // What is not verified is no checkpoint: the marker comes last.
         if (run is not null)
             WriteMarker(run, marked);
-        ledger.Delete();
-        _files.SyncFolder(Folder);
+        _place.Finish(ledger);
         return new ConversionResult(
-            Folder.Length == 0 ? _files.Root : $"{_files.Root}/{Folder}", [.. marked.Select(file => file.Name), .. _plan.OtherFiles, .. _plan.Config is null ? [] : new[] { ModelFiles.Config }], marked.Sum(file => file.Length), written.BytesKept, tensors, Notes);
+            _plan.Target is TorchTarget ? _files.Root : _place.FullPath, [.. marked.Select(file => file.Name), .. _plan.OtherFiles, .. _plan.Config is null ? [] : new[] { ModelFiles.Config }], marked.Sum(file => file.Length), written.BytesKept, tensors, Notes);
     }
 
-    private string LedgerName => _plan.Target is TorchTarget ? $".{Files[0].Name}{ConversionLedger.FileName}" : ConversionLedger.FileName;
-
-    // Refuses what would be lost, and takes away what would make half-new files look complete.
-    private RunRecord? Prepare(ConversionLedger ledger)
+    // The run that is written, and one that the destination stands in: a folder of it, a checkpoint, a slot.
+    private IEnumerable<string> Runs()
     {
-        if (_source.Source is { } source && IsDestination(source))
-            throw new CheckpointException($"{source.FullPath} cannot be converted into itself. Give another destination.") { Path = source.FullPath };
-        if (!ledger.IsResumed)
+        if (_files is not LocalFileSystem)
+            yield break;
+        if (_plan.Target is LayoutTarget)
+            yield return _files.Root;
+        string? outer = _plan.Target is LayoutTarget ? System.IO.Path.GetDirectoryName(_files.Root) : _place.FullPath;
+        for (; outer is not null; outer = System.IO.Path.GetDirectoryName(outer))
         {
-            string[] taken = Taken();
-            if (taken.Length > 0 && !_options.Overwrite)
-            {
-                throw new CheckpointException(
-                    $"{_files.Root} holds {string.Join(", ", taken.Order(StringComparer.Ordinal).Take(5))}{(taken.Length > 5 ? ", …" : "")} already. Give another destination, or ask for it to be overwritten.")
-                { Path = _files.Root };
-            }
-            if (_plan.Target is HuggingFaceTarget)
-            {
-                foreach (string weights in taken.Where(ModelFiles.IsWeights))
-                    _files.DeleteFile(weights);
-            }
+            if (File.Exists(System.IO.Path.Join(outer, RunFolder.Record)) || File.Exists(System.IO.Path.Join(outer, RunLock.FileName)))
+                yield return outer;
         }
-        if (_plan.Target is not LayoutTarget target)
-            return null;
+    }
+
+    private void RefuseItself()
+    {
+        if (_source.Source is not { } source)
+            return;
+        if (PathIdentity.IsSame(source.FullPath, _place.FullPath))
+            throw new CheckpointException($"{source.FullPath} cannot be converted into itself. Give another destination.") { Path = source.FullPath };
+        if (_files is not LocalFileSystem)
+            return;
+        if (source.Kind != SourceKind.File && PathIdentity.IsWithin(_place.FullPath, source.FullPath))
+            throw new CheckpointException($"{_place.FullPath} is in {source.FullPath}, which is to be converted. Give a destination outside it.") { Path = source.FullPath };
+        if (PathIdentity.IsWithin(source.FullPath, _place.FullPath))
+            throw new CheckpointException($"{source.FullPath}, which is to be converted, is in {_place.FullPath}, where the result would stand. Give another destination.") { Path = source.FullPath };
+    }
+
+    private void MayReplace()
+    {
+        string[] taken = Taken();
+        if (taken.Length > 0 && !_options.Overwrite)
+        {
+            string where = _plan.Target is HuggingFaceTarget ? _place.FullPath : _files.Root;
+            throw new CheckpointException(
+                $"{where} holds {string.Join(", ", taken.Order(StringComparer.Ordinal).Take(5))}{(taken.Length > 5 ? ", …" : "")} already. Give another destination, or ask for it to be overwritten.")
+            { Path = where };
+        }
+    }
+
+    private RunRecord Record()
+    {
         RunRecord? run = RunRecord.Load(_files);
         if (run is null)
         {
@@ -134,12 +186,6 @@ public sealed class CheckpointConversion
                 run = run with { Origin = new RunOrigin(marker.Run, marker.Step) };
             run.Save(_files);
         }
-        // The marker first: from here on the old copy is none.
-        _files.DeleteFile(In(target.Layout.MarkerName(_plan.Step)));
-        if (!ledger.IsResumed)
-            _files.DeleteFolder(Folder);
-        _files.CreateFolder(Folder);
-        _files.SyncFolder("");
         return run;
     }
 
@@ -147,14 +193,8 @@ public sealed class CheckpointConversion
     {
         TorchTarget => [.. Files.Select(file => file.Name).Where(_files.FileExists)],
         LayoutTarget => [.. new[] { Folder }.Where(_files.FolderExists), .. new[] { RunFolder.Record }.Where(_files.FileExists)],
-        _ => [.. _files.List("").Select(entry => entry.Name)],
+        _ => [.. _files.List(_place.Destination).Select(entry => entry.Name).Where(name => !ConversionLedger.IsLeftOver(name))],
     };
-
-    private bool IsDestination(CheckpointSource source)
-    {
-        string place = _plan.Target is TorchTarget ? Files[0].Name : Folder;
-        return source.FullPath == new CheckpointSource("", SourceKind.Checkpoint, _files, place).FullPath;
-    }
 
     private void WriteMarker(RunRecord run, IReadOnlyList<MarkedFile> files)
     {
@@ -203,7 +243,7 @@ public sealed class CheckpointConversion
     {
         long total = Files.Sum(file => file.Tensors.Sum(tensor => tensor.Tensor.ByteLength)), done = 0;
         int tensors = 0;
-        using LoadedCheckpoint opened = _plan.Target.Open(_files, Folder);
+        using LoadedCheckpoint opened = _plan.Target.Open(_files, _place.Folder);
         foreach ((string name, StateNode expected) in _plan.Target.Expected)
         {
             var comparison = new StateComparison(
@@ -224,5 +264,5 @@ public sealed class CheckpointConversion
         _files.Move(In(name + FileConversion.Partial), In(name));
     }
 
-    private string In(string name) => Folder.Length == 0 ? name : $"{Folder}/{name}";
+    private string In(string name) => _place.In(name);
 }

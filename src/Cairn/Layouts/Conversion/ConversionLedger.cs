@@ -24,6 +24,9 @@ internal sealed class ConversionLedger
 
     private ConversionLedger(IFileSystem files, string path, string plan) => (_files, _path, _plan) = (files, path, plan);
 
+    /// <summary>Whether a name is that of a ledger which was not written to its end.</summary>
+    public static bool IsLeftOver(string name) => name == FileName + ".new";
+
     /// <summary>The files that are complete.</summary>
     public IReadOnlyDictionary<string, MarkedFile> Done => _done;
 

@@ -6,6 +6,7 @@ using Cairn.State;
 using Cairn.Storage;
 using Cairn.Tests.Formats;
 using Cairn.Tests.Manager;
+using Cairn.Tests.Storage;
 
 namespace Cairn.Tests.Layouts.Conversion;
 
@@ -238,6 +239,110 @@ public sealed class ConversionTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_is_not_converted_into_itself_through_a_link_nor_into_its_own_folder()
+    {
+        string source = Checkpoint();
+        Directory.CreateSymbolicLink(_folder["link"], _folder["run"]);
+        Should.Throw<CheckpointException>(() => Convert(source, _folder["link"], new ConversionOptions { Layout = "cairn", Overwrite = true })).Message.ShouldContain("into itself");
+        Should.Throw<CheckpointException>(() => Convert(source, _folder["link/3/model"], new ConversionOptions { Layout = "huggingface" })).Message.ShouldContain("outside it");
+        Should.Throw<CheckpointException>(() => Convert(source, _folder["link"], new ConversionOptions { Layout = "huggingface", Overwrite = true })).Message.ShouldContain("another destination");
+        Convert(source, _folder["one.pt"], new ConversionOptions { Layout = "torch" });
+        File.CreateSymbolicLink(_folder["other.pt"], _folder["one.pt"]);
+        Should.Throw<CheckpointException>(() => Convert(_folder["one.pt"], _folder["other.pt"], new ConversionOptions { Layout = "torch", Overwrite = true })).Message.ShouldContain("into itself");
+        ShouldHold(source, "model", Model());
+    }
+
+    [Theory, InlineData("cairn", "live"), InlineData("internlm", "live/snapshot"), InlineData("torch", "live/3/model.pt"), InlineData("huggingface", "link/export")]
+    public void A_destination_in_a_run_that_a_process_writes_is_refused(string layout, string destination)
+    {
+        string source = Checkpoint();
+        Convert(source, _folder["live"], new ConversionOptions { Layout = "cairn" });
+        Directory.CreateSymbolicLink(_folder["link"], _folder["live"]);
+        var options = new ConversionOptions { Layout = layout, Type = TensorType.F16, Overwrite = true };
+        using (RunLock.Acquire(new LocalFileSystem(_folder["live"]), TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
+        {
+            Should.Throw<RunLockedException>(() => Convert(source, _folder[destination], options));
+            ShouldHold(_folder["live/3"], "model", Model());
+        }
+        Convert(source, _folder[destination], options);
+    }
+
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
+    public void What_is_overwritten_stays_as_it_was_until_all_is_written_and_read_back(string layout, string destination)
+    {
+        string source = Checkpoint();
+        Convert(source, _folder[destination], new ConversionOptions { Layout = layout });
+        int looked = 0;
+        using var cancel = new CancellationTokenSource();
+        var options = new ConversionOptions { Layout = layout, Type = TensorType.F16, Overwrite = true };
+        Should.Throw<OperationCanceledException>(() => Convert(source, _folder[destination], options, progress =>
+        {
+            ShouldHold(_folder[destination], "model", Model());
+            looked++;
+            if (progress.Phase == ConversionPhase.Verifying)
+                cancel.Cancel();
+        }, cancel));
+        looked.ShouldBeGreaterThan(2);
+        ShouldHold(_folder[destination], "model", Model());
+        Convert(source, _folder[destination], options).BytesKept.ShouldBePositive();
+        using LoadedCheckpoint opened = CheckpointReader.Open(_folder[destination]);
+        ((StateTensor)opened.Load("model")["tok_embeddings.weight"]).Type.ShouldBe(TensorType.F16);
+    }
+
+    [Theory]
+    [InlineData("cairn", true), InlineData("cairn", false), InlineData("internlm", true), InlineData("torch", true), InlineData("huggingface", true), InlineData("huggingface", false)]
+    public void A_kill_at_any_operation_leaves_the_old_or_the_new(string layout, bool canExchange)
+    {
+        string source = Checkpoint(), name = layout == "torch" ? "out.pt" : "out";
+        for (int at = 0, last = int.MaxValue; at < last; at++)
+        {
+            string root = _folder[$"{at}"];
+            var store = new LocalFileSystem(Path.Join(root, layout is "cairn" or "internlm" ? name : ""));
+            Convert(source, Path.Join(root, name), new ConversionOptions { Layout = layout, Parts = ["model"] });
+            var options = new ConversionOptions { Layout = layout, Parts = ["model"], Type = TensorType.F16, Overwrite = true };
+            var killed = FaultyFileSystem.At(canExchange ? store : new WithoutExchange(store), at, staysBroken: true);
+            using (LoadedCheckpoint opened = CheckpointReader.Open(source))
+            {
+                CheckpointConversion Plan(IFileSystem files) => CheckpointConversion.Plan(opened, files, layout == "torch" ? name : "", layout == "huggingface" ? name : "", options, null);
+                try
+                {
+                    Plan(killed).Run(cancellationToken: TestContext.Current.CancellationToken);
+                    last = at;
+                }
+                catch (IOException)
+                {
+                    // Without an exchange both stand beside for a moment, and the next conversion puts one in its place.
+                    if (canExchange || Directory.Exists(Path.Join(root, name, layout == "cairn" ? "3" : "")))
+                        TypeAt(Path.Join(root, name)).ShouldBeOneOf(TensorType.F32, TensorType.F16);
+                }
+                Plan(store).Run(cancellationToken: TestContext.Current.CancellationToken);
+                TypeAt(Path.Join(root, name)).ShouldBe(TensorType.F16, $"after {at}");
+            }
+            Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).ShouldNotContain(path => path.Contains("convert", StringComparison.Ordinal));
+        }
+
+        static TensorType TypeAt(string path)
+        {
+            using LoadedCheckpoint opened = CheckpointReader.Open(path);
+            return ((StateTensor)opened.Load("model")["tok_embeddings.weight"]).Type;
+        }
+    }
+
+    [Fact]
+    public void What_a_folder_holds_besides_the_overwritten_model_is_kept()
+    {
+        string source = Checkpoint();
+        Convert(source, _folder["out"], new ConversionOptions { Layout = "huggingface" });
+        File.WriteAllText(_folder["out/notes.txt"], "mine");
+        Directory.CreateDirectory(_folder["out/.git"]);
+        File.WriteAllText(_folder["out/.git/HEAD"], "main");
+        Convert(source, _folder["out"], new ConversionOptions { Layout = "huggingface", Type = TensorType.F16, Overwrite = true });
+        File.ReadAllText(_folder["out/notes.txt"]).ShouldBe("mine");
+        File.ReadAllText(_folder["out/.git/HEAD"]).ShouldBe("main");
+        Directory.EnumerateFileSystemEntries(_folder.Path, ".out*").ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Options_that_do_not_fit_are_told_before_anything_is_written()
     {
         string source = Checkpoint();
@@ -318,5 +423,25 @@ public sealed class ConversionTests : IDisposable
             public void Sync() => file.Sync();
             public void Dispose() => file.Dispose();
         }
+    }
+
+    /// <summary>A file system that cannot swap two folders in one step.</summary>
+    private sealed class WithoutExchange(IFileSystem inner) : IFileSystem
+    {
+        public string Root => inner.Root;
+        public bool CanExchange => false;
+        public long? AvailableBytes() => inner.AvailableBytes();
+        public IReadOnlyList<FileSystemEntry> List(string folder) => inner.List(folder);
+        public bool FileExists(string path) => inner.FileExists(path);
+        public bool FolderExists(string path) => inner.FolderExists(path);
+        public void CreateFolder(string path) => inner.CreateFolder(path);
+        public IReadableFile OpenRead(string path) => inner.OpenRead(path);
+        public IWritableFile OpenWrite(string path, long length) => inner.OpenWrite(path, length);
+        public void SyncFolder(string path) => inner.SyncFolder(path);
+        public void Move(string from, string to) => inner.Move(from, to);
+        public void Exchange(string first, string second) => throw new NotSupportedException();
+        public void DeleteFile(string path) => inner.DeleteFile(path);
+        public void DeleteFolder(string path) => inner.DeleteFolder(path);
+        public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => inner.Append(path, bytes, durable);
     }
 }
