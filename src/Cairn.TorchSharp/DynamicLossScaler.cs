@@ -12,7 +12,7 @@ namespace Cairn.TorchSharp;
 /// Save between <see cref="Update"/> and the next backward pass. Of InternEvo's <c>DynamicGradScaler</c> the scale and its good batches are taken over.
 /// Not for several threads at once.
 /// </summary>
-public sealed class DynamicLossScaler : IStatePart
+public sealed class DynamicLossScaler : ISettingsPart
 {
     private const string EvoScale = "_scale", EvoSteps = "_growth_step";
 
@@ -164,6 +164,10 @@ public sealed class DynamicLossScaler : IStatePart
         _unscaled.Clear();
         _overflowReported = false;
     }
+
+    /// <inheritdoc/>
+    public StateMap WithProgramSettings(StateMap saved, ICollection<SettingDifference> differences) =>
+        ProgramSettings.In(Name, "", saved, Capture(), name => name is "growth_factor" or "backoff_factor" or "growth_interval", differences);
 
     private static bool IsScale(double value) => value > 0 && double.IsFinite(value);
 

@@ -11,10 +11,11 @@ namespace Cairn.TorchSharp;
 /// <code>type: "AdamW", state: { "weight": { step, exp_avg, exp_avg_sq } }, groups: [ { lr, initial_lr, betas, …, params: ["weight"] } ]</code>
 /// Field names are TorchSharp's, which are PyTorch's; <c>beta1</c> and <c>beta2</c> become the list <c>betas</c>. What an
 /// optimizer has not created yet (SGD's momentum before the first step) is absent, and is created or removed by a restore.
-/// Options are taken over from the saved state, as in PyTorch. Type, names, dtypes and shapes are checked before writing.
+/// Options are taken over from the saved state, as in PyTorch, unless the program's are asked for (<see cref="CheckpointOptions.ResumeSettings"/>): then a
+/// learning rate that a scheduler has moved is scaled by the program's initial rate over the saved one, as InternLM does. Type, names, dtypes and shapes are checked before writing.
 /// It also takes what PyTorch's <c>optimizer.state_dict()</c> gave, where parameters go by position; see <see cref="TorchOptimizer"/>.
 /// </summary>
-public sealed class OptimizerPart : IStatePart, IProgressMark
+public sealed class OptimizerPart : ISettingsPart, IProgressMark
 {
     private readonly OptimizerHelper _optimizer;
     private readonly torch.nn.Module _module;
@@ -68,7 +69,7 @@ public sealed class OptimizerPart : IStatePart, IProgressMark
         _mark?.Refresh();
         foreach (Group group in Groups())
         {
-            groups.Add(CaptureGroup(group));
+            groups.Add(OptimizerGroupState.Capture(group.Options, group.Parameters));
             foreach (Slot slot in group.Slots)
                 states.Add(slot.Name, CaptureSlot(slot));
         }
@@ -109,7 +110,7 @@ public sealed class OptimizerPart : IStatePart, IProgressMark
                 problems.AddMismatched($"groups.{i}", "a map", SavedState.Describe(groups[i]));
                 continue;
             }
-            CheckGroup(live[i], group, $"groups.{i}.", problems);
+            OptimizerGroupState.Check(live[i].Options, live[i].Parameters, group, $"groups.{i}.", problems);
             bool amsgrad = group.TryGetValue("amsgrad", out StateNode? flag) && flag is StateScalar { Value: true };
             foreach (Slot slot in live[i].Slots)
             {
@@ -134,10 +135,21 @@ public sealed class OptimizerPart : IStatePart, IProgressMark
         int index = 0;
         foreach (Group group in Groups())
         {
-            RestoreGroup(group.Options, (StateMap)groups[index++]);
+            OptimizerGroupState.Restore(group.Options, (StateMap)groups[index++]);
             foreach (Slot slot in group.Slots)
                 RestoreSlot(slot, (StateMap)states[slot.Name]);
         }
+    }
+
+    /// <inheritdoc/>
+    public StateMap WithProgramSettings(StateMap saved, ICollection<SettingDifference> differences)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(differences);
+        StateMap result = [];
+        foreach ((string name, StateNode node) in ByName(saved, new RestoreProblems())!)
+            result.Add(name, name == "groups" ? new StateList(Groups().Zip((StateList)node).Select((pair, i) => OptimizerGroupState.WithProgramSettings(Name, $"groups.{i}.", (StateMap)pair.Second, OptimizerGroupState.Capture(pair.First.Options, pair.First.Parameters), differences))) : node);
+        return result;
     }
 
     // PyTorch's form by name; any other state is given back.
@@ -241,72 +253,6 @@ public sealed class OptimizerPart : IStatePart, IProgressMark
         }
         TorchTensor.Fill(live, (StateTensor)node);
     }
-
-    private static StateMap CaptureGroup(Group group)
-    {
-        StateMap map = new() { { "lr", group.Options.LearningRate ?? 0 }, { "initial_lr", group.Options.InitialLearningRate } };
-        foreach ((string name, FieldInfo[] fields) in Named(group.Options))
-        {
-            StateNode[] values = [.. fields.Select(field => ToNode(field.GetValue(group.Options)))];
-            map.Add(name, values.Length == 1 ? values[0] : new StateList(values));
-        }
-        map.Add("params", new StateList(group.Parameters.Select(parameter => (StateNode)parameter)));
-        return map;
-    }
-
-    private static void CheckGroup(Group group, StateMap saved, string prefix, RestoreProblems problems)
-    {
-        saved.CheckScalar<double>("lr", prefix + "lr", problems);
-        saved.CheckScalar<double>("initial_lr", prefix + "initial_lr", problems);
-        HashSet<string> known = new(StringComparer.Ordinal) { "lr", "initial_lr", "params" };
-        foreach ((string name, FieldInfo[] fields) in Named(group.Options))
-        {
-            known.Add(name);
-            if (fields.Length == 1 && OptimizerFields.ValueType(fields[0]) == typeof(bool))
-                saved.CheckScalar<bool>(name, prefix + name, problems);
-            else if (fields.Length == 1)
-                saved.CheckScalar<double>(name, prefix + name, problems);
-            else if (!saved.TryGetValue(name, out StateNode? node))
-                problems.AddMissing(prefix + name);
-            else if (node is not StateList list || list.Count != fields.Length || !list.All(value => SavedState.TryRead(value, out double _)))
-                problems.AddMismatched(prefix + name, $"{fields.Length} numbers", SavedState.Describe(node));
-        }
-        if (!saved.TryGetValue("params", out StateNode? parameters) || parameters is not StateList names)
-            problems.AddMissing(prefix + "params");
-        // In any order: what is saved goes by name, and other programs list modules in another order.
-        else if (!names.Select(item => (item as StateScalar)?.Value as string).Order(StringComparer.Ordinal).SequenceEqual(group.Parameters.Order(StringComparer.Ordinal), StringComparer.Ordinal))
-            problems.AddMismatched(prefix + "params", string.Join(", ", group.Parameters), string.Join(", ", names.Select(SavedState.Describe)));
-        saved.CheckUnexpected(known.Contains, prefix, problems);
-    }
-
-    private static void RestoreGroup(OptimizerOptions options, StateMap saved)
-    {
-        options.LearningRate = saved.Read<double>("lr");
-        options.InitialLearningRate = saved.Read<double>("initial_lr");
-        foreach ((string name, FieldInfo[] fields) in Named(options))
-        {
-            for (int i = 0; i < fields.Length; i++)
-            {
-                StateNode value = fields.Length == 1 ? saved[name] : ((StateList)saved[name])[i];
-                if (OptimizerFields.ValueType(fields[i]) == typeof(bool))
-                    fields[i].SetValue(options, saved.Read<bool>(name));
-                else if (SavedState.TryRead(value, out double number))
-                    fields[i].SetValue(options, number);
-            }
-        }
-    }
-
-    // beta1 and beta2 go by PyTorch's name, betas.
-    private static IEnumerable<(string Name, FieldInfo[] Fields)> Named(OptimizerOptions options) =>
-        OptimizerFields.OfOptions(options)
-            .GroupBy(field => field.Name is "beta1" or "beta2" ? "betas" : field.Name, (name, fields) => (name, fields.ToArray()), StringComparer.Ordinal);
-
-    private static StateNode ToNode(object? value) => value switch
-    {
-        bool flag => flag,
-        double number => number,
-        _ => StateScalar.Null,
-    };
 
     private sealed record Slot(string Name, Parameter Parameter, OptimizerState State, ShardExtent? Extent);
 

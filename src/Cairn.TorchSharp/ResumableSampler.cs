@@ -10,7 +10,7 @@ namespace Cairn.TorchSharp;
 /// All ranks must draw the same number of batches of the same size; then their states are equal.
 /// Not for several threads at once.
 /// </summary>
-public sealed class ResumableSampler : IStatePart, IProgressMark
+public sealed class ResumableSampler : ISettingsPart, IProgressMark
 {
     private const string Order = "feistel8-splitmix64";
     private long _seed, _epoch, _position;
@@ -100,13 +100,18 @@ public sealed class ResumableSampler : IStatePart, IProgressMark
     }
 
     /// <inheritdoc/>
-    /// <remarks>Rank and world stay those of this sampler, whatever world saved the state. The seed is taken over.</remarks>
+    /// <remarks>Rank and world stay those of this sampler, whatever world saved the state. The seed is taken over; <see cref="WithProgramSettings"/> says when it is another.</remarks>
     /// <exception cref="StateMismatchException">The state does not fit; nothing was changed.</exception>
     public void Restore(StateMap saved)
     {
         SavedState.RequireFit(this, saved);
         (_seed, _epoch, _position) = (saved.Read<long>("seed"), saved.Read<long>("epoch"), saved.Read<long>("position"));
     }
+
+    /// <inheritdoc/>
+    /// <remarks>With another seed the epoch goes on at the same place of another order: some of its samples come twice, and others not at all.</remarks>
+    public StateMap WithProgramSettings(StateMap saved, ICollection<SettingDifference> differences) =>
+        ProgramSettings.In(Name, "", saved, Capture(), name => name == "seed", differences);
 
     private string OrderName => Shuffle ? Order : "sequential";
 

@@ -12,6 +12,15 @@ namespace Cairn.TorchSharp;
 /// </summary>
 internal static class SchedulerFields
 {
+    // What a scheduler has come to, by its name without underscores; everything else is what it was made with.
+    private static readonly HashSet<string> Progress = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "type", "lastepoch", "stepcount", "lastlr", "lastlrs", "best", "cooldowncounter", "numbadepochs", "tcur", "ti", "print", "modeworse",
+    };
+
+    /// <summary>Whether a field is what the program made the scheduler with.</summary>
+    public static bool IsSetting(string name) => !Progress.Contains(name[(name.LastIndexOf('.') + 1)..].Replace("_", "", StringComparison.Ordinal));
+
     /// <summary>Values by name without the leading underscore. Functions and references to the optimizer are left out.</summary>
     public static IEnumerable<(string Name, FieldInfo Field)> Of(object owner)
     {

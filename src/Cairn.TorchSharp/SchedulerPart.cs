@@ -13,7 +13,7 @@ namespace Cairn.TorchSharp;
 /// </summary>
 /// <param name="scheduler">The scheduler.</param>
 /// <param name="name">The part's name.</param>
-public sealed class SchedulerPart(LRScheduler scheduler, string name = "scheduler") : IStatePart
+public sealed class SchedulerPart(LRScheduler scheduler, string name = "scheduler") : ISettingsPart
 {
     private readonly LRScheduler _scheduler = scheduler ?? throw new ArgumentNullException(nameof(scheduler));
 
@@ -42,6 +42,15 @@ public sealed class SchedulerPart(LRScheduler scheduler, string name = "schedule
     {
         SavedState.RequireFit(this, saved);
         RestoreFields(_scheduler, FromPyTorch(saved, SchedulerFields.ToMap(_scheduler)));
+    }
+
+    /// <inheritdoc/>
+    public StateMap WithProgramSettings(StateMap saved, ICollection<SettingDifference> differences)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(differences);
+        StateMap live = SchedulerFields.ToMap(_scheduler);
+        return ProgramSettings.In(Name, "", FromPyTorch(saved, live), live, SchedulerFields.IsSetting, differences);
     }
 
     // PyTorch's state dicts, and InternLM's, do not say what they are of.

@@ -137,6 +137,9 @@ public sealed partial class CheckpointManager
     {
         foreach (string part in Resume.NotExact)
             _logger.NotExact(part);
+        // The same on all ranks.
+        foreach (SettingDifference difference in _ranks.IsFirst ? Resume.Settings : [])
+            _logger.SettingDiffers(difference.ToString());
         foreach (CheckpointFault fault in Resume.PassedOver)
         {
             _logger.PassedOver(fault.ToString());
@@ -173,6 +176,21 @@ public sealed partial class CheckpointManager
             {
                 json.WriteString("from", from);
                 json.WriteNumber("lost_steps", Resume.LostSteps);
+                if (Resume.Settings.Count > 0)
+                {
+                    json.WriteStartArray("settings");
+                    foreach (SettingDifference difference in Resume.Settings)
+                    {
+                        json.WriteStartObject();
+                        json.WriteString("part", difference.Part);
+                        json.WriteString("name", difference.Name);
+                        json.WriteString("saved", difference.Saved);
+                        json.WriteString("program", difference.Program);
+                        json.WriteString("holds", difference.Holds == SettingsSource.Saved ? "saved" : "program");
+                        json.WriteEndObject();
+                    }
+                    json.WriteEndArray();
+                }
                 if (Resume.NotExact.Count > 0)
                 {
                     json.WriteStartArray("not_exact");

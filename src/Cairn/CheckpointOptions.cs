@@ -51,6 +51,12 @@ public partial class CheckpointOptions
     /// <summary>Names of the parts to take from <see cref="ResumeFrom"/>, for example <c>model</c>. Default empty: all.</summary>
     public IList<string> ResumeParts { get; set; } = [];
 
+    /// <summary>
+    /// Which holds where the saved state and the program say different settings: learning rate, weight decay, milestones, the seed of the sample order. Default
+    /// <see cref="State.SettingsSource.Saved"/>: the run goes on bit for bit as it would have. What differs is reported either way (<see cref="ResumeReport.Settings"/>).
+    /// </summary>
+    public State.SettingsSource ResumeSettings { get; set; }
+
     /// <summary>Name of the branch that a resume from an older step opens. Default <see langword="null"/>: named by the run.</summary>
     public string? Branch { get; set; }
 

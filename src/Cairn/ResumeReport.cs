@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.State;
 
 namespace Cairn;
 
@@ -13,6 +14,8 @@ public sealed record ResumeReport
     public IReadOnlyList<string> Parts { get; init; } = [];
     /// <summary>Parts that cannot go on exactly because another world or another program saved them, each with the reason; else empty.</summary>
     public IReadOnlyList<string> NotExact { get; init; } = [];
+    /// <summary>Settings that the saved state and the program say differently, each with the one that holds (<see cref="CheckpointOptions.ResumeSettings"/>); else empty.</summary>
+    public IReadOnlyList<SettingDifference> Settings { get; init; } = [];
     /// <summary>Newer copies that could not be used, each with its file and reason.</summary>
     public IReadOnlyList<CheckpointFault> PassedOver { get; init; } = [];
     /// <summary>Steps that an earlier process had made above this one, as far as is known: they have to be made again.</summary>

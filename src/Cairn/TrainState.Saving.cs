@@ -141,6 +141,16 @@ public sealed partial class TrainState
         }
     }
 
+    /// <summary>Reports another planned end than the saved one. The program's holds, when it has one: to train longer is no change of what was trained.</summary>
+    public StateMap WithProgramSettings(StateMap saved, ICollection<SettingDifference> differences)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        ArgumentNullException.ThrowIfNull(differences);
+        if (TotalSteps is { } own && CountIn(saved, Total) is { } before && own != before)
+            differences.Add(new SettingDifference(Name, Total, before.ToString(CultureInfo.InvariantCulture), own.ToString(CultureInfo.InvariantCulture)) { Only = SettingsSource.Program });
+        return saved;
+    }
+
     /// <summary>The counters that a saved form holds.</summary>
     /// <exception cref="StateMismatchException">It does not pass <see cref="Check"/>.</exception>
     public static TrainState FromState(StateMap saved)

@@ -6,7 +6,7 @@ namespace Cairn;
 /// How far a run has come: the counters that decide when to save, and what shall be known again after a resume.
 /// Belongs to the training thread. Saved as the part <c>context</c>.
 /// </summary>
-public sealed partial class TrainState : IStatePart
+public sealed partial class TrainState : ISettingsPart
 {
     /// <summary>The reason under which a batch counts whose gradients overflowed: <c>overflow</c>.</summary>
     public const string OverflowReason = "overflow";

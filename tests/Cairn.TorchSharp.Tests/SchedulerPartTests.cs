@@ -28,6 +28,8 @@ public sealed class SchedulerPartTests
 
     public static TheoryData<string> Names => [.. Schedulers.Keys];
 
+    internal static LRScheduler Create(string name, Optimizer optimizer) => Schedulers[name](optimizer);
+
     [Theory]
     [MemberData(nameof(Names))]
     public void A_restored_scheduler_continues_with_the_same_learning_rates(string name)

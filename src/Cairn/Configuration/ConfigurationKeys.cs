@@ -24,6 +24,7 @@ internal static class ConfigurationKeys
         Of("AutoResume", ConfigurationValues.Switch, (options, value) => options.AutoResume = value),
         Of("ResumeFrom", ConfigurationValues.Address, (options, value) => options.ResumeFrom = value),
         new("ResumeParts", (entry, reading) => InternLmKeys.SetParts(entry.Path, ConfigurationValues.Names(entry), reading)),
+        Of("ResumeSettings", ConfigurationValues.Settings, (options, value) => options.ResumeSettings = value),
         Of("Branch", ConfigurationValues.Text, (options, value) => options.Branch = value),
         Of("StopFile", ConfigurationValues.Address, (options, value) => options.StopFile = value),
         Of("HandleSignals", ConfigurationValues.Switch, (options, value) => options.HandleSignals = value),

@@ -53,6 +53,15 @@ internal static class ConfigurationValues
             : throw new FormatException($"expected a time as hh:mm:ss or d.hh:mm:ss, for example 00:30:00 for half an hour, found '{text}'.");
     }
 
+    /// <summary>Whose settings hold after a resume.</summary>
+    public static State.SettingsSource Settings(IConfigurationSection entry) => Text(entry) switch
+    {
+        null => State.SettingsSource.Saved,
+        { } text when Is(text, "saved") => State.SettingsSource.Saved,
+        { } text when Is(text, "program") => State.SettingsSource.Program,
+        { } text => throw new FormatException($"expected saved or program, found '{text}'."),
+    };
+
     /// <summary>A folder or an address; <c>local:</c> in front of it is dropped.</summary>
     public static string? Address(IConfigurationSection entry)
     {

@@ -53,6 +53,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
             Source = opening.Source?.Name,
             Parts = restored.Parts,
             NotExact = restored.NotExact,
+            Settings = restored.Settings,
             PassedOver = opening.PassedOver,
             LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
             Branch = opening.Record.Lineage.Current,
@@ -68,9 +69,9 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
             {
                 (RunOpening opening, long? lastKnown) = Choose(verifier);
                 if (opening.Source is not { } source)
-                    return (opening, lastKnown, new RestoredState([], []));
+                    return (opening, lastKnown, new RestoredState([], [], []));
                 IFileSystem Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
-                return (opening, lastKnown, new StateRestorer(ranks, plan, _work).Restore(source, () => source.Open(Held()), parts, opening.Parts));
+                return (opening, lastKnown, new StateRestorer(ranks, plan, _work, options.ResumeSettings).Restore(source, () => source.Open(Held()), parts, opening.Parts));
             }
             catch (CopyChangedException) when (tries < MostTries)
             {

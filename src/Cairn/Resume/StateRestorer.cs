@@ -9,11 +9,13 @@ namespace Cairn.Resume;
 /// <summary>What was restored.</summary>
 /// <param name="Parts">The names of the parts.</param>
 /// <param name="NotExact">Parts that another world saved and that cannot go on exactly, each with the reason.</param>
-internal sealed record RestoredState(IReadOnlyList<string> Parts, IReadOnlyList<string> NotExact);
+/// <param name="Settings">Settings that the saved state and the program say differently.</param>
+internal sealed record RestoredState(IReadOnlyList<string> Parts, IReadOnlyList<string> NotExact, IReadOnlyList<SettingDifference> Settings);
 
 /// <summary>Gives a saved state to its owners: all of it is compared, on all ranks, before the first byte is written.</summary>
-internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWork work)
+internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWork work, SettingsSource settings)
 {
+    private readonly List<SettingDifference> _settings = [];
     private readonly List<string> _notExact = [];
 
     /// <summary>Restores the parts.</summary>
@@ -46,6 +48,8 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
                     owner.Check(saved, problems);
                 if (!problems.None)
                     throw Mismatch(source, problems);
+                for (int i = 0; i < loaded.Count; i++)
+                    loaded[i] = (loaded[i].Owner, Chosen(loaded[i].Owner, loaded[i].Saved));
             });
             work.Agree("compare the state");
             work.Try(() =>
@@ -54,12 +58,23 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWor
                     owner.Restore(saved);
             });
             work.Agree("restore the state");
-            return new RestoredState([.. loaded.Select(pair => pair.Owner.Name)], _notExact);
+            return new RestoredState([.. loaded.Select(pair => pair.Owner.Name)], _notExact, _settings);
         }
         finally
         {
             checkpoint?.Dispose();
         }
+    }
+
+    // Never silently: what was changed in the program since is said, whichever holds.
+    private StateMap Chosen(IStatePart owner, StateMap saved)
+    {
+        if (owner is not ISettingsPart part)
+            return saved;
+        var differences = new List<SettingDifference>();
+        StateMap own = part.WithProgramSettings(saved, differences);
+        _settings.AddRange(differences.Select(difference => difference with { Holds = difference.Only ?? settings }));
+        return settings == SettingsSource.Program ? own : saved;
     }
 
     private void Load(LoadedCheckpoint checkpoint, ResumeSource source, IReadOnlyList<IStatePart> parts, HashSet<string> names, List<(IStatePart Owner, StateMap Saved)> loaded, RestoreProblems problems)

@@ -32,6 +32,9 @@ internal static partial class CairnLog
     [LoggerMessage(7, LogLevel.Warning, "Not exact: {Part}")]
     public static partial void NotExact(this ILogger logger, string part);
 
+    [LoggerMessage(35, LogLevel.Warning, "Settings differ: {Difference}. ResumeSettings says which of the two holds")]
+    public static partial void SettingDiffers(this ILogger logger, string difference);
+
     [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in {Seconds:0.000} s, training waited {Stall:0.000} s")]
     public static partial void Saved(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
 
