@@ -43,14 +43,18 @@ public sealed partial class CheckpointManager
         CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        Validate(options);
-        string folder = options.Folder.StartsWith("local:", StringComparison.Ordinal) ? options.Folder["local:".Length..] : options.Folder;
-        if (folder.Contains("://", StringComparison.Ordinal))
-            throw new StoreException($"'{folder}' is not a folder, and no object store is set up. Give a local or mounted folder.") { Path = folder };
         // On the caller's thread: the parts belong to it.
         try
         {
-            return Task.FromResult(Start(new LocalFileSystem(folder), options, train, parts, loggers, time, ranks, cancellationToken));
+            LocalFileSystem files = ForAll(ranks, RunStart.FirstCall, () =>
+            {
+                Validate(options);
+                string folder = options.Folder.StartsWith("local:", StringComparison.Ordinal) ? options.Folder["local:".Length..] : options.Folder;
+                return folder.Contains("://", StringComparison.Ordinal)
+                    ? throw new StoreException($"'{folder}' is not a folder, and no object store is set up. Give a local or mounted folder.") { Path = folder }
+                    : new LocalFileSystem(folder);
+            });
+            return Task.FromResult(Start(files, options, train, parts, loggers, time, ranks, cancellationToken));
         }
         catch (Exception e)
         {
@@ -78,16 +82,19 @@ public sealed partial class CheckpointManager
             logger = new ProblemLogger(logger);
         }
         train.TotalSteps ??= options.TotalSteps;
-        ICheckpointLayout layout = CheckpointLayouts.Of(options.Layout);
-        layout.CheckWorld(ranks.World);
-        IReadOnlyList<IStatePart> all = WithContext(train, parts, layout);
+        IReadOnlyList<IStatePart> all = ForAll(ranks, RunStart.FirstCall, () =>
+        {
+            ICheckpointLayout layout = CheckpointLayouts.Of(options.Layout);
+            layout.CheckWorld(ranks.World);
+            return WithContext(train, parts, layout);
+        });
         RunLock? runLock = null;
         try
         {
             var plan = new PlanExchange(ranks);
             var contents = new PartContents();
             (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, contents, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger, cancellationToken), train, all);
-            return new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, contents, time, logger);
+            return ForAll(ranks, "start: begin", () => new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, contents, time, logger));
         }
         catch (Exception e)
         {
@@ -261,6 +268,20 @@ public sealed partial class CheckpointManager
         catch
         {
             runLock?.Dispose();
+            throw;
+        }
+    }
+
+    // What this rank does by itself: the others, who would wait for it in their next call, hear of its error at once.
+    private static T ForAll<T>(RankGroup? ranks, string purpose, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (ranks is { Size: > 1 })
+        {
+            ranks.Fail(purpose, e.Message);
             throw;
         }
     }

@@ -11,6 +11,8 @@ namespace Cairn.Commit;
 /// </summary>
 internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
 {
+    private static readonly TimeSpan LongestBeat = TimeSpan.FromSeconds(1);
+
     // Drawn anew by each process, so that a late writer of an earlier job finds no folder of this one.
     private readonly string _session = Guid.NewGuid().ToString("N")[..12];
     private int _count;
@@ -34,6 +36,7 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
         var work = new JointWork(ranks, $"{marker.Kind.ToString().ToLowerInvariant()} of step {marker.Step}", timeout);
         var notes = new List<string>();
         string? staged = null;
+        Task? making = null;
         CommitProtocol.Result? result = null;
         _publishing = false;
         try
@@ -42,14 +45,26 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
             work.Try(() => planned = plan());
             if (ranks.IsFirst)
                 work.Try(() => _ = (marker with { World = ranks.World }).ToBytes());
-            ReadOnlyMemory<byte> folder = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
+            while (true)
             {
-                staged = FolderFor(marker.Kind);
-                protocol.MakeReady(staged, parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64())), marker, notes);
-                return RankMessages.Write(to => to.Write(staged));
-            });
-            staged = RankMessages.Read(folder, from => from.ReadString());
-            progressed();
+                // Room may have to be made, and for that a whole copy be read: until it is, all hear once a second that the first rank lives.
+                ReadOnlyMemory<byte> answer = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
+                {
+                    string folder = staged ??= FolderFor(marker.Kind);
+                    long bytes = parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64()));
+                    making ??= Task.Run(() => protocol.MakeReady(folder, bytes, marker, notes), CancellationToken.None);
+                    if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)))
+                        return RankMessages.Write(to => to.Write(""));
+                    making.GetAwaiter().GetResult();
+                    return RankMessages.Write(to => to.Write(folder));
+                });
+                progressed();
+                if (RankMessages.Read(answer, from => from.ReadString()) is { Length: > 0 } ready)
+                {
+                    staged = ready;
+                    break;
+                }
+            }
 
             RankReport own = new([], null);
             work.Try(() =>
@@ -83,11 +98,13 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
         }
         catch
         {
-            if (ranks.IsFirst && staged is not null && !_publishing)
+            if (ranks.IsFirst && staged is not null && !_publishing && making is not { IsCompleted: false })
                 protocol.Discard(staged);
             throw;
         }
     }
+
+    private static TimeSpan Beat(TimeSpan timeout) => timeout / 4 < LongestBeat ? timeout / 4 : LongestBeat;
 
     // A name that nobody ever used, but for the folder that holds the files of the snapshot which the last one replaced: all its writers have reported.
     private string FolderFor(SaveKind kind)

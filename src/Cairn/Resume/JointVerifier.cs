@@ -1,4 +1,5 @@
 using Cairn.Commit;
+using Cairn.Layouts.InternLm;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Storage;
@@ -6,7 +7,7 @@ using Cairn.Storage;
 namespace Cairn.Resume;
 
 /// <summary>
-/// Verifies copies with all ranks, each reading its share of the files: the first goes down the ladder (<see cref="Verify"/>, then <see cref="End"/>), the others
+/// Verifies copies with all ranks, each reading its share of the files: the first goes down the ladder (<see cref="Verify(IFileSystem, CatalogEntry)"/>, then <see cref="End"/>), the others
 /// <see cref="Follow"/>. While ranks read, all say once a second that they are alive, so the time-out bounds silence and not the reading.
 /// What was verified last is held on to, so that what is opened afterwards is what was verified.
 /// </summary>
@@ -18,20 +19,26 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     /// <summary>On the first rank: reads a copy together with the others.</summary>
-    public CheckpointFault? Verify(IFileSystem files, CatalogEntry entry)
+    public CheckpointFault? Verify(IFileSystem files, CatalogEntry entry) => ranks.Size == 1 ? VerifyOwn(files, entry) : Verify(files, entry, entry.Folder);
+
+    /// <summary>On the first rank: reads weights without a marker together with the others.</summary>
+    public CheckpointFault? Verify(IFileSystem files, string folder) => ranks.Size == 1 ? VerifyWeights(files, folder) : Verify(files, null, folder);
+
+    private CheckpointFault? Verify(IFileSystem files, CatalogEntry? entry, string folder)
     {
-        if (ranks.Size == 1)
-            return VerifyOwn(files, entry);
         Tell(to =>
         {
             to.Write(true);
             to.Write(ReferenceEquals(files, run) ? "" : files.Root);
-            to.Write(entry.Folder);
+            to.Write(folder);
+            to.Write(entry is not null);
+            if (entry is null)
+                return;
             to.Write((byte)entry.Kind);
             to.Write(entry.Step);
             WriteDigest(to, entry.MarkerDigest);
         });
-        return VerifyShare(files, entry, entry.MarkerDigest);
+        return VerifyShare(folder, Verification(files, entry, folder, entry?.MarkerDigest ?? 0));
     }
 
     /// <summary>On the first rank: there is nothing more to verify.</summary>
@@ -43,17 +50,18 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
         while (true)
         {
             byte[] command = ranks.Agree(Next, default, _ => [], timeout, cancellationToken);
-            (IFileSystem Files, CatalogEntry Entry, UInt128 Digest)? copy = RankMessages.Read(command, from =>
+            (string Folder, Func<CheckpointFault?> Verification)? copy = RankMessages.Read(command, from =>
             {
                 if (!from.ReadBoolean())
-                    return ((IFileSystem, CatalogEntry, UInt128)?)null;
-                string root = from.ReadString();
+                    return ((string, Func<CheckpointFault?>)?)null;
+                string root = from.ReadString(), folder = from.ReadString();
                 IFileSystem files = root.Length == 0 ? run : new LocalFileSystem(root);
-                return (files, CatalogEntry.At(files, from.ReadString(), (SaveKind)from.ReadByte(), from.ReadInt64()), ReadDigest(from));
+                return !from.ReadBoolean() ? (folder, Verification(files, null, folder, 0))
+                    : (folder, Verification(files, CatalogEntry.At(files, folder, (SaveKind)from.ReadByte(), from.ReadInt64()), folder, ReadDigest(from)));
             });
             if (copy is not { } next)
                 return;
-            VerifyShare(next.Files, next.Entry, next.Digest);
+            VerifyShare(next.Folder, next.Verification);
         }
     }
 
@@ -101,11 +109,20 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
         }
     }
 
-    private CheckpointFault? VerifyShare(IFileSystem files, CatalogEntry entry, UInt128 digest)
+    private CheckpointFault? VerifyWeights(IFileSystem files, string folder)
     {
-        // Another rank may see a newer copy in the same place.
-        Task<CheckpointFault?> reading = Task.Run(
-            () => entry.Marker is not null && entry.MarkerDigest != digest ? CheckpointFault.Changed(entry.Folder) : VerifyOwn(files, entry), CancellationToken.None);
+        Marker marker = ResumeSource.Weights(files, folder, folder).Marker;
+        return ForeignCopy.Verify(files, folder, marker, Verifier.Share(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
+    }
+
+    // Another rank may see a newer copy in the same place.
+    private Func<CheckpointFault?> Verification(IFileSystem files, CatalogEntry? entry, string folder, UInt128 digest) =>
+        entry is null ? () => VerifyWeights(files, folder)
+        : () => entry.Marker is not null && entry.MarkerDigest != digest ? CheckpointFault.Changed(folder) : VerifyOwn(files, entry);
+
+    private CheckpointFault? VerifyShare(string folder, Func<CheckpointFault?> verification)
+    {
+        Task<CheckpointFault?> reading = Task.Run(verification, CancellationToken.None);
         while (true)
         {
             ((IAsyncResult)reading).AsyncWaitHandle.WaitOne(Beat);
@@ -113,7 +130,7 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
             {
                 to.Write(reading.IsCompleted);
                 if (reading.IsCompleted)
-                    Write(to, FaultOf(reading, entry));
+                    Write(to, FaultOf(reading, folder));
             });
             byte[] all = ranks.Agree(Progress, own, parts => Sum(parts), timeout);
             (bool isOver, CheckpointFault? fault) = RankMessages.Read(all, from => (from.ReadBoolean(), Read(from)));
@@ -140,11 +157,11 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
         });
     }
 
-    private CheckpointFault? FaultOf(Task<CheckpointFault?> reading, CatalogEntry entry)
+    private CheckpointFault? FaultOf(Task<CheckpointFault?> reading, string folder)
     {
         if (reading.Exception?.InnerException is not { } e)
-            return reading.IsCanceled ? new CheckpointFault(entry.Folder, entry.Folder, $"rank {ranks.Rank} was told to give up") : reading.Result;
-        return new CheckpointFault(entry.Folder, entry.Folder, $"rank {ranks.Rank} cannot read it: {e.Message}");
+            return reading.IsCanceled ? new CheckpointFault(folder, folder, $"rank {ranks.Rank} was told to give up") : reading.Result;
+        return new CheckpointFault(folder, folder, $"rank {ranks.Rank} cannot read it: {e.Message}");
     }
 
     private static void Write(BinaryWriter to, CheckpointFault? fault)

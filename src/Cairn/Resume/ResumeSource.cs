@@ -22,44 +22,43 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
 
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
     /// <param name="path">The path.</param>
-    /// <param name="verify">What is wrong with a copy whose marker and sizes are right.</param>
-    /// <param name="verifyHashes">Whether weights that have no marker are compared with their files' checksums.</param>
+    /// <param name="verifier">Reads a copy whose marker and sizes are right, and weights without a marker; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
-    public static ResumeSource FromPath(string path, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify, bool verifyHashes)
+    public static ResumeSource FromPath(string path, JointVerifier? verifier)
     {
         string full = Path.GetFullPath(path);
         if (!Directory.Exists(full))
             throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
         if (EntryAt(full) is { } single)
         {
-            CheckpointFault? fault = single.Entry.Fault ?? verify(single.Files, single.Entry);
+            CheckpointFault? fault = single.Entry.Fault ?? verifier?.Verify(single.Files, single.Entry);
             if (fault is { IsTransient: true })
                 throw PinnedCopy.Changed(single.Files, single.Entry.Folder);
             return fault is null
                 ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full) { Entry = single.Entry }
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
         }
-        if (WeightsAt(full, verifyHashes) is { } weights)
+        if (WeightsAt(full, verifier) is { } weights)
             return weights;
         var files = new LocalFileSystem(full);
         Catalog catalog = Catalog.Read(files);
         // A run of another program has no record; its copies belong to whatever is trained there.
         RunRecord run = RunRecord.LoadOrRebuild(files, catalog, out _) ?? new RunRecord("", DateTimeOffset.UnixEpoch, Lineage.New, null);
-        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
         return choice.Chosen is { } chosen
             ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}") { Entry = chosen }
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };
     }
 
     // Weights of InternLM without a marker, as they are handed on.
-    private static ResumeSource? WeightsAt(string full, bool verifyHashes)
+    private static ResumeSource? WeightsAt(string full, JointVerifier? verifier)
     {
         var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
         string name = Path.GetFileName(full);
         if (!ForeignCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
             return null;
         ResumeSource weights = Weights(parent, name, full);
-        return (verifyHashes ? ForeignCopy.Verify(parent, name, weights.Marker, weights.Marker.Files, CancellationToken.None) : null) is { } fault
+        return verifier?.Verify(parent, name) is { } fault
             ? throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint.") { Path = full }
             : weights;
     }

@@ -25,23 +25,23 @@ internal sealed record RunOpening(
     /// <param name="files">The run.</param>
     /// <param name="options">What to resume from.</param>
     /// <param name="now">When the run begins, if it is new.</param>
-    /// <param name="verify">What is wrong with a copy whose marker and sizes are right.</param>
+    /// <param name="verifier">Reads a copy whose marker and sizes are right; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
-    public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
+    public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, JointVerifier? verifier)
     {
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
-        RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, verify);
+        RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, verifier);
         return opening with { IsNews = !isStored || opening.Record != run };
     }
 
-    private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
+    private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, JointVerifier? verifier)
     {
         if (options.ResumeFrom is { } from && OwnPlace.StepOf(files, from) is { } step)
-            return Rewind(files, catalog, run, options, step, verify);
+            return Rewind(files, catalog, run, options, step, verifier);
         if (options.AutoResume)
         {
-            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
+            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
             if (choice.Chosen is not null)
             {
                 // Another run's parts began this one, and it has come further since. Its own parts would have to begin a new line.
@@ -55,7 +55,7 @@ internal sealed record RunOpening(
             run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
         if (options.ResumeFrom is not { } path)
             return new RunOpening(run, null, [], [], forked);
-        ResumeSource source = ResumeSource.FromPath(path, verify, options.VerifyHashes);
+        ResumeSource source = ResumeSource.FromPath(path, verifier);
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 
@@ -69,16 +69,16 @@ internal sealed record RunOpening(
         return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
     }
 
-    private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, Func<IFileSystem, CatalogEntry, CheckpointFault?> verify)
+    private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, JointVerifier? verifier)
     {
         // The same command line again, after a crash on the branch that it opened: go on there.
         Branch current = run.Lineage.Current;
         if (options.AutoResume && options.Branch is { } name && current.Name == name && current.Parent is not null)
         {
-            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry));
+            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
         }
-        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verify(files, entry), from: step);
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry), from: step);
         if (choice.Chosen?.Step != step)
         {
             throw new CheckpointException(

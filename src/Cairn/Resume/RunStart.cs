@@ -18,6 +18,9 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
     // How often a run that is trained meanwhile may replace what is read of it (ResumeFrom).
     private const int MostTries = 5;
 
+    /// <summary>What the first call of a start is about: in its place a rank says that it cannot even begin.</summary>
+    public const string FirstCall = "start: take the run";
+
     private JointWork _work = new(ranks, "start", options.RankTimeout);
 
     /// <summary>How the run begins.</summary>
@@ -89,7 +92,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         {
             _work.Try(() =>
             {
-                opening = RunOpening.Decide(files, options, time.GetUtcNow(), (at, entry) => options.VerifyHashes ? verifier.Verify(at, entry) : null);
+                opening = RunOpening.Decide(files, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
                 lastKnown = RunJournal.LastKnownStep(files);
             });
             if (ranks.Size > 1)

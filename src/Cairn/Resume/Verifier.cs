@@ -84,8 +84,8 @@ public static class Verifier
     private static ParallelOptions AFewAtATime(CancellationToken cancellationToken) =>
         new() { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
 
-    // The largest go first, each to the share that has the least.
-    private static List<MarkedFile> Share(IReadOnlyList<MarkedFile> files, int share, int shares)
+    /// <summary>One of several shares of the files: the largest go first, each to the share that has the least.</summary>
+    internal static List<MarkedFile> Share(IReadOnlyList<MarkedFile> files, int share, int shares)
     {
         if (shares == 1)
             return [.. files];
