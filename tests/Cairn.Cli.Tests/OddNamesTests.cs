@@ -41,6 +41,20 @@ public sealed class OddNamesTests : IDisposable
     }
 
     [Fact]
+    public void A_file_whose_name_is_not_UTF_8_is_told_and_hides_no_other()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has such names.");
+        SampleFolders.Torch(_folder["good.pt"], new StateMap { ["w"] = SampleState.Singles([2], i => i) });
+        CairnProcess.RunShell("sh", "-c", $"cp '{_folder["good.pt"]}' \"$(printf '{_folder.Path}/bad\\377.pt')\"");
+        Result result = CairnProcess.Run("ls", _folder.Path);
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        result.Out.ShouldContain("good.pt");
+        result.Out.ShouldContain("its name is not UTF-8");
+        File.Delete(_folder["good.pt"]);
+        CairnProcess.RunShell("sh", "-c", $"rm -r '{_folder.Path}' && mkdir '{_folder.Path}'");
+    }
+
+    [Fact]
     public void A_run_of_any_name_holds_foreign_files_of_any_name()
     {
         SampleRun run = SampleRun.Usual(_folder["run:1 \\ x"]);

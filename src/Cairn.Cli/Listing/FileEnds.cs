@@ -40,6 +40,10 @@ internal sealed record FileEnds(FileSignature Signature, string? Fault)
                 _ => $"it is {signature.What}. {signature.Advice}",
             });
         }
+        catch (FileNotFoundException) when (file.Name.Contains('\uFFFD', StringComparison.Ordinal))
+        {
+            return new FileEnds(signature, "its name is not UTF-8, so it cannot be opened. Rename it");
+        }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
             return new FileEnds(signature, e.Message);

@@ -18,11 +18,24 @@ internal sealed record FolderFiles(IReadOnlySet<string> Names, long Bytes, int C
         foreach (FileInfo file in folder.EnumerateFiles("*", all))
         {
             count++;
-            bytes += file.Length;
+            bytes += LengthOf(file);
             newest = newest is { } time && time > file.LastWriteTimeUtc ? time : file.LastWriteTimeUtc;
             if (Path.GetDirectoryName(file.FullName.AsSpan()).SequenceEqual(folder.FullName))
                 names.Add(file.Name);
         }
         return new FolderFiles(names, bytes, count, newest is { } last ? new DateTimeOffset(last) : null);
+    }
+
+    /// <summary>Bytes of a file; 0 when it is not there any more, or has a name that is not UTF-8 and so cannot be asked for.</summary>
+    public static long LengthOf(FileInfo file)
+    {
+        try
+        {
+            return file.Length;
+        }
+        catch (IOException)
+        {
+            return 0;
+        }
     }
 }

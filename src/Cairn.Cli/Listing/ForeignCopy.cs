@@ -68,7 +68,7 @@ internal static class ForeignCopy
         return new ListedCopy(file.Name, isSafetensors ? Safetensors : isTorch ? Torch : Unknown, CopyKinds.File)
         {
             Step = StepIn(Path.GetFileNameWithoutExtension(file.Name)),
-            Bytes = file.Length,
+            Bytes = FolderFiles.LengthOf(file),
             Files = 1,
             Time = new DateTimeOffset(file.LastWriteTimeUtc),
             Fault = ends.Fault,
