@@ -2,7 +2,7 @@ using System.CommandLine;
 using Cairn.Cli;
 using Cairn.Cli.Output;
 
-Console.SetOut(new GuardedWriter(Console.Out));
+Console.SetOut(new GuardedWriter(StandardOutput.Open()));
 Console.SetError(new GuardedWriter(Console.Error));
 // What ends a thread of its own would print a stack trace and dump core.
 AppDomain.CurrentDomain.UnhandledException += (_, unhandled) => Environment.Exit(Failure.Report((Exception)unhandled.ExceptionObject));

@@ -71,23 +71,10 @@ public sealed partial class CheckpointManager
             _signals?.Dispose();
             _watch?.Dispose();
             _engine.Dispose();
-            ReleaseLock();
+            _lock?.Dispose();
             _patient.Dispose();
         }
         return ValueTask.CompletedTask;
-    }
-
-    // A lock that cannot be released ends with the process.
-    private void ReleaseLock()
-    {
-        try
-        {
-            _patient.Run("release the lock", () => _lock?.Dispose());
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            _logger.EndedWhileSaving(e.Message);
-        }
     }
 
     private void EndWithoutWord()
@@ -135,7 +122,7 @@ public sealed partial class CheckpointManager
     // A run that has finished by its own decision is finished after a restart as well. The step may have had its checkpoint before that was decided, so it stands in the run's record.
     private void RecordEnd()
     {
-        if (Train.FinishedBecause is not { } reason || !_ranks.IsFirst || !_options.Enabled)
+        if (Train.FinishedBecause is not { } reason || !_ranks.IsFirst || !_options.Enabled || _lock is { IsLost: true })
             return;
         var end = new RunEnd(Train.Step, _run.Lineage.Current.Id, reason, Train.TotalSteps);
         if (_run.Finished == end)

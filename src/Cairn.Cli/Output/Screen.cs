@@ -49,7 +49,7 @@ internal sealed class Screen
     public bool HasNoReader => IsProcess && StandardOutput.HasNoReader;
 
     public static Screen ForProcess(bool json) =>
-        new(System.Console.IsOutputRedirected ? StandardOutput.Open() : System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && !IsDumb, json) { ErrorIsTerminal = !System.Console.IsErrorRedirected && !IsDumb, IsProcess = true };
+        new(System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && !IsDumb, json) { ErrorIsTerminal = !System.Console.IsErrorRedirected && !IsDumb, IsProcess = true };
 
     private static bool IsDumb => Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb";
 

@@ -27,7 +27,7 @@ internal sealed class StandardOutput : Stream
 
     /// <summary>What to write to.</summary>
     public static TextWriter Open() =>
-        OperatingSystem.IsWindows() ? Console.Out : TextWriter.Synchronized(new GuardedWriter(new StreamWriter(new StandardOutput()) { AutoFlush = true }));
+        OperatingSystem.IsWindows() || !Console.IsOutputRedirected ? Console.Out : new StreamWriter(new StandardOutput()) { AutoFlush = true };
 
     /// <exception cref="OutputClosedException">The reader has gone.</exception>
     public override void Write(ReadOnlySpan<byte> buffer)

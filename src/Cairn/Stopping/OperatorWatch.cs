@@ -73,13 +73,15 @@ internal sealed class OperatorWatch : IDisposable
     {
         if (!_asked.IsCompleted)
             return;
-        Task? asked = AsideThread.TryStart("Cairn operator watch", () =>
+        bool isAsked = AsideThread.TryStart("Cairn operator watch", () =>
         {
             lock (_gate)
                 Guarded(work);
-        });
+        }, out Task asked);
         // Without room for a thread it is asked again at the next batch.
-        _asked = asked ?? Task.CompletedTask;
+        if (!isAsked)
+            return;
+        _asked = asked;
         _asked.Wait(LongestWait);
     }
 

@@ -4,8 +4,11 @@ namespace Cairn.Storage;
 internal static class AsideThread
 {
     /// <summary>Starts the work, which must not throw.</summary>
-    /// <returns>Ends with the work; <see langword="null"/> when there is no room for a thread.</returns>
-    public static Task? TryStart(string name, Action work)
+    /// <param name="name">The thread's name.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="ended">Ends with the work.</param>
+    /// <returns>Whether there was room for a thread.</returns>
+    public static bool TryStart(string name, Action work, out Task ended)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var thread = new Thread(() =>
@@ -14,14 +17,15 @@ internal static class AsideThread
             done.SetResult();
         })
         { Name = name, IsBackground = true };
+        ended = done.Task;
         try
         {
             thread.Start();
-            return done.Task;
+            return true;
         }
         catch (OutOfMemoryException)
         {
-            return null;
+            return false;
         }
     }
 }

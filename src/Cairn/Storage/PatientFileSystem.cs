@@ -41,7 +41,7 @@ internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : 
 
     /// <summary>Runs what belongs to the store and is no file of it, with the same patience.</summary>
     /// <exception cref="IOException">It did not return in time, or an operation before it still has not.</exception>
-    public void Run(string what, Action operation) => Do(what, () =>
+    private void Run(string what, Action operation) => Do(what, () =>
     {
         operation();
         return true;

@@ -93,8 +93,8 @@ public sealed class RunLock : IDisposable, ILease
             return;
         _timer.Dispose();
         // Closing frees the system's lock; on a mount that hangs neither it nor the write may come back.
-        if (AsideThread.TryStart("Cairn lock release", Release) is { } release)
-            release.Wait(LongestRelease);
+        if (AsideThread.TryStart("Cairn lock release", Release, out Task released))
+            released.Wait(LongestRelease);
         else
             Release();
         LeaseClaim.Forget(Holder.Token!);

@@ -41,6 +41,7 @@ internal static class InternLmSample
             using FileStream to = File.Create(Path.Join(folder, file.Name));
             file.WriteTo((bytes, _, _) => to.Write(bytes));
         }
+        SampleFolders.Torch(Path.Join(folder, "schedulder.pt"), new StateMap { ["last_epoch"] = step, ["base_lrs"] = new StateList([1e-3]) });
         return folder;
     }
 }
