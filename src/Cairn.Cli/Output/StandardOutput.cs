@@ -41,7 +41,7 @@ internal sealed class StandardOutput : Stream
             catch (IOException e) when (e.HResult == UnixCalls.WouldBlock)
             {
                 // Somebody made the pipe non-blocking, and it is full.
-                Thread.Sleep(1);
+                UnixCalls.WaitForRoom(Descriptor);
             }
             catch (IOException e) when (e.HResult == BrokenPipe)
             {

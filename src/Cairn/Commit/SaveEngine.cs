@@ -144,24 +144,21 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         var done = new TaskCompletionSource<SaveReport>(TaskCreationOptions.RunContinuationsAsynchronously);
         Activity? parent = Activity.Current;
         _inFlight = done.Task;
-        try
+        if (StartThread(WriterName, () =>
         {
-            StartThread(() =>
-            {
-                Activity.Current = parent;
-                done.SetResult(write());
-            });
-        }
-        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+            Activity.Current = parent;
+            done.SetResult(write());
+        }))
         {
-            // The system gives no thread, for want of memory or by a limit of processes: training waits for this save, and the next one tries again.
-            SaveReport report = write();
-            done.SetResult(report with { Notes = [.. report.Notes, $"No thread could be started for the save of step {marker.Step} ({e.Message}): training waited for it. Raise the limit of processes or memory."] });
+            return;
         }
+        // The system gives no thread, for want of memory or by a limit of processes: training waits for this save, and the next one tries again.
+        SaveReport report = write();
+        done.SetResult(report with { Notes = [.. report.Notes, $"No thread could be started for the save of step {marker.Step}: training waited for it. Raise the limit of processes or memory."] });
     }
 
-    /// <summary>Starts a thread that writes. Tests put another one here.</summary>
-    internal Action<Action> StartThread { get; set; } = static work => new Thread(() => work()) { Name = WriterName, IsBackground = true }.Start();
+    /// <summary>Starts a thread of a name, and says whether there was room for one. Tests put another one here.</summary>
+    internal Func<string, Action, bool> StartThread { get; set; } = static (name, work) => AsideThread.TryStart(name, work, out _);
 
     /// <summary>Waits for the save under way while its store gives signs of life.</summary>
     /// <returns>Why the process ends without it; <see langword="null"/> when no save is under way any more.</returns>

@@ -23,7 +23,7 @@ internal static class AsideThread
             thread.Start();
             return true;
         }
-        catch (OutOfMemoryException)
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
             return false;
         }

@@ -153,13 +153,25 @@ internal static partial class UnixCalls
     }
 
     /// <summary>Whether the other end of a pipe has gone.</summary>
-    public static unsafe bool IsBroken(int descriptor)
+    public static bool IsBroken(int descriptor)
     {
         const int Error = 0x8, HangUp = 0x10;
-        // struct pollfd: the descriptor, what is asked for, what was found.
+        return (Poll(descriptor, 0, 0) & (Error | HangUp)) != 0;
+    }
+
+    /// <summary>Waits until a pipe takes more, or its other end has gone.</summary>
+    public static void WaitForRoom(int descriptor)
+    {
+        const int Writable = 0x4, Forever = -1;
+        Poll(descriptor, Writable, Forever);
+    }
+
+    // struct pollfd: the descriptor, what is asked for, what was found.
+    private static unsafe int Poll(int descriptor, int events, int milliseconds)
+    {
         int* request = stackalloc int[2];
-        (request[0], request[1]) = (descriptor, 0);
-        return poll(request, 1, 0) > 0 && ((request[1] >> 16) & (Error | HangUp)) != 0;
+        (request[0], request[1]) = (descriptor, events);
+        return poll(request, 1, milliseconds) > 0 ? request[1] >> 16 : 0;
     }
 
     /// <summary>Asks for huge pages, which make first touch and copying faster. Best effort.</summary>

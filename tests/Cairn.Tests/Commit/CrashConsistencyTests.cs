@@ -75,7 +75,7 @@ public class CrashConsistencyTests
         files.Mark("30");
         foreach (CrashState state in files.CrashStates(from))
         {
-            Check(state, Promised(state), layout);
+            Check(state, state.FileSystem, Promised(state), layout);
             string[] places = [RunFolder.Slot(0), RunFolder.Slot(1), $"{RunFolder.Abandoned}/snapshot-7"];
             places.Select(place => Catalog.Snapshot(state.FileSystem, place)).Count(copy => copy.Marker?.Run == other.Id && Verifier.Verify(state.FileSystem, copy) is null)
                 .ShouldBe(1, state.Description);

@@ -1,5 +1,4 @@
 using Cairn.Ranks;
-using Cairn.State;
 using Cairn.Storage;
 using Cairn.Tests.Storage;
 using Microsoft.Extensions.Options;
