@@ -16,16 +16,18 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private readonly StateMap _state = [];
     private readonly List<string> _weights = [];
 
-    private LoadedModel(IReadOnlyList<string> others) => OtherFiles = others;
+    private LoadedModel(ModelFiles found) => (OtherFiles, ForeignFiles) = (found.Others, found.Foreign);
 
     public override IReadOnlyList<string> Parts { get; } = [HuggingFaceLayout.ModelPart];
     public override IReadOnlyList<string> OtherFiles { get; }
+    /// <inheritdoc cref="ModelFiles.Foreign"/>
+    public IReadOnlyList<string> ForeignFiles { get; }
     public override IReadOnlyList<string> FilesOf(string part) => Known(part, _weights);
     public override StateMap Load(string part) => Known(part, _state);
 
     public static LoadedModel Open(IFileSystem files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
     {
-        var model = new LoadedModel(found.Others);
+        var model = new LoadedModel(found);
         try
         {
             if (found.Weights is { } single)

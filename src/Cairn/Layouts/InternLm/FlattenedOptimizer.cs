@@ -34,9 +34,10 @@ internal sealed class FlattenedOptimizer
     /// <param name="model">The part <c>model</c>, which has the weights.</param>
     /// <param name="scaler">The part <c>scaler</c>, where there is one.</param>
     /// <param name="master">The part <c>master</c>, where there is one: the weights in the precision that is trained.</param>
-    public static FlattenedOptimizer? Of(StateMap optimizer, StateMap model, StateMap? scaler, StateMap? master)
+    /// <param name="isFp32Default">Whether a model of nothing but fp32 has its parameters in the group <c>default</c>, as in InternEvo since May 2024, and not in <c>fp32</c>.</param>
+    public static FlattenedOptimizer? Of(StateMap optimizer, StateMap model, StateMap? scaler, StateMap? master, bool isFp32Default)
     {
-        if (!optimizer.TryGetValue(State, out StateNode? states) || states is not StateMap state || GroupsOf(optimizer, model) is not { } groups)
+        if (!optimizer.TryGetValue(State, out StateNode? states) || states is not StateMap state || GroupsOf(optimizer, model, isFp32Default) is not { } groups)
             return null;
         TorchMap stateByIndex = new(), weights = new();
         TorchList paramGroups = new(TorchListKind.List), plan = new(TorchListKind.List);
@@ -73,7 +74,7 @@ internal sealed class FlattenedOptimizer
 
     // InternEvo has a group for the parameters of half precision and one for those of fp32, empty or not, and its loader counts them. Since 2024-05 the second is for
     // single parameters of fp32, and a model of fp32 has all of its own in the first.
-    private static List<Group>? GroupsOf(StateMap optimizer, StateMap model)
+    private static List<Group>? GroupsOf(StateMap optimizer, StateMap model, bool isFp32Default)
     {
         if (!optimizer.TryGetValue(Groups, out StateNode? node) || node is not StateList list || list.Count == 0)
             return null;
@@ -94,9 +95,9 @@ internal sealed class FlattenedOptimizer
             found.Sort((first, second) => places[first.Name].CompareTo(places[second.Name]));
             if (list.Count == 1)
             {
-                bool isWhole = found.TrueForAll(parameter => parameter.Weight.Type == TensorType.F32);
-                groups.Add(new Group("default", options, Sorted(found.Where(parameter => isWhole || parameter.Weight.Type != TensorType.F32))));
-                groups.Add(new Group(ParameterGroup.Fp32, options, Sorted(found.Where(parameter => !isWhole && parameter.Weight.Type == TensorType.F32))));
+                bool isDefault = isFp32Default && found.TrueForAll(parameter => parameter.Weight.Type == TensorType.F32);
+                groups.Add(new Group("default", options, Sorted(found.Where(parameter => isDefault || parameter.Weight.Type != TensorType.F32))));
+                groups.Add(new Group(ParameterGroup.Fp32, options, Sorted(found.Where(parameter => !isDefault && parameter.Weight.Type == TensorType.F32))));
             }
             else
             {

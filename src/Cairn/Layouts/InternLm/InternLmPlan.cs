@@ -23,11 +23,11 @@ internal static class InternLmPlan
     public static IReadOnlyList<PlannedFile> Of(long step, IReadOnlyList<(string Part, StateMap State)> parts)
     {
         Dictionary<string, StateMap> states = parts.ToDictionary(part => part.Part, part => part.State, StringComparer.Ordinal);
-        FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
-            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(ForeignCheckpoint.Master))
-            : null;
         StateMap? context = states.GetValueOrDefault(Context);
-        StateMap values = context is not null && context.TryGetValue(Values, out StateNode? node) && node is StateMap own ? own : [];
+        StateMap values = (context is null ? null : MapIn(context, Values)) ?? [];
+        FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
+            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(ForeignCheckpoint.Master), IsOfLaterEvo(values))
+            : null;
         var files = new List<PlannedFile>(parts.Count + 8);
         TorchList order = new(TorchListKind.List);
         TorchMap places = new();
@@ -64,6 +64,9 @@ internal static class InternLmPlan
         files.Add(File("", new InternLmFileName(InternLmFileKind.Step) { Step = step }.ToString(), new TorchMap { ["step"] = step }));
         return files;
     }
+
+    // InternEvo's configurations of a model have this key since it fuses; until then they did not.
+    private static bool IsOfLaterEvo(StateMap values) => MapIn(values, ModelConfig)?.ContainsKey("enable_qkv_fusion") == true;
 
     // The state of InternLM's scheduler or sampler, for one that is of another class.
     private static TorchMap? OfInternLmsClass(string part, StateMap state, FlattenedOptimizer? optimizer, StateMap? context, StateMap values)

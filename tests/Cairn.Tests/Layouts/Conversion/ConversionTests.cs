@@ -138,6 +138,18 @@ public sealed class ConversionTests : IDisposable
     }
 
     [Fact]
+    public void Weights_and_states_of_other_programs_stay_behind()
+    {
+        Convert(Checkpoint(), _folder["one"], new ConversionOptions { Layout = "huggingface", Parts = ["model"] });
+        string[] left = ["consolidated.safetensors", "model.fp16-00001-of-00002.safetensors", "optimizer.pt", "tf_model.h5", "training_args.bin"];
+        foreach (string name in (string[])[.. left, "config.json", "tokenizer.json"])
+            File.WriteAllText(_folder[$"one/{name}"], "{}");
+        ConversionResult result = Convert(_folder["one"], _folder["two"], new ConversionOptions { Layout = "huggingface" });
+        Directory.GetFiles(_folder["two"]).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["config.json", "model.safetensors", "tokenizer.json"]);
+        result.Notes.ShouldContain(note => note.StartsWith("left behind", StringComparison.Ordinal) && note.EndsWith(string.Join(", ", left), StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Configuration_and_tokenizer_go_along_from_one_model_folder_to_another()
     {
         Convert(Checkpoint(), _folder["one"], new ConversionOptions { Layout = "huggingface", Parts = ["model"] });

@@ -102,6 +102,16 @@ public class InternLmProgressTests
         Values((TorchMap)Saved("optimizer_tp0_pp0_zo0.pt", [.. Optimized(1e-3), ("scaler", scaler)])["grad_scaler"]).ShouldBe($"4096 77 {bad}");
     }
 
+    [Theory, InlineData(true, 0), InlineData(false, 1)]
+    public void A_model_of_fp32_stands_in_the_group_that_its_InternEvo_expects(bool isLater, long group)
+    {
+        StateMap values = new() { { "model_config", isLater ? new StateMap { { "enable_qkv_fusion", false } } : new StateMap { { "hidden_size", 2L } } } };
+        TorchMap state = Saved("optimizer_tp0_pp0_zo0.pt", [.. Optimized(1e-3), ("context", new StateMap { { "values", values } })]);
+        ((TorchMap)state["flat_fp32_weights"]).Select(entry => ((TorchScalar)entry.Key).Value).ShouldBe([group]);
+        var groups = (TorchList)((TorchMap)state["base_optim_states"])["param_groups"];
+        groups.Select(item => Text(((TorchMap)item)["params"])).ShouldBe(isLater ? ["[0]", "[]"] : ["[]", "[0]"]);
+    }
+
     [Fact]
     public void What_InternEvo_saved_is_written_as_it_was()
     {
