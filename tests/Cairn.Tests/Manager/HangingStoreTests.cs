@@ -48,7 +48,7 @@ public class HangingStoreTests
         // What was written from the state as it changed is no copy; what had its own memory is.
         Steps().ShouldBe(asynchronous ? [15, 5] : [15]);
         foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
-            Verifier.Verify(_files, entry).ShouldBeNull();
+            Verifier.Verify(_files, entry, TestContext.Current.CancellationToken).ShouldBeNull();
     }
 
     [Fact]
