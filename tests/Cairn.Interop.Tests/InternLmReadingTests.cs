@@ -56,6 +56,7 @@ public sealed class InternLmReadingTests : IDisposable
         """{"family": "moe", "evo": 2025, "tp": 2, "dp": 4, "zo": 1, "moe_names": true}""",
         """{"family": "moe", "evo": 2025, "wp": 2, "dp": 4, "zo": 1, "ewp": 1, "moe_names": true}""",
         """{"family": "moe", "evo": 2025, "dp": 4, "zo": 4, "split_tensor": true}""",
+        """{"family": "moe", "wp": 1, "dp": 4, "zo": 4}""",
     ];
 
     [Theory, MemberData(nameof(Jobs))]

@@ -1,3 +1,4 @@
+using Cairn.Commit;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.Conversion;
@@ -35,6 +36,37 @@ public sealed class InternLmReturnTests : IDisposable
         string[] scaler = [.. Entries(Directory.GetFiles(At("checkpoint"), "optimizer_*")[0]).Where(IsScaler).Select(entry => $"{entry.Key}={entry.Value}")];
         scaler.Length.ShouldBe(3);
         Entries("back/250/optimizer_tp0_pp0_zo0.pt").Where(IsScaler).Select(entry => $"{entry.Key}={entry.Value}").ShouldBe(scaler);
+    }
+
+    [Theory, InlineData(250), InlineData(260)]
+    public void What_InternEvo_wrote_over_a_copy_of_Cairn_is_judged_by_its_own_files(int step)
+    {
+        Make("""{"family": "internlm2"}""");
+        Convert("checkpoint", "run", "internlm");
+        Directory.CreateDirectory(At("run/snapshot"));
+        Directory.Move(At("run/250"), At("run/snapshot/0"));
+        Make($$"""{"family": "internlm2", "seed": 7, "step": {{step}}}""");
+        foreach (string file in Directory.GetFiles(At("checkpoint")))
+            File.Copy(file, At($"run/snapshot/0/{Path.GetFileName(file)}"), overwrite: true);
+        File.Exists(At("run/snapshot/0/cairn.json")).ShouldBeTrue();
+
+        CatalogEntry entry = Catalog.Read(new LocalFileSystem(At("run"))).Entries.ShouldHaveSingleItem();
+        entry.Fault.ShouldBeNull();
+        (entry.Step, entry.Marker.ShouldNotBeNull().IsForeign).ShouldBe((step, true));
+        using LoadedCheckpoint loaded = CheckpointReader.Open(At("run"));
+        using LoadedCheckpoint own = CheckpointReader.Open(At("checkpoint"));
+        Samples.Bytes((StateTensor)loaded.Load("model")["output.weight"]).ShouldBe(Samples.Bytes((StateTensor)own.Load("model")["output.weight"]));
+    }
+
+    [Fact]
+    public void A_copy_of_Cairn_that_lost_a_byte_is_not_taken_for_one_of_InternEvo()
+    {
+        Make("""{"family": "internlm2"}""");
+        Convert("checkpoint", "run", "internlm");
+        using (FileStream file = File.OpenWrite(At("run/250/context.pt")))
+            file.SetLength(file.Length - 1);
+        CatalogEntry entry = Catalog.Read(new LocalFileSystem(At("run"))).Entries.ShouldHaveSingleItem();
+        entry.Fault.ShouldNotBeNull().Path.ShouldBe("250/context.pt");
     }
 
     private static bool IsScaler(KeyValuePair<string, string> entry) => entry.Key.StartsWith("/grad_scaler/", StringComparison.Ordinal);

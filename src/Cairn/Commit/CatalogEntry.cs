@@ -146,23 +146,30 @@ public sealed class CatalogEntry
             // In the layout of InternLM this is a file of PyTorch, one among the others.
             bool isTorch = pin.MarkerBytes.AsSpan().StartsWith(ZipStart);
             string manifest = $"{Folder}/{RunFolder.Manifest}";
+            bool isOverwritten = false;
             if (isTorch && pin.FileExists(manifest))
             {
                 using PinnedCopy first = pin;
                 pin = PinnedCopy.Pin(_files, Folder, path = manifest, Commit.Marker.MaxLength);
                 first.Check();
+                isOverwritten = !Describes(pin.MarkerBytes, manifest, step, first.MarkerBytes) && ForeignCopy.IsMarked(first, Folder, Step);
+                if (isOverwritten)
+                {
+                    pin.Dispose();
+                    pin = PinnedCopy.Pin(_files, Folder, path = $"{Folder}/{step}", Commit.Marker.MaxLength);
+                }
             }
             (_markerPath, _markerDigest) = (path, pin.MarkerDigest);
             if (isTorch && path != manifest)
             {
-                if (pin.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
+                if (!isOverwritten && pin.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
                     _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
                 else
                     InspectForeign(pin);
                 return;
             }
             Marker marker = Commit.Marker.Parse(pin.MarkerBytes, path);
-            if (Contradiction(marker, path, isTorch ? step : null) is { } contradiction)
+            if (Contradiction(marker, path) is { } contradiction)
             {
                 _faults = [contradiction];
                 return;
@@ -185,6 +192,11 @@ public sealed class CatalogEntry
         }
     }
 
+    // InternEvo overwrites the files of a folder one by one, its own marker too, and leaves Cairn's as it was. It then vouches for nothing that is there.
+    private static bool Describes(byte[] manifest, string path, string step, byte[] found) =>
+        Commit.Marker.Parse(manifest, path).Files.FirstOrDefault(file => file.Name == step) is { } marked
+        && marked.Length == found.Length && marked.Hash == Commit.Marker.HashOf(found);
+
     // A snapshot's step is its marker's, seen when the run was listed. A checkpoint loses its name before its files.
     private bool WasMarked => Kind == SaveKind.Snapshot ? Step != NoStep : !_files.FolderExists(Folder);
 
@@ -202,12 +214,11 @@ public sealed class CatalogEntry
         }
     }
 
-    private CheckpointFault? Contradiction(Marker marker, string path, string? stepFile) =>
+    private CheckpointFault? Contradiction(Marker marker, string path) =>
         marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")
         : marker.Kind != Kind ? new CheckpointFault(Folder, path, $"the marker is of a {marker.Kind.ToString().ToLowerInvariant()}, not of a {Kind.ToString().ToLowerInvariant()}")
         : !CheckpointLayouts.Contains(marker.Layout) ? new CheckpointFault(Folder, path, $"its layout is '{marker.Layout}', and this version of Cairn knows {string.Join(", ", CheckpointLayouts.Names)}: use a newer one")
         : $"{Folder}/{CheckpointLayouts.Of(marker.Layout).MarkerName(Step)}" != path ? new CheckpointFault(Folder, path, $"the marker of the layout '{marker.Layout}' has another name")
-        : stepFile is not null && !marker.Files.Any(file => file.Name == stepFile) ? new CheckpointFault(Folder, path, $"the marker does not list {stepFile}, which stands beside it")
         : null;
 
     private IEnumerable<CheckpointFault> WrongFiles(PinnedCopy pin, Marker marker)

@@ -15,6 +15,21 @@ internal static class ForeignCopy
     /// <summary>The names of a folder that InternLM has written.</summary>
     public static bool IsOne(IEnumerable<string> fileNames) => fileNames.Any(name => InternLmFileName.TryParse(name, out InternLmFileName? file) && file.Kind == InternLmFileKind.Model);
 
+    /// <summary>Whether the marker of a step is whole and InternLM's.</summary>
+    /// <exception cref="IOException">It could not be opened or read.</exception>
+    public static bool IsMarked(IFileSystem files, string folder, long step)
+    {
+        using var own = new InternLmFiles(files, folder);
+        try
+        {
+            return StepWitnesses.MarkedStep(own, step) == step;
+        }
+        catch (CorruptCheckpointException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Judges a folder and derives a marker. Of the tensors only samples are read.</summary>
     /// <param name="files">The file system.</param>
     /// <param name="folder">The folder.</param>

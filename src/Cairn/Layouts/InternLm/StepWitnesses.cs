@@ -18,11 +18,15 @@ internal static class StepWitnesses
     /// <summary>The updates that the counters say; older ones have only batches.</summary>
     public static long? Counted(StateMap context) => Number(context, StepCount) ?? Number(context, BatchCount) + 1;
 
+    /// <summary>The step that stands in the marker of a name.</summary>
+    /// <exception cref="CorruptCheckpointException">It is damaged, or another program's.</exception>
+    public static long? MarkedStep(InternLmFiles files, long name) => (files.OpenMap(new(InternLmFileKind.Step) { Step = name }).Find("step") as TorchScalar)?.Value as long?;
+
     /// <summary>Compares the marker with the counters.</summary>
     /// <exception cref="CorruptCheckpointException">They are of two steps, or the marker is of another one than its name says.</exception>
     public static void CheckMarker(InternLmFiles files, long step, StateMap? context)
     {
-        long? marked = (files.OpenMap(new(InternLmFileKind.Step) { Step = step }).Find("step") as TorchScalar)?.Value as long?;
+        long? marked = MarkedStep(files, step);
         if (marked != step)
             throw RankTensors.Bad(files.Folder, $"its {Marker.FileName(step)} is of step {Text(marked)}");
         if (context is not null && Counted(context) != step)
