@@ -41,11 +41,14 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
             plan.Share("start", () => [.. parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], options.RankTimeout);
         (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
         // What is there now is the measure of what is saved later.
-        _work.Try(() =>
+        if (options.Enabled)
         {
-            foreach (IStatePart part in parts)
-                contents.Check(part, part.Capture(), train.Step);
-        });
+            _work.Try(() =>
+            {
+                foreach (IStatePart part in parts)
+                    contents.Check(part, part.Capture(), train.Step);
+            });
+        }
         // Only what could be restored becomes history.
         if (ranks.IsFirst && opening.IsNews)
             _work.Try(() => opening.Record.Save(files));
