@@ -9,7 +9,7 @@ namespace Cairn.Commit;
 /// The commit of a copy that all ranks of a job write, as docs/commit.md describes: prepare, write, written, commit, committed. Each rank calls it, in its
 /// writer's thread; only the first writes the marker and gives the copy its name. One at a time.
 /// </summary>
-internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
+internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
 {
     private static readonly TimeSpan LongestBeat = TimeSpan.FromSeconds(1);
 
@@ -47,18 +47,20 @@ internal sealed class JobCommit(IFileSystem files, CommitProtocol protocol)
                 work.Try(() => _ = (marker with { World = ranks.World }).ToBytes());
             while (true)
             {
-                // Room may have to be made, and for that a whole copy be read: until it is, all hear once a second that the first rank lives.
+                // Room may have to be made, and for that a whole copy be read: until it is, all hear once a second that the first rank lives, unless its store
+                // gives no sign of life. Then it waits for the store, and the others give up.
                 ReadOnlyMemory<byte> answer = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
                 {
                     string folder = staged ??= FolderFor(marker.Kind);
                     long bytes = parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64()));
                     making ??= Task.Run(() => protocol.MakeReady(folder, bytes, marker, notes), CancellationToken.None);
-                    if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)))
+                    if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)) && files.Silence < timeout)
                         return RankMessages.Write(to => to.Write(""));
                     making.GetAwaiter().GetResult();
                     return RankMessages.Write(to => to.Write(folder));
                 });
-                progressed();
+                if (!ranks.IsFirst)
+                    progressed();
                 if (RankMessages.Read(answer, from => from.ReadString()) is { Length: > 0 } ready)
                 {
                     staged = ready;

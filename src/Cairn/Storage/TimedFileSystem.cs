@@ -41,7 +41,7 @@ internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : IF
     public bool FileExists(string path) => Do("look for", path, () => inner.FileExists(path));
     public bool FolderExists(string path) => Do("look for", path, () => inner.FolderExists(path));
     public bool CanOverwrite(string path) => Do("look at", path, () => inner.CanOverwrite(path));
-    public IReadableFile OpenRead(string path) => Do("open", path, () => inner.OpenRead(path));
+    public IReadableFile OpenRead(string path) => new Readable(this, path, Do("open", path, () => inner.OpenRead(path)));
     public IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do("open", path, () => inner.OpenWrite(Open(path), length)));
     public void CreateFolder(string path) => Do("create", path, () => inner.CreateFolder(path));
     public void SyncFolder(string path) => Do("fsync", path, () => inner.SyncFolder(path));
@@ -73,6 +73,32 @@ internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : IF
         operation();
         return true;
     });
+
+    private sealed class Readable(TimedFileSystem owner, string path, IReadableFile file) : IIdentifiedFile
+    {
+        private readonly string _reading = $"read {path}";
+
+        public long Length => file.Length;
+        public FileStatus? Status => (file as IIdentifiedFile)?.Status;
+
+        // No closure: this is called for each block.
+        public int Read(long offset, Span<byte> destination)
+        {
+            owner._underWay = _reading;
+            owner.Progressed();
+            try
+            {
+                return file.Read(offset, destination);
+            }
+            finally
+            {
+                owner._underWay = null;
+                owner.Progressed();
+            }
+        }
+
+        public void Dispose() => file.Dispose();
+    }
 
     private sealed class Writable(TimedFileSystem owner, string path, IWritableFile file) : IWritableFile
     {

@@ -1,3 +1,4 @@
+using Cairn.Storage;
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Policies;
@@ -21,7 +22,7 @@ public class JobCommitTests
         files.Capacity = files.AllFiles().Sum(file => (long)file.Value.Length) + (1 << 20);
         using var heard = new CountdownEvent(2);
         // The copy cannot be read to its end before the other rank has heard twice.
-        var slow = new WatchedFileSystem(files, path =>
+        var watched = new WatchedFileSystem(files, path =>
         {
             if (path.StartsWith("snapshot/", StringComparison.Ordinal) && path.EndsWith(".safetensors", StringComparison.Ordinal))
                 heard.Wait(JobOfThreads.Patience).ShouldBeTrue();
@@ -30,6 +31,7 @@ public class JobCommitTests
         new InProcessRanks(world.Size).Run(transport =>
         {
             var group = new RankGroup(transport, world, clock: StarvedClock.Instance);
+            var slow = new TimedFileSystem(watched, StarvedClock.Instance);
             CommitProtocol.Result result = new JobCommit(slow, new CommitProtocol(slow)).Save(
                 group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
                 () =>
