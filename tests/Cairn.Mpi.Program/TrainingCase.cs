@@ -33,7 +33,7 @@ internal static class TrainingCase
             {
                 await log.WriteLineAsync($"starts at step {training.Train.Step}");
                 checkpoints.SaveEnded += (_, report) => log.WriteLine($"{report.Outcome.ToString().ToLowerInvariant()} step {report.Step} {report.Error?.Message}");
-                while (!training.Train.IsComplete)
+                checkpoints.Run(() =>
                 {
                     never.Wait(20);
                     last = Stopwatch.GetTimestamp();
@@ -41,11 +41,8 @@ internal static class TrainingCase
                         Sum(job);
                     training.Batch();
                     ballast.Change(training.Train.Step);
-                    if (!checkpoints.AfterBatch())
-                        break;
-                    await log.WriteLineAsync($"step {training.Train.Step}");
-                }
-                checkpoints.Complete();
+                    log.WriteLine($"step {training.Train.Step}");
+                });
             }
         }
         catch (CheckpointException e)

@@ -1,5 +1,6 @@
 using Cairn.State;
 using Cairn.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Tests.Manager;
 
@@ -10,7 +11,7 @@ internal sealed class SampleTraining
     public WeightsPart Weights { get; } = new();
 
     public CheckpointManager Start(IFileSystem files, CheckpointOptions options) =>
-        CheckpointManager.Start(files, options, Train, [Weights]);
+        CheckpointManager.Start(files, options, Train, [Weights], NullLoggerFactory.Instance);
 
     /// <summary>One batch; <paramref name="overflow"/> makes it one that is skipped.</summary>
     public void Batch(bool overflow = false)

@@ -2,6 +2,7 @@ using System.Runtime.ExceptionServices;
 using Cairn.Ranks;
 using Cairn.Storage;
 using Cairn.Tests.Ranks;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Tests.Manager.Job;
 
@@ -20,7 +21,7 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     /// <summary>Starts the run; the job ends it.</summary>
     public CheckpointManager Start(CheckpointOptions options, IFileSystem? elsewhere = null)
     {
-        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, time: StarvedClock.Instance, ranks: group);
+        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, NullLoggerFactory.Instance, StarvedClock.Instance, ranks: group);
         _checkpoints.SaveEnded += (_, report) => Reports.Add(report);
         return _checkpoints;
     }
