@@ -35,7 +35,15 @@ internal sealed class LocalWritableFile(SafeFileHandle handle) : IWritableFile
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
-        RandomAccess.Write(handle, bytes, _position);
+        try
+        {
+            RandomAccess.Write(handle, bytes, _position);
+        }
+        // .NET's word for a limit of the size of files, of the process or of the file system.
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new IOException($"File too large: a file may not grow beyond {RandomAccess.GetLength(handle)} bytes here. Look at 'ulimit -f' and the file system's limit.", e);
+        }
         _position += bytes.Length;
         if (OperatingSystem.IsLinux() && _position - _started >= StartWritingEvery)
         {
