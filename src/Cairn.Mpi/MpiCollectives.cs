@@ -20,6 +20,7 @@ internal sealed unsafe class MpiCollectives : ICollectives, IDisposable
     private readonly string _name;
     private readonly IReadOnlyList<int> _members;
     private readonly TimeSpan _timeout;
+    private readonly Action<string> _lost;
     private readonly MpiRequests _requests;
     private readonly long _wave;
     private readonly nint[] _parts;
@@ -33,9 +34,10 @@ internal sealed unsafe class MpiCollectives : ICollectives, IDisposable
     /// <param name="name">The group in messages, such as "data-parallel group".</param>
     /// <param name="members">The ranks of the job that are its ranks 0, 1, ….</param>
     /// <param name="timeout">Time-out of calls that give none.</param>
-    public MpiCollectives(MpiFunctions mpi, nint communicator, string name, IReadOnlyList<int> members, TimeSpan timeout)
+    /// <param name="lost">Hears why the group cannot be used any more.</param>
+    public MpiCollectives(MpiFunctions mpi, nint communicator, string name, IReadOnlyList<int> members, TimeSpan timeout, Action<string> lost)
     {
-        (_mpi, _communicator, _name, _members, _timeout) = (mpi, communicator, name, members, timeout);
+        (_mpi, _communicator, _name, _members, _timeout, _lost) = (mpi, communicator, name, members, timeout, lost);
         Rank = mpi.CommRank(communicator);
         Size = mpi.CommSize(communicator);
         _requests = new MpiRequests(mpi);
@@ -150,11 +152,19 @@ internal sealed unsafe class MpiCollectives : ICollectives, IDisposable
     {
         // Until all went well it did not: an exception of any kind leaves the group broken.
         _broken = true;
-        if (!_requests.Wait(deadline, out int[] unfinished))
+        try
         {
-            _requests.GiveUp();
-            deadline.CancellationToken.ThrowIfCancellationRequested();
-            throw RankTimeoutException.Of(_members[Rank], $"{what} over the {_name}", deadline.Waited, [.. unfinished.Select(rank => _members[rank]).Order()]);
+            if (!_requests.Wait(deadline, out int[] unfinished))
+            {
+                _requests.GiveUp();
+                deadline.CancellationToken.ThrowIfCancellationRequested();
+                throw RankTimeoutException.Of(_members[Rank], $"{what} over the {_name}", deadline.Waited, [.. unfinished.Select(rank => _members[rank]).Order()]);
+            }
+        }
+        catch (Exception e)
+        {
+            _lost(e.Message);
+            throw;
         }
         _broken = false;
     }

@@ -147,7 +147,7 @@ public sealed class MpiJob : IDisposable
         Together("MPI_Comm_split", () => { part = _mpi!.CommSplit(_mpi.Abi.World, color, Ranks.Rank); return 0; });
         _mpi!.ReturnErrors(part);
         int[] members = [.. Enumerable.Range(0, Ranks.Size).Where(rank => isMember(Ranks.World.CoordinatesOf(rank)))];
-        var group = new MpiCollectives(_mpi, part, name, members, Ranks.Timeout);
+        var group = new MpiCollectives(_mpi, part, name, members, Ranks.Timeout, Ranks.MarkApart);
         _groups.Add(group);
         return group;
     }

@@ -19,7 +19,7 @@ public sealed partial class CheckpointManager
         Enter();
         if (_summary is not null)
             return _summary;
-        if (_batch.WhyTorn() is { } torn)
+        if ((_batch.WhyTorn() ?? WhyApart) is { } torn)
             return EndWithinBatch(torn);
         bool drawn = _batch.HasDrawn;
         JournalSkips();
@@ -77,9 +77,12 @@ public sealed partial class CheckpointManager
         return ValueTask.CompletedTask;
     }
 
+    // What the other ranks did is not known any more: no end can be agreed on.
+    private string? WhyApart => _ranks.WhyApart is { } why ? $"the ranks lost one another after batch {Train.Batch} ({why})" : null;
+
     private void EndWithoutWord()
     {
-        if (_batch.WhyUnfinished() is { } unfinished)
+        if ((_batch.WhyUnfinished() ?? WhyApart) is { } unfinished)
         {
             EndWithinBatch(unfinished);
         }

@@ -127,10 +127,10 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         {
             return meeting();
         }
-        // What the other ranks did is not known any more: nothing can be agreed on until the next boundary.
-        catch (Exception e) when (e is RankTimeoutException or RankOrderException or RankFailedException)
+        // A rank that has ended does not come to the completion.
+        catch (RankFailedException e)
         {
-            _batch.Abandon($"the ranks lost one another after batch {Train.Batch} ({e.Message})");
+            _batch.Abandon($"another rank ended training after batch {Train.Batch} ({e.Message})");
             throw;
         }
     }

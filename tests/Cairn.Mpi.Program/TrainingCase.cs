@@ -9,7 +9,7 @@ namespace Cairn.Mpi.Program;
 
 /// <summary>
 /// A rank that trains and saves: <c>train RUN STEPS HOW LOGS</c>. <c>slow</c>: on the training thread, with a disk that takes its time; <c>sums</c>: with a sum over ranks of both
-/// hosts in each batch; <c>plain</c>: without. What it meets goes to the file <c>LOGS/R.log</c>, for what it prints does not reach the launcher
+/// hosts in each batch; <c>run</c>: the same, and the manager owns the loop; <c>plain</c>: without sums. What it meets goes to the file <c>LOGS/R.log</c>, for what it prints does not reach the launcher
 /// once their link is cut. It ends well only with the state that a rank which was never interrupted has after these steps.
 /// </summary>
 internal static class TrainingCase
@@ -33,16 +33,19 @@ internal static class TrainingCase
             {
                 await log.WriteLineAsync($"starts at step {training.Train.Step}");
                 checkpoints.SaveEnded += (_, report) => log.WriteLine($"{report.Outcome.ToString().ToLowerInvariant()} step {report.Step} {report.Error?.Message}");
-                checkpoints.Run(() =>
+                if (how == "run")
+                    checkpoints.Run(Batch);
+                else
                 {
-                    never.Wait(20);
-                    last = Stopwatch.GetTimestamp();
-                    if (how == "sums")
-                        Sum(job);
-                    training.Batch();
-                    ballast.Change(training.Train.Step);
-                    log.WriteLine($"step {training.Train.Step}");
-                });
+                    // The plain loop of a program whose parts do not tell that a batch is under way.
+                    while (!training.Train.IsComplete)
+                    {
+                        Batch();
+                        if (!checkpoints.AfterBatch())
+                            break;
+                    }
+                    checkpoints.Complete();
+                }
             }
         }
         catch (CheckpointException e)
@@ -52,6 +55,17 @@ internal static class TrainingCase
             job.Fail(e.Message);
             return EndedWithAnError;
         }
+        void Batch()
+        {
+            never.Wait(20);
+            last = Stopwatch.GetTimestamp();
+            if (how is "sums" or "run")
+                Sum(job);
+            training.Batch();
+            ballast.Change(training.Train.Step);
+            log.WriteLine($"step {training.Train.Step}");
+        }
+
         bool isWell = IsAsNeverInterrupted(training, ballast, steps);
         await log.WriteLineAsync(isWell ? "well" : "has another state than without the interruption");
         return isWell ? 0 : 1;

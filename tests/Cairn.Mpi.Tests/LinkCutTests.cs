@@ -23,7 +23,7 @@ public partial class LinkCutTests
         using var hosts = new TwoHosts();
         string run = Path.Combine(hosts.Folder, "run");
         long newest = 0;
-        foreach (string how in new[] { "slow", "sums", "plain" })
+        foreach (string how in new[] { "slow", "sums", "run", "plain" })
         {
             int saves = Random.Shared.Next(2, 6), files = Random.Shared.Next(1, 5);
             using HostsJob job = hosts.Start(mpi, RankTimeout, "train", run, $"{Endless}", how);

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Cairn.Ranks;
@@ -24,7 +23,7 @@ public sealed class RankGroup
     private readonly TimeProvider _clock;
     private readonly int _channel;
     // Shared by the groups of one channel.
-    private readonly StrongBox<long> _calls;
+    private readonly ChannelState _state;
 
     /// <summary>A group over this transport.</summary>
     /// <param name="transport">Carries the messages.</param>
@@ -33,17 +32,17 @@ public sealed class RankGroup
     /// <param name="clock">Source of time; the system's when null.</param>
     /// <exception cref="CheckpointException">World and transport differ in size.</exception>
     public RankGroup(IRankTransport transport, World world, TimeSpan? timeout = null, TimeProvider? clock = null)
-        : this(new RankInbox(transport ?? throw new ArgumentNullException(nameof(transport))), world, timeout ?? StandardTimeout, clock ?? TimeProvider.System, channel: 0, new StrongBox<long>())
+        : this(new RankInbox(transport ?? throw new ArgumentNullException(nameof(transport))), world, timeout ?? StandardTimeout, clock ?? TimeProvider.System, channel: 0, new ChannelState())
     {
     }
 
-    private RankGroup(RankInbox inbox, World world, TimeSpan timeout, TimeProvider clock, int channel, StrongBox<long> calls)
+    private RankGroup(RankInbox inbox, World world, TimeSpan timeout, TimeProvider clock, int channel, ChannelState state)
     {
         ArgumentNullException.ThrowIfNull(world);
         CheckTimeout(timeout);
         if (world.Size != inbox.Transport.Size)
             throw new CheckpointException($"The world has {world.Size} ranks ({world}) and the job {inbox.Transport.Size}.");
-        (_inbox, _clock, _channel, _calls, World, Timeout) = (inbox, clock, channel, calls, world, timeout);
+        (_inbox, _clock, _channel, _state, World, Timeout) = (inbox, clock, channel, state, world, timeout);
         Coordinates = world.CoordinatesOf(Rank);
     }
 
@@ -73,7 +72,7 @@ public sealed class RankGroup
     public RankGroup Channel(int number, TimeSpan? timeout = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(number, 1);
-        return new RankGroup(_inbox, World, timeout ?? Timeout, _clock, number, new StrongBox<long>());
+        return new RankGroup(_inbox, World, timeout ?? Timeout, _clock, number, new ChannelState());
     }
 
     /// <summary>A channel's number that was never given out here. One rank asks, and tells the others.</summary>
@@ -93,7 +92,7 @@ public sealed class RankGroup
             if (other != world.ToString())
                 throw new CheckpointException($"Rank {Rank} is in {world} and rank {rank} in {other}. Give all ranks the same sizes.") { Rank = rank, Expected = world.ToString(), Found = other };
         }
-        return new RankGroup(_inbox, world, Timeout, _clock, _channel, _calls);
+        return new RankGroup(_inbox, world, Timeout, _clock, _channel, _state);
     }
 
     /// <summary>
@@ -114,8 +113,19 @@ public sealed class RankGroup
         ArgumentNullException.ThrowIfNull(decide);
         TimeSpan patience = timeout ?? Timeout;
         CheckTimeout(patience);
-        RankCall call = new(_inbox, _clock, _channel, _calls.Value++, purpose, LongestRest);
-        return IsFirst ? call.Lead(part.ToArray(), decide, patience, cancellationToken) : call.Follow(part, patience, cancellationToken);
+        RankCall call = new(_inbox, _clock, _channel, _state.Calls++, purpose, LongestRest);
+        try
+        {
+            byte[] decision = IsFirst ? call.Lead(part.ToArray(), decide, patience, cancellationToken) : call.Follow(part, patience, cancellationToken);
+            _state.LastError = null;
+            return decision;
+        }
+        // All ranks hear of one that failed, and can meet again.
+        catch (CheckpointException e) when (e is RankTimeoutException or RankOrderException)
+        {
+            _state.LastError = e.Message;
+            throw;
+        }
     }
 
     /// <summary>Every rank gets every rank's message, in the order of ranks. For n ranks the first one sends n² messages' bytes: keep them small.</summary>
@@ -152,13 +162,34 @@ public sealed class RankGroup
     {
         ArgumentException.ThrowIfNullOrEmpty(purpose);
         ArgumentException.ThrowIfNullOrEmpty(error);
-        new RankCall(_inbox, _clock, _channel, _calls.Value++, purpose, LongestRest).Fail(error);
+        new RankCall(_inbox, _clock, _channel, _state.Calls++, purpose, LongestRest).Fail(error);
     }
+
+    /// <summary>
+    /// Says that the ranks lost one another outside of this group: a collective failed, and cannot be used again. A checkpoint manager of this group then saves no end, since it
+    /// could not be agreed on, and tells the other ranks why this one has ended. The collectives of Cairn.Mpi say it themselves.
+    /// </summary>
+    /// <param name="why">What happened, naming the ranks that are missing.</param>
+    public void MarkApart(string why)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(why);
+        _state.Broken ??= why;
+    }
+
+    /// <summary>Why the ranks are known not to be at the same place: what was said to <see cref="MarkApart"/>, or the error of the newest call that not all took part in; <see langword="null"/> when they have met since.</summary>
+    internal string? WhyApart => _state.Broken ?? _state.LastError;
 
     private static void CheckTimeout(TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero, nameof(timeout));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(timeout, TimeSpan.FromDays(1), nameof(timeout));
+    }
+
+    private sealed class ChannelState
+    {
+        public long Calls { get; set; }
+        public string? LastError { get; set; }
+        public string? Broken { get; set; }
     }
 
     private sealed class NoTransport : IRankTransport

@@ -287,6 +287,46 @@ public class JobTests
             job.Errors[other].ShouldBeAssignableTo<CheckpointException>()!.Message.ShouldContain("1");
     }
 
+    [Fact]
+    public void A_collective_that_lost_a_rank_ends_training_on_all_with_its_reason()
+    {
+        var job = new JobOfThreads(_files);
+        job.Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = rank.Start(Options(timeout: TimeSpan.FromMinutes(1)));
+            rank.Train(checkpoints, 6);
+            if (rank.Rank == 1)
+            {
+                rank.Group.MarkApart("sum over the whole job: rank 1 waited 6 s for rank 7");
+                throw new TimeoutException("the sum did not come");
+            }
+            rank.Train(checkpoints, 100);
+        }, mayFail: true);
+        job.Errors[1].ShouldBeOfType<TimeoutException>();
+        foreach (int other in new[] { 0, 2, 3 })
+            job.Errors[other].ShouldBeOfType<RankFailedException>().Message.ShouldContain("rank 1 waited 6 s for rank 7");
+        Catalog.Read(_files).Entries[0].Step.ShouldBe(5);
+    }
+
+    [Fact]
+    public void A_call_of_the_program_that_one_rank_missed_ends_training_on_it_with_that_reason()
+    {
+        var job = new JobOfThreads(_files);
+        job.Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = rank.Start(Options(timeout: TimeSpan.FromMinutes(1)));
+            rank.Train(checkpoints, 6);
+            // Between two batches all ranks compare something, and one goes on without it.
+            if (rank.Rank != 1)
+                rank.Group.Barrier("loss of the evaluation", TimeSpan.FromSeconds(0.5));
+            rank.Train(checkpoints, 100);
+        }, mayFail: true);
+        foreach (int other in new[] { 0, 2, 3 })
+            job.Errors[other].ShouldBeAssignableTo<CheckpointException>()!.Message.ShouldContain("loss of the evaluation");
+        job.Errors[1].ShouldBeAssignableTo<CheckpointException>()!.Message.ShouldContain("loss of the evaluation");
+        Catalog.Read(_files).Entries[0].Step.ShouldBe(5);
+    }
+
     private static CheckpointOptions Options(bool asynchronous = true, long? every = 5, long snapshots = 0, TimeSpan? timeout = null) => new()
     {
         Folder = "run",
