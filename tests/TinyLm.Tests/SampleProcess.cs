@@ -21,7 +21,8 @@ internal sealed class SampleProcess : IDisposable
         string program = Path.Combine(AppContext.BaseDirectory, "TinyLm.dll");
         _process = new Process
         {
-            StartInfo = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false },
+            // Started by nohup or in the background, the tests hand down signals that are ignored.
+            StartInfo = new ProcessStartInfo("env", ["--default-signal", "dotnet", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false },
         };
         _process.OutputDataReceived += (_, line) => Note(line.Data);
         _process.ErrorDataReceived += (_, line) => Note(line.Data);
