@@ -70,11 +70,21 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     public void WaitWhileAlive(TimeSpan silence)
     {
         while (IsBusy && !IsSilentFor(silence))
-            Wait(ShortPause);
+            _inFlight!.Wait(ShortPause);
     }
 
     /// <summary>Waits for the save under way, but not longer than this.</summary>
-    public void Wait(TimeSpan atMost) => _inFlight?.Wait(atMost);
+    public void Wait(TimeSpan atMost)
+    {
+        try
+        {
+            _inFlight?.WaitAsync(atMost, time).GetAwaiter().GetResult();
+        }
+        catch (TimeoutException)
+        {
+            // It is still under way.
+        }
+    }
 
     /// <summary>Whether the save under way has not written a block for this long: its disk or mount hangs.</summary>
     public bool IsSilentFor(TimeSpan silence) => IsBusy && _files.Silence > silence;

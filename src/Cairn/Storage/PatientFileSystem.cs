@@ -9,7 +9,7 @@ namespace Cairn.Storage;
 /// </summary>
 /// <param name="inner">The store.</param>
 /// <param name="patience">Longest wait for one operation.</param>
-internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : IFileSystem, IDisposable
+internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : ForwardingFileSystem(inner), IDisposable
 {
     private readonly BlockingCollection<Action> _errands = [];
     private readonly Lock _gate = new();
@@ -17,26 +17,26 @@ internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : 
     private Task? _underWay;
     private string _what = "";
 
-    public string Root => inner.Root;
-    public bool CanExchange => inner.CanExchange;
-    public long? AvailableBytes() => Do("look for free space", inner.AvailableBytes);
-    public IReadOnlyList<FileSystemEntry> List(string folder) => Do($"list {folder}", () => inner.List(folder));
-    public bool FileExists(string path) => Do($"look for {path}", () => inner.FileExists(path));
-    public bool FolderExists(string path) => Do($"look for {path}", () => inner.FolderExists(path));
-    public bool CanOverwrite(string path) => Do($"look at {path}", () => inner.CanOverwrite(path));
-    public void CreateFolder(string path) => Run($"create {path}", () => inner.CreateFolder(path));
-    public void SyncFolder(string path) => Run($"fsync {path}", () => inner.SyncFolder(path));
-    public void Move(string from, string to) => Run($"rename {from}", () => inner.Move(from, to));
-    public void Exchange(string first, string second) => Run($"rename {first}", () => inner.Exchange(first, second));
-    public void DeleteFile(string path) => Run($"delete {path}", () => inner.DeleteFile(path));
-    public void DeleteFolder(string path) => Run($"delete {path}", () => inner.DeleteFolder(path));
-    public IReadableFile OpenRead(string path) => new Readable(this, path, Do($"open {path}", () => inner.OpenRead(path)));
-    public IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do($"open {path}", () => inner.OpenWrite(path, length)));
+    public override long? AvailableBytes() => Do("look for free space", Inner.AvailableBytes);
+    public override long? AvailableBytes(string folder) => Do($"look for free space in {folder}", () => Inner.AvailableBytes(folder));
+    public override long ReclaimableBytes(string folder) => Do($"measure {folder}", () => Inner.ReclaimableBytes(folder));
+    public override IReadOnlyList<FileSystemEntry> List(string folder) => Do($"list {folder}", () => Inner.List(folder));
+    public override bool FileExists(string path) => Do($"look for {path}", () => Inner.FileExists(path));
+    public override bool FolderExists(string path) => Do($"look for {path}", () => Inner.FolderExists(path));
+    public override bool CanOverwrite(string path) => Do($"look at {path}", () => Inner.CanOverwrite(path));
+    public override void CreateFolder(string path) => Run($"create {path}", () => Inner.CreateFolder(path));
+    public override void SyncFolder(string path) => Run($"fsync {path}", () => Inner.SyncFolder(path));
+    public override void Move(string from, string to) => Run($"rename {from}", () => Inner.Move(from, to));
+    public override void Exchange(string first, string second) => Run($"rename {first}", () => Inner.Exchange(first, second));
+    public override void DeleteFile(string path) => Run($"delete {path}", () => Inner.DeleteFile(path));
+    public override void DeleteFolder(string path) => Run($"delete {path}", () => Inner.DeleteFolder(path));
+    public override IReadableFile OpenRead(string path) => new Readable(this, path, Do($"open {path}", () => Inner.OpenRead(path)));
+    public override IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do($"open {path}", () => Inner.OpenWrite(path, length)));
 
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    public override void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         byte[] copy = bytes.ToArray();
-        Run($"append to {path}", () => inner.Append(path, copy, durable));
+        Run($"append to {path}", () => Inner.Append(path, copy, durable));
     }
 
     /// <summary>Runs what belongs to the store and is no file of it, with the same patience.</summary>

@@ -4,14 +4,11 @@ namespace Cairn.Storage;
 /// A store that remembers which of its operations is under way and since when, so that one that hangs can be named. Once given up (<see cref="GiveUp"/>), it writes nothing more:
 /// what was to be written may have changed meanwhile. For one writer at a time; it may be asked from any thread.
 /// </summary>
-internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : IFileSystem
+internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : ForwardingFileSystem(inner)
 {
     private long _lastSign = time.GetTimestamp();
     private volatile string? _underWay;
     private volatile bool _isGivenUp;
-
-    public string Root => inner.Root;
-    public bool CanExchange => inner.CanExchange;
 
     /// <summary>Begins anew: what was given up belongs to the save before.</summary>
     public void Begin()
@@ -36,20 +33,21 @@ internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : IF
         return new StoreException($"{whose} hangs in {Root}: {operation} for {Silence.TotalSeconds:0} s. Look at the disk or mount; training goes on, and saves succeed again when it answers.") { Path = Root, IsTransient = true };
     }
 
-    public long? AvailableBytes() => Do("look for free space", "", inner.AvailableBytes);
-    public IReadOnlyList<FileSystemEntry> List(string folder) => Do("list", folder, () => inner.List(folder));
-    public bool FileExists(string path) => Do("look for", path, () => inner.FileExists(path));
-    public bool FolderExists(string path) => Do("look for", path, () => inner.FolderExists(path));
-    public bool CanOverwrite(string path) => Do("look at", path, () => inner.CanOverwrite(path));
-    public IReadableFile OpenRead(string path) => new Readable(this, path, Do("open", path, () => inner.OpenRead(path)));
-    public IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do("open", path, () => inner.OpenWrite(Open(path), length)));
-    public void CreateFolder(string path) => Do("create", path, () => inner.CreateFolder(path));
-    public void SyncFolder(string path) => Do("fsync", path, () => inner.SyncFolder(path));
-    public void Move(string from, string to) => Do("rename", from, () => inner.Move(Open(from), to));
-    public void Exchange(string first, string second) => Do("rename", first, () => inner.Exchange(Open(first), second));
-    public void DeleteFile(string path) => Do("delete", path, () => inner.DeleteFile(path));
-    public void DeleteFolder(string path) => Do("delete", path, () => inner.DeleteFolder(path));
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => inner.Append(path, bytes, durable);
+    public override long? AvailableBytes() => Do("look for free space", "", Inner.AvailableBytes);
+    public override long? AvailableBytes(string folder) => Do("look for free space in", folder, () => Inner.AvailableBytes(folder));
+    public override long ReclaimableBytes(string folder) => Do("measure", folder, () => Inner.ReclaimableBytes(folder));
+    public override IReadOnlyList<FileSystemEntry> List(string folder) => Do("list", folder, () => Inner.List(folder));
+    public override bool FileExists(string path) => Do("look for", path, () => Inner.FileExists(path));
+    public override bool FolderExists(string path) => Do("look for", path, () => Inner.FolderExists(path));
+    public override bool CanOverwrite(string path) => Do("look at", path, () => Inner.CanOverwrite(path));
+    public override IReadableFile OpenRead(string path) => new Readable(this, path, Do("open", path, () => Inner.OpenRead(path)));
+    public override IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do("open", path, () => Inner.OpenWrite(Open(path), length)));
+    public override void CreateFolder(string path) => Do("create", path, () => Inner.CreateFolder(path));
+    public override void SyncFolder(string path) => Do("fsync", path, () => Inner.SyncFolder(path));
+    public override void Move(string from, string to) => Do("rename", from, () => Inner.Move(Open(from), to));
+    public override void Exchange(string first, string second) => Do("rename", first, () => Inner.Exchange(Open(first), second));
+    public override void DeleteFile(string path) => Do("delete", path, () => Inner.DeleteFile(path));
+    public override void DeleteFolder(string path) => Do("delete", path, () => Inner.DeleteFolder(path));
 
     private string Open(string path) => _isGivenUp ? throw new IOException($"The save was given up while {Root} did not answer; '{path}' is not written.") : path;
 

@@ -1,9 +1,9 @@
-using Cairn.Storage;
 using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.State;
+using Cairn.Storage;
 using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Ranks;
 using Cairn.Tests.Storage;
@@ -28,10 +28,12 @@ public class JobCommitTests
                 heard.Wait(JobOfThreads.Patience).ShouldBeTrue();
         });
         var world = new World(1, 1, 2, 1);
-        new InProcessRanks(world.Size).Run(transport =>
+        var job = new InProcessRanks(world.Size);
+        TimeProvider clock = job.Clock;
+        job.Run(transport =>
         {
-            var group = new RankGroup(transport, world, clock: StarvedClock.Instance);
-            var slow = new TimedFileSystem(watched, StarvedClock.Instance);
+            var group = new RankGroup(transport, world, clock: clock);
+            var slow = new TimedFileSystem(watched, clock);
             CommitProtocol.Result result = new JobCommit(slow, new CommitProtocol(slow)).Save(
                 group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
                 () =>

@@ -112,7 +112,7 @@ public class EndTests
         {
             breakable.BreakAt(0);
             Train(checkpoints, 3);
-            SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromMinutes(5)).ShouldBeTrue();
+            checkpoints.WaitForSave();
             breakable.Mend();
         }
         Steps().ShouldBe([3]);

@@ -85,7 +85,7 @@ public class FaultTests
             training.Batch();
             checkpoints.AfterBatch().ShouldBeTrue();
             // No snapshot is dropped here; and the next call hears of a save in the background.
-            SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromMinutes(5)).ShouldBeTrue();
+            checkpoints.WaitForSave();
         }
         training.Train.SkipBatch("test");
         checkpoints.AfterBatch().ShouldBeTrue();
@@ -99,43 +99,36 @@ public class FaultTests
 }
 
 /// <summary>Works until it is told to break, then every change from the chosen one on fails, as on a full disk or a lost mount.</summary>
-internal sealed class BreakableFileSystem(IFileSystem inner) : IFileSystem
+internal sealed class BreakableFileSystem(IFileSystem inner) : ForwardingFileSystem(inner)
 {
     int _left = int.MaxValue;
     readonly List<string> _story = [];
 
     public bool Broke { get; private set; }
     public string Story => string.Join(", ", _story);
-    public string Root => inner.Root;
-    public bool CanExchange => inner.CanExchange;
 
     public void BreakAt(int change) => (_left, Broke) = (change, false);
     public void Mend() => _left = int.MaxValue;
 
-    public long? AvailableBytes() => inner.AvailableBytes();
-    public IReadOnlyList<FileSystemEntry> List(string folder) => inner.List(folder);
-    public bool FileExists(string path) => inner.FileExists(path);
-    public bool FolderExists(string path) => inner.FolderExists(path);
-    public IReadableFile OpenRead(string path) => inner.OpenRead(path);
-    public void CreateFolder(string path) => Do($"create {path}", () => inner.CreateFolder(path));
-    public void SyncFolder(string path) => Do($"sync {path}", () => inner.SyncFolder(path));
-    public void Move(string from, string to) => Do($"move {from} {to}", () => inner.Move(from, to));
-    public void Exchange(string first, string second) => Do($"exchange {first} {second}", () => inner.Exchange(first, second));
-    public void DeleteFile(string path) => Do($"delete {path}", () => inner.DeleteFile(path));
-    public void DeleteFolder(string path) => Do($"delete {path}", () => inner.DeleteFolder(path));
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    public override void CreateFolder(string path) => Do($"create {path}", () => Inner.CreateFolder(path));
+    public override void SyncFolder(string path) => Do($"sync {path}", () => Inner.SyncFolder(path));
+    public override void Move(string from, string to) => Do($"move {from} {to}", () => Inner.Move(from, to));
+    public override void Exchange(string first, string second) => Do($"exchange {first} {second}", () => Inner.Exchange(first, second));
+    public override void DeleteFile(string path) => Do($"delete {path}", () => Inner.DeleteFile(path));
+    public override void DeleteFolder(string path) => Do($"delete {path}", () => Inner.DeleteFolder(path));
+    public override void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         byte[] copy = bytes.ToArray();
         if (_left == int.MaxValue)
-            inner.Append(path, copy, durable);
+            Inner.Append(path, copy, durable);
     }
 
-    public IWritableFile OpenWrite(string path, long length)
+    public override IWritableFile OpenWrite(string path, long length)
     {
         if (path.StartsWith("progress", StringComparison.Ordinal))
-            return inner.OpenWrite(path, length);
+            return Inner.OpenWrite(path, length);
         IWritableFile? file = null;
-        Do($"open {path}", () => file = inner.OpenWrite(path, length));
+        Do($"open {path}", () => file = Inner.OpenWrite(path, length));
         return new Writable(this, path, file!);
     }
 

@@ -54,7 +54,7 @@ public class FullDiskTests
             {
                 train.CompleteStep();
                 checkpoints.AfterBatch().ShouldBeTrue();
-                SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromMinutes(5)).ShouldBeTrue();
+                checkpoints.WaitForSave();
             }
             train.SkipBatch("test");
             checkpoints.AfterBatch();

@@ -19,9 +19,6 @@ public class HangingStoreTests
         Folder = "run", CheckpointEvery = 5, SnapshotEvery = 0, HandleSignals = false, Asynchronous = asynchronous, StoreTimeout = TimeSpan.FromMinutes(10),
     };
 
-    // Long, and never waited out by a test that passes.
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
-
     [Theory, InlineData(true), InlineData(false)]
     public async Task A_save_that_hangs_costs_itself_and_is_named_and_later_ones_succeed(bool asynchronous)
     {
@@ -44,7 +41,7 @@ public class HangingStoreTests
         failed.Error!.Message.ShouldContain("the save of step 5 hangs in");
         failed.Error.Message.ShouldContain(".staging/5/model");
         files.ComeBack();
-        SpinWait.SpinUntil(() => !checkpoints.IsSaving, Patience).ShouldBeTrue("the save does not end after the store came back");
+        checkpoints.WaitForSave();
         Train(checkpoints, 15);
         checkpoints.Complete();
         // What was written from the state as it changed is no copy; what had its own memory is.
@@ -80,7 +77,7 @@ public class HangingStoreTests
         hangs.Wait(TestContext.Current.CancellationToken);
         Should.Throw<CheckpointException>(checkpoints.Complete).Message.ShouldContain("the save of step 5 hangs in");
         files.ComeBack();
-        SpinWait.SpinUntil(() => !checkpoints.IsSaving, Patience).ShouldBeTrue("the save does not end after the store came back");
+        checkpoints.WaitForSave();
         checkpoints.Complete().FinalCheckpoint.ShouldBe("5");
     }
 

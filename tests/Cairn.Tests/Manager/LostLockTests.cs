@@ -22,7 +22,7 @@ public sealed class LostLockTests : IDisposable
         List<SaveReport> reports = [];
         checkpoints.SaveEnded += (_, report) => reports.Add(report);
         Batches(training, checkpoints, 2);
-        SpinWait.SpinUntil(() => !checkpoints.IsSaving, TimeSpan.FromMinutes(1)).ShouldBeTrue();
+        checkpoints.WaitForSave();
         File.Delete(_folder[RunLock.FileName]);
         using (RunLock other = RunLock.Acquire(_files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
         {

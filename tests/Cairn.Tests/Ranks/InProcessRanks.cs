@@ -6,15 +6,16 @@ namespace Cairn.Tests.Ranks;
 /// <summary>A job of threads: messages go through queues. A rank can be made silent, as if it had been killed.</summary>
 internal sealed class InProcessRanks(int size)
 {
+    // Sleeps without spinning: on a busy machine, threads that spin take the time of those that work.
     private readonly Mailbox[] _mailboxes = [.. Enumerable.Range(0, size).Select(_ => new Mailbox())];
     private readonly bool[] _silent = new bool[size];
     private RoundClock? _clock;
 
     /// <summary>
-    /// A time of its own, for jobs in which a rank does nothing but work on one thread or wait for others: it moves when every rank that lives has looked for messages and rested.
-    /// So a time-out means that a rank does not come, however busy the machine is, and costs no more than its looks.
+    /// A time of its own, which moves when every rank that lives waits for others. So a time-out means that a rank does not come, however busy the machine is, and costs
+    /// no more than its looks.
     /// </summary>
-    public TimeProvider Clock => _clock ??= new RoundClock(size);
+    public RoundClock Clock => _clock ??= new RoundClock(size);
 
     public IRankTransport Transport(int rank) => new Link(this, rank);
 
@@ -24,23 +25,42 @@ internal sealed class InProcessRanks(int size)
     public void Run(Action<IRankTransport> program)
     {
         Exception?[] errors = new Exception?[size];
+        RunThreads(rank => errors[rank] = Record.Exception(() => program(Transport(rank))));
+        for (int rank = 0; rank < size; rank++)
+            errors[rank].ShouldBeNull($"rank {rank}");
+    }
+
+    /// <summary>Runs a program on a thread for each rank, to the end of all.</summary>
+    public void RunThreads(Action<int> program)
+    {
         Thread[] threads = [.. Enumerable.Range(0, size).Select(rank => new Thread(() =>
         {
-            errors[rank] = Record.Exception(() => program(Transport(rank)));
+            _clock?.Enter(rank);
+            program(rank);
             _clock?.Leave(rank);
         }) { IsBackground = true })];
         foreach (Thread thread in threads)
             thread.Start();
         foreach (Thread thread in threads)
             thread.Join(TimeSpan.FromMinutes(10)).ShouldBeTrue("a rank hangs");
-        for (int rank = 0; rank < size; rank++)
-            errors[rank].ShouldBeNull($"rank {rank}");
     }
 
     private sealed class Mailbox
     {
         public ConcurrentQueue<(int From, byte[] Message)> Messages { get; } = [];
-        public SemaphoreSlim Arrived { get; } = new(0);
+
+        public void Put(int from, byte[] message)
+        {
+            Messages.Enqueue((from, message));
+            lock (Messages)
+                Monitor.PulseAll(Messages);
+        }
+
+        public bool Wait(TimeSpan atMost)
+        {
+            lock (Messages)
+                return !Messages.IsEmpty || Monitor.Wait(Messages, atMost);
+        }
     }
 
     private sealed class Link(InProcessRanks job, int rank) : IRankTransport
@@ -50,10 +70,8 @@ internal sealed class InProcessRanks(int size)
 
         public void Send(int to, byte[] message)
         {
-            if (job._silent[rank] || job._silent[to])
-                return;
-            job._mailboxes[to].Messages.Enqueue((rank, message));
-            job._mailboxes[to].Arrived.Release();
+            if (!job._silent[rank] && !job._silent[to])
+                job._mailboxes[to].Put(rank, message);
         }
 
         public bool HasSent(int to) => !job._silent[to];
@@ -68,43 +86,9 @@ internal sealed class InProcessRanks(int size)
         public void Rest(TimeSpan atMost)
         {
             if (job._clock is not { } clock)
-                job._mailboxes[rank].Arrived.Wait(atMost);
-            else if (!job._mailboxes[rank].Arrived.Wait(RoundClock.Rest))
+                job._mailboxes[rank].Wait(atMost);
+            else if (!job._mailboxes[rank].Wait(RoundClock.Rest))
                 clock.HasRested(rank);
-        }
-    }
-
-    private sealed class RoundClock(int size) : TimeProvider
-    {
-        /// <summary>How long a rest takes outside: short, for only the number of rests counts.</summary>
-        public static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(1);
-
-        private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(10);
-
-        private readonly Lock _gate = new();
-        private readonly bool[] _rested = new bool[size], _left = new bool[size];
-        private long _now = 1;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-        public override long GetTimestamp() => Volatile.Read(ref _now);
-
-        public void HasRested(int rank) => Note(_rested, rank);
-
-        public void Leave(int rank) => Note(_left, rank);
-
-        private void Note(bool[] what, int rank)
-        {
-            lock (_gate)
-            {
-                what[rank] = true;
-                for (int other = 0; other < size; other++)
-                {
-                    if (!_rested[other] && !_left[other])
-                        return;
-                }
-                Array.Clear(_rested);
-                Volatile.Write(ref _now, _now + Round.Ticks);
-            }
         }
     }
 }

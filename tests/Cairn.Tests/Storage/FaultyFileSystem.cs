@@ -15,7 +15,7 @@ internal readonly record struct FaultPoint(FileSystemCall Call, string Path, int
 /// Passes everything to another file system, but lets chosen calls fail. A <see cref="FileSystemCall.Write"/> or
 /// <see cref="FileSystemCall.Append"/> that fails has written the first half of its bytes, as on a full disk.
 /// </summary>
-internal sealed class FaultyFileSystem(IFileSystem inner, Func<FaultPoint, Exception?> fault) : IFileSystem
+internal sealed class FaultyFileSystem(IFileSystem inner, Func<FaultPoint, Exception?> fault) : ForwardingFileSystem(inner)
 {
     private int _changes;
     private volatile bool _broken;
@@ -28,85 +28,79 @@ internal sealed class FaultyFileSystem(IFileSystem inner, Func<FaultPoint, Excep
     public List<FaultPoint> Failed { get; } = [];
 
     /// <summary>Fails the call with this number among those that change something, from 0.</summary>
-    public static FaultyFileSystem At(IFileSystem inner, int index, bool staysBroken = false) =>
-        Where(inner, p => p.Index == index, staysBroken);
+    public static FaultyFileSystem At(IFileSystem Inner, int index, bool staysBroken = false) =>
+        Where(Inner, p => p.Index == index, staysBroken);
 
     /// <summary>Fails the calls that a condition chooses, as a full disk does.</summary>
-    public static FaultyFileSystem Where(IFileSystem inner, Func<FaultPoint, bool> fails, bool staysBroken = false) =>
-        new(inner, p => fails(p) ? NoSpace(p) : null) { StaysBroken = staysBroken };
+    public static FaultyFileSystem Where(IFileSystem Inner, Func<FaultPoint, bool> fails, bool staysBroken = false) =>
+        new(Inner, p => fails(p) ? NoSpace(p) : null) { StaysBroken = staysBroken };
 
-    public string Root => inner.Root;
-    public bool CanExchange => inner.CanExchange;
-    public long? AvailableBytes() => inner.AvailableBytes();
-    public bool FileExists(string path) => inner.FileExists(path);
-    public bool FolderExists(string path) => inner.FolderExists(path);
-    public bool CanOverwrite(string path) => inner.CanOverwrite(path);
 
-    public IReadOnlyList<FileSystemEntry> List(string folder)
+    public override IReadOnlyList<FileSystemEntry> List(string folder)
     {
         Meet(FileSystemCall.List, folder);
-        return inner.List(folder);
+        return Inner.List(folder);
     }
 
-    public IReadableFile OpenRead(string path)
+    public override IReadableFile OpenRead(string path)
     {
         Meet(FileSystemCall.OpenRead, path);
-        return new FaultyReadableFile(this, inner.OpenRead(path), path);
+        return new FaultyReadableFile(this, Inner.OpenRead(path), path);
     }
 
-    public void CreateFolder(string path)
+    public override void CreateFolder(string path)
     {
         Meet(FileSystemCall.CreateFolder, path);
-        inner.CreateFolder(path);
+        Inner.CreateFolder(path);
     }
 
-    public IWritableFile OpenWrite(string path, long length)
+    public override IWritableFile OpenWrite(string path, long length)
     {
         Meet(FileSystemCall.OpenWrite, path);
-        return new FaultyWritableFile(this, inner.OpenWrite(path, length), path);
+        return new FaultyWritableFile(this, Inner.OpenWrite(path, length), path);
     }
 
-    public void SyncFolder(string path)
+    public override void SyncFolder(string path)
     {
         Meet(FileSystemCall.SyncFolder, path);
-        inner.SyncFolder(path);
+        Inner.SyncFolder(path);
     }
 
-    public void Move(string from, string to)
+    public override void Move(string from, string to)
     {
         Meet(FileSystemCall.Move, from);
-        inner.Move(from, to);
+        Inner.Move(from, to);
     }
 
-    public void Exchange(string first, string second)
+    public override void Exchange(string first, string second)
     {
         Meet(FileSystemCall.Exchange, first);
-        inner.Exchange(first, second);
+        Inner.Exchange(first, second);
     }
 
-    public void DeleteFile(string path)
+    public override void DeleteFile(string path)
     {
         Meet(FileSystemCall.DeleteFile, path);
-        inner.DeleteFile(path);
+        Inner.DeleteFile(path);
     }
 
-    public void DeleteFolder(string path)
+    public override void DeleteFolder(string path)
     {
         Meet(FileSystemCall.DeleteFolder, path);
-        inner.DeleteFolder(path);
+        Inner.DeleteFolder(path);
     }
 
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    public override void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         bool alive = !_broken;
         Exception? failure = Fault(FileSystemCall.Append, path);
         if (failure is not null)
         {
             if (alive)
-                inner.Append(path, bytes[..(bytes.Length / 2)], durable: false);
+                Inner.Append(path, bytes[..(bytes.Length / 2)], durable: false);
             throw failure;
         }
-        inner.Append(path, bytes, durable);
+        Inner.Append(path, bytes, durable);
     }
 
     private static IOException NoSpace(FaultPoint point) => new($"No space left on device (injected at {point}).", 28);

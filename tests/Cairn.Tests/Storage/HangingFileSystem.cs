@@ -3,14 +3,12 @@ using Cairn.Storage;
 namespace Cairn.Tests.Storage;
 
 /// <summary>A mount that hangs: operations on some paths do not return until it is told to come back.</summary>
-internal sealed class HangingFileSystem(IFileSystem inner) : IFileSystem, IDisposable
+internal sealed class HangingFileSystem(IFileSystem inner) : ForwardingFileSystem(inner), IDisposable
 {
     readonly ManualResetEventSlim _back = new(initialState: true);
     Func<string, bool> _hangs = static _ => false;
     Action _happens = static () => { };
 
-    public string Root => inner.Root;
-    public bool CanExchange => inner.CanExchange;
 
     /// <summary>Hangs from now on at operations that change one of these paths; each first calls <paramref name="happens"/>.</summary>
     public void Hang(Func<string, bool> at, Action happens)
@@ -27,30 +25,18 @@ internal sealed class HangingFileSystem(IFileSystem inner) : IFileSystem, IDispo
 
     public void Dispose() => _back.Set();
 
-    public IWritableFile OpenWrite(string path, long length)
+    public override IWritableFile OpenWrite(string path, long length)
     {
         At(path);
-        return new Writable(this, path, inner.OpenWrite(path, length));
+        return new Writable(this, path, Inner.OpenWrite(path, length));
     }
 
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    public override void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         At(path);
-        inner.Append(path, bytes, durable);
+        Inner.Append(path, bytes, durable);
     }
 
-    public long? AvailableBytes() => inner.AvailableBytes();
-    public IReadOnlyList<FileSystemEntry> List(string folder) => inner.List(folder);
-    public bool FileExists(string path) => inner.FileExists(path);
-    public bool FolderExists(string path) => inner.FolderExists(path);
-    public void CreateFolder(string path) => inner.CreateFolder(path);
-    public IReadableFile OpenRead(string path) => inner.OpenRead(path);
-    public void SyncFolder(string path) => inner.SyncFolder(path);
-    public bool CanOverwrite(string path) => inner.CanOverwrite(path);
-    public void Move(string from, string to) => inner.Move(from, to);
-    public void Exchange(string first, string second) => inner.Exchange(first, second);
-    public void DeleteFile(string path) => inner.DeleteFile(path);
-    public void DeleteFolder(string path) => inner.DeleteFolder(path);
 
     void At(string path)
     {

@@ -438,22 +438,9 @@ public sealed class ConversionTests : IDisposable
     }
 
     /// <summary>A file system that cannot swap two folders in one step.</summary>
-    private sealed class WithoutExchange(IFileSystem inner) : IFileSystem
+    private sealed class WithoutExchange(IFileSystem inner) : ForwardingFileSystem(inner)
     {
-        public string Root => inner.Root;
-        public bool CanExchange => false;
-        public long? AvailableBytes() => inner.AvailableBytes();
-        public IReadOnlyList<FileSystemEntry> List(string folder) => inner.List(folder);
-        public bool FileExists(string path) => inner.FileExists(path);
-        public bool FolderExists(string path) => inner.FolderExists(path);
-        public void CreateFolder(string path) => inner.CreateFolder(path);
-        public IReadableFile OpenRead(string path) => inner.OpenRead(path);
-        public IWritableFile OpenWrite(string path, long length) => inner.OpenWrite(path, length);
-        public void SyncFolder(string path) => inner.SyncFolder(path);
-        public void Move(string from, string to) => inner.Move(from, to);
-        public void Exchange(string first, string second) => throw new NotSupportedException();
-        public void DeleteFile(string path) => inner.DeleteFile(path);
-        public void DeleteFolder(string path) => inner.DeleteFolder(path);
-        public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => inner.Append(path, bytes, durable);
+        public override bool CanExchange => false;
+        public override void Exchange(string first, string second) => throw new NotSupportedException();
     }
 }

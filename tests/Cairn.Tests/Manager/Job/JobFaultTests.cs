@@ -34,7 +34,7 @@ public class JobFaultTests
             if (rank.Rank == victim)
                 OnChange(rank, fault, () => { reached = true; rank.Files.Kill(); });
             rank.Train(checkpoints, 20);
-            SpinWait.SpinUntil(() => !checkpoints.IsSaving, JobOfThreads.Patience).ShouldBeTrue();
+            rank.WaitForSave(checkpoints);
             if (reached && rank.Rank == victim)
                 throw new KilledException();
             rank.Files.Before = null;
@@ -111,7 +111,7 @@ public class JobFaultTests
                 OnChange(rank, fault, () =>
                 {
                     reached = true;
-                    gate.Wait(JobOfThreads.Patience).ShouldBeTrue();
+                    rank.HangUntil(gate);
                 });
             }
             rank.Train(checkpoints, 20);
@@ -131,7 +131,9 @@ public class JobFaultTests
         void OthersEnd(RankOfThreads rank, CheckpointManager checkpoints)
         {
             if (rank.Rank != victim)
-                SpinWait.SpinUntil(() => !checkpoints.IsSaving, JobOfThreads.Patience).ShouldBeTrue(story);
+                rank.WaitForSave(checkpoints, story);
+            else
+                rank.WaitUntil(() => reached || !checkpoints.IsSaving, story);
             rank.Group.Barrier("test: the others ended", TimeSpan.FromSeconds(30));
         }
         // Every byte is what it was when it was saved.

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Cairn.Tests.Manager.Job;
 
 /// <summary>What a rank of a job of threads has.</summary>
-internal sealed class RankOfThreads(World world, int rank, RankGroup group, RankFiles files)
+internal sealed class RankOfThreads(World world, int rank, RankGroup group, RankFiles files, RoundClock clock)
 {
     public World World => world;
     public int Rank => rank;
@@ -21,7 +21,8 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     /// <summary>Starts the run; the job ends it.</summary>
     public CheckpointManager Start(CheckpointOptions options, IFileSystem? elsewhere = null)
     {
-        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, NullLoggerFactory.Instance, StarvedClock.Instance, ranks: group);
+        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, NullLoggerFactory.Instance, clock, ranks: group);
+        clock.Saves(rank, () => _checkpoints.IsSaving);
         _checkpoints.SaveEnded += (_, report) => Reports.Add(report);
         return _checkpoints;
     }
@@ -51,10 +52,30 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
         return true;
     }
 
+    /// <summary>Waits for something that others do.</summary>
+    public void WaitUntil(Func<bool> condition, string otherwise = "") => SaveWaiting.Until(() =>
+    {
+        bool holds = condition();
+        if (!holds)
+            clock.HasRested(rank);
+        return holds;
+    }, otherwise);
+
+    /// <summary>Waits until no save is under way.</summary>
+    public void WaitForSave(CheckpointManager checkpoints, string otherwise = "") => WaitUntil(() => !checkpoints.IsSaving, otherwise);
+
+    /// <summary>What this rank's writer does next hangs until a gate opens.</summary>
+    public void HangUntil(ManualResetEventSlim gate)
+    {
+        clock.Hangs(rank, true);
+        gate.Wait(JobOfThreads.Patience).ShouldBeTrue();
+        clock.Hangs(rank, false);
+    }
+
     /// <summary>Waits until no save is under way, and hears of it.</summary>
     public void Settle(CheckpointManager checkpoints)
     {
-        SpinWait.SpinUntil(() => !checkpoints.IsSaving, JobOfThreads.Patience).ShouldBeTrue();
+        WaitForSave(checkpoints);
         group.Barrier("test: settled", TimeSpan.FromSeconds(30));
         Training.Train.SkipBatch("test");
         checkpoints.AfterBatch();
@@ -74,12 +95,8 @@ internal sealed class JobOfThreads(IFileSystem shared)
     {
         var mail = new InProcessRanks(world.Size);
         Errors = new Exception?[world.Size];
-        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world, clock: StarvedClock.Instance), new RankFiles(shared, () => mail.Silence(rank))))];
-        Thread[] threads = [.. Ranks.Select(rank => new Thread(() => Errors[rank.Rank] = rank.Live(program)) { IsBackground = true })];
-        foreach (Thread thread in threads)
-            thread.Start();
-        foreach (Thread thread in threads)
-            thread.Join(Patience).ShouldBeTrue("a rank hangs");
+        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world, clock: mail.Clock), new RankFiles(shared, () => mail.Silence(rank)), mail.Clock))];
+        mail.RunThreads(rank => Errors[rank] = Ranks[rank].Live(program));
         if (mayFail)
             return;
         // What a rank met itself tells more than what it heard of another.
@@ -92,7 +109,7 @@ internal sealed class JobOfThreads(IFileSystem shared)
 internal sealed class KilledException() : Exception("killed");
 
 /// <summary>The shared file system as one rank sees it, with troubles of its own. Each change of the store is counted.</summary>
-internal sealed class RankFiles(IFileSystem inner, Action silence) : IFileSystem
+internal sealed class RankFiles(IFileSystem inner, Action silence) : ForwardingFileSystem(inner)
 {
     private volatile bool _killed;
     private int _changes;
@@ -109,33 +126,30 @@ internal sealed class RankFiles(IFileSystem inner, Action silence) : IFileSystem
         throw new KilledException();
     }
 
-    public string Root => inner.Root;
-    public bool CanExchange => inner.CanExchange;
-    public long? AvailableBytes() => inner.AvailableBytes();
-    public IReadOnlyList<FileSystemEntry> List(string folder) => Alive(() => inner.List(folder));
-    public bool FileExists(string path) => Alive(() => inner.FileExists(path));
-    public bool FolderExists(string path) => Alive(() => inner.FolderExists(path));
-    public IReadableFile OpenRead(string path) => Alive(() => inner.OpenRead(path));
-    public void CreateFolder(string path) => Change($"create {path}", () => inner.CreateFolder(path));
-    public void SyncFolder(string path) => Change($"sync {path}", () => inner.SyncFolder(path));
-    public void Move(string from, string to) => Change($"move {from} {to}", () => inner.Move(from, to));
-    public void Exchange(string first, string second) => Change($"exchange {first} {second}", () => inner.Exchange(first, second));
-    public void DeleteFile(string path) => Change($"delete {path}", () => inner.DeleteFile(path));
-    public void DeleteFolder(string path) => Change($"delete {path}", () => inner.DeleteFolder(path));
+    public override IReadOnlyList<FileSystemEntry> List(string folder) => Alive(() => Inner.List(folder));
+    public override bool FileExists(string path) => Alive(() => Inner.FileExists(path));
+    public override bool FolderExists(string path) => Alive(() => Inner.FolderExists(path));
+    public override IReadableFile OpenRead(string path) => Alive(() => Inner.OpenRead(path));
+    public override void CreateFolder(string path) => Change($"create {path}", () => Inner.CreateFolder(path));
+    public override void SyncFolder(string path) => Change($"sync {path}", () => Inner.SyncFolder(path));
+    public override void Move(string from, string to) => Change($"move {from} {to}", () => Inner.Move(from, to));
+    public override void Exchange(string first, string second) => Change($"exchange {first} {second}", () => Inner.Exchange(first, second));
+    public override void DeleteFile(string path) => Change($"delete {path}", () => Inner.DeleteFile(path));
+    public override void DeleteFolder(string path) => Change($"delete {path}", () => Inner.DeleteFolder(path));
 
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    public override void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         if (_killed)
             throw new KilledException();
-        inner.Append(path, bytes, durable);
+        Inner.Append(path, bytes, durable);
     }
 
-    public IWritableFile OpenWrite(string path, long length)
+    public override IWritableFile OpenWrite(string path, long length)
     {
         if (path.StartsWith("progress", StringComparison.Ordinal))
-            return inner.OpenWrite(path, length);
+            return Inner.OpenWrite(path, length);
         IWritableFile? file = null;
-        Change($"open {path}", () => file = inner.OpenWrite(path, length));
+        Change($"open {path}", () => file = Inner.OpenWrite(path, length));
         return new Writable(this, path, file!);
     }
 
