@@ -19,7 +19,7 @@ public class CrashTests
         using var folder = new TemporaryFolder();
         string[] command =
         [
-            "--total-steps", "1000000", "--checkpoint-every", $"{CheckpointEvery}", "--snapshot-every", "1", "--overflow-at", "30,31,200", "--batch-size", "16",
+            "--total-steps", "1000000", "--checkpoint-every", $"{CheckpointEvery}", "--snapshot-every", "1", "--overflow-at", "30,31,200",
             "--log-every", "1",
         ];
         int seed = Environment.TickCount;

@@ -18,7 +18,7 @@ public class InternLmLayoutTests
         Python.Require();
         using var folder = new TemporaryFolder();
         string run = folder.Run("run");
-        var options = new TinyLmOptions { Run = run, TotalSteps = TotalSteps, Layout = "internlm", Dropout = 0 };
+        var options = new TinyLmOptions { Run = run, TotalSteps = TotalSteps, Layout = "internlm", Dropout = 0, BatchSize = 32 };
         float[] losses;
         long growthInterval, epoch, position, batch;
         var batches = new List<long[][]>();

@@ -21,7 +21,7 @@ public class RankSaveTests
     {
         MpiRun.Require(mpi);
         using var folder = new TemporaryFolder();
-        string[] command = [.. Four, "--total-steps", "24", "--checkpoint-every", "10", "--snapshot-every", "4", "--overflow-at", "7", "--final-digest"];
+        string[] command = [.. Four, "--batch-size", "16", "--total-steps", "24", "--checkpoint-every", "10", "--snapshot-every", "4", "--overflow-at", "7", "--final-digest"];
         string whole = RankTests.Well(MpiRun.Run(mpi, 4, Program, ["--run", folder.Run("whole"), .. command]));
         MpiRun.Run(mpi, 4, Program, ["--run", folder.Run("killed"), .. command, "--crash-at", "16"]).Code.ShouldNotBe(0);
         string resumed = RankTests.Well(MpiRun.Run(mpi, 4, Program, ["--run", folder.Run("killed"), .. command]));
@@ -35,7 +35,7 @@ public class RankSaveTests
         MpiRun.Require(MpiImplementation.OpenMpi);
         MpiRun.Require(MpiImplementation.Mpich);
         using var folder = new TemporaryFolder();
-        string[] batch = ["--batch-size", "96", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
+        string[] batch = ["--batch-size", "48", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
         RankTests.Well(MpiRun.Run(MpiImplementation.OpenMpi, 4, Program, ["--run", folder.Run("four"), .. Four, .. batch, "--total-steps", "12"]));
         (string step, Dictionary<string, string> saved) = Newest(folder.Run("four"));
         double[] losses = RankTests.Losses(RankTests.Well(MpiRun.Run(MpiImplementation.OpenMpi, 4, Program, ["--run", folder.Run("on"), "--resume-from", Path.Combine(folder.Run("four"), step), .. Four, .. batch, "--total-steps", "15"])));
@@ -63,7 +63,7 @@ public class RankSaveTests
     {
         MpiRun.Require(mpi);
         using var folder = new TemporaryFolder();
-        string[] command = ["--run", folder.Run("run"), .. Four, "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
+        string[] command = ["--run", folder.Run("run"), .. Four, "--batch-size", "16", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
         var grace = TimeSpan.FromMinutes(5);
         using (var job = new RankJob(mpi, 4, [.. command, "--total-steps", "5000", "--stop-grace", $"{grace.TotalSeconds}"]))
         {

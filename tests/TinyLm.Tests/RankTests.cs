@@ -10,7 +10,7 @@ public partial class RankTests
 {
     const string Program = "TinyLm";
 
-    static readonly string[] Short = ["--total-steps", "24", "--overflow-at", "7", "--log-every", "1", "--final-digest"];
+    static readonly string[] Short = ["--total-steps", "24", "--batch-size", "32", "--overflow-at", "7", "--log-every", "1", "--final-digest"];
 
     [Fact]
     public void One_two_and_four_ranks_train_to_the_same_losses()

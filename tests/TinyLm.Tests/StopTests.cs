@@ -26,17 +26,17 @@ public class StopTests
     public void A_finished_run_is_done_until_more_is_asked_for()
     {
         using var folder = new TemporaryFolder();
-        string[] command = ["--total-steps", "6", "--snapshot-every", "0", "--batch-size", "16"];
+        string[] command = ["--total-steps", "6", "--snapshot-every", "0"];
         SampleProcess.Run(folder.Run("run"), command);
         SampleProcess.Run(folder.Run("run"), command).ShouldContain("is done: 6 batches");
-        SampleProcess.Run(folder.Run("run"), "--more", "4", "--batch-size", "16").ShouldContain("batches 7 to 10 of");
+        SampleProcess.Run(folder.Run("run"), "--more", "4").ShouldContain("batches 7 to 10 of");
     }
 
     [Fact]
     public async Task A_limit_of_the_size_of_files_fails_the_saves_and_not_the_training()
     {
         using var folder = new TemporaryFolder();
-        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "60", "--checkpoint-every", "30", "--snapshot-every", "0", "--batch-size", "16", "--log-every", "1");
+        using SampleProcess sample = SampleProcess.Start(folder.Run("run"), "--total-steps", "60", "--checkpoint-every", "30", "--snapshot-every", "0", "--log-every", "1");
         await sample.WaitForAsync("batch 5/");
         sample.LimitFileSize(65536);
         (int code, string output) = sample.WaitForExit();
@@ -50,7 +50,7 @@ public class StopTests
     public void A_full_disk_under_the_log_does_not_end_training()
     {
         using var folder = new TemporaryFolder();
-        SampleProcess.RunInto("/dev/full", folder.Run("run"), "--total-steps", "4", "--snapshot-every", "0", "--batch-size", "16", "--log-every", "1").ShouldBe(0);
+        SampleProcess.RunInto("/dev/full", folder.Run("run"), "--total-steps", "4", "--snapshot-every", "0", "--log-every", "1").ShouldBe(0);
         // Some of the batches were skipped.
         Directory.GetDirectories(folder.Run("run")).ShouldContain(copy => Path.GetFileName(copy).All(char.IsAsciiDigit));
     }
