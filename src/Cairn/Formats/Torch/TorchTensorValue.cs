@@ -45,7 +45,7 @@ public sealed class TorchTensorValue : TorchValue
     /// <summary>Whether it is a <c>torch.nn.Parameter</c>.</summary>
     public bool IsParameter { get; }
     /// <summary>Whether it asks for gradients.</summary>
-    public bool RequiresGrad { get; }
+    public bool RequiresGrad { get; internal set; }
     /// <summary>Python attributes that it carries, mostly a map; <see langword="null"/> for none.</summary>
     public TorchValue? Attributes { get; init; }
     /// <inheritdoc/>

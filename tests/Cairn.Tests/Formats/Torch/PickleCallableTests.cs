@@ -149,6 +149,17 @@ public class PickleCallableTests
         values[2].Attributes.ShouldBeOfType<TorchMap>()["x"].ShouldBe(new TorchScalar(1));
     }
 
+    [Fact]
+    public void A_parameter_of_before_0_4_is_made_of_its_data_and_then_given_its_state()
+    {
+        string tensor = Pickles.Tensor(Pickles.Storage(), 0, [2], [1]), state = Pickles.Tuple("\u0089", "\u0089", Pickles.Call("collections OrderedDict")) + "b";
+        using TorchFile file = Pickles.Open("](" + Pickles.Call("torch.nn.parameter Parameter", tensor) + state + Pickles.Call("torch.autograd.variable Variable", tensor) + state + "e.");
+        TorchTensorValue[] values = [.. ((TorchList)file.Root).Cast<TorchTensorValue>()];
+        values.Select(value => (value.IsParameter, value.RequiresGrad)).ShouldBe([(true, false), (false, false)]);
+        values[0].Data.Bytes().ShouldBe(Pickles.Floats(2));
+        Should.Throw<CorruptTorchFileException>(() => Pickles.Open(tensor + Pickles.Tuple("N", "\u0089", "N") + "b.")).Fault.ShouldBe(TorchFault.Value);
+    }
+
     [Theory]
     [InlineData("float8_e4m3fn", TensorType.F8E4M3)]
     [InlineData("uint16", TensorType.U16)]

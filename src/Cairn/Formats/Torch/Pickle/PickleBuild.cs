@@ -20,6 +20,10 @@ internal static class PickleBuild
                     throw context.Wrong("the attributes of a dict are malformed", "a dict", state);
                 map.Attributes = attributes.Count == 0 ? null : attributes;
                 break;
+            // Until PyTorch 0.4 a parameter was made of its data, and then given (requires_grad, volatile, hooks).
+            case TorchTensorValue tensor when state is TorchList { Kind: TorchListKind.Tuple, Count: 3 } parameter:
+                tensor.RequiresGrad = context.Boolean(parameter[0], "requires_grad of a parameter is malformed");
+                break;
             default:
                 throw context.Wrong("a state is given to what takes none", "an object", target);
         }

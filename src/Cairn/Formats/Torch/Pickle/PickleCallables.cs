@@ -34,6 +34,7 @@ internal static class PickleCallables
         ["torch._utils._rebuild_parameter"] = TensorRebuild.Parameter,
         ["torch._utils._rebuild_parameter_with_state"] = TensorRebuild.Parameter,
         ["torch.nn.parameter.Parameter"] = TensorRebuild.Parameter,
+        ["torch.autograd.variable.Variable"] = TensorRebuild.Variable,
         ["torch._tensor._rebuild_from_type"] = TensorRebuild.OfClass,
         ["torch._tensor._rebuild_from_type_v2"] = TensorRebuild.OfClass,
         ["torch._utils._rebuild_device_tensor_from_numpy"] = TensorRebuild.FromArray,

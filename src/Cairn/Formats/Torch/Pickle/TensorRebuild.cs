@@ -42,6 +42,11 @@ internal static class TensorRebuild
         };
     }
 
+    /// <summary><c>(data)</c>: what a tensor was until PyTorch 0.4, when it was no parameter.</summary>
+    public static TorchValue Variable(PickleContext context, TorchGlobal type, TorchList arguments) =>
+        arguments.Count == 1 && context.Finish(arguments[0]) is TorchTensorValue data
+            ? new TorchTensorValue(data.Data, data.Storage, data.Offset, data.Strides) : throw Malformed(context, type, arguments);
+
     /// <summary><c>(function, class, arguments, state)</c>: a tensor with attributes. Classes of other people are not plain data.</summary>
     public static TorchValue OfClass(PickleContext context, TorchGlobal type, TorchList arguments)
     {
