@@ -64,9 +64,16 @@ public partial class AttackTests
         if (file.EndsWith(".step", StringComparison.Ordinal))
             Marker.Parse(files.Files[file], file);
         else if (file.StartsWith("torch/", StringComparison.Ordinal))
-            TorchFile.Open(files, file).Dispose();
+            ReadTensors(files, file);
         else
             CairnLayout.Read(files, "", file).Dispose();
+    }
+
+    private static void ReadTensors(FilesInMemory files, string path)
+    {
+        using TorchFile file = TorchFile.Open(files, path);
+        foreach (TorchValue value in file.Root as IEnumerable<TorchValue> ?? [file.Root])
+            (value as TorchTensorValue)?.Data.CopyTo(0, new byte[1]);
     }
 
     [Fact]

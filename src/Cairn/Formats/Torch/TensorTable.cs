@@ -10,15 +10,13 @@ namespace Cairn.Formats.Torch;
 /// <param name="fileLength">Bytes of the file.</param>
 internal sealed class TensorTable(long fileLength)
 {
-    // A view may show an element many times. It may stand for as much as the file, or a little.
-    private const long FreeBytes = 1 << 20;
+    // A view may show an element many times. All of them may stand for a multiple of the file, or a little; what is beyond is not read.
     private const long MaxTotalPerByte = 16;
     private const long FreeTotal = 64 << 20;
     // In elements of at most 16 bytes, and still to be added to an offset in the file.
     private const long LargestEmptyOffset = long.MaxValue / 32;
     // What a view takes in memory, beside its shape.
     private const long ViewBytes = 192;
-    private const string CloneAdvice = "Save clones of such tensors.";
 
     private readonly Dictionary<ViewKey, StateTensor> _views = [];
     private readonly Dictionary<TorchScalar, TorchValue> _nested = new(ReferenceEqualityComparer.Instance);
@@ -35,8 +33,7 @@ internal sealed class TensorTable(long fileLength)
         var key = new ViewKey(storage.Source, start, type, shape, strides);
         if (!_views.TryGetValue(key, out StateTensor? data))
         {
-            CheckSize(context, count * elementSize, available);
-            data = Make(storage.Source, start, type, shape, strides);
+            data = IsInProportion(count * elementSize) ? Make(storage.Source, start, type, shape, strides) : new RepeatedTensor(context.Path, type, shape);
             _views.Add(key, data);
         }
         return new TorchTensorValue(data, storage.Storage, start / elementSize, strides, isParameter: false, requiresGrad);
@@ -83,13 +80,13 @@ internal sealed class TensorTable(long fileLength)
         return count;
     }
 
-    private void CheckSize(PickleContext context, long length, long available)
+    // Every view counts, once.
+    private bool IsInProportion(long length)
     {
-        if (length > available && length > fileLength + FreeBytes)
-            throw context.Bad(TorchFault.TooLarge, "a tensor shows its elements so often that it stands for more than the whole file", $"at most {fileLength + FreeBytes} bytes", $"{length} bytes", CloneAdvice);
+        if (length > FreeTotal + (MaxTotalPerByte * fileLength) - _total)
+            return false;
         _total += length;
-        if (_total > FreeTotal + (MaxTotalPerByte * fileLength))
-            throw context.Bad(TorchFault.TooLarge, "the tensors show their storages so often that they stand for far more than the file holds", $"at most {FreeTotal + (MaxTotalPerByte * fileLength)} bytes", "more", CloneAdvice);
+        return true;
     }
 
     private static StateTensor Make(StateTensor source, long start, TensorType type, long[] shape, long[] strides)

@@ -169,6 +169,18 @@ public class TorchFileTests
     }
 
     [Fact]
+    public void A_tensor_that_shows_an_element_often_is_read_up_to_a_bound_and_described_beyond_it()
+    {
+        string Expanded(long rows) => Pickles.Tensor(Pickles.Storage(), 1, [rows, 1000], [0, 0]);
+        using TorchFile file = Pickles.Open("](" + Expanded(1_000) + Expanded(1_000_000) + Expanded(2_000) + "e.");
+        StateTensor[] tensors = [.. ((TorchList)file.Root).Cast<TorchTensorValue>().Select(tensor => tensor.Data)];
+        tensors.Select(tensor => tensor.ToString()).ShouldBe(["F32[1000, 1000]", "F32[1000000, 1000]", "F32[2000, 1000]"]);
+        BitConverter.ToSingle(tensors[0].Bytes(), 3_999_996).ShouldBe(1);
+        tensors[2].CopyTo(0, new byte[8]);
+        Should.Throw<CorruptCheckpointException>(() => tensors[1].CopyTo(0, new byte[8])).Message.ShouldContain("clone()");
+    }
+
+    [Fact]
     public void A_large_transposed_tensor_is_gathered_in_bounded_memory()
     {
         const int rows = 1024, columns = 1536;
