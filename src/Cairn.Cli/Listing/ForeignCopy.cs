@@ -13,6 +13,8 @@ internal static class ForeignCopy
 
     private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata", TrainerState = "trainer_state.json";
     private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
+    // Accelerate's optimizer.bin stands in folders of that name too.
+    private static readonly string[] OnlyTrainerFiles = ["training_args.bin", "optimizer.pt", "scheduler.pt"];
     private static readonly string[] WholeWeights = ["model.safetensors", "pytorch_model.bin", "adapter_model.safetensors", "adapter_model.bin"];
     private static readonly string[] Indexes = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
 
@@ -40,7 +42,7 @@ internal static class ForeignCopy
             return Sized(new ListedCopy(name, HuggingFace, isTrainer ? CopyKinds.Checkpoint : CopyKinds.Model)
             {
                 Step = isTrainer ? StepIn(folder.Name) : null,
-                Fault = HuggingFaceFault(folder, found.Names),
+                Fault = HuggingFaceFault(folder, found.Names, isTrainer),
             }, found);
         }
         bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);
@@ -81,9 +83,9 @@ internal static class ForeignCopy
     private static bool IsWithoutIndex(IReadOnlySet<string> names) =>
         names.Any(name => name.Contains("-of-", StringComparison.Ordinal) && ModelFiles.IsWeights(name)) && !names.Overlaps(Indexes) && !names.Overlaps(WholeWeights);
 
-    private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names)
+    private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names, bool isTrainer)
     {
-        if (names.Overlaps(TrainerFiles) && !names.Contains(TrainerState))
+        if (isTrainer && names.Overlaps(OnlyTrainerFiles) && !names.Contains(TrainerState))
             return $"there is no {TrainerState}: the save did not end";
         if (names.Overlaps(WholeWeights))
             return null;

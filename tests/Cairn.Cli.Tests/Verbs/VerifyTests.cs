@@ -33,6 +33,21 @@ public sealed class VerifyTests : IDisposable
         CairnProcess.Run("verify", run.PathOf("snapshot/1")).Code.ShouldBe(ExitCode.Good);
     }
 
+    [Theory]
+    [InlineData("state", "optimizer.bin", ExitCode.Good)]
+    [InlineData("checkpoint-500", "optimizer.bin", ExitCode.Good)]
+    [InlineData("best", "training_args.bin", ExitCode.Good)]
+    [InlineData("checkpoint-500", "optimizer.pt", ExitCode.FoundBad)]
+    public void Only_a_checkpoint_of_the_Trainer_needs_its_state(string folder, string file, int code)
+    {
+        Directory.CreateDirectory(_folder[folder]);
+        SampleFolders.Safetensors(_folder[$"{folder}/model.safetensors"], SampleState.Model(1));
+        SampleFolders.Torch(_folder[$"{folder}/{file}"], new StateMap { ["state"] = new StateMap() });
+        Result result = CairnProcess.Run("verify", _folder[folder]);
+        result.Code.ShouldBe(code, result.Out);
+        result.Out.Contains("the save did not end", StringComparison.Ordinal).ShouldBe(code != ExitCode.Good);
+    }
+
     [Fact]
     public void Every_fault_of_a_copy_is_named()
     {
