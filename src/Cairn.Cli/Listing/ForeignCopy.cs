@@ -31,13 +31,13 @@ internal static class ForeignCopy
             string? fault = found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
             return Sized(new ListedCopy(name, Dcp, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = fault }, found);
         }
-        if (found.Names.Contains(ConversionLedger.FileName) || IsWithoutIndex(found.Names))
+        if (found.Names.Contains(ConversionLedger.FileName) || IsPartOfModel(found.Names))
         {
-            string fault = found.Names.Contains(ConversionLedger.FileName) ? "a conversion into it was interrupted: the same cairn convert goes on" : "there is no index of its shards";
+            string fault = found.Names.Contains(ConversionLedger.FileName) ? "a conversion into it was interrupted: the same cairn convert goes on" : "there is no index of its shards, and not all of them";
             return Sized(new ListedCopy(name, HuggingFace, CopyKinds.Model) { Fault = fault }, found);
         }
         bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;
-        if (isTrainer || found.Names.Overlaps(WholeWeights[..2]) || found.Names.Overlaps(Indexes))
+        if (isTrainer || found.Names.Overlaps(WholeWeights[..2]) || found.Names.Overlaps(Indexes) || AreAllShards(found.Names))
         {
             return Sized(new ListedCopy(name, HuggingFace, isTrainer ? CopyKinds.Checkpoint : CopyKinds.Model)
             {
@@ -79,15 +79,16 @@ internal static class ForeignCopy
 
     private static ListedCopy Sized(ListedCopy copy, FolderFiles found) => copy with { Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
 
-    // Shards without their index are no model.
-    private static bool IsWithoutIndex(IReadOnlySet<string> names) =>
-        names.Any(name => name.Contains("-of-", StringComparison.Ordinal) && ModelFiles.IsWeights(name)) && !names.Overlaps(Indexes) && !names.Overlaps(WholeWeights);
+    // Some shards without their index are no model.
+    private static bool IsPartOfModel(IReadOnlySet<string> names) => names.Any(ModelFiles.IsShard) && ModelFiles.Find(names) is null && !names.Overlaps(WholeWeights);
+
+    private static bool AreAllShards(IReadOnlySet<string> names) => ModelFiles.Find(names) is { Shards.Count: > 0 };
 
     private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names, bool isTrainer)
     {
         if (isTrainer && names.Overlaps(OnlyTrainerFiles) && !names.Contains(TrainerState))
             return $"there is no {TrainerState}: the save did not end";
-        if (names.Overlaps(WholeWeights))
+        if (names.Overlaps(WholeWeights) || AreAllShards(names))
             return null;
         string? index = Indexes.FirstOrDefault(names.Contains);
         if (index is null)

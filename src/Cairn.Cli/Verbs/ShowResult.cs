@@ -11,8 +11,8 @@ internal sealed record ShowPart(string Name, IReadOnlyList<string> Files, long B
 /// <summary>Values under a name's first components.</summary>
 internal sealed record ShowPrefix(string Prefix, int Tensors, long Parameters);
 
-/// <summary>The result of <c>cairn show</c>. What only Cairn records is absent for others. Parameters are counted of one part.</summary>
+/// <summary>The result of <c>cairn show</c>. What only Cairn records is absent for others. Parameters are counted of one part. Notes say what is not as it seems.</summary>
 internal sealed record ShowResult(
     string Path, string Layout, long? Step, string? Kind, string? Reason, DateTimeOffset? Time, string? Run, string? Branch, long? Parent, World? World,
     IReadOnlyDictionary<string, string> Train, IReadOnlyList<ShowPart> Parts, IReadOnlyList<ShowTensor> Tensors,
-    string? ParametersOf, IReadOnlyList<ShowPrefix> Prefixes, long Parameters, IReadOnlyList<string> OtherFiles);
+    string? ParametersOf, IReadOnlyList<ShowPrefix> Prefixes, long Parameters, IReadOnlyList<string> OtherFiles, IReadOnlyList<string> Notes);

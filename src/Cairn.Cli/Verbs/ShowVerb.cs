@@ -43,7 +43,7 @@ internal sealed class ShowVerb : Verb
         var result = new ShowResult(
             path, marker?.Layout ?? source?.Layout ?? "", source?.Step ?? marker?.Step, marker?.Kind.ToString().ToLowerInvariant(), own ? marker!.Reason.ToString().ToLowerInvariant() : null, marker?.Time,
             own ? marker!.Run : null, own ? marker!.Lineage.Current.Name : null, marker?.Parent, marker?.World,
-            Counters(checkpoint, marker), parts, tensors, model.Length == 0 ? null : model[0].Part, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements), checkpoint.OtherFiles);
+            Counters(checkpoint, marker), parts, tensors, model.Length == 0 ? null : model[0].Part, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements), checkpoint.OtherFiles, checkpoint.Notes);
         screen.Show(result, JsonTypes.Default.ShowResult, shown => Render(screen, shown, parsed.GetValue(_tensors)));
         return ExitCode.Good;
     }
@@ -147,6 +147,8 @@ internal sealed class ShowVerb : Verb
                     [Screen.Plain(prefix.Prefix.Length == 0 ? "(no prefix)" : prefix.Prefix), Units.Plain(prefix.Tensors), Units.Count(prefix.Parameters), Units.Percent(prefix.Parameters, result.Parameters)])
                     .Append([screen.Strong($"all of {result.ParametersOf}"), "", screen.Strong(Units.Count(result.Parameters)), ""]), 1, 2, 3);
         }
+        foreach (string note in result.Notes)
+            screen.Line(screen.Dim($"Note: {note}."));
         if (!tensors)
             return;
         screen.Line();

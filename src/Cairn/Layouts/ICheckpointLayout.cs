@@ -81,6 +81,9 @@ public abstract class LoadedCheckpoint : IDisposable
     /// <summary>Files that hold no part and belong to it all the same, such as <c>config.json</c> and a tokenizer's; a conversion takes them along.</summary>
     public virtual IReadOnlyList<string> OtherFiles => [];
 
+    /// <summary>What a reader of it should know and could not see, such as files that hold weights and are not read; each one sentence without its full stop.</summary>
+    public virtual IReadOnlyList<string> Notes => [];
+
     /// <summary>The names of the parts, in their order.</summary>
     public abstract IReadOnlyList<string> Parts { get; }
 

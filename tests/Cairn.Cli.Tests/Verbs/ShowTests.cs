@@ -51,6 +51,19 @@ public sealed class ShowTests : IDisposable
     }
 
     [Fact]
+    public void Weights_that_are_not_read_are_noted()
+    {
+        foreach (string name in new[] { "model.safetensors", "model-00001-of-00001.safetensors" })
+            SampleFolders.Safetensors(_folder[name], SampleState.Model(1));
+        Result result = CairnProcess.Run("show", _folder.Path);
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        result.Out.ShouldContain("Note: model.safetensors is read, as transformers does; not read: model-00001-of-00001.safetensors.");
+        File.Delete(_folder["model.safetensors"]);
+        CairnProcess.Run("show", _folder.Path).Out.ShouldContain("Note: there is no index");
+        CairnProcess.Run("verify", _folder.Path).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Fact]
     public void A_part_that_is_not_there_is_answered_with_those_that_are()
     {
         Result result = CairnProcess.Run("show", SampleRun.Usual(_folder["run"]).Folder, "--part", "modle");

@@ -30,7 +30,7 @@ internal sealed class ConversionPlan
     /// <exception cref="CheckpointException">The options do not fit the source.</exception>
     public static ConversionPlan Of(LoadedCheckpoint source, SourceConfiguration configuration, ConversionOptions options, string fileName)
     {
-        var notes = new List<string>();
+        var notes = new List<string>(source.Notes);
         bool toHuggingFace = options.Layout == HuggingFaceLayout.Name;
         IReadOnlyList<string> selected = Select(source, options, toHuggingFace, notes);
         long step = options.Step ?? source.Source?.Step ?? StepIn(source);

@@ -3,7 +3,7 @@ namespace Cairn.Layouts.HuggingFace;
 /// <summary>The ways in which a model folder of Hugging Face can be bad.</summary>
 public enum HuggingFaceFault
 {
-    /// <summary>There are shards and no index that says which tensor is where.</summary>
+    /// <summary>Some of the shards are there, and no index that says which tensor is where.</summary>
     IndexMissing,
     /// <summary>The index is not JSON, or is too large.</summary>
     IndexNotJson,
@@ -17,7 +17,7 @@ public enum HuggingFaceFault
     TensorElsewhere,
     /// <summary>The index names a tensor that is in no file.</summary>
     MissingTensor,
-    /// <summary>A file holds a tensor that the index does not name.</summary>
+    /// <summary>A file holds a tensor that another one has, or should have by the index.</summary>
     ExtraTensor,
     /// <summary>A weights file holds something that is no tensor under a name.</summary>
     NotTensors,

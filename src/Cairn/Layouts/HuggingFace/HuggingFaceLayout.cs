@@ -72,7 +72,7 @@ public static class HuggingFaceLayout
         string path = folder.Length == 0 ? files.Root : folder;
         string? shard = names.FirstOrDefault(ModelFiles.IsShard);
         throw shard is not null
-            ? new CorruptHuggingFaceException(HuggingFaceFault.IndexMissing, path, "there are shards and no index", ModelFiles.SafetensorsIndex, shard)
+            ? new CorruptHuggingFaceException(HuggingFaceFault.IndexMissing, path, "some of the shards are there, and no index", ModelFiles.SafetensorsIndex, shard)
             : new CorruptCheckpointException($"'{path}' holds no model: there is no {ModelFiles.Safetensors}, no {ModelFiles.Torch} and no index of shards in it.") { Path = path };
     }
 

@@ -10,11 +10,11 @@ namespace Cairn.Layouts.HuggingFace;
 /// <summary>A model's folder that is open for reading.</summary>
 internal sealed class LoadedModel : LoadedCheckpoint
 {
-    private const int LargestConfig = 16 << 20;
+    private const int LargestConfig = 16 << 20, MostNames = 5;
     private const string Embeddings = "model.embed_tokens.weight", Head = "lm_head.weight";
 
     private readonly StateMap _state = [];
-    private readonly List<string> _weights = [];
+    private readonly List<string> _weights = [], _notes = [];
 
     private LoadedModel(ModelFiles found) => (OtherFiles, ForeignFiles) = (found.Others, found.Foreign);
 
@@ -22,6 +22,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     public override IReadOnlyList<string> OtherFiles { get; }
     /// <inheritdoc cref="ModelFiles.Foreign"/>
     public IReadOnlyList<string> ForeignFiles { get; }
+    public override IReadOnlyList<string> Notes => _notes;
     public override IReadOnlyList<string> FilesOf(string part) => Known(part, _weights);
     public override StateMap Load(string part) => Known(part, _state);
 
@@ -32,8 +33,11 @@ internal sealed class LoadedModel : LoadedCheckpoint
         {
             if (found.Weights is { } single)
                 model.Take(model.OpenWeights(files, Join(folder, single), single));
+            else if (found.Index is { } index)
+                model.TakeShards(files, folder, index, names);
             else
-                model.TakeShards(files, folder, found.Index!, names);
+                model.TakeAll(files, folder, found.Shards);
+            model.NoteUnread(found, names);
             if (found.Others.Contains(ModelFiles.Config, StringComparer.Ordinal))
                 model.TieByConfig(files, Join(folder, ModelFiles.Config));
             return model;
@@ -67,18 +71,46 @@ internal sealed class LoadedModel : LoadedCheckpoint
                 ? new CorruptHuggingFaceException(HuggingFaceFault.TensorElsewhere, path, $"'{tensor}' is not where the index says", file, other, tensor)
                 : new CorruptHuggingFaceException(HuggingFaceFault.MissingTensor, path, $"'{tensor}' is in no shard", $"it in {file}", "none", tensor);
         }
+        List<string> unnamed = [];
         foreach ((string file, WeightsFile weights) in opened)
         {
             foreach (string tensor in weights.Tensors.Keys)
             {
                 if (!index.FileOfTensor.TryGetValue(tensor, out string? said))
-                    throw new CorruptHuggingFaceException(HuggingFaceFault.ExtraTensor, path, $"{file} holds '{tensor}', which the index does not name", "no such tensor", tensor, tensor);
-                if (said != file)
+                    unnamed.Add(tensor);
+                else if (said != file)
                     throw new CorruptHuggingFaceException(HuggingFaceFault.ExtraTensor, path, $"{file} holds '{tensor}', which the index finds elsewhere", said, file, tensor);
             }
-            Take(weights);
+            TakeOnce(weights, path, file);
         }
+        if (unnamed.Count > 0)
+            _notes.Add($"read though {indexName} does not name them: {Few(unnamed)}");
     }
+
+    // Their names count them, and each file tells what it holds.
+    private void TakeAll(IFileSystem files, string folder, IReadOnlyList<string> shards)
+    {
+        foreach (string file in shards)
+            TakeOnce(OpenWeights(files, Join(folder, file), file), Join(folder, file), file);
+        _notes.Add($"there is no index of the {shards.Count} files, which transformers needs; all of them are read, as their names count them");
+    }
+
+    private void NoteUnread(ModelFiles found, IReadOnlyCollection<string> names)
+    {
+        string[] unread = [.. names.Where(name => ModelFiles.IsWeights(name) && name != found.Index && !_weights.Contains(name)).Order(StringComparer.Ordinal)];
+        if (unread.Length > 0)
+            _notes.Add($"{found.Weights ?? found.Index ?? found.Shards[0]} is read, as transformers does; not read: {Few(unread)}");
+    }
+
+    private void TakeOnce(WeightsFile weights, string path, string file)
+    {
+        if (weights.Tensors.Keys.FirstOrDefault(_state.ContainsKey) is { } twice)
+            throw new CorruptHuggingFaceException(HuggingFaceFault.ExtraTensor, path, $"{file} holds '{twice}', which another file holds too", "each tensor in one file", twice, twice);
+        Take(weights);
+    }
+
+    private static string Few(IReadOnlyList<string> names) =>
+        string.Join(", ", names.Take(MostNames).Select(CorruptHuggingFaceException.Shorten)) + (names.Count > MostNames ? $" and {names.Count - MostNames} more" : "");
 
     private WeightsFile OpenWeights(IFileSystem files, string path, string name)
     {

@@ -4,10 +4,11 @@ namespace Cairn.Layouts.HuggingFace;
 
 /// <summary>The files that make a folder a model of Hugging Face, as their names say.</summary>
 /// <param name="Weights">The one file of weights; <see langword="null"/> when there are several.</param>
-/// <param name="Index">The index of several files; <see langword="null"/> when there is one.</param>
+/// <param name="Index">The index of several files; <see langword="null"/> when there is one, or no index.</param>
+/// <param name="Shards">The several files where there is no index, all that their names count; else empty.</param>
 /// <param name="Others">Files that belong to the model whoever reads it: configuration, tokenizer, texts.</param>
 /// <param name="Foreign">Weights and states that are none of this model as transformers reads it: of another program, or left over.</param>
-internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<string> Others, IReadOnlyList<string> Foreign)
+internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<string> Shards, IReadOnlyList<string> Others, IReadOnlyList<string> Foreign)
 {
     private static readonly string[] TensorEndings = [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".distcp", ".index.json"];
 
@@ -26,14 +27,22 @@ internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<
         List<string> names = [.. fileNames];
         string[] others = [.. names.Where(name => !HoldsTensors(name)).Order(StringComparer.Ordinal)];
         string[] foreign = [.. names.Where(name => HoldsTensors(name) && !IsWeights(name)).Order(StringComparer.Ordinal)];
-        if (names.Contains(Safetensors))
-            return new ModelFiles(Safetensors, null, others, foreign);
-        if (names.Contains(SafetensorsIndex))
-            return new ModelFiles(null, SafetensorsIndex, others, foreign);
-        if (names.Contains(Torch))
-            return new ModelFiles(Torch, null, others, foreign);
-        return names.Contains(TorchIndex) ? new ModelFiles(null, TorchIndex, others, foreign) : null;
+        string? first = Array.Find([Safetensors, SafetensorsIndex, Torch, TorchIndex], names.Contains);
+        if (first is not null)
+            return first is Safetensors or Torch ? new ModelFiles(first, null, [], others, foreign) : new ModelFiles(null, first, [], others, foreign);
+        return AllShards(names) is { Length: > 0 } shards ? new ModelFiles(null, null, shards, others, foreign) : null;
     }
+
+    // All that the count in their names says, safetensors first; of an unfinished save some are missing.
+    private static string[] AllShards(List<string> names) => names.Where(IsShard).Order(StringComparer.Ordinal)
+        .GroupBy(name => name.Split('-') is [var stem, .., var count] ? (stem, count) : default)
+        .OrderByDescending(shards => Path.GetExtension(shards.Key.count), StringComparer.Ordinal)
+        .Select(shards => shards.ToArray())
+        .FirstOrDefault(shards => NumberOf(shards[0]) == 1 && NumberOf(shards[^1]) == shards.Length && CountOf(shards[0]) == shards.Length) ?? [];
+
+    private static int NumberOf(string shard) => int.Parse(shard.Split('-')[1], CultureInfo.InvariantCulture);
+
+    private static int CountOf(string shard) => int.Parse(Path.GetFileNameWithoutExtension(shard).Split('-')[3], CultureInfo.InvariantCulture);
 
     /// <summary>Whether a name is that of a shard.</summary>
     public static bool IsShard(string name)

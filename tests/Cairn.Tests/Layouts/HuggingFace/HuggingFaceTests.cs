@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Cairn.Formats.Safetensors;
+using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
 using Cairn.State;
@@ -129,8 +130,6 @@ public sealed class HuggingFaceTests : IDisposable
         FaultOnOpening().ShouldBe(HuggingFaceFault.MissingShard);
         Shard("model-00002-of-00002.safetensors", "c");
         FaultOnOpening().ShouldBe(HuggingFaceFault.MissingTensor);
-        Shard("model-00002-of-00002.safetensors", "b", "c");
-        FaultOnOpening().ShouldBe(HuggingFaceFault.ExtraTensor);
         Shard("model-00002-of-00002.safetensors", "b", "a");
         FaultOnOpening().ShouldBe(HuggingFaceFault.ExtraTensor);
         Index("""
@@ -138,6 +137,69 @@ public sealed class HuggingFaceTests : IDisposable
             """);
         Shard("model-00002-of-00002.safetensors", "b");
         FaultOnOpening().ShouldBe(HuggingFaceFault.TensorElsewhere);
+    }
+
+    [Fact]
+    public void A_tensor_that_the_index_does_not_name_is_read_and_noted()
+    {
+        Index("""
+            "a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"
+            """);
+        Shard("model-00001-of-00002.safetensors", "a", "inv_freq");
+        Shard("model-00002-of-00002.safetensors", "b");
+        using (LoadedCheckpoint loaded = Open())
+        {
+            loaded.Load("model").Keys.ShouldBe(["a", "b", "inv_freq"], ignoreOrder: true);
+            loaded.Notes.ShouldHaveSingleItem().ShouldContain("inv_freq");
+        }
+        // Which of two it is, nobody can tell.
+        Shard("model-00002-of-00002.safetensors", "b", "inv_freq");
+        FaultOnOpening().ShouldBe(HuggingFaceFault.ExtraTensor);
+    }
+
+    [Theory]
+    [InlineData(".safetensors", "model")]
+    [InlineData(".bin", "pytorch_model")]
+    public void All_shards_are_a_model_without_an_index_and_some_are_not(string ending, string stem)
+    {
+        string Name(int number) => $"{stem}-0000{number}-of-00003{ending}";
+        foreach (int number in (int[])[1, 3])
+            WriteShard(Name(number), $"t{number}");
+        FaultOnOpening().ShouldBe(HuggingFaceFault.IndexMissing);
+        WriteShard(Name(2), "t2");
+        using (LoadedCheckpoint loaded = Open())
+        {
+            loaded.Load("model").Keys.ShouldBe(["t1", "t2", "t3"]);
+            loaded.FilesOf("model").ShouldBe([Name(1), Name(2), Name(3)]);
+            loaded.Notes.ShouldHaveSingleItem().ShouldContain("no index");
+        }
+        WriteShard(Name(3), "t1");
+        FaultOnOpening().ShouldBe(HuggingFaceFault.ExtraTensor);
+    }
+
+    private void WriteShard(string name, string tensor)
+    {
+        if (name.EndsWith(".safetensors", StringComparison.Ordinal))
+            Shard(name, tensor);
+        else
+            File.WriteAllBytes(_folder[name], TestTensors.Written(TorchFileWriter.Plan(new TorchMap { [tensor] = new TorchTensorValue(TestTensors.Of(TensorType.U8, 3)) }, "archive").WriteTo));
+    }
+
+    [Fact]
+    public void Weights_that_are_left_over_are_named_and_not_read()
+    {
+        Index("""
+            "a": "model-00001-of-00001.safetensors"
+            """);
+        Shard("model-00001-of-00001.safetensors", "a");
+        using (LoadedCheckpoint loaded = Open())
+            loaded.Notes.ShouldBeEmpty();
+        Shard("model.safetensors", "z");
+        using (LoadedCheckpoint loaded = Open())
+        {
+            loaded.Load("model").Keys.ShouldBe(["z"]);
+            loaded.Notes.ShouldHaveSingleItem().ShouldBe("model.safetensors is read, as transformers does; not read: model-00001-of-00001.safetensors, model.safetensors.index.json");
+        }
     }
 
     [Theory]
