@@ -38,6 +38,33 @@ public sealed class InternLmReturnTests : IDisposable
         Entries("back/250/optimizer_tp0_pp0_zo0.pt").Where(IsScaler).Select(entry => $"{entry.Key}={entry.Value}").ShouldBe(scaler);
     }
 
+    [Theory, InlineData("cairn"), InlineData("internlm")]
+    public void A_sampler_of_each_rank_comes_back_under_the_first_ones_number(string through)
+    {
+        Make("""{"family": "internlm2", "dp": 2}""");
+        File.Copy(At("checkpoint/sampler.pt"), At("checkpoint/sampler_1.pt"));
+        // Its keys are its own, not those of the sampler of one file.
+        using (FileStream file = File.Create(At("checkpoint/sampler_0.pt")))
+            TorchFileWriter.Plan(new TorchMap { ["shards"] = new TorchList(TorchListKind.List, [3L, 5L]), ["consumed"] = 7L }, "sampler_0").WriteTo((bytes, _, _) => file.Write(bytes));
+        File.Delete(At("checkpoint/sampler.pt"));
+        using (LoadedCheckpoint source = CheckpointReader.Open(At("checkpoint")))
+            CheckpointConversion.Plan(source, At("there"), new ConversionOptions { Layout = through }).Notes.ShouldContain(note => note.Contains("'sampler'", StringComparison.Ordinal) && note.Contains("rank 0", StringComparison.Ordinal));
+        Convert("checkpoint", "there", through);
+        Convert("there/250", "back", "internlm");
+        Directory.GetFiles(At("back/250"), "sampler*").Select(Path.GetFileName).ShouldBe(["sampler_0.pt"]);
+        Entries("back/250/sampler_0.pt").ShouldBe(Entries("checkpoint/sampler_0.pt"));
+    }
+
+    [Fact]
+    public void The_configuration_of_the_model_comes_back_with_its_dtype()
+    {
+        Make("""{"family": "internlm2"}""");
+        Convert("checkpoint", "there", "cairn");
+        Convert("there/250", "back", "internlm");
+        using TorchFile file = TorchFile.Open(new LocalFileSystem(At("back/250")), "model_config.pt");
+        ((TorchMap)file.Root)["dtype"].ShouldBeOfType<TorchGlobal>().ToString().ShouldBe("torch.bfloat16");
+    }
+
     [Theory, InlineData(250), InlineData(260)]
     public void What_InternEvo_wrote_over_a_copy_of_Cairn_is_judged_by_its_own_files(int step)
     {

@@ -33,6 +33,7 @@ internal sealed class ConversionPlan
         var notes = new List<string>(source.Notes);
         bool toHuggingFace = options.Layout == HuggingFaceLayout.Name;
         IReadOnlyList<string> selected = Select(source, options, toHuggingFace, notes);
+        AddRankNotes(source, selected, notes);
         long step = options.Step ?? source.Source?.Step ?? StepIn(source);
         StateMap counters = source.Source?.Marker?.Train ?? Counts(source, step);
         List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration.Parameters, options)))];
@@ -151,6 +152,15 @@ internal sealed class ConversionPlan
         if (!counts.ContainsKey("step_count"))
             counts.Add("step_count", step);
         return counts;
+    }
+
+    private static void AddRankNotes(LoadedCheckpoint source, IReadOnlyList<string> selected, List<string> notes)
+    {
+        foreach (string part in selected)
+        {
+            if (source.RanksOf(part) is { Count: > 1 } ranks)
+                notes.Add($"of the part '{part}', which {ranks.Count} ranks have for themselves, that of rank {ranks[0]} was taken, and the others were left out");
+        }
     }
 
     private static void AddTieNotes(StateMap model, List<string> notes)

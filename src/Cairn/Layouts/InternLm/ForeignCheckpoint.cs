@@ -176,6 +176,8 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
             values[InternLmPlan.Schedule] = schedule;
         if (Has(Sampler) && InternLmSampler.ConfigurationOf(Load(Sampler)) is { Count: > 0 } data)
             values[InternLmPlan.Data] = data;
+        if (Has(Sampler) && !_folder.Has(new(InternLmFileKind.Sampler)))
+            values[InternLmPlan.NumberedSamplers] = true;
         context[Values] = values;
         return context;
     }

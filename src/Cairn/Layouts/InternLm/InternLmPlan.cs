@@ -15,10 +15,13 @@ internal static class InternLmPlan
     private const string Model = "model", Optimizer = "optimizer", Scaler = "scaler", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
     /// <summary>What a run may keep in <see cref="TrainState.Values"/> for InternLM: its two files about the configuration, and of that the schedule and the data.</summary>
     public const string ModelConfig = "model_config", ConfigFile = "config_file", Schedule = "lr_scheduler", Data = "data";
-    private const string Values = "values", WordEmbeddings = ".word_embeddings.weight";
+    /// <summary>Set among <see cref="TrainState.Values"/> where each data-parallel rank saved a sampler of its own, as streamed data does: InternEvo then looks for its file by the rank's number.</summary>
+    public const string NumberedSamplers = "numbered_samplers";
+    private const string Values = "values", Dtype = "dtype", WordEmbeddings = ".word_embeddings.weight";
 
     private static readonly InternLmFileName ModelFile = new(InternLmFileKind.Model) { Tp = 0, Pp = 0 };
     private static readonly InternLmFileName OptimizerFile = new(InternLmFileKind.Optimizer) { Tp = 0, Pp = 0, Zo = 0 };
+    private static readonly InternLmFileName NumberedSampler = new(InternLmFileKind.Sampler) { Dp = 0 };
 
     public static IReadOnlyList<PlannedFile> Of(long step, IReadOnlyList<(string Part, StateMap State)> parts)
     {
@@ -33,7 +36,8 @@ internal static class InternLmPlan
         TorchMap places = new();
         foreach ((string part, StateMap state) in parts)
         {
-            string name = part == Optimizer && flattened is null ? Apart(part) : NameOf(part);
+            bool isNumbered = part == Sampler && IsTrueIn(values, NumberedSamplers) && !InternLmSampler.IsOfCairn(state);
+            string name = part == Optimizer && flattened is null ? Apart(part) : isNumbered ? NumberedSampler.ToString() : NameOf(part);
             if (part == Optimizer && flattened is not null)
             {
                 files.Add(File(part, name, flattened.File));
@@ -41,7 +45,7 @@ internal static class InternLmPlan
             else
             {
                 // What InternLM's own class loads stands in its file, and what this run's class needs in another.
-                if (OfInternLmsClass(part, state, flattened, context, values) is { } theirs)
+                if (!isNumbered && OfInternLmsClass(part, state, flattened, context, values) is { } theirs)
                 {
                     files.Add(File(part, name, theirs));
                     name = Apart(part);
@@ -86,6 +90,8 @@ internal static class InternLmPlan
 
     private static StateMap? MapIn(StateMap map, string key) => map.TryGetValue(key, out StateNode? node) ? node as StateMap : null;
 
+    private static bool IsTrueIn(StateMap map, string key) => map.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: true };
+
     private static long? WholeIn(StateMap? map, string key) => map is not null && map.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: long value } ? value : null;
 
     private static string NameOf(string part) => part switch
@@ -121,8 +127,17 @@ internal static class InternLmPlan
     private static void AddConfiguration(StateMap values, List<PlannedFile> files)
     {
         if (values.TryGetValue(ModelConfig, out StateNode? model) && model is StateMap)
-            files.Add(File("", new InternLmFileName(InternLmFileKind.ModelConfig).ToString(), TorchTree.FromState(model)));
+            files.Add(File("", new InternLmFileName(InternLmFileKind.ModelConfig).ToString(), Configuration((TorchMap)TorchTree.FromState(model))));
         if (values.TryGetValue(ConfigFile, out StateNode? file) && file is StateScalar { Value: string text })
             files.Add(File("", new InternLmFileName(InternLmFileKind.ConfigFile).ToString(), text));
+    }
+
+    // A state has a dtype as text.
+    private static TorchMap Configuration(TorchMap model)
+    {
+        const string torch = "torch.";
+        if ((model.Find(Dtype) as TorchScalar)?.Value is string text && text.StartsWith(torch, StringComparison.Ordinal) && new TorchGlobal("torch", text[torch.Length..]) is var dtype && TorchDtypes.IsDtype(dtype))
+            model[Dtype] = dtype;
+        return model;
     }
 }

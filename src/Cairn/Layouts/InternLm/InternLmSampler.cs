@@ -21,6 +21,9 @@ internal static class InternLmSampler
     /// <summary>Whether a state is one of InternEvo's.</summary>
     public static bool IsOne(StateMap sampler) => sampler.ContainsKey(RampUp) || sampler.ContainsKey(RandomState);
 
+    /// <summary>Whether a state is of a sampler of Cairn, which InternEvo has no class for.</summary>
+    public static bool IsOfCairn(StateMap sampler) => sampler.ContainsKey(Position) && sampler.ContainsKey(Seed);
+
     /// <summary>The state of InternEvo's sampler where this one stands, on the only data-parallel rank.</summary>
     /// <param name="sampler">The state of another sampler; <c>seed</c>, <c>epoch</c> and <c>position</c> are understood.</param>
     /// <param name="context">The counters, where there are any.</param>
