@@ -1,5 +1,6 @@
 using Cairn.Commit;
 using Cairn.Formats.Torch;
+using Cairn.Inspection;
 using Cairn.Layouts;
 using Cairn.Layouts.Conversion;
 using Cairn.State;
@@ -53,6 +54,47 @@ public sealed class InternLmReturnTests : IDisposable
         Convert("there/250", "back", "internlm");
         Directory.GetFiles(At("back/250"), "sampler*").Select(Path.GetFileName).ShouldBe(["sampler_0.pt"]);
         Entries("back/250/sampler_0.pt").ShouldBe(Entries("checkpoint/sampler_0.pt"));
+    }
+
+    [Theory]
+    [InlineData("""{"family": "moe", "tp": 2, "pp": 2, "dp": 4, "zo": 4}""")]
+    [InlineData("""{"family": "moe", "evo": 2025, "wp": 2, "dp": 4, "zo": 1, "ewp": 1, "moe_names": true}""")]
+    public void Experts_come_back_in_files_and_a_group_of_their_own(string job)
+    {
+        Make(job);
+        Convert("checkpoint", "there", "cairn");
+        Convert("there/250", "back", "internlm");
+        Directory.GetFiles(At("back/250"), "model_moe_*").Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(
+            Enumerable.Range(0, 16).Select(i => $"model_moe_layer{i / 4}_expert{i % 4}_tp0.pt"));
+        Entries("back/250/model_tp0_pp0.pt").Keys.ShouldNotContain(key => key.Contains("wrapped_experts", StringComparison.Ordinal));
+        Dictionary<string, string> optimizer = Entries("back/250/optimizer_tp0_pp0_zo0.pt");
+        Enumerable.Range(0, 3).Select(i => optimizer[$"/base_optim_states/param_groups/{i}/name"]).ShouldBe(["String default", "String fp32", "String moe_ep_size_1"]);
+        optimizer["/base_optim_states/param_groups/2/moe"].ShouldBe("Boolean True");
+        Same("checkpoint", "back/250");
+        // Without Cairn's own files it is what InternEvo would have written on one rank.
+        foreach (string own in Directory.GetFiles(At("back/250"), "cairn*"))
+            File.Delete(own);
+        Same("checkpoint", "back/250");
+    }
+
+    [Fact]
+    public void An_expert_that_is_missing_is_told()
+    {
+        Make("""{"family": "moe", "dp": 2, "zo": 2}""");
+        Convert("checkpoint", "back", "internlm");
+        File.Delete(At("back/250/model_moe_layer1_expert2_tp0.pt"));
+        Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(At("back/250")).Load("model")).Message.ShouldContain("model_moe_layer1_expert2_tp0.pt");
+    }
+
+    private void Same(string first, string second)
+    {
+        using LoadedCheckpoint one = CheckpointReader.Open(At(first)), other = CheckpointReader.Open(At(second));
+        foreach (string part in (string[])["model", "optimizer", "master"])
+        {
+            Dictionary<string, StateNode> leaves = StateLeaves.Of(other.Load(part)).ToDictionary(leaf => leaf.Path, leaf => leaf.Node, StringComparer.Ordinal);
+            foreach (StateLeaf leaf in StateLeaves.Of(one.Load(part)).Where(leaf => leaf.Node is StateTensor))
+                Samples.Bytes((StateTensor)leaves[leaf.Path]).ShouldBe(Samples.Bytes((StateTensor)leaf.Node), $"{part}/{leaf.Path}");
+        }
     }
 
     [Fact]

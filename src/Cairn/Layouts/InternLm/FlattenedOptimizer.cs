@@ -73,7 +73,7 @@ internal sealed class FlattenedOptimizer
     public static IEnumerable<T> InOrder<T>(IEnumerable<T> parameters, Func<T, long> elements) => parameters.OrderByDescending(elements);
 
     // InternEvo has a group for the parameters of half precision and one for those of fp32, empty or not, and its loader counts them. Since 2024-05 the second is for
-    // single parameters of fp32, and a model of fp32 has all of its own in the first.
+    // single parameters of fp32, and a model of fp32 has all of its own in the first. A model of experts has a third one, for these.
     private static List<Group>? GroupsOf(StateMap optimizer, StateMap model, bool isFp32Default)
     {
         if (!optimizer.TryGetValue(Groups, out StateNode? node) || node is not StateList list || list.Count == 0)
@@ -96,8 +96,11 @@ internal sealed class FlattenedOptimizer
             if (list.Count == 1)
             {
                 bool isDefault = isFp32Default && found.TrueForAll(parameter => parameter.Weight.Type == TensorType.F32);
-                groups.Add(new Group("default", options, Sorted(found.Where(parameter => isDefault || parameter.Weight.Type != TensorType.F32))));
+                bool IsOfExperts((string Name, StateTensor Weight) parameter) => WrittenExperts.IsExpert(parameter.Name) && (isDefault || parameter.Weight.Type != TensorType.F32);
+                groups.Add(new Group("default", options, Sorted(found.Where(parameter => !IsOfExperts(parameter) && (isDefault || parameter.Weight.Type != TensorType.F32)))));
                 groups.Add(new Group(ParameterGroup.Fp32, options, Sorted(found.Where(parameter => !isDefault && parameter.Weight.Type == TensorType.F32))));
+                if (found.Exists(parameter => WrittenExperts.IsExpert(parameter.Name)))
+                    groups.Add(new Group($"{ParameterGroup.Experts}1", options, Sorted(found.Where(IsOfExperts))));
             }
             else
             {
@@ -178,6 +181,8 @@ internal sealed class FlattenedOptimizer
     private static TorchMap GroupValues(Group group, TorchList indexes)
     {
         TorchMap values = new() { ["name"] = group.Name };
+        if (group.Name.StartsWith(ParameterGroup.Experts, StringComparison.Ordinal))
+            values["moe"] = true;
         foreach ((string name, StateNode node) in group.Options)
         {
             if (name == Params)

@@ -7,17 +7,20 @@ namespace Cairn.Layouts.InternLm;
 /// <summary>A checkpoint in the layout <c>internlm</c> that Cairn wrote: its <c>cairn.pt</c> says where each part stands and what the other files leave out.</summary>
 internal sealed class IndexedCheckpoint : LoadedCheckpoint
 {
+    private const string Model = "model";
+
     private readonly IFileSystem _files;
     private readonly string _folder;
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
     private readonly TorchMap? _optimizer;
+    private readonly string[] _experts;
 
     /// <exception cref="CorruptCheckpointException">The index is bad.</exception>
     public IndexedCheckpoint(IFileSystem files, string folder)
     {
         (_files, _folder) = (files, folder);
         TorchMap index = Map(Read(InternLmPlan.IndexName), "it");
-        if ((index.Find(InternLmPlan.FormatKey) as TorchScalar)?.Value is not long format || format != InternLmPlan.Format)
+        if ((index.Find(InternLmPlan.FormatKey) as TorchScalar)?.Value is not long format || format is not (InternLmPlan.Format or InternLmPlan.FormatWithExperts))
             throw Bad(InternLmPlan.IndexName, "its format is not known: a newer Cairn wrote it, or it is damaged");
         TorchMap places = Map(index.Find(InternLmPlan.FilesKey), $"'{InternLmPlan.FilesKey}'");
         var parts = new List<string>();
@@ -29,20 +32,37 @@ internal sealed class IndexedCheckpoint : LoadedCheckpoint
             parts.Add(name);
         }
         Parts = parts;
+        _experts = [.. (index.Find(InternLmPlan.ExpertsKey) as TorchList ?? new TorchList(TorchListKind.List)).Select(name =>
+            (name as TorchScalar)?.Value is string file && IsFileName(file) ? file : throw Bad(InternLmPlan.IndexName, "an expert has no file"))];
         if (index.Find(InternLmPlan.OptimizerKey) is { } optimizer)
             _optimizer = Map(optimizer, $"'{InternLmPlan.OptimizerKey}'");
     }
 
     public override IReadOnlyList<string> Parts { get; }
 
-    public override IReadOnlyList<string> FilesOf(string part) => IsFlattened(part) ? [Place(part), InternLmPlan.IndexName] : [Place(part)];
+    public override IReadOnlyList<string> FilesOf(string part) => IsFlattened(part) ? [Place(part), InternLmPlan.IndexName] : part == Model ? [Place(part), .. _experts] : [Place(part)];
 
     public override StateMap Load(string part)
     {
         string file = Place(part);
         TorchValue root = Read(file);
         StateNode state = IsFlattened(part) ? Rebuild(_optimizer!, Map(root, "it"), file) : TorchTree.ToState(root);
-        return state as StateMap ?? throw Bad(file, "it holds no map");
+        StateMap map = state as StateMap ?? throw Bad(file, "it holds no map");
+        return part == Model && _experts.Length > 0 ? WithExperts(map) : map;
+    }
+
+    private StateMap WithExperts(StateMap model)
+    {
+        foreach (string file in _experts)
+        {
+            foreach ((string name, StateNode weight) in TorchTree.ToState(Read(file)) as StateMap ?? throw Bad(file, "it holds no map"))
+            {
+                if (model.ContainsKey(name))
+                    throw Bad(file, $"it holds '{name}', which stands in another file too");
+                model.Add(name, weight);
+            }
+        }
+        return model;
     }
 
     private bool IsFlattened(string part) => part == "optimizer" && _optimizer is not null;

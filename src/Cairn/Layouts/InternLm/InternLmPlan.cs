@@ -9,8 +9,10 @@ internal static class InternLmPlan
     /// <summary>Which parts there are, where they stand, and what InternLM's files cannot say of them.</summary>
     public const string IndexName = "cairn.pt";
     public const string FormatKey = "format", PartsKey = "parts", FilesKey = "files", OptimizerKey = "optimizer";
-    /// <summary>The newest format of the index that is written and read.</summary>
-    public const long Format = 1;
+    /// <summary>The names of the experts' files, in the order of their weights.</summary>
+    public const string ExpertsKey = "experts";
+    /// <summary>The formats of the index that are written and read: the second one has experts in files of their own.</summary>
+    public const long Format = 1, FormatWithExperts = 2;
 
     private const string Model = "model", Optimizer = "optimizer", Scaler = "scaler", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
     /// <summary>What a run may keep in <see cref="TrainState.Values"/> for InternLM: its two files about the configuration, and of that the schedule and the data.</summary>
@@ -31,6 +33,7 @@ internal static class InternLmPlan
         FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
             ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(ForeignCheckpoint.Master), IsOfLaterEvo(values))
             : null;
+        WrittenExperts? experts = model is null ? null : WrittenExperts.Of(model, MapIn(values, ModelConfig));
         var files = new List<PlannedFile>(parts.Count + 8);
         TorchList order = new(TorchListKind.List);
         TorchMap places = new();
@@ -50,17 +53,21 @@ internal static class InternLmPlan
                     files.Add(File(part, name, theirs));
                     name = Apart(part);
                 }
-                files.Add(File(part, name, TorchTree.FromState(state)));
+                files.Add(File(part, name, TorchTree.FromState(part == Model && experts is not null ? experts.Others : state)));
             }
             order.Add(part);
             places.Add(part, name);
         }
+        foreach ((string name, StateMap weights) in experts?.Files ?? [])
+            files.Add(File(Model, name, TorchTree.FromState(weights)));
         if (model is not null)
             files.Add(File(Model, new InternLmFileName(InternLmFileKind.Topology) { Tp = 0, Pp = 0 }.ToString(), Topology(model)));
         if (flattened is not null)
             files.Add(File(Optimizer, new InternLmFileName(InternLmFileKind.Plan) { Gpus = 1, Wp = 0, Tp = 0, Dp = 0, Pp = 0, Zo = 0 }.ToString(), flattened.Plan));
         AddConfiguration(values, files);
-        TorchMap index = new() { [FormatKey] = Format, [PartsKey] = order, [FilesKey] = places };
+        TorchMap index = new() { [FormatKey] = experts is null ? Format : FormatWithExperts, [PartsKey] = order, [FilesKey] = places };
+        if (experts is not null)
+            index[ExpertsKey] = new TorchList(TorchListKind.List, experts.Files.Select(file => (TorchValue)file.Key));
         if (flattened is not null)
             index[OptimizerKey] = flattened.Remainder;
         files.Add(File("", IndexName, index));

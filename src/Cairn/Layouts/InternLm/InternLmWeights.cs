@@ -6,7 +6,8 @@ namespace Cairn.Layouts.InternLm;
 /// <summary>The weights of all ranks by their names in the whole model, and the rules by which ranks' tensors are put together.</summary>
 internal sealed class InternLmWeights
 {
-    private const string ExpertPath = ".wrapped_experts.";
+    /// <summary>What stands before the number of an expert in the names of its weights.</summary>
+    public const string ExpertPath = ".wrapped_experts.";
 
     private InternLmWeights(string folder, IReadOnlyList<RankTensors> ranks, IReadOnlyList<RankTensors> experts, ShardRules rules, int layers) =>
         (Folder, Ranks, Experts, Rules, Layers) = (folder, ranks, experts, rules, layers);
