@@ -17,7 +17,7 @@ namespace Cairn.Formats.Torch;
 /// <item><term>dtype, device</term><description>text: <c>torch.float32</c>, <c>cuda:0</c></description></item>
 /// <item><term>tensor, Parameter, view</term><description>its elements as <see cref="StateTensor"/>; equal views of one storage are a tie</description></item>
 /// </list>
-/// The other way: maps are dicts whose keys are texts, but for the parameters' numbers in an optimizer's <c>state_dict()</c>; lists are lists, each tensor has a storage of its own, and a tie is one tensor at two places. Maps and lists that stand at
+/// The other way: maps are dicts whose keys are texts, but for the parameters' numbers in an optimizer's <c>state_dict()</c> and the epochs in a scheduler's <c>milestones</c>; lists are lists, each tensor has a storage of its own, and a tie is one tensor at two places. Maps and lists that stand at
 /// several places do so on both sides, and are walked once.
 /// </summary>
 public static class TorchTree
@@ -204,10 +204,31 @@ public static class TorchTree
             foreach ((string key, StateNode item) in map)
             {
                 _path.Push(key);
-                value.Add(key, key == "state" && item is StateMap states && Numbers(map) is { Count: > 0 } numbers ? Numbered(states, numbers) : Value(item));
+                value.Add(key, NumbersIn(map, key, item) is { Count: > 0 } numbers ? Numbered((StateMap)item, numbers) : Value(item));
                 _path.Pop();
             }
             return value;
+        }
+
+        // The keys of an entry that are numbers in PyTorch, by their text.
+        private static Dictionary<string, long>? NumbersIn(StateMap map, string key, StateNode item) => (key, item) switch
+        {
+            ("state", StateMap) => Numbers(map),
+            ("milestones", StateMap milestones) => Milestones(milestones),
+            _ => null,
+        };
+
+        // MultiStepLR looks for an epoch among its milestones, and never meets one that is text.
+        private static Dictionary<string, long>? Milestones(StateMap milestones)
+        {
+            var numbers = new Dictionary<string, long>(StringComparer.Ordinal);
+            foreach (string key in milestones.Keys)
+            {
+                if (!long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out long number) || number.ToString(CultureInfo.InvariantCulture) != key)
+                    return null;
+                numbers.Add(key, number);
+            }
+            return numbers;
         }
 
         // The numbers by which an optimizer's state_dict() names its parameters, by their text.

@@ -105,6 +105,8 @@ public enum TorchListKind
 /// <summary>A list, tuple, <c>torch.Size</c>, set or frozenset.</summary>
 public sealed class TorchList : TorchValue, IReadOnlyList<TorchValue>
 {
+    private const int MostShown = 4;
+
     private TorchValue[] _items;
 
     /// <summary>An empty sequence.</summary>
@@ -139,6 +141,8 @@ public sealed class TorchList : TorchValue, IReadOnlyList<TorchValue>
             yield return _items[i];
     }
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    /// <inheritdoc/>
+    public override string ToString() => Count <= MostShown && this.All(item => item is TorchScalar) ? $"({string.Join(", ", this)})" : $"a {Kind.ToString().ToLowerInvariant()} of {Count}";
 
     internal void Replace(int index, TorchValue item) => _items[index] = item;
     internal override int ChildCount => Count;
@@ -188,6 +192,8 @@ public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue
     public IEnumerator<KeyValuePair<TorchValue, TorchValue>> GetEnumerator() =>
         _items is null ? Enumerable.Empty<KeyValuePair<TorchValue, TorchValue>>().GetEnumerator() : _items.GetEnumerator();
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    /// <inheritdoc/>
+    public override string ToString() => $"a dict of {Count}";
 
     internal override int ChildCount => (2 * Count) + (Attributes is null ? 0 : 1);
     internal override TorchValue ChildAt(int index) =>

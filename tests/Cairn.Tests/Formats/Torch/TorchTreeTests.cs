@@ -49,6 +49,16 @@ public class TorchTreeTests
     }
 
     [Fact]
+    public void Milestones_of_a_scheduler_stay_numbers()
+    {
+        TorchMap saved = new() { ["scheduler"] = new TorchMap { ["milestones"] = new TorchMap(TorchMapKind.Counter) { [5] = 1, [12] = 2 }, ["named"] = new TorchMap { ["5"] = 1 } } };
+        TorchMap again = TorchTree.FromState(TorchTree.ToState(saved)).ShouldBeOfType<TorchMap>()["scheduler"].ShouldBeOfType<TorchMap>();
+        again["milestones"].ShouldBeOfType<TorchMap>().Select(entry => entry.Key).ShouldBe([new TorchScalar(5), new TorchScalar(12)]);
+        again["named"].ShouldBeOfType<TorchMap>().Single().Key.ShouldBe(new TorchScalar("5"));
+        TorchTree.FromState(new StateMap { ["milestones"] = new StateMap { ["first"] = 1L } }).ShouldBeOfType<TorchMap>()["milestones"].ShouldBeOfType<TorchMap>().Single().Key.ShouldBe(new TorchScalar("first"));
+    }
+
+    [Fact]
     public void Parameters_of_an_optimizer_stay_numbers()
     {
         var saved = new TorchMap
@@ -106,6 +116,7 @@ public class TorchTreeTests
         Refused(new TorchGlobal("os", "system")).ShouldContain("os.system");
         Refused(new TorchObject(new TorchGlobal("my", "Config"), new TorchList(TorchListKind.Tuple), isOpaque: true)).ShouldContain("my.Config");
         Refused(new TorchMap { [new TorchList(TorchListKind.Tuple)] = 1 }, "outer/1/").ShouldContain("neither text nor a whole number");
+        Refused(new TorchMap { [new TorchList(TorchListKind.Tuple, [1, "x"])] = 1 }, "outer/1/(1, x)").ShouldContain("(1, x)");
         Refused(new TorchMap { [1] = 1, ["1"] = 2 }, "outer/1/1").ShouldContain("a second time");
         var cycle = new TorchList(TorchListKind.List);
         cycle.Add(cycle);
