@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Cairn.Cli.Tests.Samples;
 using Cairn.State;
 
@@ -48,6 +49,19 @@ public sealed class ShowTests : IDisposable
         SampleFolders.Trainer(_folder["trainer"]);
         Golden.Check("show-torch.txt", CairnProcess.Run("show", _folder["torch/model_step100.pt"]).Out, _folder.Path);
         Golden.Check("show-trainer.txt", CairnProcess.Run("show", _folder["trainer/checkpoint-500"]).Out, _folder.Path);
+    }
+
+    [Fact]
+    public void A_checkpoint_of_Lightning_has_its_parts_and_its_step()
+    {
+        SampleFolders.Torch(_folder["last.ckpt"], new StateMap
+        {
+            ["state_dict"] = SampleState.Model(1), ["optimizer_states"] = new StateList([new StateMap { ["state"] = new StateMap(), ["param_groups"] = new StateList() }]),
+            ["lr_schedulers"] = new StateList([new StateMap { ["last_epoch"] = 3L }]), ["epoch"] = 1L, ["global_step"] = 5L,
+        });
+        JsonElement shown = JsonDocument.Parse(CairnProcess.Run("show", _folder["last.ckpt"], "--json").Out).RootElement;
+        shown.GetProperty("step").GetInt64().ShouldBe(5);
+        shown.GetProperty("parts").EnumerateArray().Select(part => part.GetProperty("name").GetString()).ShouldBe(["model", "optimizer", "scheduler", "context"]);
     }
 
     [Fact]

@@ -17,6 +17,9 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     /// <summary>All of it, as it was saved.</summary>
     public StateNode Root { get; private set; } = StateScalar.Null;
 
+    /// <inheritdoc cref="PartSplit.StepIn"/>
+    public long? Step => PartSplit.StepIn(_parts);
+
     public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> FilesOf(string part) => _parts.ContainsKey(part) ? _files : throw Unknown(part);
     public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);

@@ -7,7 +7,7 @@ namespace Cairn.Layouts.PyTorch;
 /// Splits what a program saved with PyTorch into parts. There is no standard; these are the keys that are common:
 /// <list type="table">
 /// <item><term><c>model</c></term><description>model, model_state_dict, model_state, state_dict, module, net, network</description></item>
-/// <item><term><c>optimizer</c></term><description>optimizer, optimizer_state_dict, optimizer_state, optim, optimizers</description></item>
+/// <item><term><c>optimizer</c></term><description>optimizer, optimizer_state_dict, optimizer_state, optim, optimizers, optimizer_states</description></item>
 /// <item><term><c>scheduler</c></term><description>scheduler, scheduler_state_dict, lr_scheduler, lr_scheduler_state_dict, lr_schedulers</description></item>
 /// <item><term><c>sampler</c></term><description>sampler, sampler_state_dict, dataloader, data_loader</description></item>
 /// <item><term><c>random</c></term><description>random, random_state, rng, rng_state, rng_states</description></item>
@@ -15,7 +15,7 @@ namespace Cairn.Layouts.PyTorch;
 /// <item><term><c>ema</c></term><description>ema, ema_state_dict, model_ema</description></item>
 /// <item><term><c>context</c></term><description>all that has another key</description></item>
 /// </list>
-/// A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>.
+/// A list of one map stands for that map, as Lightning saves its only optimizer. A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>.
 /// </summary>
 internal static class PartSplit
 {
@@ -23,16 +23,30 @@ internal static class PartSplit
     public const string Model = "model";
     private const string Optimizer = "optimizer", Context = "context", Data = "data";
 
+    // Cairn's own, Lightning's and the Trainer's, DeepSpeed's, Megatron's, and what people write by hand.
+    private static readonly string[] StepKeys = ["step_count", "global_step", "global_steps", "iteration", "step"];
+
     private static readonly FrozenDictionary<string, string> PartOfKey = new (string Part, string[] Keys)[]
     {
         (Model, ["model", "model_state_dict", "model_state", "state_dict", "module", "net", "network"]),
-        (Optimizer, ["optimizer", "optimizer_state_dict", "optimizer_state", "optim", "optimizers"]),
+        (Optimizer, ["optimizer", "optimizer_state_dict", "optimizer_state", "optim", "optimizers", "optimizer_states"]),
         ("scheduler", ["scheduler", "scheduler_state_dict", "lr_scheduler", "lr_scheduler_state_dict", "lr_schedulers"]),
         ("sampler", ["sampler", "sampler_state_dict", "dataloader", "data_loader"]),
         ("random", ["random", "random_state", "rng", "rng_state", "rng_states"]),
         ("scaler", ["scaler", "scaler_state_dict", "grad_scaler"]),
         ("ema", ["ema", "ema_state_dict", "model_ema"]),
     }.SelectMany(part => part.Keys.Select(key => (key, part.Part))).ToFrozenDictionary(entry => entry.key, entry => entry.Part, StringComparer.Ordinal);
+
+    /// <summary>The step that was reached, where a part <c>context</c> says it by a key that is common; <see langword="null"/> otherwise.</summary>
+    public static long? StepIn(IReadOnlyDictionary<string, StateMap> parts)
+    {
+        foreach (string key in StepKeys)
+        {
+            if (parts.TryGetValue(Context, out StateMap? context) && context.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: long and >= 0 and var step })
+                return step;
+        }
+        return null;
+    }
 
     /// <summary>The parts, in the order of their first keys; of two keys of one part the second goes to <c>context</c>.</summary>
     public static IReadOnlyDictionary<string, StateMap> Of(StateNode root)
@@ -58,7 +72,7 @@ internal static class PartSplit
         foreach ((string key, StateNode node) in map)
         {
             if (PartOfKey.TryGetValue(key, out string? part) && !parts.ContainsKey(part))
-                parts.Add(part, node as StateMap ?? new StateMap { [key] = node });
+                parts.Add(part, node as StateMap ?? OnlyMap(node) ?? new StateMap { [key] = node });
             else
                 rest.Add(key, node);
         }
@@ -67,4 +81,6 @@ internal static class PartSplit
             parts.Add(Context, rest.Count == 1 && rest.TryGetValue(Context, out StateNode? context) && context is StateMap own ? own : rest);
         return parts;
     }
+
+    private static StateMap? OnlyMap(StateNode node) => node is StateList { Count: 1 } list ? list[0] as StateMap : null;
 }

@@ -24,6 +24,25 @@ public class PartSplitTests
         Parts(new StateMap { ["model"] = Weights, ["state_dict"] = Weights }).ShouldBe("model(w) context(state_dict)");
 
     [Fact]
+    public void A_list_of_one_stands_for_it_and_a_longer_one_for_itself() => Parts(new StateMap
+    {
+        ["state_dict"] = Weights, ["optimizer_states"] = new StateList([new StateMap { ["state"] = new StateMap(), ["param_groups"] = new StateList() }]),
+        ["lr_schedulers"] = new StateList([new StateMap { ["last_epoch"] = 3L }, new StateMap()]), ["global_step"] = 5L,
+    }).ShouldBe("model(w) optimizer(state,param_groups) scheduler(lr_schedulers) context(global_step)");
+
+    [Theory]
+    [InlineData("step_count", 4L)]
+    [InlineData("global_step", 4L)]
+    [InlineData("iteration", 4L)]
+    [InlineData("steps_per_epoch", null)]
+    public void The_step_is_what_common_keys_say(string key, long? step) =>
+        PartSplit.StepIn(PartSplit.Of(new StateMap { ["model"] = Weights, [key] = 4L, ["epoch"] = 1L })).ShouldBe(step);
+
+    [Fact]
+    public void A_step_that_is_no_whole_number_is_none() =>
+        PartSplit.StepIn(PartSplit.Of(new StateMap { ["model"] = Weights, ["global_step"] = -1L, ["step"] = 0.5 })).ShouldBeNull();
+
+    [Fact]
     public void An_optimizers_state_dict_is_an_optimizer() =>
         Parts(new StateMap { ["state"] = new StateMap(), ["param_groups"] = new StateList() }).ShouldBe("optimizer(state,param_groups)");
 
