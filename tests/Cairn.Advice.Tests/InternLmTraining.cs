@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Cairn.Tests.Advice;
+namespace Cairn.Advice.Tests;
 
 /// <summary>How InternLM's lines look: its first version, InternEvo, and InternEvo with its logging service.</summary>
 public enum LogForm

@@ -6,7 +6,7 @@ using Cairn.Tests.Manager;
 using Cairn.Tests.Storage;
 using Microsoft.Extensions.Time.Testing;
 
-namespace Cairn.Tests.Advice;
+namespace Cairn.Advice.Tests;
 
 /// <summary>Audits of journals that the real manager wrote.</summary>
 public class JournalAuditTests

@@ -2,7 +2,7 @@ using Cairn.Advice;
 using Cairn.Policies;
 using CsCheck;
 
-namespace Cairn.Tests.Advice;
+namespace Cairn.Advice.Tests;
 
 public class CheckpointPlanTests
 {

@@ -1,7 +1,7 @@
 using Cairn.Advice.Python;
 using CsCheck;
 
-namespace Cairn.Tests.Advice;
+namespace Cairn.Advice.Tests;
 
 public class PythonConfigTests
 {

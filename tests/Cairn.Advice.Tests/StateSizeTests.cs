@@ -1,7 +1,7 @@
 using Cairn.Advice;
 using Cairn.State;
 
-namespace Cairn.Tests.Advice;
+namespace Cairn.Advice.Tests;
 
 public class StateSizeTests
 {
