@@ -1,4 +1,3 @@
-using Cairn.Advice;
 using Cairn.Policies;
 using CsCheck;
 

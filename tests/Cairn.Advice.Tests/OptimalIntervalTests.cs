@@ -1,4 +1,3 @@
-using Cairn.Advice;
 using CsCheck;
 
 namespace Cairn.Advice.Tests;

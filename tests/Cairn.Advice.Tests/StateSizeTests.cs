@@ -1,4 +1,3 @@
-using Cairn.Advice;
 using Cairn.State;
 
 namespace Cairn.Advice.Tests;
