@@ -5,6 +5,7 @@ using Cairn.Policies;
 using Cairn.Resume;
 using Cairn.State;
 using Cairn.Storage;
+using Cairn.Tests.Storage;
 
 namespace Cairn.Tests.Commit;
 
@@ -43,7 +44,7 @@ internal sealed class SampleRun(IFileSystem files, string layout = CheckpointLay
 
 public class CommitTests
 {
-    readonly Storage.SimulatedFileSystem _files = new();
+    readonly SimulatedFileSystem _files = new();
 
     protected virtual string Layout => CheckpointLayouts.Default;
 
