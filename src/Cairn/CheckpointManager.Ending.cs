@@ -10,7 +10,7 @@ public sealed partial class CheckpointManager
 {
     /// <summary>
     /// Ends the run: waits for the save under way, makes sure that the last step has a checkpoint, whatever was counted, and says what the run did.
-    /// A second call does nothing. May stand in a <c>finally</c>: when a batch was begun and not counted, the state may be half updated; then it is not saved, nothing is thrown, and
+    /// A second call does nothing, unless batches were counted since. May stand in a <c>finally</c>: when a batch was begun and not counted, the state may be half updated; then it is not saved, nothing is thrown, and
     /// <see cref="RunSummary.EndNotSaved"/>, the log and <see cref="SaveEnded"/> (with <see cref="SaveOutcome.Refused"/>) say so.
     /// </summary>
     /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
@@ -18,7 +18,11 @@ public sealed partial class CheckpointManager
     {
         Enter();
         if (_summary is not null)
-            return _summary;
+        {
+            if (_summary.EndNotSaved is not null || !_batch.HasCounted)
+                return _summary;
+            GoOn();
+        }
         if ((_batch.WhyTorn() ?? WhyApart) is { } torn)
             return EndWithinBatch(torn);
         bool drawn = _batch.HasDrawn;
@@ -151,6 +155,9 @@ public sealed partial class CheckpointManager
     }
 
     private RunSummary EndWithinBatch(string why)
+        // More is planned since, and the run ends anew.
+        if (!ends)
+            (_ignored, _nextReminder) = (0, 1);
     {
         GiveUp(why);
         bool isSaved = LastCheckpoint == Train.Step;

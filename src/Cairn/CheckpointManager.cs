@@ -148,7 +148,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
         // Should it fail here, Complete tries again.
         bool savesEnd = boundary.Ends && !_endSeen;
         RemindOfEnd(boundary.Ends);
-        _endSeen |= boundary.Ends;
+        _endSeen = boundary.Ends;
         if (savesEnd)
         {
             CollectUnderWay();

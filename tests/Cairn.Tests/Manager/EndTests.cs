@@ -212,6 +212,32 @@ public class EndTests
     }
 
     [Fact]
+    public async Task When_more_is_planned_after_the_end_the_new_end_is_saved_as_well()
+    {
+        CheckpointOptions options = Options;
+        options.TotalSteps = 3;
+        await using CheckpointManager checkpoints = _training.Start(_files, options);
+        Train(checkpoints, 3);
+        _training.Train.TotalSteps = 5;
+        _training.Batch();
+        checkpoints.AfterBatch().ShouldBeTrue();
+        _training.Batch();
+        checkpoints.AfterBatch().ShouldBeFalse();
+        Steps().ShouldBe([5, 3]);
+    }
+
+    [Fact]
+    public async Task A_batch_that_is_counted_after_Complete_is_saved_by_the_next_one()
+    {
+        await using CheckpointManager checkpoints = _training.Start(_files, Options);
+        Train(checkpoints, 3);
+        checkpoints.Complete();
+        _training.Batch();
+        checkpoints.Complete().FinalCheckpoint.ShouldBe("4");
+        Steps().ShouldBe([4, 3]);
+    }
+
+    [Fact]
     public async Task Retention_keeps_the_newest_and_what_was_left_behind_on_another_branch()
     {
         CheckpointOptions options = Options;
