@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Cairn.Commit;
 using Cairn.Policies;
 using Cairn.Ranks;
@@ -27,7 +28,7 @@ public sealed partial class CheckpointManager
             return EndWithinBatch(torn);
         bool drawn = _batch.HasDrawn;
         JournalSkips();
-        CollectUnderWay();
+        ExceptionDispatchInfo? earlier = CollectedBeforeEnd();
         SaveReport? last = Save(Meet(Moment.Completion), background: false);
         if (last is { Outcome: not SaveOutcome.Saved })
             throw new CheckpointException($"The final checkpoint of step {Train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {Newest()}. Make room or repair the store and call Complete again.", last.Error) { Step = Train.Step, Path = _files.Root };
@@ -48,7 +49,22 @@ public sealed partial class CheckpointManager
                 json.WriteNumber("total_steps", total);
         });
         _logger.Finished(_summary.ToString());
+        earlier?.Throw();
         return _summary;
+    }
+
+    // What a listener of SaveEnded throws, or FailOnError, is about an earlier save: the end is saved first.
+    private ExceptionDispatchInfo? CollectedBeforeEnd()
+    {
+        try
+        {
+            CollectUnderWay();
+            return null;
+        }
+        catch (Exception e) when (e is not (RankTimeoutException or RankOrderException or RankFailedException))
+        {
+            return ExceptionDispatchInfo.Capture(e);
+        }
     }
 
     /// <summary>
@@ -62,11 +78,7 @@ public sealed partial class CheckpointManager
             return ValueTask.CompletedTask;
         try
         {
-            Enter();
-            if (_summary is null || (_summary.EndNotSaved is null && _batch.HasCounted))
-                EndWithoutWord();
-            WaitAtExit(null, EventArgs.Empty);
-            Report(_engine.Collect());
+            End();
         }
         finally
         {
@@ -81,6 +93,28 @@ public sealed partial class CheckpointManager
         return ValueTask.CompletedTask;
     }
 
+    // A listener that throws keeps neither the end from being saved nor the save under way from being waited for.
+    private void End()
+    {
+        try
+        {
+            Enter();
+        }
+        finally
+        {
+            try
+            {
+                if (_summary is null || (_summary.EndNotSaved is null && _batch.HasCounted))
+                    EndWithoutWord();
+            }
+            finally
+            {
+                WaitAtExit(null, EventArgs.Empty);
+                Report(_engine.Collect());
+            }
+        }
+    }
+
     // What the other ranks did is not known any more: no end can be agreed on.
     private string? WhyApart => _ranks.WhyApart is { } why ? $"the ranks lost one another after batch {Train.Batch} ({why})" : null;
 
@@ -92,6 +126,7 @@ public sealed partial class CheckpointManager
         }
         else if (Train.Step > 0 && LastCheckpoint != Train.Step && _options.Enabled)
         {
+            bool isKnown = _failureThrown;
             try
             {
                 Complete();
@@ -102,7 +137,7 @@ public sealed partial class CheckpointManager
                 _logger.EndedAlone(Train.Batch, e.Message);
                 WriteAborted();
             }
-            catch (CheckpointException) when (_failureThrown)
+            catch (CheckpointException) when (isKnown)
             {
                 // Training was ended by a failed save, and the program has that error. This one stands in log and journal.
                 WriteAborted();
@@ -120,6 +155,9 @@ public sealed partial class CheckpointManager
     // Whoever does not listen is told after 1, 2, 4, 8… batches.
     private void RemindOfEnd(bool ends)
     {
+        // More is planned since, and the run ends anew.
+        if (!ends)
+            (_ignored, _nextReminder) = (0, 1);
         if (!ends || !_endSeen || ++_ignored < _nextReminder)
             return;
         _nextReminder *= 2;
@@ -155,9 +193,6 @@ public sealed partial class CheckpointManager
     }
 
     private RunSummary EndWithinBatch(string why)
-        // More is planned since, and the run ends anew.
-        if (!ends)
-            (_ignored, _nextReminder) = (0, 1);
     {
         GiveUp(why);
         bool isSaved = LastCheckpoint == Train.Step;

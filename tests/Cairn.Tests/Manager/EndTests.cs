@@ -238,6 +238,31 @@ public class EndTests
     }
 
     [Fact]
+    public async Task A_listener_that_throws_does_not_keep_the_end_from_being_saved()
+    {
+        CheckpointOptions options = Options;
+        (options.Asynchronous, options.SnapshotEvery) = (true, 2);
+        CheckpointManager checkpoints = _training.Start(_files, options);
+        checkpoints.SaveEnded += (_, _) => throw new InvalidDataException("the listener");
+        Train(checkpoints, 2);
+        (await Should.ThrowAsync<InvalidDataException>(async () => await checkpoints.DisposeAsync())).Message.ShouldBe("the listener");
+        Steps().ShouldContain(2);
+        Catalog.Read(_files).Entries.ShouldContain(entry => entry.Kind == SaveKind.Checkpoint);
+    }
+
+    [Fact]
+    public async Task An_end_that_fails_at_disposal_is_told_when_a_failed_save_ends_training_too()
+    {
+        var breakable = new BreakableFileSystem(_files);
+        CheckpointOptions options = Options;
+        options.FailOnError = true;
+        CheckpointManager checkpoints = _training.Start(breakable, options);
+        Train(checkpoints, 2);
+        breakable.BreakAt(0);
+        await Should.ThrowAsync<CheckpointException>(async () => await checkpoints.DisposeAsync());
+    }
+
+    [Fact]
     public async Task Retention_keeps_the_newest_and_what_was_left_behind_on_another_branch()
     {
         CheckpointOptions options = Options;
