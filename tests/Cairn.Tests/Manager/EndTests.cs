@@ -263,6 +263,25 @@ public class EndTests
     }
 
     [Fact]
+    public async Task Names_that_were_cut_off_within_a_character_keep_nothing_from_being_saved()
+    {
+        await using (CheckpointManager checkpoints = _training.Start(_files, Options))
+        {
+            _training.Train.SkipBatch("bad sample \ud83d");
+            _training.Batch();
+            _training.Train.Metrics["loss \ud83d"] = 1;
+            checkpoints.AfterBatch();
+            _training.Train.Finish("enough \ud83d");
+            checkpoints.Complete().FinalCheckpoint.ShouldBe("1");
+        }
+        var second = new SampleTraining();
+        await using CheckpointManager again = second.Start(_files, Options);
+        second.Train.SkipsByReason.Keys.ShouldBe(["bad sample \ufffd"]);
+        second.Train.Metrics["loss \ud83d"].ShouldBe(1);
+        second.Train.FinishedBecause.ShouldBe(_training.Train.FinishedBecause);
+    }
+
+    [Fact]
     public async Task Retention_keeps_the_newest_and_what_was_left_behind_on_another_branch()
     {
         CheckpointOptions options = Options;
