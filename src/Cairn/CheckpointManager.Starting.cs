@@ -70,7 +70,8 @@ public sealed partial class CheckpointManager
         ArgumentNullException.ThrowIfNull(parts);
         time ??= TimeProvider.System;
         ranks ??= RankGroup.Single;
-        ILogger logger = new PrintableLogger(loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(ranks.Size > 1 ? ranks.Rank : null));
+        int? Rank() => ranks.Size > 1 ? ranks.Rank : null;
+        ILogger logger = new PrintableLogger(loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(Rank()), Rank());
         if (ranks.IsFirst)
         {
             foreach (string warning in options.Warnings())

@@ -4,6 +4,7 @@ using Cairn.State;
 using Cairn.Telemetry;
 using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Storage;
+using Microsoft.Extensions.Logging;
 
 namespace Cairn.Tests.Manager;
 
@@ -51,6 +52,43 @@ public class StateCheckTests
         job.Errors[1].ShouldBeOfType<CheckpointException>().Message.ShouldContain("the wrong module");
         foreach (int other in new[] { 0, 2, 3 })
             job.Errors[other].ShouldBeOfType<RankFailedException>().Message.ShouldContain("the wrong module");
+    }
+
+    [Fact]
+    public async Task A_logger_that_throws_ends_neither_training_nor_the_save_of_the_end()
+    {
+        using var log = new DisposedLog();
+        using var error = new StringWriter();
+        TextWriter before = Console.Error;
+        Console.SetError(TextWriter.Synchronized(error));
+        try
+        {
+            await using CheckpointManager checkpoints = CheckpointManager.Start(_files, Options, _training.Train, [_training.Weights], log, cancellationToken: TestContext.Current.CancellationToken);
+            log.Dispose();
+            _training.Batch();
+            checkpoints.AfterBatch().ShouldBeTrue();
+            checkpoints.Complete().FinalCheckpoint.ShouldBe("1");
+            _training.Batch();
+            checkpoints.AfterBatch();
+        }
+        finally
+        {
+            Console.SetError(before);
+        }
+        error.ToString().ShouldContain("Complete was called");
+    }
+
+    private sealed class DisposedLog : ILoggerFactory, ILogger
+    {
+        private bool _disposed;
+
+        public ILogger CreateLogger(string categoryName) => this;
+        public void AddProvider(ILoggerProvider provider) { }
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+        public bool IsEnabled(LogLevel logLevel) => true;
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            ObjectDisposedException.ThrowIf(_disposed, this);
+        public void Dispose() => _disposed = true;
     }
 
     [Fact]
