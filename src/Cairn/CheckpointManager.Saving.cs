@@ -67,9 +67,9 @@ public sealed partial class CheckpointManager
             else if (_plan.KnownShare(Live()) is { } share)
                 _engine.WarmUp(share);
         }
-        catch (CheckpointException)
+        catch (Exception)
         {
-            // A part that cannot be captured is reported by the save that needs it.
+            // A part that cannot be captured, for whatever reason, is reported by the save that needs it.
         }
     }
 

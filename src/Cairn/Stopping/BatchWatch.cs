@@ -86,7 +86,7 @@ internal sealed class BatchWatch
         {
             return _marks[index].ProgressMark;
         }
-        catch (Exception e) when (e is CheckpointException or InvalidOperationException)
+        catch (Exception)
         {
             return _atBoundary[index];
         }

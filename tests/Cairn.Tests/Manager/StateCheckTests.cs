@@ -55,6 +55,18 @@ public class StateCheckTests
     }
 
     [Fact]
+    public async Task A_part_that_cannot_be_captured_for_a_while_costs_a_save_and_no_training()
+    {
+        var part = new FadingPart();
+        await using CheckpointManager checkpoints = CheckpointManager.Start(_files, Options, _training.Train, [_training.Weights, part], new RecordedLog(), cancellationToken: TestContext.Current.CancellationToken);
+        part.IsAway = true;
+        _training.Batch();
+        checkpoints.AfterBatch().ShouldBeTrue();
+        part.IsAway = false;
+        checkpoints.Complete().FinalCheckpoint.ShouldBe("1");
+    }
+
+    [Fact]
     public async Task A_logger_that_throws_ends_neither_training_nor_the_save_of_the_end()
     {
         using var log = new DisposedLog();
@@ -76,6 +88,17 @@ public class StateCheckTests
             Console.SetError(before);
         }
         error.ToString().ShouldContain("Complete was called");
+    }
+
+    private sealed class FadingPart : IStatePart, IProgressMark
+    {
+        public bool IsAway { get; set; }
+        public string Name => "extra";
+        public bool MarksUpdates => true;
+        public ulong ProgressMark => IsAway ? throw new NotSupportedException("away") : 1UL;
+        public StateMap Capture() => IsAway ? throw new NotSupportedException("away") : new() { { "value", 1L } };
+        public void Check(StateMap saved, RestoreProblems problems) { }
+        public void Restore(StateMap saved) { }
     }
 
     private sealed class DisposedLog : ILoggerFactory, ILogger
