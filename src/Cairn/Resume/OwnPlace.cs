@@ -21,6 +21,9 @@ internal static class OwnPlace
         return isSnapshot && Catalog.Snapshot(files, $"{RunFolder.Snapshots}/{name}") is { Step: not CatalogEntry.NoStep } snapshot ? snapshot.Step : null;
     }
 
+    /// <summary>Whether a slot of the snapshots is meant, which holds one step after another.</summary>
+    public static bool IsSlot(string from) => Path.GetFileName(Path.GetDirectoryName(Full(from))) == RunFolder.Snapshots;
+
     /// <summary>Whether the run's own folder is meant.</summary>
     public static bool IsRun(IFileSystem files, string from) => PathIdentity.IsSame(Full(from), files.Root);
 

@@ -75,6 +75,9 @@ internal sealed record RunOpening(
         Branch current = run.Lineage.Current;
         if (options.AutoResume && options.Branch is { } name && current.Name == name && current.Parent is not null)
         {
+            // A slot holds another snapshot by now; a step is another wish than the one that this branch came from.
+            if (!OwnPlace.IsSlot(options.ResumeFrom!) && !run.Lineage.Branches.Any(branch => branch.Name == name && branch.Parent is not null && branch.ForkStep == ForkStep(options, step)))
+                throw OtherStep(files, name, current.ForkStep, step);
             ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
         }
@@ -100,11 +103,20 @@ internal sealed record RunOpening(
                 Path = files.Root,
             };
         }
-        // Without the counters the new line begins at step 0, and nothing of the old one may stand above it.
-        bool counts = options.ResumeParts.Count == 0 || options.ResumeParts.Contains(ContextPart);
-        Lineage lineage = run.Lineage.Fork(counts ? step : 0, options.Branch);
+        Lineage lineage = run.Lineage.Fork(ForkStep(options, step), options.Branch);
         return new RunOpening(run with { Lineage = lineage }, SourceOf(files, choice.Chosen), options.ResumeParts, choice.PassedOver, Forked: true, ByChoice: true);
     }
+
+    // Without the counters the new line begins at step 0, and nothing of the old one may stand above it.
+    private static long ForkStep(CheckpointOptions options, long step) => options.ResumeParts.Count == 0 || options.ResumeParts.Contains(ContextPart) ? step : 0;
+
+    private static CheckpointException OtherStep(IFileSystem files, string name, long began, long step) => new(
+        $"ResumeFrom: the branch '{name}' of {files.Root} began at step {began}, not at step {step}. To begin another branch at step {step}, give it another name (Branch); to go on with " +
+        $"'{name}', leave ResumeFrom at {began}.")
+    {
+        Step = step,
+        Path = files.Root,
+    };
 
     private static bool IsAbove(CheckpointFault fault, long step) =>
         !RunFolder.IsStep(fault.Folder, out long bad) || bad > step;

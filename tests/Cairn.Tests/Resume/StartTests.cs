@@ -75,6 +75,50 @@ public class StartTests
     }
 
     [Fact]
+    public async Task A_branch_that_began_at_another_step_is_not_taken_for_the_one_that_is_asked_for()
+    {
+        using var folder = new TemporaryFolder();
+        await TrainAsync(folder.Path, 10);
+        await TrainAsync(folder.Path, 20);
+        await TrainAsync(folder.Path, 30);
+        CheckpointOptions options = Options(folder.Path);
+        (options.ResumeFrom, options.Branch) = ("20", "colder");
+        await using (Start(folder, options)) { }
+        options.ResumeFrom = folder["10"];
+        Should.Throw<CheckpointException>(() => Start(folder, options)).Message.ShouldContain("began at step 20, not at step 10");
+        options.ResumeFrom = "20";
+        await using CheckpointManager checkpoints = Start(folder, options);
+        checkpoints.Resume.Step.ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task A_branch_from_a_slot_goes_on_when_the_slot_holds_another_step()
+    {
+        using var folder = new TemporaryFolder();
+        CheckpointOptions options = Options(folder.Path);
+        options.SnapshotEvery = 1;
+        await using (CheckpointManager checkpoints = Start(folder, options, out SampleTraining training))
+            Batches(checkpoints, training, 2);
+        (options.ResumeFrom, options.Branch) = (folder["snapshot/0"], "colder");
+        await using (CheckpointManager checkpoints = Start(folder, options, out SampleTraining training))
+        {
+            checkpoints.Resume.Step.ShouldBe(1);
+            Batches(checkpoints, training, 5);
+        }
+        await using CheckpointManager again = Start(folder, options);
+        again.Resume.Step.ShouldBe(6);
+    }
+
+    private static void Batches(CheckpointManager checkpoints, SampleTraining training, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            training.Batch();
+            checkpoints.AfterBatch();
+        }
+    }
+
+    [Fact]
     public async Task Some_parts_of_the_newest_step_are_taken_on_a_named_branch_and_refused_without_one()
     {
         using var folder = new TemporaryFolder();
