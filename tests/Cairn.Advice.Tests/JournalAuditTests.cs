@@ -88,6 +88,19 @@ public class JournalAuditTests
         report.FinalCheckpoint.ShouldBe("10");
     }
 
+    [Fact]
+    public void Lines_with_counts_that_no_run_reaches_are_counted_and_passed_over()
+    {
+        RunHistory history = JournalReader.Read([
+            """{"time":"2026-01-01T00:00:00+00:00","event":"started","step":0,"batch":0}""",
+            """{"time":"2026-01-01T00:01:00+00:00","event":"saved","step":10,"kind":"checkpoint","folder":"10","bytes":9223372036854775807}""",
+            """{"time":"2026-01-01T00:01:00+00:00","event":"resumed","step":10,"batch":10,"lost_steps":9223372036854775807}""",
+            """{"time":"2026-01-01T00:01:00+00:00","event":"skipped","step":-10,"batch":11}""",
+        ]);
+        history.Unreadable.ShouldBe(3);
+        Should.NotThrow(() => RunAudit.Of(history));
+    }
+
     private static CheckpointOptions Options() => new() { Folder = "run", TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false, HandleSignals = false };
 
     private CheckpointManager Start(IFileSystem files, SampleTraining training) => CheckpointManager.Start(files, Options(), training.Train, [training.Weights], time: _time);

@@ -29,6 +29,8 @@ public static class JournalReader
 
     private sealed class Reading
     {
+        private const long MostCounted = 1L << 53;
+
         private readonly List<string> _passedOver = [];
         private bool _branched;
 
@@ -95,7 +97,7 @@ public static class JournalReader
         private void Begin(JsonElement json, DateTimeOffset time)
         {
             RunSession? before = Sessions.LastOrDefault();
-            long step = json.GetProperty("step").GetInt64(), batch = json.GetProperty("batch").GetInt64();
+            long step = Count(json.GetProperty("step")), batch = Count(json.GetProperty("batch"));
             long lost = Number(json, "lost_steps") ?? 0;
             // Only the next process knows how far one came that was killed.
             if (before is not null && lost > 0)
@@ -123,14 +125,14 @@ public static class JournalReader
         private static void Skip(RunSession session, JsonElement json)
         {
             long all = Number(json, "skipped") ?? 0, known = SkippedBefore(session) + session.Skips.Sum(skip => skip.Count);
-            session.Skips.Add(new SkippedBatch(json.GetProperty("batch").GetInt64(), json.GetProperty("step").GetInt64(), Text(json, "reason") ?? "unknown", Math.Max(1, all - known)));
+            session.Skips.Add(new SkippedBatch(Count(json.GetProperty("batch")), Count(json.GetProperty("step")), Text(json, "reason") ?? "unknown", Math.Max(1, all - known)));
         }
 
         private static long SkippedBefore(RunSession session) => session.FirstBatch - session.FirstStep;
 
         private static RecordedSave Save(JsonElement json, string outcome, DateTimeOffset time) => new()
         {
-            Step = json.GetProperty("step").GetInt64(),
+            Step = Count(json.GetProperty("step")),
             Kind = Text(json, "kind") == "snapshot" ? SaveKind.Snapshot : SaveKind.Checkpoint,
             Outcome = outcome switch { "saved" => SaveOutcome.Saved, "failed" => SaveOutcome.Failed, "refused" => SaveOutcome.Refused, _ => SaveOutcome.Dropped },
             Reason = Text(json, "reason"),
@@ -142,7 +144,10 @@ public static class JournalReader
             Time = time,
         };
 
-        private static long? Number(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;
+        private static long? Number(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? Count(value) : null;
+
+        // No run counts so far; a line that does is damaged, and sums over it must not overflow.
+        private static long Count(JsonElement value) => value.GetInt64() is >= 0 and <= MostCounted and var count ? count : throw new FormatException($"{value} is no number of steps, batches or bytes");
 
         private static string? Text(JsonElement json, string name) => json.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
 
