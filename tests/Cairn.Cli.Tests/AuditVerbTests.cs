@@ -56,6 +56,20 @@ public sealed class AuditVerbTests : IDisposable
     }
 
     [Fact]
+    public void A_link_to_nothing_beside_the_logs_is_passed_over()
+    {
+        Directory.CreateDirectory(_folder["RUN"]);
+        var training = new InternLmTraining(LogForm.Service);
+        training.Start();
+        training.Train(until: 10);
+        File.WriteAllLines(_folder["RUN/train.log"], training.Lines);
+        File.CreateSymbolicLink(_folder["RUN/latest"], _folder["gone"]);
+        Result result = CairnProcess.Run("audit", _folder["RUN"], "--json");
+        result.Error.ShouldBeEmpty();
+        JsonDocument.Parse(result.Out).RootElement.GetProperty("executed").GetProperty("batches").GetInt64().ShouldBe(10);
+    }
+
+    [Fact]
     public void What_tells_of_no_run_is_refused_with_what_to_give()
     {
         File.WriteAllText(_folder["notes.txt"], "shopping list");

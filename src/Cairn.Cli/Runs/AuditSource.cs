@@ -95,9 +95,9 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         {
             return Head(file).Any(InternLmLogReader.Recognizes);
         }
-        catch (NotRegularFileException)
+        catch (Exception e) when (e is NotRegularFileException or IOException or UnauthorizedAccessException)
         {
-            // A pipe or a socket beside the logs.
+            // A pipe, a link to nothing or a file that may not be read, beside the logs.
             return false;
         }
     }
