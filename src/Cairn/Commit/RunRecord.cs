@@ -114,7 +114,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
                     : null)
             {
                 Finished = json.TryGetProperty("finished", out JsonElement end)
-                    ? new RunEnd(end.GetProperty("step").GetInt64(), end.GetProperty("branch").GetInt32(), end.GetProperty("reason").GetString() ?? "",
+                    ? new RunEnd(end.GetProperty("step").GetInt64(), end.GetProperty("branch").GetInt32(), end.GetProperty("reason").GetString() is { } reason && !string.IsNullOrWhiteSpace(reason) ? reason : "for a reason that is not recorded",
                         end.TryGetProperty("total_steps", out JsonElement total) ? total.GetInt64() : null)
                     : null,
             };

@@ -119,6 +119,17 @@ public class StartTests
     }
 
     [Fact]
+    public async Task A_run_that_was_finished_without_a_word_starts()
+    {
+        using var folder = new TemporaryFolder();
+        await TrainAsync(folder.Path, 10);
+        string record = File.ReadAllText(folder["run.json"]);
+        File.WriteAllText(folder["run.json"], record.Replace("\"branch\": 0", "\"finished\": {\"step\": 10, \"branch\": 0, \"reason\": \"\"}, \"branch\": 0"));
+        await using CheckpointManager checkpoints = Start(folder, Options(folder.Path), out SampleTraining training);
+        training.Train.FinishedBecause.ShouldBe("for a reason that is not recorded");
+    }
+
+    [Fact]
     public async Task Some_parts_of_the_newest_step_are_taken_on_a_named_branch_and_refused_without_one()
     {
         using var folder = new TemporaryFolder();
