@@ -54,6 +54,7 @@ public sealed class CommitProtocol(IFileSystem files)
             if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
                 continue;
             _placement.EnsureFolder(RunFolder.Snapshots);
+            _placement.FreeFromFile(RunFolder.Slot(slot), $"file-snapshot-{slot}", []);
             _placement.Place(staged, RunFolder.Slot(slot));
         }
         foreach (string staging in CopyPlacement.StagingFolders)
@@ -204,6 +205,7 @@ public sealed class CommitProtocol(IFileSystem files)
             string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run" : standing.Fault?.ToString() ?? "it belongs to a line that was left";
             notes.Add($"{target}/ stood in the way ({why}) and is now {_placement.MoveAside(target, target)}/");
         }
+        _placement.FreeFromFile(target, target, notes);
         _placement.Place(staged, target);
         return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
     }
@@ -215,6 +217,7 @@ public sealed class CommitProtocol(IFileSystem files)
         string slot = victim.Folder;
         if (victim is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
             notes.Add($"{slot}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(slot, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
+        _placement.FreeFromFile(slot, $"file-{slot.Replace('/', '-')}", notes);
         if (!files.FolderExists(slot))
             _placement.Place(staged, slot);
         else

@@ -52,12 +52,19 @@ internal sealed class CopyPlacement(IFileSystem files)
         files.DeleteFolder(beside);
     }
 
+    /// <summary>Moves a file that has the name of a copy to <c>abandoned/</c>, if there is one: no copy can have its name before.</summary>
+    public void FreeFromFile(string target, string name, List<string> notes)
+    {
+        if (files.FileExists(target))
+            notes.Add($"{target} was a file in the way of a copy and is now {MoveAside(target, name)}");
+    }
+
     /// <summary>Moves a copy that stands in the way to <c>abandoned/</c>, and gives its new place.</summary>
     public string MoveAside(string folder, string name)
     {
         EnsureFolder(RunFolder.Abandoned);
         string aside = $"{RunFolder.Abandoned}/{name}";
-        for (int n = 1; files.FolderExists(aside); n++)
+        for (int n = 1; files.FolderExists(aside) || files.FileExists(aside); n++)
             aside = $"{RunFolder.Abandoned}/{name}.{n}";
         if (!TryRename(folder, aside))
         {

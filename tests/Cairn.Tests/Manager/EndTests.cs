@@ -282,6 +282,28 @@ public class EndTests
     }
 
     [Fact]
+    public async Task A_file_that_has_the_name_of_a_copy_is_moved_aside_for_it()
+    {
+        CheckpointOptions options = Options;
+        options.SnapshotEvery = 1;
+        var notes = new List<string>();
+        await using (CheckpointManager checkpoints = _training.Start(_files, options))
+        {
+            checkpoints.SaveEnded += (_, report) => notes.AddRange(report.Notes);
+            _files.CreateFolder("snapshot");
+            _files.Append("snapshot/0", "not ours"u8, durable: true);
+            _files.Append("2", "not ours"u8, durable: true);
+            Train(checkpoints, 2);
+            checkpoints.Complete().Unsaved.ShouldBe(0);
+        }
+        notes.Count.ShouldBe(2);
+        notes.ShouldAllBe(note => note.Contains("was a file in the way"));
+        _files.FileExists("abandoned/2").ShouldBeTrue();
+        _files.FileExists("abandoned/file-snapshot-0").ShouldBeTrue();
+        (await CheckReadableAsync()).ShouldBe(2);
+    }
+
+    [Fact]
     public async Task Retention_keeps_the_newest_and_what_was_left_behind_on_another_branch()
     {
         CheckpointOptions options = Options;
