@@ -1,5 +1,6 @@
 using Cairn.Commit;
 using Cairn.State;
+using Cairn.Storage;
 using Cairn.Tests.Storage;
 
 namespace Cairn.Tests.Manager;
@@ -87,6 +88,30 @@ public class ReadableSaveTests
             await using CheckpointManager again = new SampleTraining().Start(files, Options(layout));
             again.Resume.Step.ShouldBe(1, $"at depth {depth}");
         }
+    }
+
+    [Theory, InlineData(".staging/2/model_tp0_pp0.safetensors"), InlineData(".staging/2/2.step")]
+    public async Task What_the_disk_gives_back_otherwise_is_not_said_to_be_saved(string path)
+    {
+        string? lost = path;
+        var files = new WatchedFileSystem(_files, opened =>
+        {
+            if (opened != lost)
+                return;
+            using IWritableFile file = _files.OpenWrite(opened, 8);
+            file.Write(new byte[8]);
+        });
+        var training = new SampleTraining();
+        await using CheckpointManager checkpoints = training.Start(files, Options());
+        var reports = new List<SaveReport>();
+        checkpoints.SaveEnded += (_, report) => reports.Add(report);
+        Step(training, checkpoints);
+        Step(training, checkpoints);
+        reports[^1].Outcome.ShouldBe(SaveOutcome.Failed);
+        reports[^1].Error!.Message.ShouldContain("could not be opened again");
+        Catalog.Read(_files).Entries.ShouldHaveSingleItem().Step.ShouldBe(1);
+        lost = null;
+        checkpoints.Complete().FinalCheckpoint.ShouldBe("2");
     }
 
     async Task Save(CheckpointOptions options, Action<TrainState> put)
