@@ -16,6 +16,8 @@ internal sealed class SampleRun(IFileSystem files, string layout = CheckpointLay
 
     public RunRecord Record { get; set; } = new("run", Time, Lineage.New, null);
 
+    public ILease? Lease { get; set; }
+
     public CommitProtocol.Result Save(SaveKind kind, long step, float value = 1, bool refuse = true)
     {
         var marker = new Marker
@@ -30,7 +32,7 @@ internal sealed class SampleRun(IFileSystem files, string layout = CheckpointLay
             Layout = layout,
             Files = [],
         };
-        return new CommitProtocol(files).Save(marker, CheckpointLayouts.Of(layout).Plan(step, [("model", Model(step, value)), ("context", new StateMap { { "step", step } })]), refuse);
+        return new CommitProtocol(files) { Lease = Lease }.Save(marker, CheckpointLayouts.Of(layout).Plan(step, [("model", Model(step, value)), ("context", new StateMap { { "step", step } })]), refuse);
     }
 
     public ResumeChoice Choose() => ResumeLadder.Choose(files, Catalog.Read(files), Record, verifyHashes: true);
@@ -224,6 +226,45 @@ public class CommitTests
         CatalogEntry moved = Catalog.Snapshot(_files, "abandoned/snapshot-40");
         moved.Marker!.Run.ShouldBe(other.Id);
         Verifier.Verify(_files, moved, TestContext.Current.CancellationToken).ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_damaged_snapshot_above_the_newest_good_copy_is_not_given_up_for_room()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        long bytes = Run.Save(SaveKind.Snapshot, 20).Bytes;
+        string damaged = _files.AllFiles().Keys.First(name => name.StartsWith("snapshot/1/model_tp0_pp0.", StringComparison.Ordinal));
+        int length = _files.AllFiles()[damaged].Length;
+        using (IWritableFile file = _files.OpenWrite(damaged, length))
+            file.Write(new byte[length]);
+        LeaveRoom(bytes - 1);
+        Should.Throw<StoreException>(() => Run.Save(SaveKind.Checkpoint, 30));
+        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);
+    }
+
+    [Theory, InlineData(SaveKind.Checkpoint, 0), InlineData(SaveKind.Checkpoint, 1), InlineData(SaveKind.Snapshot, 0), InlineData(SaveKind.Snapshot, 1)]
+    public void A_run_that_was_lost_before_a_save_gets_no_file_of_it_and_one_that_was_lost_during_it_no_copy(SaveKind kind, int checks)
+    {
+        Run.Save(kind, 10);
+        int before = _files.Operations.Count;
+        Run.Lease = new LostLease(checks);
+        Should.Throw<RunLockLostException>(() => Run.Save(kind, 20));
+        Catalog.Read(_files).Entries.ShouldHaveSingleItem().Step.ShouldBe(10);
+        _files.Operations.Skip(before).Any(operation => operation.Contains("model", StringComparison.Ordinal)).ShouldBe(checks > 0);
+    }
+
+    sealed class LostLease(int checks) : ILease
+    {
+        int _left = checks;
+
+        public string Token => "0123456789abcdef";
+        public long Fence => 1;
+
+        public void Check()
+        {
+            if (_left-- == 0)
+                throw new RunLockLostException("lost");
+        }
     }
 
     long Reclaimable(string folder) => ((IFileSystem)_files).ReclaimableBytes(folder);
