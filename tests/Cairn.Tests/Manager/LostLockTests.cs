@@ -1,5 +1,7 @@
 using Cairn.Commit;
 using Cairn.Storage;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Tests.Manager;
 
@@ -38,6 +40,33 @@ public sealed class LostLockTests : IDisposable
         var resumed = new SampleTraining();
         await using CheckpointManager next = resumed.Start(_files, Options(asynchronous));
         resumed.Train.Step.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_trainer_whose_run_was_taken_over_neither_says_where_it_stands_nor_takes_the_others_commands()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "an open file cannot be removed there");
+        var time = new FakeTimeProvider();
+        var training = new SampleTraining();
+        CheckpointManager checkpoints = CheckpointManager.Start(_files, Options(asynchronous: false), training.Train, [training.Weights], NullLoggerFactory.Instance, time, cancellationToken: TestContext.Current.CancellationToken);
+        Batches(training, checkpoints, 2);
+        File.Delete(_folder[RunLock.FileName]);
+        using (RunLock other = RunLock.Acquire(_files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
+        {
+            // The next save finds out.
+            Batches(training, checkpoints, 2);
+            string progress = File.ReadAllText(_folder[RunFolder.Progress]);
+            File.WriteAllText(_folder[RunFolder.Command], "stop\n");
+            for (int i = 0; i < 3; i++)
+            {
+                time.Advance(TimeSpan.FromSeconds(2));
+                Batches(training, checkpoints, 1);
+            }
+            File.ReadAllText(_folder[RunFolder.Progress]).ShouldBe(progress);
+            checkpoints.StopRequested.ShouldBeFalse();
+            File.Exists(_folder[RunFolder.Command]).ShouldBeTrue();
+        }
+        _ = await Record.ExceptionAsync(() => checkpoints.DisposeAsync().AsTask());
     }
 
     [Fact]

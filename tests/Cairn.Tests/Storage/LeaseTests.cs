@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Cairn.Storage;
 using Microsoft.Extensions.Time.Testing;
 
@@ -196,6 +197,20 @@ public sealed class LeaseTests : IDisposable
         using RunLock held = new LeaseAcquisition(_folder.Path, _time, RunLock.DefaultLease, _ => NotSupported).Acquire(TestContext.Current.CancellationToken);
         held.TookOverFrom.ShouldBe(dead);
         Directory.GetFiles(_folder.Path).ShouldBe([LockFile]);
+    }
+
+    [Fact]
+    public void A_process_of_this_machine_holds_the_run_for_as_long_as_it_lives_where_the_system_has_no_locks()
+    {
+        using Process other = Process.Start(new ProcessStartInfo("cat") { RedirectStandardInput = true, UseShellExecute = false })!;
+        RunLockHolder holder = WriteStranger("host") with { Host = Environment.MachineName, ProcessId = other.Id, StartTicks = ProcessIdentity.StartTicks(other.Id), Started = new DateTimeOffset(other.StartTime) };
+        Write(holder);
+        var acquisition = new LeaseAcquisition(_folder.Path, _time, RunLock.DefaultLease, _ => NotSupported);
+        Should.Throw<RunLockedException>(() => acquisition.Acquire(TestContext.Current.CancellationToken)).HolderProcessId.ShouldBe(other.Id);
+        other.StandardInput.Close();
+        other.WaitForExit();
+        using RunLock held = acquisition.Acquire(TestContext.Current.CancellationToken);
+        held.TookOverFrom!.ProcessId.ShouldBe(other.Id);
     }
 
     private TimeSpan Elapsed => TimeSpan.FromTicks(_time.GetUtcNow().Ticks);
