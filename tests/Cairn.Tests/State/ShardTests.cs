@@ -20,6 +20,15 @@ public class ShardTests
     }
 
     [Fact]
+    public void A_tensor_and_a_box_have_at_most_64_dimensions()
+    {
+        long[] most = [.. Enumerable.Repeat(1L, 64)], more = [.. most, 1];
+        new MemoryTensor(TensorType.U8, most, new byte[] { 7 }).Slice(ShardExtent.OfBox(most, new long[64], most)).Bytes().ShouldBe([7]);
+        Should.Throw<ArgumentException>(() => new MemoryTensor(TensorType.U8, more, new byte[] { 7 }));
+        Should.Throw<ArgumentException>(() => new TensorBox(new long[66], [.. more, 1]));
+    }
+
+    [Fact]
     public void Any_cut_is_put_together_again_and_cut_in_any_other_way_bit_for_bit() =>
         Tensors.SelectMany(whole => Gen.Select(Cuts(whole.Shape), Cuts(whole.Shape), Gen.Int[0, 1 << 20], (saved, wanted, seed) => (whole, saved, wanted, seed)))
             .Sample(t =>
