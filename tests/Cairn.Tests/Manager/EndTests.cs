@@ -354,6 +354,28 @@ public class EndTests
         Steps().ShouldBe([50, 40, 15, 5]);
     }
 
+    [Fact]
+    public async Task A_checkpoint_of_a_line_that_was_left_is_not_taken_for_the_end_of_the_present_one()
+    {
+        CheckpointOptions options = Options;
+        options.CheckpointEvery = 5;
+        await using (CheckpointManager checkpoints = _training.Start(_files, options))
+            Train(checkpoints, 10);
+        (options.CheckpointEvery, options.SnapshotEvery, options.ResumeFrom, options.Branch) = (100, 1, "5", "other");
+        // Killed where the line that was left has its last checkpoint.
+        var killed = new SampleTraining();
+        CheckpointManager before = killed.Start(_files, options);
+        while (killed.Train.Step < 10)
+        {
+            killed.Batch();
+            before.AfterBatch();
+        }
+        await using CheckpointManager again = new SampleTraining().Start(_files, options);
+        (again.Resume.Step, again.LastCheckpoint).ShouldBe((10, 5));
+        again.Complete();
+        Catalog.Read(_files).Entries.First(entry => entry.Kind == SaveKind.Checkpoint).Marker!.Lineage.Current.Name.ShouldBe("other");
+    }
+
     sealed class FailingPart : Cairn.State.IStatePart
     {
         public bool Fails { get; set; }

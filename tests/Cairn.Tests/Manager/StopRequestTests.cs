@@ -41,16 +41,19 @@ public class StopRequestTests
         Steps().ShouldBe([8]);
     }
 
-    [Fact]
-    public async Task A_signal_in_an_evaluation_saves_the_end_by_itself()
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_signal_in_an_evaluation_or_right_before_it_saves_the_end_by_itself(bool before)
     {
         await using CheckpointManager checkpoints = _training.Start(_files, Options);
         var reports = new List<long>();
         checkpoints.SaveEnded += (_, report) => reports.Add(report.Step);
         Train(checkpoints, 7);
+        if (before)
+            Signal(checkpoints);
         using (checkpoints.BetweenBatches())
         {
-            Signal(checkpoints);
+            if (!before)
+                Signal(checkpoints);
             Steps().ShouldBe([7]);
             reports.ShouldBeEmpty();
         }
@@ -154,6 +157,18 @@ public class StopRequestTests
         (await RestartedAsync(more)).IsComplete.ShouldBeFalse();
         CheckpointOptions older = Options;
         (older.ResumeFrom, older.Branch) = ("1", "again");
+        (await RestartedAsync(older)).IsComplete.ShouldBeFalse();
+        // The other line comes to that step as well.
+        var again = new SampleTraining();
+        await using (CheckpointManager checkpoints = again.Start(_files, older))
+        {
+            while (again.Train.Step < 6)
+            {
+                again.Batch();
+                checkpoints.AfterBatch();
+            }
+        }
+        (await RestartedAsync(older)).Step.ShouldBe(6);
         (await RestartedAsync(older)).IsComplete.ShouldBeFalse();
     }
 

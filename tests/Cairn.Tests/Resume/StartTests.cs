@@ -145,8 +145,18 @@ public class StartTests
         }
         CheckpointOptions named = Options(folder.Path);
         (named.ResumeFrom, named.ResumeParts, named.Branch) = ("10", ["model"], "weights only");
-        await using CheckpointManager checkpoints = Start(folder, named, out SampleTraining training);
-        (training.Train.Step, checkpoints.Resume.Parts.Single()).ShouldBe((0, "model"));
+        await using (CheckpointManager checkpoints = Start(folder, named, out SampleTraining training))
+        {
+            (training.Train.Step, checkpoints.Resume.Parts.Single()).ShouldBe((0, "model"));
+            while (training.Train.Step < 3)
+            {
+                training.Batch();
+                checkpoints.AfterBatch();
+            }
+        }
+        // What it began with has a higher step, and does not win over what it has made.
+        await using CheckpointManager again = Start(folder, named, out SampleTraining resumed);
+        resumed.Train.Step.ShouldBe(3);
     }
 
     [Fact]
