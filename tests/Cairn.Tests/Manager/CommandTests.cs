@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Cairn.Commit;
 using Cairn.Policies;
+using Cairn.Stopping;
 using Cairn.Storage;
 using Cairn.Tests.Storage;
 using Microsoft.Extensions.Time.Testing;
@@ -169,6 +170,25 @@ public class CommandTests
         Batches(checkpoints, 1);
         checkpoints.StopRequested.ShouldBeTrue();
         Catalog.Read(_files).Entries[0].Step.ShouldBe(4);
+    }
+
+    [Fact]
+    public void A_command_that_is_written_while_the_one_before_is_taken_away_is_not_lost()
+    {
+        _files.CreateFolder("");
+        Ask("save");
+        bool asked = false;
+        var files = new FaultyFileSystem(_files, point =>
+        {
+            if (!asked && point is { Call: FileSystemCall.Move or FileSystemCall.DeleteFile, Path: RunFolder.Command })
+            {
+                asked = true;
+                Ask("stop");
+            }
+            return null;
+        });
+        var commands = new CommandFile(files, _time);
+        new[] { commands.Take(asItIs: false), commands.Take(asItIs: false) }.ShouldContain(text => text == "stop\n");
     }
 
     private CheckpointManager Start(bool asynchronous = false, bool enabled = true, long every = 1000) => CheckpointManager.Start(
