@@ -47,10 +47,12 @@ public class SplitStoreTests
         files.Refused.ShouldBe(2);
     }
 
-    [Fact]
-    public void A_store_in_which_folders_cannot_be_renamed_is_refused_at_the_start()
+    [Theory, InlineData(".probe-folder"), InlineData("snapshot/.probe-folder")]
+    public void A_store_in_which_folders_cannot_be_renamed_is_refused_at_the_start(string folder)
     {
-        FaultyFileSystem files = FaultyFileSystem.Where(new SimulatedFileSystem(), point => point.Call == FileSystemCall.Move && point.Path == ".probe-folder");
+        var store = new SimulatedFileSystem();
+        store.CreateFolder("snapshot");
+        FaultyFileSystem files = FaultyFileSystem.Where(store, point => point.Call == FileSystemCall.Move && point.Path == folder);
         Should.Throw<StoreException>(() => new SampleTraining().Start(files, Options));
     }
 
