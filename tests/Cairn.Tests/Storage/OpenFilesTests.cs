@@ -30,6 +30,30 @@ public class OpenFilesTests
     }
 
     [Fact]
+    public void A_pool_reads_all_its_files_with_few_handles_and_closes_each()
+    {
+        var store = new SimulatedFileSystem();
+        store.CreateFolder("");
+        for (byte i = 0; i < 100; i++)
+        {
+            using IWritableFile file = store.OpenWrite($"{i}", 1);
+            file.Write([i]);
+        }
+        var files = new CountingFileSystem(store);
+        using var pool = new FilePool(files, mostOpen: 7);
+        IReadableFile[] all = [.. Enumerable.Range(0, 100).Select(i => pool.Open($"{i}"))];
+        byte[] value = new byte[1];
+        for (int i = 0; i < 300; i++)
+        {
+            all[i % 100].Read(0, value).ShouldBe(1);
+            value[0].ShouldBe((byte)(i % 100));
+        }
+        files.Most.ShouldBe(7);
+        pool.Dispose();
+        files.Open.ShouldBe(0);
+    }
+
+    [Fact]
     public void A_file_that_could_not_be_opened_once_is_tried_again()
     {
         var files = new SimulatedFileSystem();
@@ -39,5 +63,29 @@ public class OpenFilesTests
         using (IWritableFile file = files.OpenWrite("late", 1))
             file.Write([1]);
         open["late"].Length.ShouldBe(1);
+    }
+
+    private sealed class CountingFileSystem(IFileSystem inner) : ForwardingFileSystem(inner)
+    {
+        public int Open { get; private set; }
+        public int Most { get; private set; }
+
+        public override IReadableFile OpenRead(string path)
+        {
+            Most = Math.Max(Most, ++Open);
+            return new Counted(this, Inner.OpenRead(path));
+        }
+
+        private sealed class Counted(CountingFileSystem owner, IReadableFile file) : IReadableFile
+        {
+            public long Length => file.Length;
+            public int Read(long offset, Span<byte> destination) => file.Read(offset, destination);
+
+            public void Dispose()
+            {
+                owner.Open--;
+                file.Dispose();
+            }
+        }
     }
 }
