@@ -1,3 +1,4 @@
+using System.Text;
 using System.Collections.Concurrent;
 using System.Globalization;
 using Cairn.Commit;
@@ -191,6 +192,8 @@ public class JobFaultTests
             error.Missing.ShouldBe([1]);
             error.Message.ShouldContain("end of batch");
         }
+        // The end is not tried: it would wait for that rank once more.
+        Encoding.UTF8.GetString(RunFolder.ReadSmall(files, RunFolder.Journal, 1 << 20)).ShouldContain("the ranks lost one another after batch 13");
     }
 
     [Fact]

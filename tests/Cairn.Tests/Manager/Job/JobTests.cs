@@ -288,6 +288,20 @@ public class JobTests
     }
 
     [Fact]
+    public void A_call_that_failed_is_forgotten_once_the_ranks_have_met_again()
+    {
+        var job = new JobOfThreads(_files);
+        job.Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = rank.Start(Options());
+            rank.Train(checkpoints, 6);
+            Should.Throw<RankOrderException>(() => rank.Group.Barrier(rank.Rank == 1 ? "one" : "another"));
+            Finish(rank, checkpoints, 8);
+        });
+        Catalog.Read(_files).Entries[0].Step.ShouldBe(8);
+    }
+
+    [Fact]
     public void A_collective_that_lost_a_rank_ends_training_on_all_with_its_reason()
     {
         var job = new JobOfThreads(_files);
