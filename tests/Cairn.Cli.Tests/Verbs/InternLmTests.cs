@@ -56,6 +56,14 @@ public sealed class InternLmTests : IDisposable
     }
 
     [Fact]
+    public void A_marker_that_says_another_step_than_its_name_is_bad_for_every_reader()
+    {
+        InternLmSample.Write(_folder["8"], 8);
+        SampleFolders.Torch(_folder["8/8.step"], new StateMap { ["step"] = 9L });
+        Judge(_folder["8"]).ShouldNotBeNull().ShouldContain("8.step is of step 9");
+    }
+
+    [Fact]
     public void Weights_alone_are_good_with_a_marker_and_without()
     {
         InternLmSample.Write(_folder["8"], 8);
