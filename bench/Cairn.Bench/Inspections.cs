@@ -1,7 +1,7 @@
 using Cairn.Formats.Safetensors;
 using Cairn.Inspection;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cairn.Bench;

@@ -1,11 +1,10 @@
 using System.Globalization;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Policies;
-using Cairn.Ranks;
 using Cairn.Ranks.Planning;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Ranks.Planning;
 
 namespace Cairn.Bench;
@@ -66,7 +65,7 @@ internal static class LargeJobPlan
         {
             open[round] = Measure.Time(() =>
             {
-                if (Commit.Catalog.Read(files).Entries[0].Marker is null)
+                if (Opening.Catalog.Read(files).Entries[0].Marker is null)
                     throw new InvalidOperationException("The marker was not read");
             }).TotalMilliseconds;
         }

@@ -3,13 +3,14 @@ using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Cairn.Bench;
 using Cairn.Capture;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Formats.Safetensors;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Resume;
+using Cairn.Saving;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Microsoft.Win32.SafeHandles;
 
 // bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|inspect|catalog|scale|ranks]...

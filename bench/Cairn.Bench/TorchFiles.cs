@@ -6,7 +6,7 @@ using Cairn.Formats;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Bench;
 

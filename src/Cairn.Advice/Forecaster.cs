@@ -1,4 +1,4 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Policies;
 
 namespace Cairn.Advice;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Cairn.Cli.Output;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli;
 

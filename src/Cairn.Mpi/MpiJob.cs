@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Cairn.Checkpoints;
 using Cairn.Mpi.Native;
 using Cairn.Ranks;
 using Microsoft.Extensions.Logging;

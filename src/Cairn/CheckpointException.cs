@@ -1,5 +1,3 @@
-using Cairn.Telemetry;
-
 namespace Cairn;
 
 /// <summary>A checkpoint could not be written, found, verified or restored. The message says what happened, where, and what to do; it can be shown on a terminal as it is.</summary>

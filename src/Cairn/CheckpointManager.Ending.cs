@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Telemetry;

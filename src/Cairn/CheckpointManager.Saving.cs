@@ -1,7 +1,7 @@
-using Cairn.Commit;
-using Cairn.Layouts;
+using Cairn.Checkpoints;
 using Cairn.Policies;
 using Cairn.Ranks;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.Telemetry;
 

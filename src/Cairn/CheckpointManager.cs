@@ -1,12 +1,13 @@
 using Cairn.Capture;
-using Cairn.Commit;
 using Cairn.Journal;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Ranks.Planning;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stopping;
-using Cairn.Storage;
+using Cairn.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn;

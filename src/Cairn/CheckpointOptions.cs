@@ -85,7 +85,7 @@ public partial class CheckpointOptions
     /// Time without a heartbeat after which another process may take the run's lock over, and for which a start waits when a process of another host, or of
     /// before a reboot, was lost with the lock; the heartbeat comes six times as often. 1 second to 10 minutes. Default 30 seconds.
     /// </summary>
-    public TimeSpan LeaseDuration { get; set; } = Storage.RunLock.DefaultLease;
+    public TimeSpan LeaseDuration { get; set; } = Stores.RunLock.DefaultLease;
 
     /// <summary>Checkpoints to keep, counted from the newest; at least 2. A checkpoint stays when any of the Keep rules keeps it. Default <see langword="null"/>: no such rule; without any rule all stay.</summary>
     [Range(2, int.MaxValue)]

@@ -1,9 +1,10 @@
 using Cairn.Advice.Audit;
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Manager;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Advice.Tests;
@@ -117,7 +118,7 @@ public class JournalAuditTests
 
     private AuditReport Audit()
     {
-        string journal = System.Text.Encoding.UTF8.GetString(RunFolder.ReadSmall(_files, RunFolder.Journal, 1 << 20));
+        string journal = System.Text.Encoding.UTF8.GetString(SmallFile.Read(_files, RunFolder.Journal, 1 << 20));
         CopyOnDisk[] copies = [.. Catalog.Read(_files).Entries.Select(entry => new CopyOnDisk(entry.Folder, entry.Step, entry.Kind, entry.Fault is null, entry.Fault?.Reason))];
         return RunAudit.Of(JournalReader.Read(journal.Split('\n')), null, copies);
     }

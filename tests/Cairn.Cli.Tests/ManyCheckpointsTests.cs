@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests;
 

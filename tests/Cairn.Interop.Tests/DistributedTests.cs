@@ -1,8 +1,9 @@
 using System.Globalization;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Interop.Tests;
 

@@ -1,4 +1,5 @@
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.State;
 
 namespace Cairn.Interop.Tests;

@@ -1,10 +1,10 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Resume;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Interop.Tests;
 

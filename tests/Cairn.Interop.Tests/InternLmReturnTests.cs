@@ -1,10 +1,10 @@
-using Cairn.Commit;
+using Cairn.Conversion;
 using Cairn.Formats.Torch;
 using Cairn.Inspection;
 using Cairn.Layouts;
-using Cairn.Layouts.Conversion;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Interop.Tests;
 

@@ -1,8 +1,9 @@
 using System.Text.Json;
+using Cairn.Conversion;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
-using Cairn.Layouts.Conversion;
 using Cairn.Layouts.Renaming;
+using Cairn.Opening;
 using Cairn.State;
 
 namespace Cairn.Interop.Tests;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Cairn.Formats.Torch;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Interop.Tests;
 

@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using Cairn.Commit;
-using Cairn.Resume;
-using Cairn.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
 
 namespace Cairn.Mpi.Tests;
 

@@ -1,5 +1,3 @@
-using Cairn.Telemetry;
-
 namespace Cairn.Tests;
 
 public class PrintableTextTests

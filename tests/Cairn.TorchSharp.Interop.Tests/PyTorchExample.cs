@@ -2,7 +2,7 @@ using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.Layouts.PyTorch;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Resume;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace TinyLm.Tests;
 

@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Cairn;
+using Cairn.Conversion;
 using Cairn.Interop.Tests;
 using Cairn.Layouts;
-using Cairn.Layouts.Conversion;
 using Cairn.Layouts.Renaming;
+using Cairn.Opening;
 using TinyLm.Data;
 using TinyLm.Model;
 using static TorchSharp.torch;

@@ -1,10 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Cairn.Commit;
 using Cairn.Mpi;
 using Cairn.Mpi.Tests;
-using Cairn.Resume;
-using Cairn.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
 
 namespace TinyLm.Tests;
 

@@ -1,11 +1,11 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Mpi;
 using Cairn.Mpi.Tests;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Resume;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace TinyLm.Tests;
 

@@ -1,6 +1,6 @@
-using Cairn.Commit;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace TinyLm.Tests;
 

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
-using Cairn.Commit;
 using Cairn.Mpi;
 using Cairn.Mpi.Tests;
-using Cairn.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
 
 namespace TinyLm.Tests;
 

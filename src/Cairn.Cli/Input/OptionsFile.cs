@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Cairn.Advice.Python;
 using Cairn.Configuration;
-using Cairn.Storage;
+using Cairn.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 

@@ -1,8 +1,8 @@
+using Cairn.Checkpoints;
 using Cairn.Cli.Verification;
-using Cairn.Commit;
 using Cairn.Layouts.InternLm;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Resume;
 
 namespace Cairn.Cli.Listing;
 
@@ -75,7 +75,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     // What stands now in the place of a copy of a run; null when nothing does.
     private ListedCopy? Again(ListedCopy copy)
     {
-        var files = new Storage.LocalFileSystem(Root);
+        var files = new Stores.LocalFileSystem(Root);
         if (!files.FolderExists(copy.Name))
             return null;
         CatalogEntry entry = copy.Kind == CopyKinds.Snapshot ? Catalog.Snapshot(files, copy.Name, copy.Slot) : CatalogEntry.At(files, copy.Name, SaveKind.Checkpoint, copy.Step ?? CatalogEntry.NoStep);
@@ -138,7 +138,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         string name = Path.GetFileName(full);
         bool isSlot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is not null;
         string root = isSlot ? Path.GetDirectoryName(parent)! : parent, folder = isSlot ? $"{RunFolder.Snapshots}/{name}" : name;
-        var files = new Storage.LocalFileSystem(root);
+        var files = new Stores.LocalFileSystem(root);
         CatalogEntry marked = Catalog.Snapshot(files, folder, isSlot && int.TryParse(name, out int slot) ? slot : null);
         bool isStep = RunFolder.IsStep(name, out long step) && !isSlot;
         bool isInRun = File.Exists(Path.Join(root, RunFolder.Record)) && (isStep || isSlot);
@@ -151,7 +151,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         return new CopyListing(root, [copy], null) { IsOne = true };
     }
 
-    private static bool IsInternLm(Storage.LocalFileSystem files, string folder)
+    private static bool IsInternLm(Stores.LocalFileSystem files, string folder)
     {
         string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
         return !names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) && InternLmFolders.IsCheckpoint(files, folder, names, out _);

@@ -1,6 +1,6 @@
 using Cairn.Formats;
 using Cairn.Formats.Safetensors;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Listing;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
+using Cairn.Conversion;
 using Cairn.Formats;
-using Cairn.Layouts.Conversion;
 using Cairn.Layouts.HuggingFace;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Listing;
 

@@ -1,7 +1,7 @@
-using Cairn.Commit;
-using Cairn.Layouts.InternLm;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Listing;
 

@@ -1,4 +1,4 @@
-using Cairn.Commit;
+using Cairn.Opening;
 
 namespace Cairn.Cli.Listing;
 

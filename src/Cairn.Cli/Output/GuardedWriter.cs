@@ -1,5 +1,4 @@
 using System.Text;
-using Cairn.Telemetry;
 
 namespace Cairn.Cli.Output;
 

@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Cairn.Telemetry;
 using Spectre.Console;
 
 namespace Cairn.Cli.Output;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Cairn.Telemetry;
 
 namespace Cairn.Cli.Output;
 

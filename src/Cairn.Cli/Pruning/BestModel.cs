@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Cairn.Cli.Listing;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Pruning;
 

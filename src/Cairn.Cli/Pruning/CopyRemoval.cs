@@ -1,6 +1,6 @@
 using Cairn.Cli.Listing;
-using Cairn.Commit;
 using Cairn.Journal;
+using Cairn.Saving;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Cli.Pruning;

@@ -1,9 +1,10 @@
 using System.Text;
 using Cairn.Advice.Audit;
+using Cairn.Checkpoints;
 using Cairn.Cli.Output;
-using Cairn.Commit;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 

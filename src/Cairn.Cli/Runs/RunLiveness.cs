@@ -1,5 +1,4 @@
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 
@@ -16,7 +15,7 @@ internal sealed record RunLiveness(RunLockHolder? Holder, bool? IsAlive)
         try
         {
             if (files.FileExists(RunLock.FileName))
-                holder = RunLockHolder.FromJson(RunFolder.ReadSmall(files, RunLock.FileName, LargestLock));
+                holder = RunLockHolder.FromJson(SmallFile.Read(files, RunLock.FileName, LargestLock));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
         {

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Cairn.Advice.Audit;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 

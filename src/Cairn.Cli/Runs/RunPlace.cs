@@ -1,5 +1,5 @@
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 
@@ -16,7 +16,7 @@ internal sealed record RunProgress(DateTimeOffset Time, long Step, long Batch, l
         {
             if (!files.FileExists(RunFolder.Progress))
                 return null;
-            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, RunFolder.Progress, LargestFile));
+            using JsonDocument document = JsonDocument.Parse(SmallFile.Read(files, RunFolder.Progress, LargestFile));
             JsonElement json = document.RootElement;
             return new RunProgress(
                 json.GetProperty("time").GetDateTimeOffset(), json.GetProperty("step").GetInt64(), json.GetProperty("batch").GetInt64(), json.GetProperty("skipped").GetInt64(),

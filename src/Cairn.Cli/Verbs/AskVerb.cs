@@ -3,12 +3,12 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Checkpoints;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;
 using Cairn.Cli.Runs;
-using Cairn.Commit;
 using Cairn.Stopping;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Verbs;
 
@@ -96,7 +96,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
         private void Post()
         {
             // An empty one was begun by hand and left.
-            if (files.FileExists(RunFolder.Command) && RunFolder.ReadSmall(files, RunFolder.Command, LargestCommand).Length > 0)
+            if (files.FileExists(RunFolder.Command) && SmallFile.Read(files, RunFolder.Command, LargestCommand).Length > 0)
                 throw new CheckpointException($"{files.Root} has a command that the run has not taken yet. Wait, or remove {Path.Join(files.Root, RunFolder.Command)}.") { Path = files.Root };
             byte[] text = Encoding.UTF8.GetBytes(command + "\n");
             // By a rename: the run must never see half a command.
@@ -182,7 +182,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
         {
             try
             {
-                if (files.FileExists(RunFolder.Command) && Encoding.UTF8.GetString(RunFolder.ReadSmall(files, RunFolder.Command, LargestCommand)).Contains(command.Id, StringComparison.Ordinal))
+                if (files.FileExists(RunFolder.Command) && Encoding.UTF8.GetString(SmallFile.Read(files, RunFolder.Command, LargestCommand)).Contains(command.Id, StringComparison.Ordinal))
                     files.DeleteFile(RunFolder.Command);
             }
             catch (Exception e) when (e is IOException or CheckpointException)

@@ -1,11 +1,11 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Checkpoints;
 using Cairn.Cli.Output;
 using Cairn.Cli.Verification;
-using Cairn.Commit;
 using Cairn.Journal;
-using Cairn.Resume;
-using Cairn.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Cli.Verbs;

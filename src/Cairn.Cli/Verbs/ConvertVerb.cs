@@ -3,10 +3,11 @@ using System.Diagnostics;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;
+using Cairn.Conversion;
 using Cairn.Layouts;
-using Cairn.Layouts.Conversion;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.Renaming;
+using Cairn.Opening;
 using Cairn.State;
 
 namespace Cairn.Cli.Verbs;

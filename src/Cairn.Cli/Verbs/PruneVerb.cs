@@ -6,7 +6,7 @@ using Cairn.Cli.Output;
 using Cairn.Cli.Pruning;
 using Cairn.Cli.Verification;
 using Cairn.Policies;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Verbs;
 

@@ -1,4 +1,4 @@
-using Cairn.Ranks;
+using Cairn.Checkpoints;
 
 namespace Cairn.Cli.Verbs;
 

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Checkpoints;
 using Cairn.Cli.Output;
-using Cairn.Commit;
 using Cairn.Inspection;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.State;
 
 namespace Cairn.Cli.Verbs;

@@ -5,6 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
 using Cairn.Inspection;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.State;
 
 namespace Cairn.Cli.Verbs;

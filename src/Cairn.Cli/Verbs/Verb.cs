@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Output;
-using Cairn.Layouts;
+using Cairn.Opening;
 
 namespace Cairn.Cli.Verbs;
 

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;
 using Cairn.Cli.Runs;
-using Cairn.Storage;
+using Cairn.Stores;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

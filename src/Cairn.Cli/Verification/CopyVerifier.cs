@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
+using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
-using Cairn.Commit;
 using Cairn.Formats.Torch;
 using Cairn.Inspection;
 using Cairn.Layouts;
-using Cairn.Resume;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using ForeignCheckpoint = Cairn.Layouts.InternLm.ForeignCheckpoint;
 
 namespace Cairn.Cli.Verification;

@@ -6,7 +6,7 @@ using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Inspection;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Verification;
 

@@ -1,4 +1,4 @@
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Verification;
 

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Capture;
 

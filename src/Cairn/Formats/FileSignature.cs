@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
 using Cairn.Formats.Safetensors;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats;
 

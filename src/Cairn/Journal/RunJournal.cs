@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Stores;
 using Cairn.Telemetry;
 using Microsoft.Extensions.Logging;
 
@@ -101,7 +101,7 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
         {
             if (!files.FileExists(RunFolder.Progress))
                 return null;
-            using JsonDocument document = JsonDocument.Parse(RunFolder.ReadSmall(files, RunFolder.Progress, LargestProgress));
+            using JsonDocument document = JsonDocument.Parse(SmallFile.Read(files, RunFolder.Progress, LargestProgress));
             return document.RootElement.GetProperty("step").GetInt64();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException || RunFolder.IsMalformed(e))

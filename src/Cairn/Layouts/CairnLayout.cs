@@ -1,7 +1,7 @@
+using Cairn.Checkpoints;
 using Cairn.Formats.Safetensors;
-using Cairn.Ranks;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts;
 
@@ -45,7 +45,7 @@ public sealed class CairnLayout : ICheckpointLayout
             if (PartOf(name) is not { } part)
                 continue;
             if (!stems.TryAdd(System.IO.Path.GetFileNameWithoutExtension(name), name))
-                throw PartDecoder.Corrupt(name, $"part '{part}' has two files", "one", $"'{stems[System.IO.Path.GetFileNameWithoutExtension(name)]}' too");
+                throw CorruptPart.Because(name, $"part '{part}' has two files", "one", $"'{stems[System.IO.Path.GetFileNameWithoutExtension(name)]}' too");
             if (!files.TryGetValue(part, out IReadOnlyList<string>? list))
                 files.Add(part, list = new List<string>());
             ((List<string>)list).Add(name);
@@ -118,7 +118,7 @@ public sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc/>
     string ICheckpointLayout.Name => "cairn";
     /// <inheritdoc/>
-    string ICheckpointLayout.MarkerName(long step) => Commit.Marker.FileName(step);
+    string ICheckpointLayout.MarkerName(long step) => Checkpoints.Marker.FileName(step);
     /// <inheritdoc/>
     void ICheckpointLayout.CheckPart(string part) => StemOf(part);
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Cairn.Checkpoints;
 
 namespace Cairn.Layouts;
 
@@ -6,7 +7,7 @@ namespace Cairn.Layouts;
 public static class CheckpointLayouts
 {
     /// <summary>The name of the layout that is used when nothing is said.</summary>
-    public const string Default = "cairn";
+    public const string Default = Marker.DefaultLayout;
 
     private static readonly FrozenDictionary<string, ICheckpointLayout> All =
         new ICheckpointLayout[] { CairnLayout.Instance, InternLm.InternLmLayout.Instance }.ToFrozenDictionary(layout => layout.Name, StringComparer.Ordinal);

@@ -1,5 +1,6 @@
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Stores;
 
 namespace Cairn.Layouts;
 

@@ -1,14 +1,9 @@
-using Cairn.Ranks;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts;
-
-/// <summary>What one rank of a job saves of a part.</summary>
-/// <param name="Name">The part's name.</param>
-/// <param name="Scope">What it has to do with the other ranks' state.</param>
-/// <param name="State">The tensors and values that this rank saves; shards as <see cref="ShardTensor"/>.</param>
-public sealed record RankPart(string Name, PartScope Scope, StateMap State);
 
 /// <summary>How the parts of the state map to the files of a checkpoint, both ways.</summary>
 public interface ICheckpointLayout

@@ -1,6 +1,6 @@
 using Cairn.Formats.Safetensors;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts;
 

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Cairn.Formats.Safetensors;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts;
 
@@ -15,14 +15,14 @@ internal static class PartDecoder
     {
         long length = file.Length;
         if (length > PartEncoder.MaxJsonLength)
-            throw Corrupt(path, "the JSON file is too large", $"at most {PartEncoder.MaxJsonLength} bytes", $"{length} bytes");
+            throw CorruptPart.Because(path, "the JSON file is too large", $"at most {PartEncoder.MaxJsonLength} bytes", $"{length} bytes");
         byte[] json = new byte[length];
         int done = 0;
         while (done < json.Length)
         {
             int read = file.Read(done, json.AsSpan(done));
             if (read <= 0)
-                throw Corrupt(path, "the file ends while it is being read", $"{length} bytes", $"{done} bytes");
+                throw CorruptPart.Because(path, "the file ends while it is being read", $"{length} bytes", $"{done} bytes");
             done += read;
         }
         return ValuesReader.Read(json, path, NoTensors);
@@ -34,7 +34,7 @@ internal static class PartDecoder
         if (!metadata.TryGetValue(PartEncoder.VersionKey, out string? version))
             return Foreign(file);
         if (version != PartEncoder.Version)
-            throw Corrupt(file.Path, "the part was written by a newer Cairn or is damaged; a newer Cairn may read it", $"cairn.version {PartEncoder.Version}", Shorten(version));
+            throw CorruptPart.Because(file.Path, "the part was written by a newer Cairn or is damaged; a newer Cairn may read it", $"cairn.version {PartEncoder.Version}", CorruptPart.Shorten(version));
         IReadOnlyDictionary<string, StateTensor> tensors = ShardMetadata.Apply(file.Path, metadata, file.Tensors);
         return metadata.TryGetValue(PartEncoder.ValuesKey, out string? values)
             ? ValuesReader.Read(Encoding.UTF8.GetBytes(values), file.Path, tensors)
@@ -57,7 +57,7 @@ internal static class PartDecoder
             foreach ((string alias, StateNode target) in ValuesReader.Read(Encoding.UTF8.GetBytes(ties), file.Path, NoTensors))
             {
                 if ((target as StateScalar)?.Value is not string name || !own.TryGetValue(name, out StateTensor? tensor) || !tensors.TryAdd(alias, tensor))
-                    throw Corrupt(file.Path, $"the tie '{Shorten(alias)}' is malformed", "a new name for a tensor of this file", "another");
+                    throw CorruptPart.Because(file.Path, $"the tie '{CorruptPart.Shorten(alias)}' is malformed", "a new name for a tensor of this file", "another");
             }
         }
         return Arrange(file, tensors);
@@ -71,11 +71,11 @@ internal static class PartDecoder
         {
             string key = TensorNames.Unescape(name);
             if (!tensors.TryGetValue(name, out StateTensor? tensor) || state.ContainsKey(key))
-                throw Corrupt(file.Path, $"the order of the tensors names '{Shorten(name)}'", "each tensor of this file once", "one that is not there, or twice");
+                throw CorruptPart.Because(file.Path, $"the order of the tensors names '{CorruptPart.Shorten(name)}'", "each tensor of this file once", "one that is not there, or twice");
             state.Add(key, tensor);
         }
         return state.Count == tensors.Count ? state
-            : throw Corrupt(file.Path, "the order of the tensors is not complete", $"{tensors.Count} names", $"{state.Count}");
+            : throw CorruptPart.Because(file.Path, "the order of the tensors is not complete", $"{tensors.Count} names", $"{state.Count}");
     }
 
     private static List<string> Names(string json, string path)
@@ -96,19 +96,8 @@ internal static class PartDecoder
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw Corrupt(path, "the order of the tensors is malformed", "a JSON list of texts", e.Message.TrimEnd('.'), e);
+            throw CorruptPart.Because(path, "the order of the tensors is malformed", "a JSON list of texts", e.Message.TrimEnd('.'), e);
         }
-        throw Corrupt(path, "the order of the tensors is malformed", "a JSON list of texts", "another value");
+        throw CorruptPart.Because(path, "the order of the tensors is malformed", "a JSON list of texts", "another value");
     }
-
-    // A hostile name may be as long as the file.
-    internal static string Shorten(string text) => text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");
-
-    internal static CorruptCheckpointException Corrupt(string path, string what, string expected, string found, Exception? cause = null) =>
-        new($"'{path}' is not a good part of a checkpoint: {what}. Expected {expected}, found {Shorten(found)}. Restore the file from a copy, or resume from another checkpoint.", cause)
-        {
-            Path = path,
-            Expected = expected,
-            Found = Shorten(found),
-        };
 }

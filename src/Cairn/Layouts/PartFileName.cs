@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Collections.Frozen;
 using System.Globalization;
-using Cairn.Ranks;
+using Cairn.Checkpoints;
 using Cairn.State;
 
 namespace Cairn.Layouts;

@@ -33,7 +33,7 @@ internal sealed class PartMerge
         }
         catch (FormatException e)
         {
-            throw PartDecoder.Corrupt(folder, $"the files of part '{part}' contradict each other", "each tensor and value in one file", e.Message, e);
+            throw CorruptPart.Because(folder, $"the files of part '{part}' contradict each other", "each tensor and value in one file", e.Message, e);
         }
     }
 

@@ -78,5 +78,5 @@ internal static class ShardMetadata
         (node as StateScalar)?.Value is long number ? number : throw new FormatException("a whole number is missing");
 
     private static CorruptCheckpointException Bad(string path, string name, string expected, string found, Exception? cause = null) =>
-        PartDecoder.Corrupt(path, $"the shard '{PartDecoder.Shorten(name)}' is malformed", expected, found.TrimEnd('.'), cause);
+        CorruptPart.Because(path, $"the shard '{CorruptPart.Shorten(name)}' is malformed", expected, found.TrimEnd('.'), cause);
 }

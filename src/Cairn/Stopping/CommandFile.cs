@@ -1,6 +1,6 @@
 using System.Text;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Stores;
 
 namespace Cairn.Stopping;
 

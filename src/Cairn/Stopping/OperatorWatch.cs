@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Stopping;
 

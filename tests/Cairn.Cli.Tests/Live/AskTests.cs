@@ -1,6 +1,7 @@
 using System.Text.Json;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests;
 

@@ -1,9 +1,10 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Ranks;
+using Cairn.Saving;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests.Samples;
 

@@ -1,7 +1,6 @@
 using Cairn.Cli.Tests.Samples;
-using Cairn.Commit;
-using Cairn.Resume;
-using Cairn.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests.Verbs;
 

@@ -1,10 +1,11 @@
+using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Tests.Samples;
 using Cairn.Cli.Verification;
-using Cairn.Commit;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests.Verbs;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
+using Cairn.Checkpoints;
 using Cairn.Cli.Tests.Samples;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests.Verbs;
 

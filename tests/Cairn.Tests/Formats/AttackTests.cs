@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
 

@@ -1,6 +1,6 @@
 using Cairn.Formats;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Tests.Formats;
 

@@ -1,7 +1,7 @@
 using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.State;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Formats;
 

@@ -1,5 +1,5 @@
 using Cairn.Formats;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Tests.Formats;
 

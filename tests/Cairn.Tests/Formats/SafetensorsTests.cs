@@ -1,7 +1,7 @@
-using Cairn.Formats;
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
+using Cairn.Formats;
 using Cairn.Formats.Safetensors;
 using Cairn.State;
 using CsCheck;

@@ -1,8 +1,9 @@
 using System.Text;
 using System.Text.Json;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Journal;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Tests.Journal;
@@ -41,7 +42,7 @@ public class RunJournalTests
 
     private static void Write(RunJournal journal, string name, int step) => journal.Write(name, json => json.WriteNumber("step", step));
 
-    private string[] Lines() => Encoding.UTF8.GetString(RunFolder.ReadSmall(_disk, RunFolder.Journal, 1 << 20)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    private string[] Lines() => Encoding.UTF8.GetString(SmallFile.Read(_disk, RunFolder.Journal, 1 << 20)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     private List<int> Steps()
     {

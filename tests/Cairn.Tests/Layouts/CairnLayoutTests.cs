@@ -1,6 +1,6 @@
 using Cairn.Layouts;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Layouts;

@@ -1,8 +1,8 @@
-using Cairn.Commit;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Formats;
 using Cairn.Tests.Manager;
 

@@ -1,10 +1,11 @@
 using System.Text;
 using System.Text.Json;
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Stopping;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Tests.Manager;
@@ -224,7 +225,7 @@ public class CommandTests
             return [];
         return
         [
-            .. Encoding.UTF8.GetString(RunFolder.ReadSmall(_files, RunFolder.Journal, 1 << 20)).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .. Encoding.UTF8.GetString(SmallFile.Read(_files, RunFolder.Journal, 1 << 20)).Split('\n', StringSplitOptions.RemoveEmptyEntries)
                 .Select(line => JsonDocument.Parse(line).RootElement).Where(line => line.GetProperty("event").GetString() == name),
         ];
     }

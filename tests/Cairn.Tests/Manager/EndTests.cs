@@ -1,6 +1,6 @@
-using Cairn.Commit;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Tests.Manager;
@@ -335,7 +335,7 @@ public class EndTests
         options.KeepLast = 2;
         await using (CheckpointManager checkpoints = _training.Start(_files, options))
             Train(checkpoints, 10);
-        var other = new Commit.SampleRun(_files);
+        var other = new Saving.SampleRun(_files);
         other.Save(SaveKind.Checkpoint, 5);
         other.Save(SaveKind.Checkpoint, 15);
         other.Save(SaveKind.Snapshot, 90);

@@ -1,6 +1,6 @@
-using Cairn.Commit;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 
@@ -94,7 +94,7 @@ public class FaultTests
     static long Found(SimulatedFileSystem files)
     {
         RunRecord run = RunRecord.Load(files)!;
-        return Cairn.Resume.ResumeLadder.Choose(files, Catalog.Read(files), run, verifyHashes: true).Chosen!.Step;
+        return Cairn.Opening.ResumeLadder.Choose(files, Catalog.Read(files), run, verifyHashes: true).Chosen!.Step;
     }
 }
 

@@ -1,7 +1,7 @@
-using Cairn.Commit;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 
@@ -73,7 +73,7 @@ public class FullDiskTests
     }
 
     static long Newest(LocalFileSystem files) =>
-        Cairn.Resume.ResumeLadder.Choose(files, Catalog.Read(files), RunRecord.Load(files)!, verifyHashes: true).Chosen!.Step;
+        Cairn.Opening.ResumeLadder.Choose(files, Catalog.Read(files), RunRecord.Load(files)!, verifyHashes: true).Chosen!.Step;
 
     static void Fill(string path, long bytes)
     {

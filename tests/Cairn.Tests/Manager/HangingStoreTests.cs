@@ -1,8 +1,10 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
-using Cairn.Resume;
-using Cairn.Tests.Storage;
+using Cairn.Saving;
+using Cairn.State;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Tests.Manager;
@@ -101,7 +103,7 @@ public class HangingStoreTests
         using var engine = new SaveEngine(_files, Options(asynchronous: true), TimeProvider.System, RankGroup.Single) { StartThread = static (_, _) => false };
         foreach (long step in new[] { 5L, 10L })
         {
-            engine.Save([new Cairn.Layouts.RankPart("model", Cairn.State.PartScope.Shared, _training.Weights.Capture())], MarkerOf(step), 0, background: true, RankGroup.Single, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1)).ShouldBeNull();
+            engine.Save([new RankPart("model", PartScope.Shared, _training.Weights.Capture())], MarkerOf(step), 0, background: true, RankGroup.Single, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1)).ShouldBeNull();
             engine.IsBusy.ShouldBeFalse();
             SaveReport report = engine.Collect().ShouldNotBeNull();
             report.Outcome.ShouldBe(SaveOutcome.Saved, report.Error?.ToString());

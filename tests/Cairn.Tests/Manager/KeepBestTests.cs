@@ -1,6 +1,6 @@
-using Cairn.Commit;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Tests.Manager;

@@ -1,9 +1,9 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Tests.Manager.Job;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 

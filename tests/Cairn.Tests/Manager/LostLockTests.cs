@@ -1,5 +1,6 @@
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 

@@ -1,7 +1,8 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 

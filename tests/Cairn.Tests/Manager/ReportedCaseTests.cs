@@ -1,6 +1,6 @@
-using Cairn.Commit;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 

@@ -1,5 +1,5 @@
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Tests.Manager;

@@ -1,6 +1,6 @@
-using Cairn.Commit;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Opening;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 

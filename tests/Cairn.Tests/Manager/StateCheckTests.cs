@@ -1,9 +1,10 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Telemetry;
 using Cairn.Tests.Manager.Job;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Tests.Manager;

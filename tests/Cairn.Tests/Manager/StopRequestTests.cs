@@ -1,6 +1,8 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Tests.Manager;
@@ -133,7 +135,7 @@ public class StopRequestTests
             checkpoints.Complete();
             _training.Batch();
         }
-        System.Text.Encoding.UTF8.GetString(RunFolder.ReadSmall(_files, RunFolder.Journal, 1 << 20)).ShouldContain("batch 5 was counted and AfterBatch was not called after it");
+        System.Text.Encoding.UTF8.GetString(SmallFile.Read(_files, RunFolder.Journal, 1 << 20)).ShouldContain("batch 5 was counted and AfterBatch was not called after it");
     }
 
     [Fact]

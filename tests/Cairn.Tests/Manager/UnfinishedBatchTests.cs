@@ -1,8 +1,10 @@
 using System.Globalization;
-using Cairn.Commit;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.State;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
 
@@ -193,7 +195,7 @@ public class UnfinishedBatchTests
 
     IEnumerable<long> Steps() => Catalog.Read(_files).Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step);
 
-    string Journal() => System.Text.Encoding.UTF8.GetString(RunFolder.ReadSmall(_files, RunFolder.Journal, 1 << 20));
+    string Journal() => System.Text.Encoding.UTF8.GetString(SmallFile.Read(_files, RunFolder.Journal, 1 << 20));
 
     sealed class MarkedPart : IStatePart, IProgressMark
     {

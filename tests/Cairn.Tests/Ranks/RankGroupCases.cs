@@ -1,4 +1,5 @@
 using System.Text;
+using Cairn.Checkpoints;
 using Cairn.Ranks;
 
 namespace Cairn.Tests.Ranks;

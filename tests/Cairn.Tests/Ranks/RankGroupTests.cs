@@ -1,3 +1,4 @@
+using Cairn.Checkpoints;
 using Cairn.Ranks;
 using Microsoft.Extensions.Time.Testing;
 

@@ -1,4 +1,4 @@
-using Cairn.Ranks;
+using Cairn.Checkpoints;
 using CsCheck;
 
 namespace Cairn.Tests.Ranks;

@@ -1,6 +1,6 @@
 using System.Collections.ObjectModel;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Safetensors;
 

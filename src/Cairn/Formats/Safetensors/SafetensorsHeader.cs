@@ -1,10 +1,9 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Safetensors;
 
@@ -117,13 +116,13 @@ public sealed class SafetensorsHeader
     {
         json.WriteStartObject(MetadataName);
         foreach (KeyValuePair<string, string> text in metadata.OrderBy(t => t.Key, StringComparer.Ordinal))
-            json.WriteString(WellFormed(text.Key), WellFormed(text.Value));
+            json.WriteString(StrictText.Of(text.Key), StrictText.Of(text.Value));
         json.WriteEndObject();
     }
 
     private static void WriteEntry(Utf8JsonWriter json, SafetensorsEntry tensor)
     {
-        json.WriteStartObject(WellFormed(tensor.Name));
+        json.WriteStartObject(StrictText.Of(tensor.Name));
         json.WriteString("dtype", SafetensorsTypeNames.Name(tensor.Type, tensor.Name));
         json.WriteStartArray("shape");
         foreach (long size in tensor.Shape)
@@ -134,22 +133,6 @@ public sealed class SafetensorsHeader
         json.WriteNumberValue(tensor.End);
         json.WriteEndArray();
         json.WriteEndObject();
-    }
-
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
-    /// <summary>The text itself. JSON writers would replace half a surrogate pair silently, and two names could become one.</summary>
-    internal static string WellFormed(string text)
-    {
-        try
-        {
-            _ = StrictUtf8.GetByteCount(text);
-            return text;
-        }
-        catch (EncoderFallbackException e)
-        {
-            throw new ArgumentException($"The text '{text}' holds half of a surrogate pair and cannot be saved as UTF-8.", nameof(text), e);
-        }
     }
 
     internal static void ReadExactly(IReadableFile file, string path, long offset, Span<byte> destination, string? tensor = null)

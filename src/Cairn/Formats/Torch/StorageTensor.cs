@@ -1,5 +1,5 @@
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Torch;
 

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using Cairn.Formats.Torch.Pickle;
 using Cairn.Formats.Torch.Zip;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Torch;
 

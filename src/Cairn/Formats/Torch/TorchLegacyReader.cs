@@ -1,7 +1,7 @@
 using System.Numerics;
 using Cairn.Formats.Torch.Pickle;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Torch;
 

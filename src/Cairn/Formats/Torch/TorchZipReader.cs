@@ -2,7 +2,7 @@ using System.Globalization;
 using Cairn.Formats.Torch.Pickle;
 using Cairn.Formats.Torch.Zip;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Torch;
 

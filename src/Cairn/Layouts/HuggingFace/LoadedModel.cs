@@ -1,9 +1,8 @@
 using System.Text.Json;
-using Cairn.Commit;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.HuggingFace;
 
@@ -155,7 +154,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
             return;
         try
         {
-            using JsonDocument config = JsonDocument.Parse(RunFolder.ReadSmall(files, path, LargestConfig));
+            using JsonDocument config = JsonDocument.Parse(SmallFile.Read(files, path, LargestConfig));
             if (config.RootElement.ValueKind == JsonValueKind.Object && config.RootElement.TryGetProperty("tie_word_embeddings", out JsonElement tie) && tie.ValueKind == JsonValueKind.True)
                 _state.Add(Head, embeddings);
         }

@@ -2,8 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Cairn.Commit;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.HuggingFace;
 
@@ -20,7 +19,7 @@ public sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, str
     /// <summary>Reads an index. Nothing is opened that it names.</summary>
     /// <exception cref="CorruptHuggingFaceException">It is no index, or names a file elsewhere.</exception>
     /// <exception cref="IOException">It could not be read.</exception>
-    public static ShardIndex Read(IFileSystem files, string path) => Parse(RunFolder.ReadSmall(files, path, LargestFile), path);
+    public static ShardIndex Read(IFileSystem files, string path) => Parse(SmallFile.Read(files, path, LargestFile), path);
 
     /// <summary>Reads an index from its bytes.</summary>
     /// <exception cref="CorruptHuggingFaceException">It is no index, or names a file elsewhere.</exception>

@@ -1,8 +1,7 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Policies;
-using Cairn.Ranks;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.InternLm;
 

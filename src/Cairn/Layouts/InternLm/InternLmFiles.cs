@@ -1,5 +1,5 @@
 using Cairn.Formats.Torch;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.InternLm;
 

@@ -1,6 +1,6 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.InternLm;
 

@@ -2,7 +2,7 @@ using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.PyTorch;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Layouts.Renaming;
 
@@ -90,7 +90,7 @@ public sealed class RenamingRules
                 name, root.TryGetProperty("about", out JsonElement about) ? about.GetString() ?? "" : "", parameters, [.. root.GetProperty("rules").EnumerateArray().Select(Rule)],
                 root.TryGetProperty("config", out JsonElement config) ? JsonObject.Create(config.Clone()) ?? throw new FormatException("'config' is no object") : null);
         }
-        catch (Exception e) when (Commit.RunFolder.IsMalformed(e))
+        catch (Exception e) when (Checkpoints.RunFolder.IsMalformed(e))
         {
             throw Bad(name, e.Message.TrimEnd('.'), e);
         }

@@ -1,4 +1,4 @@
-using Cairn.Layouts;
+using Cairn.State;
 
 namespace Cairn.Ranks.Planning;
 

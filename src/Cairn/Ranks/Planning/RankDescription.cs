@@ -1,7 +1,7 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using System.Text;
-using Cairn.Layouts;
+using Cairn.Checkpoints;
 using Cairn.State;
 
 namespace Cairn.Ranks.Planning;

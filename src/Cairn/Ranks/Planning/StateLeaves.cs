@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cairn.Layouts;
 using Cairn.State;
 
 namespace Cairn.Ranks.Planning;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
@@ -8,7 +8,7 @@ using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.InternLm;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Formats.Torch;
 
 namespace Cairn.Tests.Formats.Fuzz;

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.IO.Hashing;
 using System.Text;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.InternLm;

@@ -30,7 +30,7 @@ public class PickleMemoryTests
         byte[] pickle = Pickles.Raw("ctorch\ndevice\nq\u00000(" + string.Concat(Enumerable.Repeat(repeated, Length / repeated.Length)) + "l.");
         var files = new FilesInMemory();
         files.Files["p.pkl"] = pickle;
-        using Cairn.Storage.IReadableFile file = files.OpenRead("p.pkl");
+        using Cairn.Stores.IReadableFile file = files.OpenRead("p.pkl");
         long before = GC.GetAllocatedBytesForCurrentThread();
         TorchValue root = TorchFile.ReadPickle(file, "p.pkl");
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;

@@ -53,7 +53,7 @@ internal static class Pickles
     {
         var files = new FilesInMemory(shortRead: 7);
         files.Files["p.pkl"] = Raw(pickle);
-        using Cairn.Storage.IReadableFile file = files.OpenRead("p.pkl");
+        using Cairn.Stores.IReadableFile file = files.OpenRead("p.pkl");
         return TorchFile.ReadPickle(file, "p.pkl", options);
     }
 

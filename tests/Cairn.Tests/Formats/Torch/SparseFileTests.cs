@@ -17,7 +17,7 @@ public class SparseFileTests
 
     private static void Check(string path)
     {
-        using TorchFile file = TorchFile.Open(new Cairn.Storage.LocalFileSystem(System.IO.Path.GetDirectoryName(path)!), System.IO.Path.GetFileName(path));
+        using TorchFile file = TorchFile.Open(new Cairn.Stores.LocalFileSystem(System.IO.Path.GetDirectoryName(path)!), System.IO.Path.GetFileName(path));
         StateTensor[] tensors = [.. ((TorchList)file.Root).Select(value => ((TorchTensorValue)value).Data)];
         tensors[0].Bytes().ShouldBe(BitConverter.GetBytes(1.5f));
         tensors[1].Bytes().ShouldBe(Pickles.Floats(4));

@@ -5,7 +5,7 @@ using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Layouts.HuggingFace;

@@ -1,11 +1,11 @@
-using Cairn.Commit;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.InternLm;
+using Cairn.Opening;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Manager;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Layouts.InternLm;
 

@@ -2,8 +2,8 @@ using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.InternLm;
 using Cairn.State;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Layouts.InternLm;
 

@@ -1,11 +1,12 @@
-using System.Text;
 using System.Collections.Concurrent;
 using System.Globalization;
-using Cairn.Commit;
+using System.Text;
+using Cairn.Checkpoints;
+using Cairn.Opening;
 using Cairn.Ranks;
-using Cairn.Resume;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Saving;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager.Job;
 
@@ -193,7 +194,7 @@ public class JobFaultTests
             error.Message.ShouldContain("end of batch");
         }
         // The end is not tried: it would wait for that rank once more.
-        Encoding.UTF8.GetString(RunFolder.ReadSmall(files, RunFolder.Journal, 1 << 20)).ShouldContain("the ranks lost one another after batch 13");
+        Encoding.UTF8.GetString(SmallFile.Read(files, RunFolder.Journal, 1 << 20)).ShouldContain("the ranks lost one another after batch 13");
     }
 
     [Fact]

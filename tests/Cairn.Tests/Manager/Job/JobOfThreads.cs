@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
+using Cairn.Checkpoints;
 using Cairn.Ranks;
-using Cairn.Storage;
+using Cairn.Stores;
 using Cairn.Tests.Ranks;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,6 +1,7 @@
+using Cairn.Checkpoints;
 using Cairn.Ranks;
-using Cairn.Storage;
-using Cairn.Tests.Storage;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
 using Microsoft.Extensions.Options;
 
 namespace Cairn.Tests.Manager.Job;

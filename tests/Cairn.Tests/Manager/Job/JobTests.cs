@@ -1,9 +1,11 @@
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
+using Cairn.Saving;
 using Cairn.State;
-using Cairn.Tests.Storage;
+using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager.Job;
 
@@ -208,8 +210,8 @@ public class JobTests
     public void A_run_that_another_process_writes_is_refused_on_all_ranks()
     {
         using var folder = new TemporaryFolder();
-        using Cairn.Storage.RunLock held = Cairn.Storage.RunLock.Acquire(new Cairn.Storage.LocalFileSystem(folder.Path), TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken);
-        var job = new JobOfThreads(new Cairn.Storage.LocalFileSystem(folder.Path));
+        using Cairn.Stores.RunLock held = Cairn.Stores.RunLock.Acquire(new Cairn.Stores.LocalFileSystem(folder.Path), TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken);
+        var job = new JobOfThreads(new Cairn.Stores.LocalFileSystem(folder.Path));
         job.Run(Four, rank => CheckpointManager.StartAsync(new CheckpointOptions { Folder = folder.Path, HandleSignals = false }, rank.Training.Train, rank.Training.Parts, ranks: rank.Group, cancellationToken: TestContext.Current.CancellationToken)
             .GetAwaiter().GetResult(), mayFail: true);
         job.Errors[0].ShouldBeOfType<RunLockedException>();
@@ -379,10 +381,10 @@ public class JobTests
     private void Damage(string path)
     {
         byte[] bytes = new byte[_files.OpenRead(path).Length];
-        using (Cairn.Storage.IReadableFile file = _files.OpenRead(path))
+        using (Cairn.Stores.IReadableFile file = _files.OpenRead(path))
             file.Read(0, bytes);
         bytes[^1] ^= 1;
-        using Cairn.Storage.IWritableFile to = _files.OpenWrite(path, bytes.Length);
+        using Cairn.Stores.IWritableFile to = _files.OpenWrite(path, bytes.Length);
         to.Write(bytes);
     }
 }

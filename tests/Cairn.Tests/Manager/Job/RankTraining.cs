@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Cairn.Ranks;
+using Cairn.Checkpoints;
 using Cairn.State;
 
 namespace Cairn.Tests.Manager.Job;

@@ -1,4 +1,4 @@
-using Cairn.Ranks;
+using Cairn.Checkpoints;
 using Cairn.Ranks.Planning;
 using Cairn.State;
 

@@ -1,5 +1,5 @@
+using Cairn.Checkpoints;
 using Cairn.Layouts;
-using Cairn.Ranks;
 using Cairn.Ranks.Planning;
 using Cairn.State;
 using Cairn.Tests.Formats;

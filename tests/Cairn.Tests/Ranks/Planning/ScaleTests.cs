@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
-using Cairn.Commit;
+using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Ranks;
 using Cairn.Ranks.Planning;
 using Cairn.State;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Tests.Ranks.Planning;
 

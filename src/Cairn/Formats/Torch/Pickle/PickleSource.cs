@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
-using Cairn.Storage;
+using Cairn.Stores;
 
 namespace Cairn.Formats.Torch.Pickle;
 

@@ -1,0 +1,179 @@
+using Cairn.Checkpoints;
+using Cairn.Layouts.InternLm;
+using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>
+/// Verifies copies with all ranks, each reading its share of the files: the first goes down the ladder (<see cref="Verify(IFileSystem, CatalogEntry)"/>, then <see cref="End"/>), the others
+/// <see cref="Follow"/>. While ranks read, all say once a second that they are alive, so the time-out bounds silence and not the reading.
+/// What was verified last is held on to, so that what is opened afterwards is what was verified.
+/// </summary>
+internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
+{
+    private (string Root, string Folder, PinnedCopy Pin)? _held;
+
+    private const string Next = "start: what to verify", Progress = "start: verifying";
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+
+    /// <summary>On the first rank: reads a copy together with the others.</summary>
+    public CheckpointFault? Verify(IFileSystem files, CatalogEntry entry) => ranks.Size == 1 ? VerifyOwn(files, entry) : Verify(files, entry, entry.Folder);
+
+    /// <summary>On the first rank: reads weights without a marker together with the others.</summary>
+    public CheckpointFault? Verify(IFileSystem files, string folder) => ranks.Size == 1 ? VerifyWeights(files, folder) : Verify(files, null, folder);
+
+    private CheckpointFault? Verify(IFileSystem files, CatalogEntry? entry, string folder)
+    {
+        Tell(to =>
+        {
+            to.Write(true);
+            to.Write(ReferenceEquals(files, run) ? "" : files.Root);
+            to.Write(folder);
+            to.Write(entry is not null);
+            if (entry is null)
+                return;
+            to.Write((byte)entry.Kind);
+            to.Write(entry.Step);
+            WriteDigest(to, entry.MarkerDigest);
+        });
+        return VerifyShare(folder, Verification(files, entry, folder, entry?.MarkerDigest ?? 0));
+    }
+
+    /// <summary>On the first rank: there is nothing more to verify.</summary>
+    public void End() => Tell(to => to.Write(false));
+
+    /// <summary>On the other ranks: reads what the first says, until it ends.</summary>
+    public void Follow()
+    {
+        while (true)
+        {
+            byte[] command = ranks.Agree(Next, default, _ => [], timeout, cancellationToken);
+            (string Folder, Func<CheckpointFault?> Verification)? copy = RankMessages.Read(command, from =>
+            {
+                if (!from.ReadBoolean())
+                    return ((string, Func<CheckpointFault?>)?)null;
+                string root = from.ReadString(), folder = from.ReadString();
+                IFileSystem files = root.Length == 0 ? run : new LocalFileSystem(root);
+                return !from.ReadBoolean() ? (folder, Verification(files, null, folder, 0))
+                    : (folder, Verification(files, CatalogEntry.At(files, folder, (SaveKind)from.ReadByte(), from.ReadInt64()), folder, ReadDigest(from)));
+            });
+            if (copy is not { } next)
+                return;
+            VerifyShare(next.Folder, next.Verification);
+        }
+    }
+
+    /// <summary>Where the files of a copy are read: pinned, when there is a marker to hold on to.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed since it was chosen.</exception>
+    public IFileSystem Hold(IFileSystem files, CatalogEntry entry)
+    {
+        if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Pin.MarkerDigest == entry.MarkerDigest)
+            return held.Pin;
+        Dispose();
+        if (entry.Pin(files) is not { } pin)
+            return files;
+        _held = (files.Root, entry.Folder, pin);
+        return pin;
+    }
+
+    /// <summary>Lets go of the copy that is held.</summary>
+    public void Dispose()
+    {
+        _held?.Pin.Dispose();
+        _held = null;
+    }
+
+    /// <summary>Writes what a marker is known by.</summary>
+    public static void WriteDigest(BinaryWriter to, UInt128 digest)
+    {
+        to.Write((ulong)(digest >> 64));
+        to.Write((ulong)digest);
+    }
+
+    /// <summary>Reads what <see cref="WriteDigest"/> wrote.</summary>
+    public static UInt128 ReadDigest(BinaryReader from) => new(from.ReadUInt64(), from.ReadUInt64());
+
+    private void Tell(Action<BinaryWriter> command) => _ = ranks.Agree(Next, default, _ => RankMessages.Write(command), timeout, cancellationToken);
+
+    private CheckpointFault? VerifyOwn(IFileSystem files, CatalogEntry entry)
+    {
+        try
+        {
+            return entry.Fault ?? Verifier.VerifyPinned(Hold(files, entry), entry, ranks.Rank, ranks.Size, cancellationToken);
+        }
+        catch (CopyChangedException)
+        {
+            return CheckpointFault.Changed(entry.Folder);
+        }
+    }
+
+    private CheckpointFault? VerifyWeights(IFileSystem files, string folder)
+    {
+        Marker marker = ResumeSource.Weights(files, folder, folder).Marker;
+        return ForeignCopy.Verify(files, folder, marker, Verifier.Share(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
+    }
+
+    // Another rank may see a newer copy in the same place.
+    private Func<CheckpointFault?> Verification(IFileSystem files, CatalogEntry? entry, string folder, UInt128 digest) =>
+        entry is null ? () => VerifyWeights(files, folder)
+        : () => entry.Marker is not null && entry.MarkerDigest != digest ? CheckpointFault.Changed(folder) : VerifyOwn(files, entry);
+
+    private CheckpointFault? VerifyShare(string folder, Func<CheckpointFault?> verification)
+    {
+        Task<CheckpointFault?> reading = Task.Run(verification, CancellationToken.None);
+        while (true)
+        {
+            ((IAsyncResult)reading).AsyncWaitHandle.WaitOne(Beat);
+            byte[] own = RankMessages.Write(to =>
+            {
+                to.Write(reading.IsCompleted);
+                if (reading.IsCompleted)
+                    Write(to, FaultOf(reading, folder));
+            });
+            byte[] all = ranks.Agree(Progress, own, parts => Sum(parts), timeout);
+            (bool isOver, CheckpointFault? fault) = RankMessages.Read(all, from => (from.ReadBoolean(), Read(from)));
+            if (isOver)
+                return fault;
+        }
+    }
+
+    // One bad file anywhere is enough; otherwise all must have read theirs.
+    private static byte[] Sum(IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        bool isOver = true;
+        CheckpointFault? first = null;
+        foreach (ReadOnlyMemory<byte> part in parts)
+        {
+            (bool isDone, CheckpointFault? fault) = RankMessages.Read(part, from => from.ReadBoolean() ? (true, Read(from)) : (false, null));
+            isOver &= isDone;
+            first ??= fault;
+        }
+        return RankMessages.Write(to =>
+        {
+            to.Write(isOver || first is not null);
+            Write(to, first);
+        });
+    }
+
+    private CheckpointFault? FaultOf(Task<CheckpointFault?> reading, string folder)
+    {
+        if (reading.Exception?.InnerException is not { } e)
+            return reading.IsCanceled ? new CheckpointFault(folder, folder, $"rank {ranks.Rank} was told to give up") : reading.Result;
+        return new CheckpointFault(folder, folder, $"rank {ranks.Rank} cannot read it: {e.Message}");
+    }
+
+    private static void Write(BinaryWriter to, CheckpointFault? fault)
+    {
+        to.Write(fault?.Folder ?? "");
+        if (fault is null)
+            return;
+        to.Write(fault.Path);
+        to.Write(fault.Reason);
+        to.Write(fault.IsTransient);
+    }
+
+    private static CheckpointFault? Read(BinaryReader from) =>
+        from.ReadString() is { Length: > 0 } folder ? new CheckpointFault(folder, from.ReadString(), from.ReadString()) { IsTransient = from.ReadBoolean() } : null;
+}

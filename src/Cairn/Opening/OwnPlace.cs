@@ -1,0 +1,31 @@
+using System.Globalization;
+using Cairn.Checkpoints;
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>Whether <see cref="CheckpointOptions.ResumeFrom"/> names the run itself or a copy of it, however it is written: a step, or a path through links and mounts.</summary>
+internal static class OwnPlace
+{
+    /// <summary>The step of the run's own copy that is meant; <see langword="null"/> when another place is.</summary>
+    public static long? StepOf(IFileSystem files, string from)
+    {
+        if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out long step))
+            return step;
+        string full = Full(from), name = Path.GetFileName(full);
+        if (Path.GetDirectoryName(full) is not { } parent)
+            return null;
+        if (RunFolder.IsStep(name, out step) && PathIdentity.IsSame(parent, files.Root))
+            return step;
+        bool isSnapshot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is { } run && PathIdentity.IsSame(run, files.Root);
+        return isSnapshot && Catalog.Snapshot(files, $"{RunFolder.Snapshots}/{name}") is { Step: not CatalogEntry.NoStep } snapshot ? snapshot.Step : null;
+    }
+
+    /// <summary>Whether a slot of the snapshots is meant, which holds one step after another.</summary>
+    public static bool IsSlot(string from) => Path.GetFileName(Path.GetDirectoryName(Full(from))) == RunFolder.Snapshots;
+
+    /// <summary>Whether the run's own folder is meant.</summary>
+    public static bool IsRun(IFileSystem files, string from) => PathIdentity.IsSame(Full(from), files.Root);
+
+    private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+}

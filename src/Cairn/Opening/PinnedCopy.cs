@@ -1,0 +1,183 @@
+using System.IO.Hashing;
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>
+/// The files of one copy of a run that may be trained meanwhile, as a file system to read through. The marker stays open; after each file is opened, the
+/// marker's name must still stand for that very file. A copy gets its name, and loses it, in one step and for ever, so the file then belongs to it; and a
+/// file that is open is not overwritten (<see cref="IFileSystem.OpenWrite"/>). For reading only. Opening may come from several threads.
+/// </summary>
+internal sealed class PinnedCopy : IFileSystem, IDisposable
+{
+    // So many files are opened at once, and can be read at leisure however often the copy is replaced. Of more, each is opened when it is needed.
+    private const int MostHeld = 128;
+
+    private readonly IFileSystem _files;
+    private readonly string _folder, _markerPath;
+    private readonly IReadableFile _marker;
+    private readonly Dictionary<string, IReadableFile> _held = new(StringComparer.Ordinal);
+
+    private PinnedCopy(IFileSystem files, string folder, string markerPath, IReadableFile marker, byte[] bytes)
+    {
+        (_files, _folder, _markerPath, _marker, MarkerBytes) = (files, folder, markerPath, marker, bytes);
+        MarkerDigest = XxHash128.HashToUInt128(bytes);
+    }
+
+    /// <summary>The marker's content.</summary>
+    public byte[] MarkerBytes { get; }
+    /// <summary>What the marker's content is known by.</summary>
+    public UInt128 MarkerDigest { get; }
+
+    /// <summary>Holds on to the copy that a marker vouches for.</summary>
+    /// <param name="files">Where the copy stands.</param>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="markerPath">Its marker.</param>
+    /// <param name="largest">Most bytes that the marker may have.</param>
+    /// <exception cref="CopyChangedException">There is no such marker any more.</exception>
+    /// <exception cref="CorruptCheckpointException">The marker is too large, or ends early.</exception>
+    /// <exception cref="IOException">The marker cannot be read.</exception>
+    public static PinnedCopy Pin(IFileSystem files, string folder, string markerPath, int largest)
+    {
+        IReadableFile marker;
+        try
+        {
+            marker = files.OpenRead(markerPath);
+        }
+        catch (FileNotFoundException)
+        {
+            throw Changed(files, folder);
+        }
+        try
+        {
+            return new PinnedCopy(files, folder, markerPath, marker, SmallFile.Read(marker, files.Root, markerPath, largest));
+        }
+        catch
+        {
+            marker.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens files of the copy now, as many as may be open at once.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed.</exception>
+    public void Hold(IEnumerable<string> names)
+    {
+        string[] all = [.. names];
+        if (all.Length > MostHeld)
+            return;
+        try
+        {
+            foreach (string name in all)
+                _held.TryAdd($"{_folder}/{name}", _files.OpenRead($"{_folder}/{name}"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Missing, or no handle is left: whoever reads it meets that again and reports it.
+        }
+        Check();
+    }
+
+    /// <summary>That what stands at the copy's place is still this copy.</summary>
+    /// <exception cref="CopyChangedException">It was replaced or removed.</exception>
+    public void Check()
+    {
+        try
+        {
+            using IReadableFile now = _files.OpenRead(_markerPath);
+            if (IsMarker(now))
+                return;
+        }
+        catch (FileNotFoundException)
+        {
+            // Removed.
+        }
+        throw Changed(_files, _folder);
+    }
+
+    /// <summary>What is thrown when a copy is not what it was.</summary>
+    public static CopyChangedException Changed(IFileSystem files, string folder) => new(
+        $"{files.Root}/{folder} changed while it was read: the training that writes this run has made a newer copy. Read the run again.") { Path = folder };
+
+    public string Root => _files.Root;
+    public bool CanExchange => false;
+    public long? AvailableBytes() => _files.AvailableBytes();
+
+    public IReadableFile OpenRead(string path)
+    {
+        if (_held.TryGetValue(path, out IReadableFile? held))
+            return new HeldFile(held);
+        IReadableFile file;
+        try
+        {
+            file = _files.OpenRead(path);
+        }
+        catch (FileNotFoundException)
+        {
+            Check();
+            throw;
+        }
+        try
+        {
+            Check();
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    public IReadOnlyList<FileSystemEntry> List(string folder)
+    {
+        IReadOnlyList<FileSystemEntry> entries = _files.List(folder);
+        Check();
+        return entries;
+    }
+
+    public bool FileExists(string path)
+    {
+        bool exists = _held.ContainsKey(path) || _files.FileExists(path);
+        if (!exists)
+            Check();
+        return exists;
+    }
+
+    public bool FolderExists(string path) => _files.FolderExists(path);
+
+    public void CreateFolder(string path) => throw ReadOnly();
+    public IWritableFile OpenWrite(string path, long length) => throw ReadOnly();
+    public void SyncFolder(string path) => throw ReadOnly();
+    public void Move(string from, string to) => throw ReadOnly();
+    public void Exchange(string first, string second) => throw ReadOnly();
+    public void DeleteFile(string path) => throw ReadOnly();
+    public void DeleteFolder(string path) => throw ReadOnly();
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => throw ReadOnly();
+
+    /// <summary>Closes the files that are held. What <see cref="OpenRead"/> gave of them cannot be read any more.</summary>
+    public void Dispose()
+    {
+        foreach (IReadableFile file in _held.Values)
+            file.Dispose();
+        _marker.Dispose();
+    }
+
+    // Where the system cannot tell files apart, their bytes do: no two copies have the same marker.
+    private bool IsMarker(IReadableFile now)
+    {
+        if (_marker is IIdentifiedFile { Status: { } own } && now is IIdentifiedFile { Status: { } found })
+            return own.IsSameFile(found);
+        byte[] bytes = new byte[MarkerBytes.Length];
+        return now.Length == bytes.Length && now.Read(0, bytes) == bytes.Length && bytes.AsSpan().SequenceEqual(MarkerBytes);
+    }
+
+    private static NotSupportedException ReadOnly() => new("A copy of a run that may be trained meanwhile is only read.");
+
+    private sealed class HeldFile(IReadableFile file) : IReadableFile
+    {
+        public long Length => file.Length;
+        public int Read(long offset, Span<byte> destination) => file.Read(offset, destination);
+        public void Dispose() { }
+    }
+}

@@ -1,0 +1,58 @@
+using Cairn.Checkpoints;
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>What to resume from, and what was passed over on the way to it.</summary>
+/// <param name="Chosen">The newest good copy; <see langword="null"/> when there is none.</param>
+/// <param name="PassedOver">The newer ones that are damaged or incomplete, each with its fault.</param>
+/// <param name="Abandoned">Newer ones that belong to a branch that was left.</param>
+public sealed record ResumeChoice(CatalogEntry? Chosen, IReadOnlyList<CheckpointFault> PassedOver, IReadOnlyList<CatalogEntry> Abandoned);
+
+/// <summary>Finds the newest good copy of a run over both tiers.</summary>
+public static class ResumeLadder
+{
+    /// <summary>Goes down from the highest step, and believes nothing that it has not verified.</summary>
+    /// <param name="files">The run.</param>
+    /// <param name="catalog">What stands in it.</param>
+    /// <param name="run">Who the run is; copies of another run are passed over.</param>
+    /// <param name="verifyHashes">Whether to read and hash every file, not only to look at sizes.</param>
+    /// <param name="from">The highest step to look at, for going back on purpose.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="CopyChangedException">A candidate was replaced or removed while it was read, by the training that writes the run. Read the catalog again.</exception>
+    public static ResumeChoice Choose(
+        IFileSystem files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
+        Choose(files, catalog, run, entry => verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null, from);
+
+    /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
+    internal static ResumeChoice Choose(IFileSystem files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
+    {
+        var line = LineView.Of(run);
+        var passedOver = new List<CheckpointFault>();
+        var abandoned = new List<CatalogEntry>();
+        foreach (CatalogEntry entry in catalog.Entries)
+        {
+            if (entry.Step > from)
+                continue;
+            if (entry.Marker is { } marker)
+            {
+                switch (line.StandingOf(marker))
+                {
+                    case CopyStanding.OfOtherRun:
+                        passedOver.Add(new CheckpointFault(entry.Folder, entry.Folder, $"it belongs to another run, {marker.Run}") { IsOfOtherRun = true });
+                        continue;
+                    case CopyStanding.LeftBehind:
+                        abandoned.Add(entry);
+                        continue;
+                }
+            }
+            CheckpointFault? fault = entry.Fault ?? verify(entry);
+            if (fault is { IsTransient: true })
+                throw PinnedCopy.Changed(files, entry.Folder);
+            if (fault is null)
+                return new ResumeChoice(entry, passedOver, abandoned);
+            passedOver.Add(fault);
+        }
+        return new ResumeChoice(null, passedOver, abandoned);
+    }
+}

@@ -1,0 +1,84 @@
+using Cairn.Checkpoints;
+using Cairn.Layouts;
+using Cairn.Layouts.InternLm;
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>A verified copy to restore from.</summary>
+/// <param name="Files">The run that it stands in.</param>
+/// <param name="Folder">Its folder.</param>
+/// <param name="Marker">Its marker.</param>
+/// <param name="Name">How a person would name it.</param>
+internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Marker, string Name)
+{
+    /// <summary>Its entry in the catalog; <see langword="null"/> for weights without a marker.</summary>
+    public CatalogEntry? Entry { get; init; }
+
+    /// <summary>Opens its files.</summary>
+    /// <param name="files">Where they are read: <see cref="Files"/>, or what was pinned of it.</param>
+    /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
+    public LoadedCheckpoint Open(IFileSystem files) => CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
+
+    /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="verifier">Reads a copy whose marker and sizes are right, and weights without a marker; <see langword="null"/> when that is enough.</param>
+    /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
+    public static ResumeSource FromPath(string path, JointVerifier? verifier)
+    {
+        string full = Path.GetFullPath(path);
+        if (!Directory.Exists(full))
+            throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
+        if (EntryAt(full) is { } single)
+        {
+            CheckpointFault? fault = single.Entry.Fault ?? verifier?.Verify(single.Files, single.Entry);
+            if (fault is { IsTransient: true })
+                throw PinnedCopy.Changed(single.Files, single.Entry.Folder);
+            return fault is null
+                ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full) { Entry = single.Entry }
+                : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
+        }
+        if (WeightsAt(full, verifier) is { } weights)
+            return weights;
+        var files = new LocalFileSystem(full);
+        Catalog catalog = Catalog.Read(files);
+        // A run of another program has no record; its copies belong to whatever is trained there.
+        RunRecord run = RunRecord.LoadOrRebuild(files, catalog, out _) ?? new RunRecord("", DateTimeOffset.UnixEpoch, Lineage.New, null);
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
+        return choice.Chosen is { } chosen
+            ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}") { Entry = chosen }
+            : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };
+    }
+
+    // Weights of InternLM without a marker, as they are handed on.
+    private static ResumeSource? WeightsAt(string full, JointVerifier? verifier)
+    {
+        var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
+        string name = Path.GetFileName(full);
+        if (!ForeignCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
+            return null;
+        ResumeSource weights = Weights(parent, name, full);
+        return verifier?.Verify(parent, name) is { } fault
+            ? throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint.") { Path = full }
+            : weights;
+    }
+
+    /// <summary>Weights of InternLM that have no marker.</summary>
+    /// <exception cref="CorruptCheckpointException">The folder is not whole.</exception>
+    public static ResumeSource Weights(IFileSystem files, string folder, string name) =>
+        new(files, folder, ForeignCopy.Describe(files, folder, Policies.SaveKind.Checkpoint, step: null), name);
+
+    private static string Describe(ResumeChoice choice) =>
+        choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";
+
+    // A checkpoint's folder is one that is named by a step, a snapshot slot, or what holds a marker.
+    private static (LocalFileSystem Files, CatalogEntry Entry)? EntryAt(string full)
+    {
+        var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
+        string name = Path.GetFileName(full);
+        if (RunFolder.IsStep(name, out long step) && parent.FileExists($"{name}/{Marker.FileName(step)}"))
+            return (parent, new CatalogEntry(parent, name, Policies.SaveKind.Checkpoint, step));
+        CatalogEntry slot = Catalog.Snapshot(parent, name);
+        return slot.Step == CatalogEntry.NoStep ? null : (parent, slot);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.IO.Hashing;
+using Cairn.Checkpoints;
+using Cairn.Layouts.InternLm;
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>Compares every byte of a checkpoint with the hashes of its marker; of one that another program wrote, with the checksums that its files have.</summary>
+public static class Verifier
+{
+    private const int BlockBytes = 4 << 20;
+
+    /// <summary>
+    /// Reads all files of an entry, a few at a time. <see langword="null"/> when they are what the marker says. A run that is trained meanwhile may replace the
+    /// copy: that is no damage, and the fault is then transient (<see cref="CheckpointFault.IsTransient"/>).
+    /// </summary>
+    /// <param name="files">The run.</param>
+    /// <param name="entry">What to verify.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken = default) =>
+        Verify(files, entry, share: 0, shares: 1, cancellationToken);
+
+    /// <summary>All that is wrong with an entry of Cairn, by file: what is missing, of another size or altered. Every file that has its size is read.</summary>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read; nothing can be said about it.</exception>
+    internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken)
+    {
+        var faults = new ConcurrentBag<CheckpointFault>(entry.Faults);
+        Parallel.ForEach(OfRightSize(entry), AFewAtATime(cancellationToken), file =>
+        {
+            if (FaultOf(files, entry, file, cancellationToken) is { } fault)
+                faults.Add(fault);
+        });
+        return faults.Any(fault => fault.IsTransient) ? throw PinnedCopy.Changed(files, entry.Folder) : [.. faults.OrderBy(fault => fault.Path, StringComparer.Ordinal)];
+    }
+
+    /// <summary>The files that <see cref="FaultsOf"/> reads.</summary>
+    internal static IEnumerable<MarkedFile> OfRightSize(CatalogEntry entry)
+    {
+        HashSet<string> wrong = entry.Faults.Select(fault => fault.Path).ToHashSet(StringComparer.Ordinal);
+        return (entry.Written?.Files ?? []).Where(file => !wrong.Contains($"{entry.Folder}/{file.Name}"));
+    }
+
+    /// <summary>As <see cref="Verify(IFileSystem, CatalogEntry, CancellationToken)"/>, but reads only one of several shares of the files, which are about equally large.</summary>
+    internal static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    {
+        if (entry.Marker is null)
+            return entry.Fault;
+        try
+        {
+            using PinnedCopy? pin = entry.Pin(files);
+            return VerifyPinned(pin ?? files, entry, share, shares, cancellationToken);
+        }
+        catch (CopyChangedException)
+        {
+            return CheckpointFault.Changed(entry.Folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new CheckpointFault(entry.Folder, entry.Folder, $"it cannot be read: {e.Message}");
+        }
+    }
+
+    /// <summary>As above, of a complete entry, through files that belong to it whatever is saved meanwhile (<see cref="CatalogEntry.Pin"/>).</summary>
+    internal static CheckpointFault? VerifyPinned(IFileSystem pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    {
+        Marker marker = entry.Marker!;
+        if (marker.IsForeign)
+            return ForeignCopy.Verify(pinned, entry.Folder, marker, Share(marker.Files, share, shares), cancellationToken);
+        CheckpointFault? first = null;
+        Parallel.ForEach(Share(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
+        {
+            if (FaultOf(pinned, entry, file, cancellationToken) is { } fault)
+            {
+                Interlocked.CompareExchange(ref first, fault, null);
+                state.Stop();
+            }
+        });
+        return first;
+    }
+
+    private static ParallelOptions AFewAtATime(CancellationToken cancellationToken) =>
+        new() { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
+
+    /// <summary>One of several shares of the files: the largest go first, each to the share that has the least.</summary>
+    internal static List<MarkedFile> Share(IReadOnlyList<MarkedFile> files, int share, int shares)
+    {
+        if (shares == 1)
+            return [.. files];
+        var loads = new PriorityQueue<int, (long, int)>(Enumerable.Range(0, shares).Select(of => (of, (0L, of))));
+        var mine = new List<MarkedFile>();
+        foreach (MarkedFile file in files.OrderByDescending(file => file.Length))
+        {
+            _ = loads.TryDequeue(out int of, out (long Bytes, int) load);
+            loads.Enqueue(of, (load.Bytes + file.Length, of));
+            if (of == share)
+                mine.Add(file);
+        }
+        return mine;
+    }
+
+    private static CheckpointFault? FaultOf(IFileSystem files, CatalogEntry entry, MarkedFile marked, CancellationToken cancellationToken)
+    {
+        string path = $"{entry.Folder}/{marked.Name}";
+        byte[] current = ArrayPool<byte>.Shared.Rent(BlockBytes), next = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            using IReadableFile file = files.OpenRead(path);
+            var hash = new XxHash128();
+            int ready = Read(file, 0, marked.Length, current);
+            for (long offset = 0; offset < marked.Length;)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (ready == 0)
+                    return Bad($"the file ends after {offset} of {marked.Length} bytes");
+                // The next block is read while this one is hashed; the last needs no other thread.
+                long after = offset + ready;
+                byte[] block = next;
+                Task<int>? reading = after < marked.Length ? Task.Run(() => Read(file, after, marked.Length, block), CancellationToken.None) : null;
+                hash.Append(current.AsSpan(0, ready));
+                offset = after;
+                ready = reading?.GetAwaiter().GetResult() ?? 0;
+                (current, next) = (next, current);
+            }
+            string found = Convert.ToHexStringLower(hash.GetCurrentHash());
+            return found == marked.Hash ? null : Bad($"the file was altered: its hash is {found} instead of {marked.Hash}");
+        }
+        catch (CopyChangedException)
+        {
+            return CheckpointFault.Changed(entry.Folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Bad($"the file cannot be read: {e.Message}");
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(current);
+            ArrayPool<byte>.Shared.Return(next);
+        }
+
+        CheckpointFault Bad(string reason) => new(entry.Folder, path, reason);
+    }
+
+    private static int Read(IReadableFile file, long offset, long length, byte[] block) =>
+        file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, length - offset)));
+}

@@ -1,0 +1,242 @@
+using System.Buffers;
+using Cairn.Checkpoints;
+using Cairn.Policies;
+using Cairn.Stores;
+
+namespace Cairn.Saving;
+
+/// <summary>
+/// Moves whole copies within a run, by renames where the store allows them. Where the folder of the snapshots is a link or mount to another file system, a copy is
+/// carried over and later ones are staged there; where an overlay keeps a folder in a lower layer, which can be removed but not renamed, the folder is removed. At
+/// every moment a complete copy stands either under its name or in a staging folder, where <see cref="CommitProtocol.Recover"/> finds it.
+/// </summary>
+internal sealed class CopyPlacement(IFileSystem files)
+{
+    /// <summary>Where snapshots are staged when their folder is on another file system.</summary>
+    private const string BesideSlots = RunFolder.Snapshots + "/" + RunFolder.Staging;
+    private const string MovedAside = ".replaced";
+    private const int BlockBytes = 4 << 20;
+
+    /// <summary>All folders in which copies are staged.</summary>
+    public static IReadOnlyList<string> StagingFolders { get; } = [RunFolder.Staging, BesideSlots];
+
+    /// <summary>Whether the snapshots' folder was found to be on another file system than the run.</summary>
+    public bool SnapshotsApart { get; private set; }
+
+    /// <summary>The folder in which copies of a tier are staged.</summary>
+    public string StagingOf(SaveKind kind) => kind == SaveKind.Snapshot && SnapshotsApart ? BesideSlots : RunFolder.Staging;
+
+    /// <summary>Whether a staged folder holds what was replaced, and not a new copy.</summary>
+    public static bool IsMovedAside(string staged) => staged.EndsWith(MovedAside, StringComparison.Ordinal);
+
+    /// <summary>Gives a staged copy its name, which is free.</summary>
+    public void Place(string staged, string target)
+    {
+        if (TryRename(staged, target))
+            return;
+        if (StorePath.Parent(target) != RunFolder.Snapshots || !TryRename(Beside(staged), target))
+            throw new StoreException($"'{staged}' cannot be renamed to '{target}' in {files.Root}: they are on different file systems. Make {RunFolder.Staging} a plain folder of the run.") { Path = target };
+    }
+
+    /// <summary>Puts a staged copy in the place of a slot. What was there lies in the staged folder afterwards, or is gone.</summary>
+    public void Replace(string staged, string slot)
+    {
+        if (TryReplace(staged, slot))
+            return;
+        string beside = Beside(staged);
+        if (!TryReplace(beside, slot))
+        {
+            Remove(slot);
+            Rename(beside, slot);
+        }
+        CopyMarks.Remove(files, beside);
+        files.DeleteFolder(beside);
+    }
+
+    /// <summary>Moves a file that has the name of a copy to <c>abandoned/</c>, if there is one: no copy can have its name before.</summary>
+    public void FreeFromFile(string target, string name, List<string> notes)
+    {
+        if (files.FileExists(target))
+            notes.Add($"{target} was a file in the way of a copy and is now {MoveAside(target, name)}");
+    }
+
+    /// <summary>Moves a copy that stands in the way to <c>abandoned/</c>, and gives its new place.</summary>
+    public string MoveAside(string folder, string name)
+    {
+        EnsureFolder(RunFolder.Abandoned);
+        string aside = $"{RunFolder.Abandoned}/{name}";
+        for (int n = 1; files.FolderExists(aside) || files.FileExists(aside); n++)
+            aside = $"{RunFolder.Abandoned}/{name}.{n}";
+        if (!TryRename(folder, aside))
+        {
+            Carry(folder, aside);
+            Remove(folder);
+        }
+        return aside;
+    }
+
+    /// <summary>Removes a copy: it loses its name at once, and its bytes after that.</summary>
+    public void Retire(string folder)
+    {
+        string retired = $"{RunFolder.Staging}/retired-{folder}";
+        files.CreateFolder(RunFolder.Staging);
+        files.DeleteFolder(retired);
+        if (TryRename(folder, retired))
+            files.DeleteFolder(retired);
+        else
+            Remove(folder);
+    }
+
+    /// <summary>Makes a folder of the run or below one, durably.</summary>
+    public void EnsureFolder(string folder)
+    {
+        if (files.FolderExists(folder))
+            return;
+        string parent = StorePath.Parent(folder);
+        if (parent.Length > 0)
+            EnsureFolder(parent);
+        files.CreateFolder(folder);
+        files.SyncFolder(parent);
+    }
+
+    private bool TryReplace(string staged, string slot)
+    {
+        if (files.CanExchange)
+        {
+            try
+            {
+                files.Exchange(staged, slot);
+                Sync(staged, slot);
+                return true;
+            }
+            catch (IOException e) when (RenameFault.IsAcrossFileSystems(e))
+            {
+                return false;
+            }
+            catch (IOException e) when (RenameFault.IsUnsupported(e))
+            {
+                // The slots' file system is another one, or the exchange is not for these folders: two renames do as well.
+            }
+        }
+        string aside = staged + MovedAside;
+        files.DeleteFolder(aside);
+        if (!TryRename(slot, aside))
+            return false;
+        try
+        {
+            Rename(staged, slot);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            PutBack(aside, slot);
+            throw;
+        }
+        files.Move(aside, staged);
+        return true;
+    }
+
+    private void PutBack(string aside, string slot)
+    {
+        try
+        {
+            if (!files.FolderExists(slot))
+                Rename(aside, slot);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Recover does it at the next start.
+        }
+    }
+
+    // The staged copy in a folder beside the slots, from which a rename into a slot stays within one file system.
+    private string Beside(string staged)
+    {
+        string beside = $"{BesideSlots}/{staged[(staged.LastIndexOf('/') + 1)..]}";
+        if (beside == staged)
+            return staged;
+        EnsureFolder(BesideSlots);
+        files.DeleteFolder(beside);
+        if (!TryRename(staged, beside))
+        {
+            Carry(staged, beside);
+            SnapshotsApart = true;
+            Remove(staged);
+        }
+        return beside;
+    }
+
+    // The marks first: a folder that is half removed must not look like a copy.
+    private void Remove(string folder)
+    {
+        CopyMarks.Remove(files, folder);
+        files.DeleteFolder(folder);
+        files.SyncFolder(StorePath.Parent(folder));
+    }
+
+    // The marks last: a folder that is half there must not look like a copy.
+    private void Carry(string from, string to)
+    {
+        files.CreateFolder(to);
+        foreach (FileSystemEntry entry in files.List(from).OrderBy(CopyMarks.IsMark))
+        {
+            string source = $"{from}/{entry.Name}", target = $"{to}/{entry.Name}";
+            if (entry.IsFolder)
+                Carry(source, target);
+            else
+                CarryFile(source, target);
+        }
+        files.SyncFolder(to);
+        files.SyncFolder(StorePath.Parent(to));
+    }
+
+    private void CarryFile(string from, string to)
+    {
+        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            using IReadableFile source = files.OpenRead(from);
+            using IWritableFile target = files.OpenWrite(to, source.Length);
+            for (long offset = 0; offset < source.Length;)
+            {
+                int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, source.Length - offset)));
+                if (read == 0)
+                    throw new IOException($"'{from}' in {files.Root} ended after {offset} of {source.Length} bytes while it was copied to '{to}'.");
+                target.Write(block.AsSpan(0, read));
+                offset += read;
+            }
+            target.Sync();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+
+    private bool TryRename(string from, string to)
+    {
+        try
+        {
+            Rename(from, to);
+            return true;
+        }
+        catch (IOException e) when (RenameFault.IsAcrossFileSystems(e))
+        {
+            return false;
+        }
+    }
+
+    private void Rename(string from, string to)
+    {
+        files.Move(from, to);
+        Sync(from, to);
+    }
+
+    // Where the new name is, first.
+    private void Sync(string from, string to)
+    {
+        string gained = StorePath.Parent(to), lost = StorePath.Parent(from);
+        files.SyncFolder(gained);
+        if (lost != gained)
+            files.SyncFolder(lost);
+    }
+}

@@ -1,0 +1,175 @@
+using Cairn.Checkpoints;
+using Cairn.Layouts;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Stores;
+
+namespace Cairn.Saving;
+
+/// <summary>
+/// The commit of a copy that all ranks of a job write, as docs/commit.md describes: prepare, write, written, commit, committed. Each rank calls it, in its
+/// writer's thread; only the first writes the marker and gives the copy its name. One at a time.
+/// </summary>
+internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
+{
+    private static readonly TimeSpan LongestBeat = TimeSpan.FromSeconds(1);
+
+    // Drawn anew by each process, so that a late writer of an earlier job finds no folder of this one.
+    private readonly string _session = Guid.NewGuid().ToString("N")[..12];
+    private int _count;
+    private string? _recycled;
+    // Once a rename may have begun, what lies in the staging folder may be a snapshot that is still needed.
+    private bool _publishing;
+
+    /// <summary>Writes this rank's files, and commits the copy together with the other ranks.</summary>
+    /// <param name="ranks">A channel of its own.</param>
+    /// <param name="marker">The marker without its files; the first rank's is the one that is written.</param>
+    /// <param name="plan">This rank's files; what it throws fails the save on all ranks.</param>
+    /// <param name="refuseNonFinite">Whether a snapshot with NaN or infinity in the model is given up.</param>
+    /// <param name="timeout">Longest wait for another rank.</param>
+    /// <param name="progressed">Called after each block.</param>
+    /// <exception cref="RankFailedException">Another rank could not do its part.</exception>
+    /// <exception cref="RankTimeoutException">Ranks did not answer in time.</exception>
+    /// <exception cref="NonFiniteStateException">A snapshot was refused.</exception>
+    /// <exception cref="IOException">This rank could not write.</exception>
+    public CommitProtocol.Result Save(RankGroup ranks, Marker marker, Func<IReadOnlyList<PlannedFile>> plan, bool refuseNonFinite, TimeSpan timeout, Action progressed)
+    {
+        var work = new JointWork(ranks, $"{marker.Kind.ToString().ToLowerInvariant()} of step {marker.Step}", timeout);
+        var notes = new List<string>();
+        string? staged = null;
+        Task? making = null;
+        CommitProtocol.Result? result = null;
+        _publishing = false;
+        try
+        {
+            IReadOnlyList<PlannedFile> planned = [];
+            work.Try(() => planned = plan());
+            if (ranks.IsFirst)
+                work.Try(() => _ = (marker with { World = ranks.World }).ToBytes());
+            while (true)
+            {
+                // Room may have to be made, and for that a whole copy be read: until it is, all hear once a second that the first rank lives, unless its store
+                // gives no sign of life. Then it waits for the store, and the others give up.
+                ReadOnlyMemory<byte> answer = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
+                {
+                    string folder = staged ??= FolderFor(marker.Kind);
+                    long bytes = parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64()));
+                    making ??= Task.Run(() => protocol.MakeReady(folder, bytes, marker, notes), CancellationToken.None);
+                    if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)) && files.Silence < timeout)
+                        return RankMessages.Write(to => to.Write(""));
+                    making.GetAwaiter().GetResult();
+                    return RankMessages.Write(to => to.Write(folder));
+                });
+                if (!ranks.IsFirst)
+                    progressed();
+                if (RankMessages.Read(answer, from => from.ReadString()) is { Length: > 0 } ready)
+                {
+                    staged = ready;
+                    break;
+                }
+            }
+
+            RankReport own = new([], null);
+            work.Try(() =>
+            {
+                CopyWriter.Written written = CopyWriter.Write(files, staged, planned, CheckpointLayouts.Of(marker.Layout), CancellationToken.None, progressed);
+                files.SyncFolder(staged);
+                own = new RankReport(written.Files, written.NonFiniteTensor);
+            });
+            RankReport[] reports = [];
+            ReadOnlyMemory<byte> nonFinite = work.Agree("written", own.Write, parts =>
+            {
+                reports = [.. parts.Select(part => RankMessages.Read(part, RankReport.Read))];
+                string? first = reports.FirstOrDefault(report => report.NonFiniteTensor is not null)?.NonFiniteTensor;
+                return RankMessages.Write(to => to.Write(first ?? ""));
+            });
+            progressed();
+            string? tensor = RankMessages.Read(nonFinite, from => from.ReadString()) is { Length: > 0 } name ? name : null;
+            if (tensor is not null && refuseNonFinite && marker.Kind == SaveKind.Snapshot)
+                throw new NonFiniteStateException(tensor);
+
+            if (ranks.IsFirst)
+                work.Try(() => result = Commit(staged, marker with { World = ranks.World }, reports, tensor, notes));
+            progressed();
+            ReadOnlyMemory<byte> outcome = work.Agree("committed", static _ => { }, _ => RankMessages.Write(to => Write(to, result!)));
+            return result ?? RankMessages.Read(outcome, from => Read(from, marker));
+        }
+        catch (RankTimeoutException e) when (result is not null)
+        {
+            // The copy has its name; who has not heard of it will find it.
+            return result with { IsDisturbed = true, Notes = [.. result.Notes, $"the copy is complete, but some ranks did not hear of it: {e.Message}"] };
+        }
+        catch
+        {
+            if (ranks.IsFirst && staged is not null && !_publishing && making is not { IsCompleted: false })
+                protocol.Discard(staged);
+            throw;
+        }
+    }
+
+    private static TimeSpan Beat(TimeSpan timeout) => timeout / 4 < LongestBeat ? timeout / 4 : LongestBeat;
+
+    // A name that nobody ever used, but for the folder that holds the files of the snapshot which the last one replaced: all its writers have reported.
+    private string FolderFor(SaveKind kind)
+    {
+        string? recycled = kind == SaveKind.Snapshot ? _recycled : null;
+        if (recycled is not null)
+            _recycled = null;
+        return recycled ?? $"{protocol.StagingOf(kind)}/{_session}-{++_count}";
+    }
+
+    private CommitProtocol.Result Commit(string staged, Marker marker, RankReport[] reports, string? nonFinite, List<string> notes)
+    {
+        CheckReports(staged, reports);
+        MarkedFile[] all = [.. reports.SelectMany(report => report.Files)];
+        protocol.KeepOnly(staged, all.Select(file => file.Name));
+        protocol.Seal(staged, marker with { Files = all });
+        _publishing = true;
+        CatalogEntry entry = protocol.Publish(staged, marker, notes);
+        if (marker.Kind == SaveKind.Snapshot && files.FolderExists(staged))
+            _recycled = staged;
+        return new CommitProtocol.Result(entry, all.Sum(file => file.Length), nonFinite, notes);
+    }
+
+    private void CheckReports(string staged, RankReport[] reports)
+    {
+        var found = files.List(staged).Where(entry => !entry.IsFolder).ToDictionary(entry => entry.Name, entry => entry.Length, StringComparer.Ordinal);
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (int rank = 0; rank < reports.Length; rank++)
+        {
+            foreach (MarkedFile file in reports[rank].Files)
+            {
+                if (!names.Add(file.Name))
+                    throw new CheckpointException($"Two ranks wrote {file.Name}, one of them rank {rank}. Give all ranks the same world.") { Rank = rank, Path = $"{staged}/{file.Name}" };
+                bool isThere = found.TryGetValue(file.Name, out long length);
+                if (isThere && length == file.Length)
+                    continue;
+                string seen = isThere ? $"{length} bytes" : "no such file";
+                throw new StoreException($"Rank {rank} wrote {file.Length} bytes of {file.Name}, but the first rank finds {seen} in {files.Root}/{staged}. All ranks must see one shared folder: check Folder and the mounts.")
+                {
+                    Rank = rank,
+                    Path = $"{staged}/{file.Name}",
+                    Expected = $"{file.Length} bytes",
+                    Found = seen,
+                };
+            }
+        }
+    }
+
+    private static void Write(BinaryWriter to, CommitProtocol.Result result)
+    {
+        to.Write(result.Entry.Folder);
+        to.Write(result.Bytes);
+        to.Write(result.NonFiniteTensor ?? "");
+        to.WriteList(result.Notes, to.Write);
+    }
+
+    private CommitProtocol.Result Read(BinaryReader from, Marker marker)
+    {
+        var entry = CatalogEntry.At(files, from.ReadString(), marker.Kind, marker.Step);
+        long bytes = from.ReadInt64();
+        string tensor = from.ReadString();
+        return new CommitProtocol.Result(entry, bytes, tensor.Length > 0 ? tensor : null, from.ReadList(from.ReadString));
+    }
+}

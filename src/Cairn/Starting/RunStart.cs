@@ -1,0 +1,172 @@
+using Cairn.Capture;
+using Cairn.Checkpoints;
+using Cairn.Journal;
+using Cairn.Opening;
+using Cairn.Ranks;
+using Cairn.Ranks.Planning;
+using Cairn.Saving;
+using Cairn.State;
+using Cairn.Stores;
+
+namespace Cairn.Starting;
+
+/// <summary>
+/// The start of a run, on one rank or on all of a job together: recover, choose what to resume from, restore. The first rank decides; an error of one rank is
+/// thrown on all.
+/// </summary>
+internal sealed class RunStart(IFileSystem files, CheckpointOptions options, RankGroup ranks, PlanExchange plan, PartContents contents, TimeProvider time, CancellationToken cancellationToken)
+{
+    // How often a run that is trained meanwhile may replace what is read of it (ResumeFrom).
+    private const int MostTries = 5;
+
+    /// <summary>What the first call of a start is about: in its place a rank says that it cannot even begin.</summary>
+    public const string FirstCall = "start: take the run";
+
+    private JointWork _work = new(ranks, "start", options.RankTimeout);
+
+    /// <summary>How the run begins.</summary>
+    /// <param name="prepare">Called on the first rank: locks the run and tries the store out.</param>
+    /// <param name="train">The counters.</param>
+    /// <param name="parts">All parts, the counters among them.</param>
+    public (RunOpening Opening, ResumeReport Report) Begin(Action prepare, TrainState train, IReadOnlyList<IStatePart> parts)
+    {
+        _work.Try(() => StateCheck.Run(options, parts, ranks));
+        if (ranks.IsFirst)
+        {
+            _work.Try(prepare);
+            _work.Try(() => new CommitProtocol(files).Recover());
+        }
+        _work.Agree("take the run");
+        // What the ranks hold is known before they restore; it is the plan of the first save as well.
+        if (ranks.Size > 1)
+            plan.Share("start", () => [.. parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], options.RankTimeout);
+        (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
+        // What is there now is the measure of what is saved later.
+        if (options.Enabled)
+        {
+            _work.Try(() =>
+            {
+                foreach (IStatePart part in parts)
+                    contents.Check(part, part.Capture(), train.Step);
+            });
+        }
+        // Only what could be restored becomes history.
+        if (ranks.IsFirst && opening.IsNews)
+            _work.Try(() => opening.Record.Save(files));
+        _work.Agree("begin");
+        return (opening, new ResumeReport
+        {
+            Step = train.Step,
+            Source = opening.Source?.Name,
+            Parts = restored.Parts,
+            NotExact = restored.NotExact,
+            Settings = restored.Settings,
+            PassedOver = opening.PassedOver,
+            LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
+            Branch = opening.Record.Lineage.Current,
+        });
+    }
+
+    private (RunOpening Opening, long? LastKnown, RestoredState Restored) Resume(IReadOnlyList<IStatePart> parts)
+    {
+        for (int tries = 1; ; tries++)
+        {
+            using var verifier = new JointVerifier(ranks, files, options.RankTimeout, cancellationToken);
+            try
+            {
+                (RunOpening opening, long? lastKnown) = Choose(verifier);
+                if (opening.Source is not { } source)
+                    return (opening, lastKnown, new RestoredState([], [], []));
+                IFileSystem Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
+                return (opening, lastKnown, new StateRestorer(ranks, plan, _work, options.ResumeSettings).Restore(source, () => source.Open(Held()), parts, opening.Parts));
+            }
+            catch (CopyChangedException) when (tries < MostTries)
+            {
+                // On all ranks at once. The other run has made a newer copy, which is as welcome.
+                _work = new JointWork(ranks, "start", options.RankTimeout);
+            }
+        }
+    }
+
+    private (RunOpening Opening, long? LastKnown) Choose(JointVerifier verifier)
+    {
+        RunOpening? opening = null;
+        long? lastKnown = null;
+        if (ranks.IsFirst)
+        {
+            _work.Try(() =>
+            {
+                opening = RunOpening.Decide(files, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
+                lastKnown = RunJournal.LastKnownStep(files);
+            });
+            if (ranks.Size > 1)
+                verifier.End();
+        }
+        else
+        {
+            verifier.Follow();
+        }
+        ReadOnlyMemory<byte> chosen = _work.Agree("choose a copy", static _ => { }, _ => RankMessages.Write(to =>
+        {
+            Write(to, opening!);
+            to.Write(lastKnown ?? -1);
+        }));
+        if (opening is null)
+            _work.Try(() => (opening, lastKnown) = RankMessages.Read(chosen, from => (Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null)));
+        // What one rank does not find, none waits for.
+        _work.Agree("find the copy");
+        return (opening!, lastKnown);
+    }
+
+    private void Write(BinaryWriter to, RunOpening opening)
+    {
+        byte[] record = opening.Record.ToBytes();
+        to.WriteList(record, to.Write);
+        to.Write(opening.Source is not null);
+        if (opening.Source is { } source)
+        {
+            to.Write(ReferenceEquals(source.Files, files) ? "" : source.Files.Root);
+            to.Write(source.Folder);
+            to.Write((byte)source.Marker.Kind);
+            to.Write(source.Marker.Step);
+            to.Write(source.Name);
+            to.Write(source.Entry is not null);
+            if (source.Entry is { } entry)
+                JointVerifier.WriteDigest(to, entry.MarkerDigest);
+        }
+        to.WriteList([.. opening.Parts], to.Write);
+        to.WriteList(opening.PassedOver, fault =>
+        {
+            to.Write(fault.Folder);
+            to.Write(fault.Path);
+            to.Write(fault.Reason);
+        });
+        to.Write(opening.Forked);
+        to.Write(opening.ByChoice);
+    }
+
+    private RunOpening Read(BinaryReader from)
+    {
+        var record = RunRecord.Parse(from.ReadList(from.ReadByte).ToArray(), files.Root);
+        ResumeSource? source = null;
+        if (from.ReadBoolean())
+        {
+            string root = from.ReadString();
+            IFileSystem at = root.Length == 0 ? files : new LocalFileSystem(root);
+            (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
+            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), JointVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
+        }
+        List<string> parts = from.ReadList(from.ReadString);
+        List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));
+        bool forked = from.ReadBoolean();
+        return new RunOpening(record, source, parts, passedOver, forked, from.ReadBoolean());
+    }
+
+    private ResumeSource Marked(IFileSystem at, CatalogEntry entry, UInt128 digest, string name)
+    {
+        if (entry.Fault is { IsTransient: true } || (entry.Marker is not null && entry.MarkerDigest != digest))
+            throw PinnedCopy.Changed(at, entry.Folder);
+        return entry.Marker is { } marker ? new ResumeSource(at, entry.Folder, marker, name) { Entry = entry }
+            : throw new StoreException($"The first rank resumes from {name}, and rank {ranks.Rank} does not find it whole in {at.Root}: {entry.Fault} All ranks must see one shared folder: check Folder and the mounts.") { Path = entry.Folder, Rank = ranks.Rank };
+    }
+}

@@ -1,0 +1,7 @@
+namespace Cairn.State;
+
+/// <summary>What one rank of a job saves of a part.</summary>
+/// <param name="Name">The part's name.</param>
+/// <param name="Scope">What it has to do with the other ranks' state.</param>
+/// <param name="State">The tensors and values that this rank saves; shards as <see cref="ShardTensor"/>.</param>
+public sealed record RankPart(string Name, PartScope Scope, StateMap State);

@@ -1,0 +1,89 @@
+namespace Cairn.Stores;
+
+/// <summary>One entry of a folder.</summary>
+/// <param name="Name">The name, without the folder.</param>
+/// <param name="IsFolder">Whether it is a folder.</param>
+/// <param name="Length">Bytes of a file; 0 for a folder.</param>
+public readonly record struct FileSystemEntry(string Name, bool IsFolder, long Length);
+
+/// <summary>
+/// The few operations of a file system that the commit protocol is made of, so that faults can be put between any two of them.
+/// Paths are relative to the root, with <c>/</c> between names; the root itself is the empty path.
+/// Failures are <see cref="IOException"/>s and <see cref="UnauthorizedAccessException"/>s, as the file system reports them.
+/// </summary>
+public interface IFileSystem
+{
+    /// <summary>The root as a person would write it, for messages.</summary>
+    string Root { get; }
+    /// <summary>Whether <see cref="Exchange"/> works here.</summary>
+    bool CanExchange { get; }
+    /// <summary>Bytes that can still be written; <see langword="null"/> when it is not known.</summary>
+    long? AvailableBytes();
+    /// <summary>Bytes that can still be written into a folder, which need not exist yet and may be a link or mount to another file system; <see langword="null"/> when it is not known.</summary>
+    long? AvailableBytes(string folder) => AvailableBytes();
+    /// <summary>
+    /// Bytes that would come free if a folder were removed with all in it; 0 when there is no such folder. A file that another name keeps frees nothing, and
+    /// a sparse one only what it takes. Where a file system cannot tell, the lengths of the files.
+    /// </summary>
+    long ReclaimableBytes(string folder)
+    {
+        long bytes = 0;
+        foreach (FileSystemEntry entry in List(folder))
+            bytes += entry.IsFolder ? ReclaimableBytes($"{folder}/{entry.Name}") : entry.Length;
+        return bytes;
+    }
+    /// <summary>The entries of a folder in no order; empty when there is no such folder.</summary>
+    IReadOnlyList<FileSystemEntry> List(string folder);
+    /// <summary>Whether there is such a file.</summary>
+    bool FileExists(string path);
+    /// <summary>Whether there is such a folder.</summary>
+    bool FolderExists(string path);
+    /// <summary>Makes a folder and those above it. Durable only after <see cref="SyncFolder"/> on each one's parent.</summary>
+    void CreateFolder(string path);
+    /// <summary>Opens a file for reading.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    IReadableFile OpenRead(string path);
+    /// <summary>
+    /// Opens a file for writing from its start; space for <paramref name="length"/> bytes is reserved first. A file that exists is overwritten in place
+    /// and cut to <paramref name="length"/> when nobody else can see its bytes (<see cref="CanOverwrite"/>). Otherwise a new file takes its name, and
+    /// whoever has the old one open, mapped or linked keeps it as it was.
+    /// </summary>
+    /// <exception cref="IOException">Among others: there is no space for <paramref name="length"/> bytes; what was there is untouched.</exception>
+    IWritableFile OpenWrite(string path, long length);
+    /// <summary>
+    /// Whether <see cref="OpenWrite"/> would overwrite this file in place, because it has no other name and nobody has it open or mapped. Where that
+    /// cannot be known, the answer is <see langword="false"/>.
+    /// </summary>
+    bool CanOverwrite(string path) => false;
+    /// <summary>Makes the entries of a folder durable: names made, renamed and removed in it.</summary>
+    void SyncFolder(string path);
+    /// <summary>Renames a file or folder atomically. A file at the new name is replaced; a folder there is an error.</summary>
+    void Move(string from, string to);
+    /// <summary>Swaps two folders atomically.</summary>
+    /// <exception cref="NotSupportedException">When <see cref="CanExchange"/> is <see langword="false"/>.</exception>
+    void Exchange(string first, string second);
+    /// <summary>Removes a file; nothing happens when there is none.</summary>
+    void DeleteFile(string path);
+    /// <summary>Removes a folder with all in it; nothing happens when there is none.</summary>
+    void DeleteFolder(string path);
+    /// <summary>Appends bytes to a file, which is made when there is none, in one write.</summary>
+    void Append(string path, ReadOnlySpan<byte> bytes, bool durable);
+}
+
+/// <summary>A file open for reading. Reads may come from several threads.</summary>
+public interface IReadableFile : IDisposable
+{
+    /// <summary>Bytes in the file.</summary>
+    long Length { get; }
+    /// <summary>Reads at an offset; fills <paramref name="destination"/> unless the file ends first. Returns the bytes read.</summary>
+    int Read(long offset, Span<byte> destination);
+}
+
+/// <summary>A file open for writing, from its start to its end.</summary>
+public interface IWritableFile : IDisposable
+{
+    /// <summary>Writes at the end of what was written so far.</summary>
+    void Write(ReadOnlySpan<byte> bytes);
+    /// <summary>Makes all that was written durable.</summary>
+    void Sync();
+}

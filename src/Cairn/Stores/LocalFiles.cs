@@ -1,0 +1,58 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Cairn.Stores;
+
+/// <summary>A local file open for reading.</summary>
+internal sealed class LocalReadableFile(SafeFileHandle handle) : IReadableFile, IIdentifiedFile
+{
+    public FileStatus? Status => OperatingSystem.IsWindows() ? null : FileStatus.Of(handle, "");
+
+    public long Length { get; } = RandomAccess.GetLength(handle);
+
+    public int Read(long offset, Span<byte> destination)
+    {
+        int total = 0;
+        while (total < destination.Length)
+        {
+            int read = RandomAccess.Read(handle, destination[total..], offset + total);
+            if (read == 0)
+                break;
+            total += read;
+        }
+        return total;
+    }
+
+    public void Dispose() => handle.Dispose();
+}
+
+/// <summary>A local file open for writing.</summary>
+internal sealed class LocalWritableFile(SafeFileHandle handle) : IWritableFile
+{
+    // Left alone, the kernel keeps gigabytes in memory and the disk idles until the final fsync.
+    private const long StartWritingEvery = 8L << 20;
+
+    private long _position, _started;
+
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            RandomAccess.Write(handle, bytes, _position);
+        }
+        // .NET's word for a limit of the size of files, of the process or of the file system.
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new IOException($"File too large: a file may not grow beyond {RandomAccess.GetLength(handle)} bytes here. Look at 'ulimit -f' and the file system's limit.", e);
+        }
+        _position += bytes.Length;
+        if (OperatingSystem.IsLinux() && _position - _started >= StartWritingEvery)
+        {
+            UnixCalls.StartWriting(handle, _started, _position - _started);
+            _started = _position;
+        }
+    }
+
+    public void Sync() => RandomAccess.FlushToDisk(handle);
+
+    public void Dispose() => handle.Dispose();
+}

@@ -1,0 +1,78 @@
+using System.Text;
+using System.Text.Json;
+using Cairn.Checkpoints;
+using Cairn.Policies;
+using Cairn.State;
+
+namespace Cairn.Tests.Saving;
+
+public class MarkerTests
+{
+    static readonly Marker Sample = new()
+    {
+        Step = 497,
+        Kind = SaveKind.Checkpoint,
+        Reason = SaveReason.Final,
+        Run = "7f3a",
+        Lineage = Lineage.New.Fork(250, "lr2"),
+        Parent = 250,
+        Time = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+        Train = new StateMap { { "batch", 500L }, { "loss", 0.25 } },
+        Files = [new MarkedFile("context.json", 12, new string('a', 32))],
+    };
+
+    [Fact]
+    public void A_marker_comes_back_as_it_was_written()
+    {
+        Marker back = Marker.Parse(Sample.ToBytes(), "497/497.step");
+        (back with { Train = Sample.Train, Files = Sample.Files, Lineage = Sample.Lineage }).ShouldBe(Sample);
+        back.Files.ShouldBe(Sample.Files);
+        back.Lineage.Branches.ShouldBe(Sample.Lineage.Branches);
+        back.Lineage.Current.ShouldBe(Sample.Lineage.Current);
+        ((StateScalar)back.Train["loss"]).Value.ShouldBe(0.25);
+    }
+
+    [Fact]
+    public void A_marker_is_json_for_any_tool()
+    {
+        using JsonDocument document = JsonDocument.Parse(Sample.ToBytes());
+        document.RootElement.GetProperty("files")[0].GetProperty("size").GetInt64().ShouldBe(12);
+    }
+
+    [Fact]
+    public void Any_flipped_bit_is_found()
+    {
+        byte[] bytes = Sample.ToBytes();
+        for (int bit = 0; bit < bytes.Length * 8; bit++)
+        {
+            bytes[bit / 8] ^= (byte)(1 << (bit % 8));
+            Should.Throw<CorruptCheckpointException>(() => Marker.Parse(bytes, "497/497.step")).Path.ShouldBe("497/497.step");
+            bytes[bit / 8] ^= (byte)(1 << (bit % 8));
+        }
+    }
+
+    [Fact]
+    public void A_marker_cut_anywhere_is_found()
+    {
+        byte[] bytes = Sample.ToBytes();
+        for (int length = 0; length < bytes.Length; length++)
+            Should.Throw<CorruptCheckpointException>(() => Marker.Parse(bytes.AsMemory(0, length), "m"));
+    }
+
+    [Theory]
+    [InlineData("../secret"), InlineData("a/b"), InlineData(".."), InlineData(""), InlineData("a\\b")]
+    public void A_file_outside_the_folder_is_refused(string name)
+    {
+        Marker lying = Sample with { Files = [new MarkedFile(name, 1, "")] };
+        Should.Throw<CorruptCheckpointException>(() => Marker.Parse(lying.ToBytes(), "m")).Message.ShouldContain("no file of a checkpoint");
+    }
+
+    [Fact]
+    public void A_newer_format_is_named()
+    {
+        string body = Encoding.UTF8.GetString(Sample.ToBytes()).Replace("\"format\": 1", "\"format\": 9", StringComparison.Ordinal);
+        body = body[..body.LastIndexOf(",\n", StringComparison.Ordinal)];
+        string whole = $"{body},\n  \"xxh3_128\": \"{Marker.HashOf(Encoding.UTF8.GetBytes(body))}\"\n}}\n";
+        Should.Throw<CorruptCheckpointException>(() => Marker.Parse(Encoding.UTF8.GetBytes(whole), "m")).Message.ShouldContain("format 9");
+    }
+}

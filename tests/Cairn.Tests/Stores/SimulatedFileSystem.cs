@@ -1,0 +1,300 @@
+using Cairn.Stores;
+
+namespace Cairn.Tests.Stores;
+
+/// <summary>
+/// A file system in memory that records every change and gives what a power cut at any moment may leave: see
+/// <see cref="CrashStates"/>. Safe for use from several threads.
+/// </summary>
+internal sealed class SimulatedFileSystem : IFileSystem
+{
+    private readonly Lock _gate = new();
+    private readonly SimulatedTree _tree;
+    private readonly List<SimulatedOperation> _log = [];
+    private SimulatedTree? _start;
+
+    public SimulatedFileSystem() : this(new SimulatedTree()) { }
+
+    public SimulatedFileSystem(SimulatedTree tree) => _tree = tree;
+
+    public string Root => "simulated:";
+    public bool CanExchange { get; init; } = true;
+    /// <summary>Bytes that all files may have together; <see langword="null"/> for no limit.</summary>
+    public long? Capacity { get; set; }
+    /// <summary>The changes so far, as a person would write them.</summary>
+    public IReadOnlyList<string> Operations
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _log.Select(o => o.Description)];
+        }
+    }
+
+    /// <summary>Names this moment, for example "saved 500". States of later crashes carry the label.</summary>
+    public void Mark(string label)
+    {
+        lock (_gate)
+            Record(new MarkOperation(label));
+    }
+
+    /// <summary>
+    /// What may be left by a power cut after each of the operations from <paramref name="from"/> on. States that are equal to one already given
+    /// since the last <see cref="Mark"/> are left out.
+    /// </summary>
+    public IEnumerable<CrashState> CrashStates(int from = 0, int seed = 1)
+    {
+        lock (_gate)
+            return new CrashSimulation(_start ?? _tree.Clone(), [.. _log], CanExchange, seed).States(from);
+    }
+
+    /// <summary>All files with their bytes; folders end in <c>/</c> and have none.</summary>
+    public SortedDictionary<string, byte[]> AllFiles()
+    {
+        lock (_gate)
+        {
+            var files = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+            _tree.Walk((path, inode, isFolder) => files.Add(isFolder ? path + "/" : path, isFolder ? [] : _tree.Files[inode]));
+            return files;
+        }
+    }
+
+    public long? AvailableBytes()
+    {
+        lock (_gate)
+            return Capacity - _tree.FileBytes();
+    }
+
+    public IReadOnlyList<FileSystemEntry> List(string folder)
+    {
+        StorePath.Check(folder, allowRoot: true);
+        lock (_gate)
+        {
+            int inode = _tree.Find(folder);
+            if (inode < 0)
+                return [];
+            if (!_tree.IsFolder(inode))
+                throw new IOException($"'{folder}' is not a folder.");
+            return [.. _tree.Entries(inode).Select(e => new FileSystemEntry(e.Key, _tree.IsFolder(e.Value), _tree.Files.GetValueOrDefault(e.Value)?.Length ?? 0))];
+        }
+    }
+
+    public bool FileExists(string path)
+    {
+        StorePath.Check(path);
+        lock (_gate)
+            return _tree.Files.ContainsKey(_tree.Find(path));
+    }
+
+    // A reader here has the bytes of when it opened the file.
+    public bool CanOverwrite(string path) => FileExists(path);
+
+    public bool FolderExists(string path)
+    {
+        StorePath.Check(path, allowRoot: true);
+        lock (_gate)
+            return _tree.IsFolder(_tree.Find(path));
+    }
+
+    public void CreateFolder(string path)
+    {
+        StorePath.Check(path, allowRoot: true);
+        if (path.Length == 0)
+            return;
+        lock (_gate)
+        {
+            string made = "";
+            foreach (string name in path.Split('/'))
+            {
+                int parent = _tree.Find(made);
+                made = made.Length == 0 ? name : $"{made}/{name}";
+                int inode = _tree.Find(made);
+                if (inode < 0)
+                    Make($"make folder {made}", parent, name, isFolder: true);
+                else if (!_tree.IsFolder(inode))
+                    throw new IOException($"'{made}' is a file.");
+            }
+        }
+    }
+
+    public IReadableFile OpenRead(string path)
+    {
+        StorePath.Check(path);
+        lock (_gate)
+            return new SimulatedReadableFile(_tree.Files.GetValueOrDefault(_tree.Find(path)) ?? throw new FileNotFoundException($"There is no file '{path}'.", path));
+    }
+
+    public IWritableFile OpenWrite(string path, long length)
+    {
+        StorePath.Check(path);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        lock (_gate)
+        {
+            int inode = _tree.Find(path);
+            if (_tree.IsFolder(inode))
+                throw new UnauthorizedAccessException($"'{path}' is a folder.");
+            byte[] present = inode < 0 ? [] : _tree.Files[inode];
+            if (length - present.Length > Capacity - _tree.FileBytes())
+                throw new IOException($"There is no space for {length} bytes at '{path}'.");
+            if (inode < 0)
+                inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
+            if (present.Length > length)
+                SetContent($"cut {path} to {length}", inode, present[..(int)length]);
+            return new SimulatedWritableFile(this, path, inode);
+        }
+    }
+
+    public void SyncFolder(string path)
+    {
+        StorePath.Check(path, allowRoot: true);
+        lock (_gate)
+        {
+            int inode = _tree.Find(path);
+            if (!_tree.IsFolder(inode))
+                throw new FileNotFoundException($"There is no folder '{path}'.", path);
+            Record(new SyncFolderOperation($"sync folder /{path}", inode));
+        }
+    }
+
+    public void Move(string from, string to)
+    {
+        StorePath.Check(from);
+        StorePath.Check(to);
+        lock (_gate)
+        {
+            int inode = _tree.Existing(from), replaced = _tree.Find(to), source = _tree.ParentOf(from), destination = _tree.ParentOf(to);
+            if (_tree.IsFolder(replaced) || (replaced >= 0 && _tree.IsFolder(inode)))
+                throw new IOException($"'{from}' cannot be renamed to '{to}', which exists.");
+            if (to.StartsWith(from + "/", StringComparison.Ordinal))
+                throw new IOException($"'{from}' cannot be moved into itself.");
+            Change(new EntryOperation($"move {from} to {to}", [source, destination],
+                [new(source, SimulatedTree.NameOf(from), inode, false), new(destination, SimulatedTree.NameOf(to), inode, true)]));
+        }
+    }
+
+    public void Exchange(string first, string second)
+    {
+        StorePath.Check(first);
+        StorePath.Check(second);
+        if (!CanExchange)
+            throw new NotSupportedException("This file system cannot swap folders.");
+        lock (_gate)
+        {
+            int one = _tree.Existing(first), other = _tree.Existing(second), a = _tree.ParentOf(first), b = _tree.ParentOf(second);
+            Change(new EntryOperation($"exchange {first} with {second}", [a, b],
+                [new(a, SimulatedTree.NameOf(first), one, false), new(b, SimulatedTree.NameOf(second), one, true), new(a, SimulatedTree.NameOf(first), other, true)]));
+        }
+    }
+
+    public void DeleteFile(string path)
+    {
+        StorePath.Check(path);
+        lock (_gate)
+        {
+            int inode = _tree.Find(path);
+            if (inode < 0)
+                return;
+            if (_tree.IsFolder(inode))
+                throw new UnauthorizedAccessException($"'{path}' is a folder.");
+            Change(Removal(path, inode, null));
+        }
+    }
+
+    public void DeleteFolder(string path)
+    {
+        StorePath.Check(path);
+        lock (_gate)
+        {
+            int inode = _tree.Find(path);
+            if (inode < 0)
+                return;
+            if (!_tree.IsFolder(inode))
+                throw new IOException($"'{path}' is a file.");
+            EntryOperation last = Removal(path, inode, null);
+            DeleteEntries(path, inode, last);
+            Change(last);
+        }
+    }
+
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    {
+        StorePath.Check(path);
+        lock (_gate)
+        {
+            if (bytes.Length > Capacity - _tree.FileBytes())
+                throw new IOException($"There is no space to append to '{path}'.");
+            int inode = _tree.Find(path);
+            bool made = inode < 0;
+            if (made)
+                inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
+            SetContent($"append {bytes.Length} bytes to {path}", inode, [.. _tree.Files[inode], .. bytes]);
+            if (durable)
+                Record(new SyncOperation($"sync {path}", inode));
+            if (durable && made)
+                Record(new SyncFolderOperation($"sync folder of {path}", _tree.ParentOf(path)));
+        }
+    }
+
+    internal void Write(string path, int inode, int position, ReadOnlySpan<byte> bytes)
+    {
+        lock (_gate)
+        {
+            byte[] old = _tree.Files[inode];
+            int end = position + bytes.Length;
+            if (end - old.Length > Capacity - _tree.FileBytes())
+                throw new IOException($"There is no space to write to '{path}'.");
+            byte[] content = new byte[Math.Max(old.Length, end)];
+            old.CopyTo(content, 0);
+            bytes.CopyTo(content.AsSpan(position));
+            SetContent($"write {bytes.Length} bytes to {path}", inode, content);
+        }
+    }
+
+    internal void Sync(string path, int inode)
+    {
+        lock (_gate)
+            Record(new SyncOperation($"sync {path}", inode));
+    }
+
+    private void DeleteEntries(string path, int folder, EntryOperation whole)
+    {
+        foreach ((string name, int inode) in _tree.Entries(folder).ToArray())
+        {
+            string child = $"{path}/{name}";
+            if (_tree.IsFolder(inode))
+                DeleteEntries(child, inode, whole);
+            Change(Removal(child, inode, whole));
+        }
+    }
+
+    private EntryOperation Removal(string path, int inode, EntryOperation? impliedBy)
+    {
+        int parent = _tree.ParentOf(path);
+        return new EntryOperation($"delete {path}", [parent], [new(parent, SimulatedTree.NameOf(path), inode, false)]) { ImpliedBy = impliedBy };
+    }
+
+    private int Make(string description, int parent, string name, bool isFolder)
+    {
+        int inode = _tree.NextInode;
+        Change(new EntryOperation(description, [parent], [new(parent, name, inode, true)]) { Made = inode, MadeFolder = isFolder });
+        return inode;
+    }
+
+    private void Change(EntryOperation operation)
+    {
+        Record(operation);
+        CrashSimulation.Apply(_tree, operation);
+    }
+
+    private void SetContent(string description, int inode, byte[] content)
+    {
+        Record(new ContentOperation(description, inode, content));
+        _tree.Files[inode] = content;
+    }
+
+    private void Record(SimulatedOperation operation)
+    {
+        _start ??= _tree.Clone();
+        _log.Add(operation);
+    }
+}

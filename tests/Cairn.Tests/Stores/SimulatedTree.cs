@@ -1,0 +1,110 @@
+using Cairn.Stores;
+
+namespace Cairn.Tests.Stores;
+
+/// <summary>Folders and files by inode number: names belong to folders, bytes to inodes. Byte arrays are shared and never changed.</summary>
+internal sealed class SimulatedTree
+{
+    public const int Root = 0;
+
+    private readonly Dictionary<int, Dictionary<string, int>> _folders = new() { [Root] = new(StringComparer.Ordinal) };
+
+    public Dictionary<int, byte[]> Files { get; } = [];
+    public int NextInode { get; set; } = 1;
+
+    public SimulatedTree Clone()
+    {
+        var clone = new SimulatedTree { NextInode = NextInode };
+        foreach ((int inode, Dictionary<string, int> entries) in _folders)
+            clone._folders[inode] = new(entries, StringComparer.Ordinal);
+        foreach ((int inode, byte[] bytes) in Files)
+            clone.Files[inode] = bytes;
+        return clone;
+    }
+
+    public bool IsFolder(int inode) => _folders.ContainsKey(inode);
+
+    public IReadOnlyDictionary<string, int> Entries(int folder) => _folders[folder];
+
+    public void AddInode(int inode, bool isFolder)
+    {
+        if (isFolder)
+            _folders.TryAdd(inode, new(StringComparer.Ordinal));
+        else
+            Files.TryAdd(inode, []);
+        NextInode = Math.Max(NextInode, inode + 1);
+    }
+
+    /// <summary>The inode of a path, or -1.</summary>
+    public int Find(string path)
+    {
+        int inode = Root;
+        if (path.Length == 0)
+            return inode;
+        foreach (string name in path.Split('/'))
+        {
+            if (!_folders.TryGetValue(inode, out Dictionary<string, int>? entries) || !entries.TryGetValue(name, out inode))
+                return -1;
+        }
+        return inode;
+    }
+
+    public int Existing(string path)
+    {
+        int inode = Find(path);
+        return inode >= 0 ? inode : throw new FileNotFoundException($"There is no '{path}'.", path);
+    }
+
+    public int ParentOf(string path)
+    {
+        int parent = Find(StorePath.Parent(path));
+        return IsFolder(parent) ? parent : throw new DirectoryNotFoundException($"There is no folder for '{path}'.");
+    }
+
+    public static string NameOf(string path) => path[(path.LastIndexOf('/') + 1)..];
+
+    /// <summary>Bytes of all files that can be reached.</summary>
+    public long FileBytes()
+    {
+        long bytes = 0;
+        Walk((_, inode, isFolder) => bytes += isFolder ? 0 : Files[inode].Length);
+        return bytes;
+    }
+
+    /// <summary>Gives an inode its only name. What had the name loses it, and so does the inode its earlier names.</summary>
+    public void Link(int folder, string name, int inode)
+    {
+        foreach (Dictionary<string, int> entries in _folders.Values)
+        {
+            foreach ((string old, int linked) in entries)
+            {
+                if (linked == inode)
+                {
+                    entries.Remove(old);
+                    break;
+                }
+            }
+        }
+        _folders[folder][name] = inode;
+    }
+
+    public void Unlink(int folder, string name, int inode)
+    {
+        if (_folders[folder].TryGetValue(name, out int linked) && linked == inode)
+            _folders[folder].Remove(name);
+    }
+
+    /// <summary>Calls back with path, inode and whether it is a folder, for all that can be reached, in the order of names.</summary>
+    public void Walk(Action<string, int, bool> visit) => Walk(Root, "", visit);
+
+    private void Walk(int folder, string path, Action<string, int, bool> visit)
+    {
+        foreach ((string name, int inode) in _folders[folder].OrderBy(e => e.Key, StringComparer.Ordinal))
+        {
+            string full = path.Length == 0 ? name : $"{path}/{name}";
+            visit(full, inode, IsFolder(inode));
+            if (IsFolder(inode))
+                Walk(inode, full, visit);
+        }
+    }
+}
