@@ -83,6 +83,7 @@ public sealed partial class CheckpointManager
                 Save(boundary with { IsBusy = false }, background: false);
                 _commands?.Settle(Train.Step, LastCheckpoint, _options.Enabled);
             }
+            StandStill();
             return boundary.Stop || boundary.Signal;
         });
     }

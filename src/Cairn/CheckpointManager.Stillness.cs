@@ -8,6 +8,8 @@ public sealed partial class CheckpointManager
 {
     private readonly Lock _stillness = new();
     private bool _isStill, _savesForSignal;
+    // How many results of BetweenBatches are not disposed: an evaluation may be part of a longer one.
+    private int _stillnesses;
     // Reports that the training thread has not heard yet.
     private readonly Queue<SaveReport> _savedForSignal = [];
 
@@ -16,17 +18,25 @@ public sealed partial class CheckpointManager
     /// the signal, instead of after the evaluation, when the time to stop may be over. It has no effect when a batch is under way, and in a job of many ranks, whose ranks save together:
     /// there call <see cref="Poll"/> from time to time.
     /// </summary>
-    /// <example><code>using (checkpoints.BetweenBatches())
-    ///     train.Metrics["validation_loss"] = Evaluate(model);</code></example>
+    /// <example><code>double loss;
+    /// using (checkpoints.BetweenBatches())
+    ///     loss = Evaluate(model);
+    /// train.Metrics["validation_loss"] = loss;</code></example>
     public IDisposable BetweenBatches()
     {
         Enter();
+        _stillnesses++;
+        StandStill();
+        return new Stillness(this);
+    }
+
+    private void StandStill()
+    {
         lock (_stillness)
-            _isStill = _ranks.Size == 1 && _batch.IsAtBoundary;
-        // One that came before this found nobody to save.
+            _isStill = _stillnesses > 0 && _ranks.Size == 1 && _batch.IsAtBoundary;
+        // A signal that came before this found nobody to save.
         if (_signalled)
             SaveForSignal();
-        return new Stillness(this);
     }
 
     // Each call of the training thread ends the stillness, once a save that the signal began is over.
@@ -73,10 +83,16 @@ public sealed partial class CheckpointManager
 
     private sealed class Stillness(CheckpointManager owner) : IDisposable
     {
+        private bool _isOver;
+
         public void Dispose()
         {
-            if (!owner._disposed)
-                owner.Enter();
+            if (_isOver || owner._disposed)
+                return;
+            _isOver = true;
+            owner.Enter();
+            owner._stillnesses--;
+            owner.StandStill();
         }
     }
 }

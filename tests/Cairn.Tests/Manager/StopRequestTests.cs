@@ -65,6 +65,23 @@ public class StopRequestTests
     }
 
     [Theory, InlineData(true), InlineData(false)]
+    public async Task A_signal_after_a_part_of_an_evaluation_or_a_poll_in_it_saves_the_end_by_itself(bool nested)
+    {
+        await using CheckpointManager checkpoints = _training.Start(_files, Options);
+        Train(checkpoints, 7);
+        using (checkpoints.BetweenBatches())
+        {
+            if (nested)
+                checkpoints.BetweenBatches().Dispose();
+            else
+                checkpoints.Poll().ShouldBeFalse();
+            Signal(checkpoints);
+            Steps().ShouldBe([7]);
+        }
+        checkpoints.Complete().Saves.ShouldBe(1);
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
     public async Task A_signal_while_the_state_may_change_touches_nothing(bool withinBatch)
     {
         await using CheckpointManager checkpoints = _training.Start(_files, Options);
