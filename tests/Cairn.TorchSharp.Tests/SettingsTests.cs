@@ -1,4 +1,6 @@
 using Cairn.State;
+using Cairn.Tests.Manager;
+using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 using static TorchSharp.torch.optim;
 using LRScheduler = TorchSharp.torch.optim.lr_scheduler.LRScheduler;
@@ -87,13 +89,15 @@ public sealed class SettingsTests
             using Run changed = new(2, m => SGD(m.parameters(), 0.2, momentum: 0.5));
             LRScheduler other = lr_scheduler.MultiStepLR(changed.Optimizer, [3, 4, 5], 0.5);
             var reseeded = new ResumableSampler(100, seed: 7);
-            await using CheckpointManager resumed = await CheckpointManager.StartAsync(options, new TrainState(), [changed.Part, new SchedulerPart(other), reseeded], cancellationToken: TestContext.Current.CancellationToken);
+            using var log = new RecordedLog();
+            await using CheckpointManager resumed = await CheckpointManager.StartAsync(options, new TrainState(), [changed.Part, new SchedulerPart(other), reseeded], log, cancellationToken: TestContext.Current.CancellationToken);
             resumed.Resume.Step.ShouldBe(2);
             IReadOnlyList<SettingDifference> settings = resumed.Resume.Settings;
             settings.Select(difference => $"{difference.Part}.{difference.Name}").ShouldBe(
                 ["optimizer.groups.0.initial_lr", "optimizer.groups.0.momentum", "scheduler.base_lrs", "scheduler.milestones", "sampler.seed", "context.total_steps"], ignoreOrder: true);
             settings.Where(difference => difference.Part != "context").ShouldAllBe(difference => difference.Holds == source);
             settings.Single(difference => difference.Part == "context").Holds.ShouldBe(SettingsSource.Program);
+            log.At(LogLevel.Warning).Count(line => line.StartsWith("Settings differ: ", StringComparison.Ordinal)).ShouldBe(settings.Count);
             reseeded.Seed.ShouldBe(source == SettingsSource.Saved ? 1 : 7);
             reseeded.Position.ShouldBe(8);
             StateMap scheduled = new SchedulerPart(other).Capture();
