@@ -46,8 +46,8 @@ public class JobTests
         output.ShouldContain(mpi.ToString());
         output.ShouldContain(library);
         output.ShouldContain(", Multiple,");
-        output.ShouldContain("rank 0 of 4, World { Tp = 2, Pp = 1, Dp = 2, Zo = 2, Size = 4 }, RankCoordinates { Tp = 0, Pp = 0, Dp = 0, Zo = 0 }, groups of 2 1 2 2 at 0 0 0 0");
-        output.ShouldContain("rank 3 of 4, World { Tp = 2, Pp = 1, Dp = 2, Zo = 2, Size = 4 }, RankCoordinates { Tp = 1, Pp = 0, Dp = 1, Zo = 1 }, groups of 2 1 2 2 at 1 0 1 1");
+        output.ShouldContain("rank 0 of 4, a world of tp 2, pp 1, dp 2, zo 2, RankCoordinates { Tp = 0, Pp = 0, Dp = 0, Zo = 0 }, groups of 2 1 2 2 at 0 0 0 0");
+        output.ShouldContain("rank 3 of 4, a world of tp 2, pp 1, dp 2, zo 2, RankCoordinates { Tp = 1, Pp = 0, Dp = 1, Zo = 1 }, groups of 2 1 2 2 at 1 0 1 1");
     }
 
     [Theory]
@@ -99,7 +99,7 @@ public class JobTests
     public void Without_a_launcher_it_is_one_rank_and_needs_no_MPI()
     {
         string output = Well(MpiRun.Alone(Program, ["describe"], ("CAIRN_MPI_LIBRARY", "/nowhere/libmpi.so")), 1);
-        output.ShouldContain("no MPI, , Multiple, rank 0 of 1, World { Tp = 1, Pp = 1, Dp = 1, Zo = 1, Size = 1 }");
+        output.ShouldContain("no MPI, , Multiple, rank 0 of 1, a world of tp 1, pp 1, dp 1, zo 1");
     }
 
     [Fact]

@@ -19,6 +19,9 @@ public sealed record World(int Tp, int Pp, int Dp, int Zo)
     /// <summary>Number of ranks.</summary>
     public int Size => checked(Tp * Pp * Dp);
 
+    /// <summary>The sizes as a person would say them.</summary>
+    public override string ToString() => $"a world of tp {Tp}, pp {Pp}, dp {Dp}, zo {Zo}";
+
     /// <summary>The world of a job of this many ranks. What is not given: tp, pp and zo are 1, dp is what remains.</summary>
     /// <param name="size">Ranks of the job.</param>
     /// <param name="tp">Tensor-parallel ranks.</param>

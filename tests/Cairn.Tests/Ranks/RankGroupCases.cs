@@ -193,8 +193,8 @@ internal static class RankGroupCases
     {
         World mine = group.Rank == 3 ? new World(2, 1, 2, 1) : new World(2, 1, 2, 2);
         CheckpointException error = Should.Throw<CheckpointException>(() => group.In(mine));
-        error.Message.ShouldContain("Zo = 1");
-        error.Message.ShouldContain("Zo = 2");
+        error.Message.ShouldContain("zo 1");
+        error.Message.ShouldContain("zo 2");
         RankGroup placed = group.In(new World(2, 1, 2, 2));
         placed.World.ShouldBe(new World(2, 1, 2, 2));
         placed.Coordinates.ShouldBe(new RankCoordinates(group.Rank % 2, 0, group.Rank / 2, group.Rank / 2));
