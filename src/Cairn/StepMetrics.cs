@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
+using Cairn.State;
 
 namespace Cairn;
 
@@ -12,25 +13,25 @@ internal sealed class StepMetrics(Func<long> step) : IDictionary<string, double>
     public IReadOnlyDictionary<string, (double Value, long Step)> Steps => _values;
 
     /// <summary>Sets a value of an earlier step.</summary>
-    public void Set(string name, double value, long at) => _values[WellFormedText.Of(name)] = (value, at);
+    public void Set(string name, double value, long at) => _values[WellFormedText.Repaired(name)] = (value, at);
 
-    public double this[string key] { get => _values[WellFormedText.Of(key)].Value; set => Set(key, value, step()); }
+    public double this[string key] { get => _values[WellFormedText.Repaired(key)].Value; set => Set(key, value, step()); }
     public ICollection<string> Keys => _values.Keys;
     public ICollection<double> Values => [.. _values.Values.Select(entry => entry.Value)];
     public int Count => _values.Count;
     public bool IsReadOnly => false;
 
-    public void Add(string key, double value) => _values.Add(WellFormedText.Of(key), (value, step()));
+    public void Add(string key, double value) => _values.Add(WellFormedText.Repaired(key), (value, step()));
     public void Add(KeyValuePair<string, double> item) => Add(item.Key, item.Value);
-    public bool Remove(string key) => _values.Remove(WellFormedText.Of(key));
+    public bool Remove(string key) => _values.Remove(WellFormedText.Repaired(key));
     public bool Remove(KeyValuePair<string, double> item) => Contains(item) && Remove(item.Key);
     public void Clear() => _values.Clear();
-    public bool ContainsKey(string key) => _values.ContainsKey(WellFormedText.Of(key));
+    public bool ContainsKey(string key) => _values.ContainsKey(WellFormedText.Repaired(key));
     public bool Contains(KeyValuePair<string, double> item) => TryGetValue(item.Key, out double value) && value.Equals(item.Value);
 
     public bool TryGetValue(string key, [MaybeNullWhen(false)] out double value)
     {
-        bool found = _values.TryGetValue(WellFormedText.Of(key), out (double Value, long Step) entry);
+        bool found = _values.TryGetValue(WellFormedText.Repaired(key), out (double Value, long Step) entry);
         value = entry.Value;
         return found;
     }

@@ -94,7 +94,7 @@ public sealed partial class TrainState : ISettingsPart
     public void Finish(string reason)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
-        FinishedBecause = WellFormedText.Of(reason);
+        FinishedBecause = WellFormedText.Repaired(reason);
     }
 
     /// <summary>Takes <see cref="Finish"/> back: the run trains on.</summary>
@@ -117,7 +117,7 @@ public sealed partial class TrainState : ISettingsPart
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
         Consume(samples, tokens);
         _skippedBatches++;
-        reason = WellFormedText.Of(reason);
+        reason = WellFormedText.Repaired(reason);
         LastSkipReason = reason;
         _skipsByReason[reason] = _skipsByReason.GetValueOrDefault(reason) + 1;
     }

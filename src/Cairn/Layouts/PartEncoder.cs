@@ -51,7 +51,7 @@ internal static class PartEncoder
         foreach ((string key, StateNode node) in state)
         {
             var tensor = (StateTensor)node;
-            string name = TensorNames.Escape(StrictText.Of(key));
+            string name = TensorNames.Escape(WellFormedText.OrThrow(key));
             order.Add(name);
             if (names.TryAdd(tensor, name))
                 tensors.Add(new(name, tensor));

@@ -49,7 +49,7 @@ internal sealed class ValuesWriter
                 _json.WriteStartObject();
                 foreach ((string key, StateNode child) in map)
                 {
-                    StrictText.Of(key);
+                    WellFormedText.OrThrow(key);
                     _json.WritePropertyName(EscapeKey(key));
                     WriteNode(child, Join(path, TensorNames.Escape(key)), depth + 1, tensors);
                 }
@@ -93,7 +93,7 @@ internal sealed class ValuesWriter
             case null: _json.WriteNullValue(); break;
             case bool value: _json.WriteBooleanValue(value); break;
             case long value: _json.WriteNumberValue(value); break;
-            case string value: _json.WriteStringValue(StrictText.Of(value)); break;
+            case string value: _json.WriteStringValue(WellFormedText.OrThrow(value)); break;
             case double value: WriteDouble(value); break;
         }
     }

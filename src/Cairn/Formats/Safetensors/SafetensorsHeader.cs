@@ -116,13 +116,13 @@ public sealed class SafetensorsHeader
     {
         json.WriteStartObject(MetadataName);
         foreach (KeyValuePair<string, string> text in metadata.OrderBy(t => t.Key, StringComparer.Ordinal))
-            json.WriteString(StrictText.Of(text.Key), StrictText.Of(text.Value));
+            json.WriteString(WellFormedText.OrThrow(text.Key), WellFormedText.OrThrow(text.Value));
         json.WriteEndObject();
     }
 
     private static void WriteEntry(Utf8JsonWriter json, SafetensorsEntry tensor)
     {
-        json.WriteStartObject(StrictText.Of(tensor.Name));
+        json.WriteStartObject(WellFormedText.OrThrow(tensor.Name));
         json.WriteString("dtype", SafetensorsTypeNames.Name(tensor.Type, tensor.Name));
         json.WriteStartArray("shape");
         foreach (long size in tensor.Shape)

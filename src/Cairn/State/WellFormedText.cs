@@ -1,0 +1,26 @@
+using System.Text;
+
+namespace Cairn.State;
+
+/// <summary>Text that any file can hold. One that was cut off within a character ends in half of a surrogate pair, which UTF-8 has no bytes for.</summary>
+internal static class WellFormedText
+{
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>The text, with U+FFFD for each half of a surrogate pair: for messages, which must not keep a save from being made.</summary>
+    public static string Repaired(string text) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>The text itself, for names. JSON writers would replace half a surrogate pair silently, and two names could become one.</summary>
+    public static string OrThrow(string text)
+    {
+        try
+        {
+            _ = StrictUtf8.GetByteCount(text);
+            return text;
+        }
+        catch (EncoderFallbackException e)
+        {
+            throw new ArgumentException($"The text '{text}' holds half of a surrogate pair and cannot be saved as UTF-8.", nameof(text), e);
+        }
+    }
+}
