@@ -13,8 +13,17 @@ namespace Cairn.Checkpoints;
 /// <param name="Name">Name in the checkpoint's folder.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="Hash">XXH3-128 of the bytes, 32 lower-case hexadecimal digits.</param>
-public sealed record MarkedFile(string Name, long Length, string Hash);
-
+public sealed record MarkedFile(string Name, long Length, string Hash)
+{
+    internal void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", Name);
+        json.WriteNumber("size", Length);
+        json.WriteString("xxh3_128", Hash);
+        json.WriteEndObject();
+    }
+}
 
 /// <summary>
 /// The file that makes a folder a checkpoint, named by its layout: written last, it lists every other file with size and hash, and carries a
@@ -108,13 +117,7 @@ public sealed record Marker
             json.WriteRawValue(train.Span);
             json.WriteStartArray("files");
             foreach (MarkedFile file in Files)
-            {
-                json.WriteStartObject();
-                json.WriteString("name", file.Name);
-                json.WriteNumber("size", file.Length);
-                json.WriteString("xxh3_128", file.Hash);
-                json.WriteEndObject();
-            }
+                file.Write(json);
             json.WriteEndArray();
             json.WriteEndObject();
         }

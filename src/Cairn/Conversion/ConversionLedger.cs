@@ -99,13 +99,7 @@ internal sealed class ConversionLedger
             json.WriteString("plan", _plan);
             json.WriteStartArray("files");
             foreach (MarkedFile file in _done.Values)
-            {
-                json.WriteStartObject();
-                json.WriteString("name", file.Name);
-                json.WriteNumber("size", file.Length);
-                json.WriteString("xxh3_128", file.Hash);
-                json.WriteEndObject();
-            }
+                file.Write(json);
             json.WriteEndArray();
             json.WriteEndObject();
         }
