@@ -72,8 +72,8 @@ public sealed partial class CheckpointManager
         ArgumentNullException.ThrowIfNull(parts);
         time ??= TimeProvider.System;
         ranks ??= RankGroup.Single;
-        int? Rank() => ranks.Size > 1 ? ranks.Rank : null;
-        ILogger logger = new PrintableLogger(loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(Rank()), Rank());
+        int? rank = ranks.Size > 1 ? ranks.Rank : null;
+        ILogger logger = new PrintableLogger(loggers?.CreateLogger<CheckpointManager>() ?? (ILogger)new StandardErrorLogger(rank), rank);
         if (ranks.IsFirst)
         {
             foreach (string warning in options.Warnings())
