@@ -92,7 +92,7 @@ public sealed class RunLock : IDisposable, ILease
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         _timer.Dispose();
-        // Closing frees the system's lock; on a mount that hangs neither it nor the write may come back.
+        // On a mount that hangs neither the write nor the close may come back.
         if (AsideThread.TryStart("Cairn lock release", Release, out Task released))
             released.Wait(LongestRelease);
         else
@@ -116,6 +116,8 @@ public sealed class RunLock : IDisposable, ILease
             {
                 // The lock is freed all the same; the next run reads that this one did not end cleanly.
             }
+            if (!OperatingSystem.IsWindows())
+                UnixCalls.Unlock(handle);
         }
     }
 

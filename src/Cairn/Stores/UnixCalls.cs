@@ -9,7 +9,7 @@ internal static partial class UnixCalls
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;
     public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, Exists = 17, CrossDevice = 18, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
 
-    private const int LockExclusive = 2, LockNonBlocking = 4;
+    private const int LockExclusive = 2, LockNonBlocking = 4, LockRelease = 8;
     private const int FullFsync = 51;
     private const uint RenameSwap = 2;
     private const int MaxTries = 100;
@@ -135,6 +135,11 @@ internal static partial class UnixCalls
     /// <summary>Takes an exclusive lock without waiting; 0 or the error number.</summary>
     public static int Lock(SafeFileHandle handle) =>
         flock(handle, LockExclusive | LockNonBlocking) < 0 ? Marshal.GetLastPInvokeError() : 0;
+
+    /// <summary>
+    /// Gives the system's lock back. Closing is not enough: a process that another thread starts holds the same open file until it runs its own program, and the lock with it.
+    /// </summary>
+    public static void Unlock(SafeFileHandle handle) => _ = flock(handle, LockRelease);
 
     /// <summary>Writes in one call. Returns the bytes written.</summary>
     public static unsafe long Write(SafeFileHandle handle, ReadOnlySpan<byte> bytes, string path)

@@ -25,7 +25,8 @@ internal sealed class Mounted : IDisposable
     public static Mounted Overlay(string path, string lower, string upper, string work) =>
         new(path, "-t", "overlay", "-o", $"lowerdir={lower},upperdir={upper},workdir={work},redirect_dir=off", "overlay");
 
-    public void Dispose() => Run("umount", _path);
+    // Lazily: a process that another test is starting holds every open file of this one until it runs its own program, and the mount with it.
+    public void Dispose() => Run("umount", "--lazy", _path).ShouldBe(0);
 
     private static int Run(string program, params string[] arguments)
     {

@@ -1,11 +1,13 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Cairn.Stores;
 using Microsoft.Extensions.Time.Testing;
+using Microsoft.Win32.SafeHandles;
 
 namespace Cairn.Tests.Stores;
 
-public sealed class RunLockTests : IDisposable
+public sealed partial class RunLockTests : IDisposable
 {
     private const int NotSupported = 95;
 
@@ -104,6 +106,26 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
+    public void A_process_that_is_being_started_does_not_keep_the_lock()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix only");
+        // As a child has them between fork and exec: the same open files under descriptors of its own.
+        var childs = new List<SafeFileHandle>();
+        RunLock first = new LeaseAcquisition(_root, _time, RunLock.DefaultLease, handle =>
+        {
+            childs.Add(new SafeFileHandle(dup(handle), ownsHandle: true));
+            return UnixCalls.Lock(handle);
+        }).Acquire(TestContext.Current.CancellationToken);
+        first.Dispose();
+        Acquire().Dispose();
+        childs.ForEach(static handle => handle.Dispose());
+        childs.ShouldNotBeEmpty();
+    }
+
+    [LibraryImport("libc")]
+    private static partial int dup(SafeFileHandle handle);
+
+    [Fact]
     public void Without_system_locks_a_living_holder_is_respected()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix only");
@@ -169,7 +191,7 @@ public sealed class RunLockTests : IDisposable
             using var stream = new FileStream(LockFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             return new StreamReader(stream).ReadToEnd();
         }
-        using Microsoft.Win32.SafeHandles.SafeFileHandle handle = UnixCalls.Open(LockFile, UnixCalls.ReadOnly);
+        using SafeFileHandle handle = UnixCalls.Open(LockFile, UnixCalls.ReadOnly);
         byte[] bytes = new byte[RandomAccess.GetLength(handle)];
         RandomAccess.Read(handle, bytes, 0);
         return System.Text.Encoding.UTF8.GetString(bytes);
