@@ -54,18 +54,18 @@ internal sealed class BranchVerb : Verb
     private static (CatalogEntry, Lineage) Find(RunView run, long from, string? name, Screen screen, CancellationToken cancellationToken)
     {
         using var progress = new ProgressLine(screen, "verify", run.Catalog.Entries.Where(entry => entry.Step == from).Sum(entry => entry.Marker?.Files.Sum(file => file.Length) ?? 0));
-        var files = new MeteredFileSystem(run.Files, progress.Add);
+        var files = new MeteredFileSource(run.Files, progress.Add);
         return OnThisLine(run, files, from, name, cancellationToken) ?? OnAnotherLine(run, files, from, name, cancellationToken) ?? throw Unusable(run, files, from, cancellationToken);
     }
 
-    private static (CatalogEntry, Lineage)? OnThisLine(RunView run, IFileSystem files, long from, string? name, CancellationToken cancellationToken)
+    private static (CatalogEntry, Lineage)? OnThisLine(RunView run, IFileSource files, long from, string? name, CancellationToken cancellationToken)
     {
         ResumeChoice choice = ResumeLadder.Choose(files, run.Catalog, run.Record, verifyHashes: true, from, cancellationToken);
         return choice.Chosen is { } chosen && chosen.Step == from ? (chosen, run.Record.Lineage.Fork(from, name)) : null;
     }
 
     // A line that was left may turn out to have been the better one.
-    private static (CatalogEntry, Lineage)? OnAnotherLine(RunView run, IFileSystem files, long from, string? name, CancellationToken cancellationToken)
+    private static (CatalogEntry, Lineage)? OnAnotherLine(RunView run, IFileSource files, long from, string? name, CancellationToken cancellationToken)
     {
         Lineage known = run.Record.Lineage;
         foreach (CatalogEntry entry in run.Catalog.Entries)
@@ -80,7 +80,7 @@ internal sealed class BranchVerb : Verb
         return null;
     }
 
-    private static CheckpointException Unusable(RunView run, IFileSystem files, long from, CancellationToken cancellationToken)
+    private static CheckpointException Unusable(RunView run, IFileSource files, long from, CancellationToken cancellationToken)
     {
         CheckpointFault[] faults = [.. run.Catalog.Entries.Where(entry => entry.Step == from).Select(entry => entry.Fault ?? Verifier.Verify(files, entry, cancellationToken)).OfType<CheckpointFault>()];
         string steps = string.Join(", ", run.Catalog.Entries.Where(entry => entry.Marker is not null).Select(entry => Units.Plain(entry.Step)).Distinct(StringComparer.Ordinal).Take(20));

@@ -34,8 +34,8 @@ internal sealed class CopyVerifier(string root, Action<long> read)
     {
         string[] @checked = ["sizes", "hashes", "format", "ownership"];
         using PinnedCopy? pin = entry.Pin(_files);
-        IFileSystem files = pin ?? (IFileSystem)_files;
-        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSystem(files, read), entry, cancellationToken);
+        IFileSource files = pin ?? (IFileSource)_files;
+        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSource(files, read), entry, cancellationToken);
         if (faults.Count > 0)
             return new CopyCheck([.. faults.Select(fault => new CopyFault(Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);
         Marker marker = entry.Marker!;
@@ -49,7 +49,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         CopyFault[] known = copy is { Fault: { } fault, Kind: not CopyKinds.File } ? [new CopyFault(null, fault)] : [];
         if (IsHopeless(copy))
             return new CopyCheck(known, 0, [], []);
-        var contents = new FileContents(new MeteredFileSystem(_files, read));
+        var contents = new FileContents(new MeteredFileSource(_files, read));
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, FilesAtOnce), CancellationToken = cancellationToken };
         var found = new ConcurrentBag<CopyFault>();
         Parallel.ForEach(Contents(copy, contents, cancellationToken), parallel, content =>

@@ -11,7 +11,7 @@ using Cairn.Stores;
 namespace Cairn.Cli.Verification;
 
 /// <summary>Reads files of other programs to their end, and compares what checksums they carry. Files may be read from several threads at once.</summary>
-internal sealed class FileContents(IFileSystem files)
+internal sealed class FileContents(IFileSource files)
 {
     private const int BlockBytes = 4 << 20;
 

@@ -95,7 +95,7 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
     }
 
     /// <summary>The step that the run was last known to have made, before this process; <see langword="null"/> when that is not known.</summary>
-    public static long? LastKnownStep(IFileSystem files)
+    public static long? LastKnownStep(IFileSource files)
     {
         try
         {
@@ -110,7 +110,7 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
         }
     }
 
-    private static bool EndsWithinLine(IFileSystem files)
+    private static bool EndsWithinLine(IFileSource files)
     {
         try
         {

@@ -84,7 +84,7 @@ public sealed class CairnLayout : ICheckpointLayout
     /// <param name="fileName">A file of this layout, or a plain safetensors file.</param>
     /// <exception cref="CorruptCheckpointException">The file is bad.</exception>
     /// <exception cref="IOException">The file could not be opened or read.</exception>
-    public static LoadedPart Read(IFileSystem files, string folder, string fileName)
+    public static LoadedPart Read(IFileSource files, string folder, string fileName)
     {
         string path = folder.Length == 0 ? fileName : $"{folder}/{fileName}";
         switch (System.IO.Path.GetExtension(fileName))
@@ -100,7 +100,7 @@ public sealed class CairnLayout : ICheckpointLayout
     }
 
     /// <summary>Reads a safetensors file under any name, and says whether Cairn wrote it.</summary>
-    internal static LoadedPart ReadSafetensors(IFileSystem files, string path, out bool isCairn)
+    internal static LoadedPart ReadSafetensors(IFileSource files, string path, out bool isCairn)
     {
         SafetensorsFile file = SafetensorsFile.Open(files, path);
         try
@@ -128,12 +128,12 @@ public sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc/>
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank);
     /// <inheritdoc/>
-    void ICheckpointLayout.CheckReadable(IFileSystem files, string folder, IReadOnlyList<string> fileNames)
+    void ICheckpointLayout.CheckReadable(IFileSource files, string folder, IReadOnlyList<string> fileNames)
     {
         // File by file: of a tensor that other ranks have shards of, this one's are not all.
         foreach (string name in fileNames)
             Read(files, folder, name).Dispose();
     }
     /// <inheritdoc/>
-    LoadedCheckpoint ICheckpointLayout.Open(IFileSystem files, string folder, IEnumerable<string> fileNames) => new LoadedCairn(files, folder, fileNames);
+    LoadedCheckpoint ICheckpointLayout.Open(IFileSource files, string folder, IEnumerable<string> fileNames) => new LoadedCairn(files, folder, fileNames);
 }

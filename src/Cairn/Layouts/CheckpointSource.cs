@@ -20,7 +20,7 @@ public enum SourceKind
 /// <param name="Kind">Run, checkpoint or file.</param>
 /// <param name="Files">The file system that it is in.</param>
 /// <param name="Path">Where it is in <paramref name="Files"/>; empty for the root.</param>
-public sealed record CheckpointSource(string Layout, SourceKind Kind, IFileSystem Files, string Path)
+public sealed record CheckpointSource(string Layout, SourceKind Kind, IFileSource Files, string Path)
 {
     /// <summary>The step, where it is known.</summary>
     public long? Step { get; init; }

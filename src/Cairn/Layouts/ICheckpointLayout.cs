@@ -50,7 +50,7 @@ public interface ICheckpointLayout
     /// <param name="fileNames">The files that <see cref="Plan(long, IReadOnlyList{RankPart}, World, int)"/> named.</param>
     /// <exception cref="CorruptCheckpointException">A resume would refuse one of them.</exception>
     /// <exception cref="IOException">A file could not be opened or read.</exception>
-    void CheckReadable(IFileSystem files, string folder, IReadOnlyList<string> fileNames)
+    void CheckReadable(IFileSource files, string folder, IReadOnlyList<string> fileNames)
     {
         using LoadedCheckpoint opened = Open(files, folder, fileNames);
         foreach (string part in opened.Parts)
@@ -62,7 +62,7 @@ public interface ICheckpointLayout
     /// <param name="folder">The checkpoint's folder; empty for the root.</param>
     /// <param name="fileNames">The names of its files.</param>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
-    LoadedCheckpoint Open(IFileSystem files, string folder, IEnumerable<string> fileNames);
+    LoadedCheckpoint Open(IFileSource files, string folder, IEnumerable<string> fileNames);
 }
 
 /// <summary>A checkpoint that is open for reading. The tensors of its parts read from its files until it is disposed. For one thread, but the tensors.</summary>

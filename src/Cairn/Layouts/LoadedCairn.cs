@@ -9,12 +9,12 @@ internal sealed class LoadedCairn : LoadedCheckpoint
 {
     private const int HeadersAtOnce = 8;
 
-    private readonly IFileSystem _store;
+    private readonly IFileSource _store;
     private readonly string _folder;
     private readonly IReadOnlyDictionary<string, IReadOnlyList<string>> _files;
     private readonly FilePool _pool;
 
-    public LoadedCairn(IFileSystem store, string folder, IEnumerable<string> fileNames)
+    public LoadedCairn(IFileSource store, string folder, IEnumerable<string> fileNames)
     {
         (_store, _folder) = (store, folder);
         _files = CairnLayout.FilesByPart(fileNames);

@@ -16,7 +16,7 @@ public sealed class Catalog
     public IReadOnlyList<CatalogEntry> Entries { get; }
 
     /// <summary>Lists a run.</summary>
-    public static Catalog Read(IFileSystem files)
+    public static Catalog Read(IFileSource files)
     {
         var entries = new List<CatalogEntry>();
         foreach (FileSystemEntry found in files.List(""))
@@ -35,11 +35,11 @@ public sealed class Catalog
     }
 
     /// <summary>The snapshot in a folder, whichever step it is of.</summary>
-    public static CatalogEntry Snapshot(IFileSystem files, string folder, int? slot = null) =>
+    public static CatalogEntry Snapshot(IFileSource files, string folder, int? slot = null) =>
         new(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot };
 
     // Of several markers in one slot all but one are left over: InternLM's counters say which is right, else the highest counts.
-    private static long MarkedStep(IFileSystem files, string folder)
+    private static long MarkedStep(IFileSource files, string folder)
     {
         string[] names = [.. files.List(folder).Where(file => !file.IsFolder).Select(file => file.Name)];
         long[] steps = [.. names.Where(name => name.EndsWith(".step", StringComparison.Ordinal)).Select(name => RunFolder.IsStep(name[..^".step".Length], out long step) ? step : CatalogEntry.NoStep)];

@@ -15,14 +15,14 @@ public sealed class CatalogEntry
     // The first local header of a zip archive (APPNOTE.TXT, 4.3.7).
     private static ReadOnlySpan<byte> ZipStart => "PK\u0003\u0004"u8;
 
-    private readonly IFileSystem _files;
+    private readonly IFileSource _files;
     private bool _inspected;
     private string? _markerPath;
     private UInt128 _markerDigest;
     private Marker? _marker, _written;
     private IReadOnlyList<CheckpointFault> _faults = [];
 
-    internal CatalogEntry(IFileSystem files, string folder, SaveKind kind, long step)
+    internal CatalogEntry(IFileSource files, string folder, SaveKind kind, long step)
     {
         _files = files;
         Folder = folder;
@@ -31,7 +31,7 @@ public sealed class CatalogEntry
     }
 
     /// <summary>The copy in one folder, whatever else stands beside it.</summary>
-    public static CatalogEntry At(IFileSystem files, string folder, SaveKind kind, long step) => new(files, folder, kind, step);
+    public static CatalogEntry At(IFileSource files, string folder, SaveKind kind, long step) => new(files, folder, kind, step);
 
     /// <summary>The folder, relative to the run.</summary>
     public string Folder { get; }
@@ -82,7 +82,7 @@ public sealed class CatalogEntry
     /// <param name="files">The run, or one that passes everything on to it.</param>
     /// <exception cref="CopyChangedException">The copy was replaced or removed since its marker was read.</exception>
     /// <exception cref="IOException">The marker cannot be read.</exception>
-    internal PinnedCopy? Pin(IFileSystem files)
+    internal PinnedCopy? Pin(IFileSource files)
     {
         Inspect();
         if (_markerPath is null || _written is null && _marker is null)

@@ -24,13 +24,13 @@ public static class CheckpointReader
     /// <exception cref="CheckpointException">There is nothing, or nothing that is known; the message says what was found and what to give instead.</exception>
     public static CheckpointSource Detect(string path)
     {
-        (IFileSystem files, string name, IFileSystem? self) = Locate(path);
+        (IFileSource files, string name, IFileSource? self) = Locate(path);
         return Detect(files, name, self);
     }
 
     /// <summary>Says what stands at a path of a store. A run is recognised at its root.</summary>
     /// <inheritdoc cref="Detect(string)"/>
-    public static CheckpointSource Detect(IFileSystem files, string path) => Detect(files, path, path.Length == 0 ? files : null);
+    public static CheckpointSource Detect(IFileSource files, string path) => Detect(files, path, path.Length == 0 ? files : null);
 
     /// <summary>
     /// Opens what stands at a path of this machine. A run may be trained meanwhile: what is read belongs to one copy, also when the run makes newer ones.
@@ -45,7 +45,7 @@ public static class CheckpointReader
 
     /// <summary>Opens what stands at a path of a store.</summary>
     /// <inheritdoc cref="Open(string)"/>
-    public static LoadedCheckpoint Open(IFileSystem files, string path) => Again(() => OpenOnce(Detect(files, path)));
+    public static LoadedCheckpoint Open(IFileSource files, string path) => Again(() => OpenOnce(Detect(files, path)));
 
     /// <summary>Opens what was found.</summary>
     /// <inheritdoc cref="Open(string)"/>
@@ -90,17 +90,17 @@ public static class CheckpointReader
         return opened;
     }
 
-    private static (IFileSystem Files, string Name, IFileSystem? Self) Locate(string path)
+    private static (IFileSource Files, string Name, IFileSource? Self) Locate(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         const string local = "local:";
         string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path));
         string? parent = System.IO.Path.GetDirectoryName(full);
-        IFileSystem? self = Directory.Exists(full) ? new LocalFileSystem(full) : null;
+        IFileSource? self = Directory.Exists(full) ? new LocalFileSystem(full) : null;
         return parent is null ? (new LocalFileSystem(full), "", self) : (new LocalFileSystem(parent), System.IO.Path.GetFileName(full), self);
     }
 
-    private static CheckpointSource Detect(IFileSystem files, string path, IFileSystem? self)
+    private static CheckpointSource Detect(IFileSource files, string path, IFileSource? self)
     {
         string shown = new CheckpointSource("", SourceKind.File, files, path).FullPath;
         if (path.Length > 0 && files.FileExists(path))
@@ -122,18 +122,18 @@ public static class CheckpointReader
         throw Unknown(shown, entries);
     }
 
-    private static bool IsRun(FileSystemEntry[] entries, IFileSystem run) =>
+    private static bool IsRun(FileSystemEntry[] entries, IFileSource run) =>
         entries.Any(entry => !entry.IsFolder && entry.Name == RunFolder.Record)
         || entries.Any(entry => entry.IsFolder && RunFolder.IsStep(entry.Name, out long step) && run.FileExists($"{entry.Name}/{Marker.FileName(step)}"))
         || entries.Any(entry => entry.IsFolder && entry.Name == RunFolder.Snapshots);
 
-    private static bool IsForeignRun(string[] names, IFileSystem run) =>
+    private static bool IsForeignRun(string[] names, IFileSource run) =>
         !names.Contains(RunFolder.Record, StringComparer.Ordinal) && InternLmFolders.IsRun(run);
 
     private static bool IsCairnCheckpoint(string[] names) =>
         names.Any(name => name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(name[..^".step".Length], out _));
 
-    private static string LayoutOfFile(IFileSystem files, string path, string shown)
+    private static string LayoutOfFile(IFileSource files, string path, string shown)
     {
         using IReadableFile file = files.OpenRead(path);
         FileSignature found = FileSignature.Of(file);
@@ -145,7 +145,7 @@ public static class CheckpointReader
         throw new CheckpointException($"{shown} is no file of a known format: it is {found.What}. {hint}") { Path = shown, Found = found.What };
     }
 
-    private static CatalogEntry EntryAt(IFileSystem files, string path)
+    private static CatalogEntry EntryAt(IFileSource files, string path)
     {
         string name = path[(path.LastIndexOf('/') + 1)..];
         if (RunFolder.IsStep(name, out long step) && files.FileExists($"{path}/{Marker.FileName(step)}"))
@@ -165,7 +165,7 @@ public static class CheckpointReader
         { Path = source.FullPath };
     }
 
-    private static LoadedCheckpoint OpenEntry(IFileSystem files, CatalogEntry entry, out CheckpointSource source)
+    private static LoadedCheckpoint OpenEntry(IFileSource files, CatalogEntry entry, out CheckpointSource source)
     {
         source = new CheckpointSource(entry.Marker?.Layout ?? CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
         if (entry.Fault is { IsTransient: true })
@@ -219,7 +219,7 @@ public static class CheckpointReader
         private readonly string _name, _part;
         private readonly LoadedPart _loaded;
 
-        public LoadedFile(IFileSystem files, string path)
+        public LoadedFile(IFileSource files, string path)
         {
             _name = path[(path.LastIndexOf('/') + 1)..];
             _loaded = Keep(CairnLayout.ReadSafetensors(files, path, out bool isCairn));

@@ -11,7 +11,7 @@ namespace Cairn.Opening;
 internal static class InternLmFolders
 {
     /// <summary>Whether a folder is one checkpoint of InternLM's; its step where a <c>&lt;step&gt;.step</c> says it.</summary>
-    public static bool IsCheckpoint(IFileSystem files, string folder, IReadOnlyCollection<string> names, out long? step)
+    public static bool IsCheckpoint(IFileSource files, string folder, IReadOnlyCollection<string> names, out long? step)
     {
         step = null;
         if (names.Contains(RunFolder.Manifest, StringComparer.Ordinal))
@@ -33,7 +33,7 @@ internal static class InternLmFolders
     /// The step by the markers' names; <see langword="null"/> when there is none. InternLM never removes an older one, so of several that of the counters is right;
     /// without it the highest, which then contradicts them.
     /// </summary>
-    public static long? StepOf(IFileSystem files, string folder, IEnumerable<string> names)
+    public static long? StepOf(IFileSource files, string folder, IEnumerable<string> names)
     {
         InternLmFileName[] known = [.. names.Select(name => InternLmFileName.TryParse(name, out InternLmFileName? parsed) ? parsed : null).OfType<InternLmFileName>()];
         long[] steps = [.. known.Select(file => file.Step).OfType<long>().Order()];
@@ -50,7 +50,7 @@ internal static class InternLmFolders
     }
 
     /// <summary>Whether the copies in a folder are InternLM's, and none is Cairn's.</summary>
-    public static bool IsRun(IFileSystem run)
+    public static bool IsRun(IFileSource run)
     {
         bool any = false;
         foreach (CatalogEntry entry in Catalog.Read(run).Entries)
@@ -64,7 +64,7 @@ internal static class InternLmFolders
         return any;
     }
 
-    private static long? CountedIn(IFileSystem files, string folder)
+    private static long? CountedIn(IFileSource files, string folder)
     {
         try
         {
@@ -79,7 +79,7 @@ internal static class InternLmFolders
     }
 
     // Cairn's marker of the same name is JSON.
-    private static bool IsTorch(IFileSystem files, string path)
+    private static bool IsTorch(IFileSource files, string path)
     {
         try
         {

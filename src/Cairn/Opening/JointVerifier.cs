@@ -7,11 +7,11 @@ using Cairn.Stores;
 namespace Cairn.Opening;
 
 /// <summary>
-/// Verifies copies with all ranks, each reading its share of the files: the first goes down the ladder (<see cref="Verify(IFileSystem, CatalogEntry)"/>, then <see cref="End"/>), the others
+/// Verifies copies with all ranks, each reading its share of the files: the first goes down the ladder (<see cref="Verify(IFileSource, CatalogEntry)"/>, then <see cref="End"/>), the others
 /// <see cref="Follow"/>. While ranks read, all say once a second that they are alive, so the time-out bounds silence and not the reading.
 /// What was verified last is held on to, so that what is opened afterwards is what was verified.
 /// </summary>
-internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
+internal sealed class JointVerifier(RankGroup ranks, IFileSource run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
 {
     private (string Root, string Folder, PinnedCopy Pin)? _held;
 
@@ -19,12 +19,12 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
 
     /// <summary>On the first rank: reads a copy together with the others.</summary>
-    public CheckpointFault? Verify(IFileSystem files, CatalogEntry entry) => ranks.Size == 1 ? VerifyOwn(files, entry) : Verify(files, entry, entry.Folder);
+    public CheckpointFault? Verify(IFileSource files, CatalogEntry entry) => ranks.Size == 1 ? VerifyOwn(files, entry) : Verify(files, entry, entry.Folder);
 
     /// <summary>On the first rank: reads weights without a marker together with the others.</summary>
-    public CheckpointFault? Verify(IFileSystem files, string folder) => ranks.Size == 1 ? VerifyWeights(files, folder) : Verify(files, null, folder);
+    public CheckpointFault? Verify(IFileSource files, string folder) => ranks.Size == 1 ? VerifyWeights(files, folder) : Verify(files, null, folder);
 
-    private CheckpointFault? Verify(IFileSystem files, CatalogEntry? entry, string folder)
+    private CheckpointFault? Verify(IFileSource files, CatalogEntry? entry, string folder)
     {
         Tell(to =>
         {
@@ -55,7 +55,7 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
                 if (!from.ReadBoolean())
                     return ((string, Func<CheckpointFault?>)?)null;
                 string root = from.ReadString(), folder = from.ReadString();
-                IFileSystem files = root.Length == 0 ? run : new LocalFileSystem(root);
+                IFileSource files = root.Length == 0 ? run : new LocalFileSystem(root);
                 return !from.ReadBoolean() ? (folder, Verification(files, null, folder, 0))
                     : (folder, Verification(files, CatalogEntry.At(files, folder, (SaveKind)from.ReadByte(), from.ReadInt64()), folder, ReadDigest(from)));
             });
@@ -67,7 +67,7 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
 
     /// <summary>Where the files of a copy are read: pinned, when there is a marker to hold on to.</summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed since it was chosen.</exception>
-    public IFileSystem Hold(IFileSystem files, CatalogEntry entry)
+    public IFileSource Hold(IFileSource files, CatalogEntry entry)
     {
         if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Pin.MarkerDigest == entry.MarkerDigest)
             return held.Pin;
@@ -97,7 +97,7 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
 
     private void Tell(Action<BinaryWriter> command) => _ = ranks.Agree(Next, default, _ => RankMessages.Write(command), timeout, cancellationToken);
 
-    private CheckpointFault? VerifyOwn(IFileSystem files, CatalogEntry entry)
+    private CheckpointFault? VerifyOwn(IFileSource files, CatalogEntry entry)
     {
         try
         {
@@ -109,14 +109,14 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSystem run, TimeSpan t
         }
     }
 
-    private CheckpointFault? VerifyWeights(IFileSystem files, string folder)
+    private CheckpointFault? VerifyWeights(IFileSource files, string folder)
     {
         Marker marker = ResumeSource.Weights(files, folder, folder).Marker;
         return ForeignCopy.Verify(files, folder, marker, Verifier.Share(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
     }
 
     // Another rank may see a newer copy in the same place.
-    private Func<CheckpointFault?> Verification(IFileSystem files, CatalogEntry? entry, string folder, UInt128 digest) =>
+    private Func<CheckpointFault?> Verification(IFileSource files, CatalogEntry? entry, string folder, UInt128 digest) =>
         entry is null ? () => VerifyWeights(files, folder)
         : () => entry.Marker is not null && entry.MarkerDigest != digest ? CheckpointFault.Changed(folder) : VerifyOwn(files, entry);
 

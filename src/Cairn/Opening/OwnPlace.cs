@@ -8,7 +8,7 @@ namespace Cairn.Opening;
 internal static class OwnPlace
 {
     /// <summary>The step of the run's own copy that is meant; <see langword="null"/> when another place is.</summary>
-    public static long? StepOf(IFileSystem files, string from)
+    public static long? StepOf(IFileSource files, string from)
     {
         if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out long step))
             return step;
@@ -25,7 +25,7 @@ internal static class OwnPlace
     public static bool IsSlot(string from) => Path.GetFileName(Path.GetDirectoryName(Full(from))) == RunFolder.Snapshots;
 
     /// <summary>Whether the run's own folder is meant.</summary>
-    public static bool IsRun(IFileSystem files, string from) => PathIdentity.IsSame(Full(from), files.Root);
+    public static bool IsRun(IFileSource files, string from) => PathIdentity.IsSame(Full(from), files.Root);
 
     private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 }

@@ -4,21 +4,21 @@ using Cairn.Stores;
 namespace Cairn.Opening;
 
 /// <summary>
-/// The files of one copy of a run that may be trained meanwhile, as a file system to read through. The marker stays open; after each file is opened, the
+/// The files of one copy of a run that may be trained meanwhile. The marker stays open; after each file is opened, the
 /// marker's name must still stand for that very file. A copy gets its name, and loses it, in one step and for ever, so the file then belongs to it; and a
-/// file that is open is not overwritten (<see cref="IFileSystem.OpenWrite"/>). For reading only. Opening may come from several threads.
+/// file that is open is not overwritten (<see cref="IFileSystem.OpenWrite"/>). Opening may come from several threads.
 /// </summary>
-internal sealed class PinnedCopy : IFileSystem, IDisposable
+internal sealed class PinnedCopy : IFileSource, IDisposable
 {
     // So many files are opened at once, and can be read at leisure however often the copy is replaced. Of more, each is opened when it is needed.
     private const int MostHeld = 128;
 
-    private readonly IFileSystem _files;
+    private readonly IFileSource _files;
     private readonly string _folder, _markerPath;
     private readonly IReadableFile _marker;
     private readonly Dictionary<string, IReadableFile> _held = new(StringComparer.Ordinal);
 
-    private PinnedCopy(IFileSystem files, string folder, string markerPath, IReadableFile marker, byte[] bytes)
+    private PinnedCopy(IFileSource files, string folder, string markerPath, IReadableFile marker, byte[] bytes)
     {
         (_files, _folder, _markerPath, _marker, MarkerBytes) = (files, folder, markerPath, marker, bytes);
         MarkerDigest = XxHash128.HashToUInt128(bytes);
@@ -37,7 +37,7 @@ internal sealed class PinnedCopy : IFileSystem, IDisposable
     /// <exception cref="CopyChangedException">There is no such marker any more.</exception>
     /// <exception cref="CorruptCheckpointException">The marker is too large, or ends early.</exception>
     /// <exception cref="IOException">The marker cannot be read.</exception>
-    public static PinnedCopy Pin(IFileSystem files, string folder, string markerPath, int largest)
+    public static PinnedCopy Pin(IFileSource files, string folder, string markerPath, int largest)
     {
         IReadableFile marker;
         try
@@ -96,12 +96,10 @@ internal sealed class PinnedCopy : IFileSystem, IDisposable
     }
 
     /// <summary>What is thrown when a copy is not what it was.</summary>
-    public static CopyChangedException Changed(IFileSystem files, string folder) => new(
+    public static CopyChangedException Changed(IFileSource files, string folder) => new(
         $"{files.Root}/{folder} changed while it was read: the training that writes this run has made a newer copy. Read the run again.") { Path = folder };
 
     public string Root => _files.Root;
-    public bool CanExchange => false;
-    public long? AvailableBytes() => _files.AvailableBytes();
 
     public IReadableFile OpenRead(string path)
     {
@@ -146,15 +144,6 @@ internal sealed class PinnedCopy : IFileSystem, IDisposable
 
     public bool FolderExists(string path) => _files.FolderExists(path);
 
-    public void CreateFolder(string path) => throw ReadOnly();
-    public IWritableFile OpenWrite(string path, long length) => throw ReadOnly();
-    public void SyncFolder(string path) => throw ReadOnly();
-    public void Move(string from, string to) => throw ReadOnly();
-    public void Exchange(string first, string second) => throw ReadOnly();
-    public void DeleteFile(string path) => throw ReadOnly();
-    public void DeleteFolder(string path) => throw ReadOnly();
-    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable) => throw ReadOnly();
-
     /// <summary>Closes the files that are held. What <see cref="OpenRead"/> gave of them cannot be read any more.</summary>
     public void Dispose()
     {
@@ -171,8 +160,6 @@ internal sealed class PinnedCopy : IFileSystem, IDisposable
         byte[] bytes = new byte[MarkerBytes.Length];
         return now.Length == bytes.Length && now.Read(0, bytes) == bytes.Length && bytes.AsSpan().SequenceEqual(MarkerBytes);
     }
-
-    private static NotSupportedException ReadOnly() => new("A copy of a run that may be trained meanwhile is only read.");
 
     private sealed class HeldFile(IReadableFile file) : IReadableFile
     {

@@ -21,11 +21,11 @@ public static class ResumeLadder
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="CopyChangedException">A candidate was replaced or removed while it was read, by the training that writes the run. Read the catalog again.</exception>
     public static ResumeChoice Choose(
-        IFileSystem files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
+        IFileSource files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
         Choose(files, catalog, run, entry => verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null, from);
 
     /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
-    internal static ResumeChoice Choose(IFileSystem files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
+    internal static ResumeChoice Choose(IFileSource files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
     {
         var line = LineView.Of(run);
         var passedOver = new List<CheckpointFault>();

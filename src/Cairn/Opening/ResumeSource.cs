@@ -10,7 +10,7 @@ namespace Cairn.Opening;
 /// <param name="Folder">Its folder.</param>
 /// <param name="Marker">Its marker.</param>
 /// <param name="Name">How a person would name it.</param>
-internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Marker, string Name)
+internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Marker, string Name)
 {
     /// <summary>Its entry in the catalog; <see langword="null"/> for weights without a marker.</summary>
     public CatalogEntry? Entry { get; init; }
@@ -18,7 +18,7 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
     /// <summary>Opens its files.</summary>
     /// <param name="files">Where they are read: <see cref="Files"/>, or what was pinned of it.</param>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
-    public LoadedCheckpoint Open(IFileSystem files) => CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
+    public LoadedCheckpoint Open(IFileSource files) => CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
 
     /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
     /// <param name="path">The path.</param>
@@ -65,7 +65,7 @@ internal sealed record ResumeSource(IFileSystem Files, string Folder, Marker Mar
 
     /// <summary>Weights of InternLM that have no marker.</summary>
     /// <exception cref="CorruptCheckpointException">The folder is not whole.</exception>
-    public static ResumeSource Weights(IFileSystem files, string folder, string name) =>
+    public static ResumeSource Weights(IFileSource files, string folder, string name) =>
         new(files, folder, ForeignCopy.Describe(files, folder, Policies.SaveKind.Checkpoint, step: null), name);
 
     private static string Describe(ResumeChoice choice) =>

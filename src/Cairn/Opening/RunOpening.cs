@@ -27,7 +27,7 @@ internal sealed record RunOpening(
     /// <param name="now">When the run begins, if it is new.</param>
     /// <param name="verifier">Reads a copy whose marker and sizes are right; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
-    public static RunOpening Decide(IFileSystem files, CheckpointOptions options, DateTimeOffset now, JointVerifier? verifier)
+    public static RunOpening Decide(IFileSource files, CheckpointOptions options, DateTimeOffset now, JointVerifier? verifier)
     {
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
@@ -35,7 +35,7 @@ internal sealed record RunOpening(
         return opening with { IsNews = !isStored || opening.Record != run };
     }
 
-    private static RunOpening Decide(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, JointVerifier? verifier)
+    private static RunOpening Decide(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, JointVerifier? verifier)
     {
         if (options.ResumeFrom is { } from && OwnPlace.StepOf(files, from) is { } step)
             return Rewind(files, catalog, run, options, step, verifier);
@@ -59,7 +59,7 @@ internal sealed record RunOpening(
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 
-    private static RunOpening Continue(IFileSystem files, RunRecord run, ResumeChoice choice)
+    private static RunOpening Continue(IFileSource files, RunRecord run, ResumeChoice choice)
     {
         CatalogEntry chosen = choice.Chosen!;
         // A copy above that is bad today and readable tomorrow must not win over what is trained from here on.
@@ -69,7 +69,7 @@ internal sealed record RunOpening(
         return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
     }
 
-    private static RunOpening Rewind(IFileSystem files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, JointVerifier? verifier)
+    private static RunOpening Rewind(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, JointVerifier? verifier)
     {
         // The same command line again, after a crash on the branch that it opened: go on there.
         Branch current = run.Lineage.Current;
@@ -110,7 +110,7 @@ internal sealed record RunOpening(
     // Without the counters the new line begins at step 0, and nothing of the old one may stand above it.
     private static long ForkStep(CheckpointOptions options, long step) => options.ResumeParts.Count == 0 || options.ResumeParts.Contains(ContextPart) ? step : 0;
 
-    private static CheckpointException OtherStep(IFileSystem files, string name, long began, long step) => new(
+    private static CheckpointException OtherStep(IFileSource files, string name, long began, long step) => new(
         $"ResumeFrom: the branch '{name}' of {files.Root} began at step {began}, not at step {step}. To begin another branch at step {step}, give it another name (Branch); to go on with " +
         $"'{name}', leave ResumeFrom at {began}.")
     {
@@ -121,9 +121,9 @@ internal sealed record RunOpening(
     private static bool IsAbove(CheckpointFault fault, long step) =>
         !RunFolder.IsStep(fault.Folder, out long bad) || bad > step;
 
-    private static ResumeSource SourceOf(IFileSystem files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder) { Entry = entry };
+    private static ResumeSource SourceOf(IFileSource files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder) { Entry = entry };
 
-    private static CheckpointException NeedsBranch(IFileSystem files, CheckpointOptions options, string what) => new(
+    private static CheckpointException NeedsBranch(IFileSource files, CheckpointOptions options, string what) => new(
         $"ResumeFrom names {what}, and ResumeParts takes only {string.Join(", ", options.ResumeParts)} of it: with the other parts starting anew that is no continuation. " +
         $"To begin a new line with these parts, give the step (ResumeFrom) and name the line (Branch). To go on as it was, leave ResumeParts out.")
     {
@@ -132,7 +132,7 @@ internal sealed record RunOpening(
 
     private static string Steps(Catalog catalog) => catalog.Entries.Count == 0 ? "none" : string.Join(", ", catalog.Entries.Where(entry => entry.Step >= 0).Take(20).Select(entry => entry.Step));
 
-    private static CorruptCheckpointException NothingGood(IFileSystem files, IReadOnlyList<CheckpointFault> faults) => new(
+    private static CorruptCheckpointException NothingGood(IFileSource files, IReadOnlyList<CheckpointFault> faults) => new(
         $"{files.Root} holds checkpoints, and none of them can be used: {string.Join("; ", faults)}. Repair or move them away; to start again from step 0 beside them, set AutoResume to false.")
     {
         Path = files.Root,

@@ -88,7 +88,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
 
     /// <summary>Reads the record; <see langword="null"/> when the run has none yet.</summary>
     /// <exception cref="CorruptCheckpointException">The file is there and cannot be understood.</exception>
-    public static RunRecord? Load(IFileSystem files)
+    public static RunRecord? Load(IFileSource files)
     {
         if (!files.FileExists(RunFolder.Record))
             return null;
@@ -131,7 +131,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
     /// <param name="catalog">What stands in it.</param>
     /// <param name="isStored">Whether the record was read as it stands.</param>
     /// <exception cref="CorruptCheckpointException">The file is damaged, and there is no marker.</exception>
-    public static RunRecord? LoadOrRebuild(IFileSystem files, Catalog catalog, out bool isStored)
+    public static RunRecord? LoadOrRebuild(IFileSource files, Catalog catalog, out bool isStored)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         CorruptCheckpointException? damage = null;

@@ -20,12 +20,12 @@ public static class Verifier
     /// <param name="entry">What to verify.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken = default) =>
+    public static CheckpointFault? Verify(IFileSource files, CatalogEntry entry, CancellationToken cancellationToken = default) =>
         Verify(files, entry, share: 0, shares: 1, cancellationToken);
 
     /// <summary>All that is wrong with an entry of Cairn, by file: what is missing, of another size or altered. Every file that has its size is read.</summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read; nothing can be said about it.</exception>
-    internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSystem files, CatalogEntry entry, CancellationToken cancellationToken)
+    internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSource files, CatalogEntry entry, CancellationToken cancellationToken)
     {
         var faults = new ConcurrentBag<CheckpointFault>(entry.Faults);
         Parallel.ForEach(OfRightSize(entry), AFewAtATime(cancellationToken), file =>
@@ -43,8 +43,8 @@ public static class Verifier
         return (entry.Written?.Files ?? []).Where(file => !wrong.Contains($"{entry.Folder}/{file.Name}"));
     }
 
-    /// <summary>As <see cref="Verify(IFileSystem, CatalogEntry, CancellationToken)"/>, but reads only one of several shares of the files, which are about equally large.</summary>
-    internal static CheckpointFault? Verify(IFileSystem files, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    /// <summary>As <see cref="Verify(IFileSource, CatalogEntry, CancellationToken)"/>, but reads only one of several shares of the files, which are about equally large.</summary>
+    internal static CheckpointFault? Verify(IFileSource files, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
     {
         if (entry.Marker is null)
             return entry.Fault;
@@ -64,7 +64,7 @@ public static class Verifier
     }
 
     /// <summary>As above, of a complete entry, through files that belong to it whatever is saved meanwhile (<see cref="CatalogEntry.Pin"/>).</summary>
-    internal static CheckpointFault? VerifyPinned(IFileSystem pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    internal static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker!;
         if (marker.IsForeign)
@@ -101,7 +101,7 @@ public static class Verifier
         return mine;
     }
 
-    private static CheckpointFault? FaultOf(IFileSystem files, CatalogEntry entry, MarkedFile marked, CancellationToken cancellationToken)
+    private static CheckpointFault? FaultOf(IFileSource files, CatalogEntry entry, MarkedFile marked, CancellationToken cancellationToken)
     {
         string path = $"{entry.Folder}/{marked.Name}";
         byte[] current = ArrayPool<byte>.Shared.Rent(BlockBytes), next = ArrayPool<byte>.Shared.Rent(BlockBytes);

@@ -23,7 +23,7 @@ internal static class SlotChoice
     /// The slots in the order in which they are taken: an empty one, one whose copy is damaged or of a line that was left, one that another run's copy
     /// holds, then the line's own from the lower step on.
     /// </summary>
-    public static IReadOnlyList<SnapshotSlot> InOrder(IFileSystem files, LineView line)
+    public static IReadOnlyList<SnapshotSlot> InOrder(IFileSource files, LineView line)
     {
         var slots = new List<SnapshotSlot>(RunFolder.Slots);
         for (int slot = 0; slot < RunFolder.Slots; slot++)

@@ -77,7 +77,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
                 (RunOpening opening, long? lastKnown) = Choose(verifier);
                 if (opening.Source is not { } source)
                     return (opening, lastKnown, new RestoredState([], [], []));
-                IFileSystem Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
+                IFileSource Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
                 return (opening, lastKnown, new StateRestorer(ranks, plan, _work, options.ResumeSettings).Restore(source, () => source.Open(Held()), parts, opening.Parts));
             }
             catch (CopyChangedException) when (tries < MostTries)
@@ -152,7 +152,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         if (from.ReadBoolean())
         {
             string root = from.ReadString();
-            IFileSystem at = root.Length == 0 ? files : new LocalFileSystem(root);
+            IFileSource at = root.Length == 0 ? files : new LocalFileSystem(root);
             (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
             source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), JointVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
         }
@@ -162,7 +162,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         return new RunOpening(record, source, parts, passedOver, forked, from.ReadBoolean());
     }
 
-    private ResumeSource Marked(IFileSystem at, CatalogEntry entry, UInt128 digest, string name)
+    private ResumeSource Marked(IFileSource at, CatalogEntry entry, UInt128 digest, string name)
     {
         if (entry.Fault is { IsTransient: true } || (entry.Marker is not null && entry.MarkerDigest != digest))
             throw PinnedCopy.Changed(at, entry.Folder);

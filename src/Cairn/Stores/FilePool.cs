@@ -4,7 +4,7 @@ namespace Cairn.Stores;
 /// Files open for reading, of which only so many hold a handle at a time: a checkpoint of thousands of ranks has more files than a process may open.
 /// All members may be called from any thread.
 /// </summary>
-internal sealed class FilePool(IFileSystem files, int mostOpen = FilePool.MostOpen) : IDisposable
+internal sealed class FilePool(IFileSource files, int mostOpen = FilePool.MostOpen) : IDisposable
 {
     private const int MostOpen = 128;
 

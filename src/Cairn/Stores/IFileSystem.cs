@@ -1,20 +1,12 @@
 namespace Cairn.Stores;
 
-/// <summary>One entry of a folder.</summary>
-/// <param name="Name">The name, without the folder.</param>
-/// <param name="IsFolder">Whether it is a folder.</param>
-/// <param name="Length">Bytes of a file; 0 for a folder.</param>
-public readonly record struct FileSystemEntry(string Name, bool IsFolder, long Length);
-
 /// <summary>
 /// The few operations of a file system that the commit protocol is made of, so that faults can be put between any two of them.
 /// Paths are relative to the root, with <c>/</c> between names; the root itself is the empty path.
 /// Failures are <see cref="IOException"/>s and <see cref="UnauthorizedAccessException"/>s, as the file system reports them.
 /// </summary>
-public interface IFileSystem
+public interface IFileSystem : IFileSource
 {
-    /// <summary>The root as a person would write it, for messages.</summary>
-    string Root { get; }
     /// <summary>Whether <see cref="Exchange"/> works here.</summary>
     bool CanExchange { get; }
     /// <summary>Bytes that can still be written; <see langword="null"/> when it is not known.</summary>
@@ -32,17 +24,8 @@ public interface IFileSystem
             bytes += entry.IsFolder ? ReclaimableBytes($"{folder}/{entry.Name}") : entry.Length;
         return bytes;
     }
-    /// <summary>The entries of a folder in no order; empty when there is no such folder.</summary>
-    IReadOnlyList<FileSystemEntry> List(string folder);
-    /// <summary>Whether there is such a file.</summary>
-    bool FileExists(string path);
-    /// <summary>Whether there is such a folder.</summary>
-    bool FolderExists(string path);
     /// <summary>Makes a folder and those above it. Durable only after <see cref="SyncFolder"/> on each one's parent.</summary>
     void CreateFolder(string path);
-    /// <summary>Opens a file for reading.</summary>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    IReadableFile OpenRead(string path);
     /// <summary>
     /// Opens a file for writing from its start; space for <paramref name="length"/> bytes is reserved first. A file that exists is overwritten in place
     /// and cut to <paramref name="length"/> when nobody else can see its bytes (<see cref="CanOverwrite"/>). Otherwise a new file takes its name, and
@@ -68,15 +51,6 @@ public interface IFileSystem
     void DeleteFolder(string path);
     /// <summary>Appends bytes to a file, which is made when there is none, in one write.</summary>
     void Append(string path, ReadOnlySpan<byte> bytes, bool durable);
-}
-
-/// <summary>A file open for reading. Reads may come from several threads.</summary>
-public interface IReadableFile : IDisposable
-{
-    /// <summary>Bytes in the file.</summary>
-    long Length { get; }
-    /// <summary>Reads at an offset; fills <paramref name="destination"/> unless the file ends first. Returns the bytes read.</summary>
-    int Read(long offset, Span<byte> destination);
 }
 
 /// <summary>A file open for writing, from its start to its end.</summary>

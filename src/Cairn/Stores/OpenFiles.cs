@@ -7,7 +7,7 @@ namespace Cairn.Stores;
 /// <param name="files">The file system.</param>
 /// <param name="folder">The folder; empty for the root.</param>
 /// <param name="most">Most files that are open while nobody reads them.</param>
-internal sealed class OpenFiles(IFileSystem files, string folder, int most) : IDisposable
+internal sealed class OpenFiles(IFileSource files, string folder, int most) : IDisposable
 {
     private readonly Dictionary<string, LinkedListNode<OpenFile>> _open = new(StringComparer.Ordinal);
     private readonly LinkedList<OpenFile> _byUse = new();

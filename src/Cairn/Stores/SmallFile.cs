@@ -5,7 +5,7 @@ public static class SmallFile
 {
     /// <summary>Reads a whole small file, whose size is checked first.</summary>
     /// <exception cref="CorruptCheckpointException">It is larger than <paramref name="largest"/> bytes, or ends early.</exception>
-    public static byte[] Read(IFileSystem files, string path, int largest)
+    public static byte[] Read(IFileSource files, string path, int largest)
     {
         using IReadableFile file = files.OpenRead(path);
         return Read(file, files.Root, path, largest);

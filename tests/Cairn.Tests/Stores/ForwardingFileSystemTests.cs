@@ -6,12 +6,14 @@ namespace Cairn.Tests.Stores;
 /// <summary>What stands between a save and its store loses nothing that the store can do, least of all what has a default.</summary>
 public class ForwardingFileSystemTests
 {
-    public static TheoryData<string> Members => [.. typeof(IFileSystem).GetMethods().Select(method => method.ToString()!)];
+    private static IEnumerable<MethodInfo> Methods => typeof(IFileSystem).GetMethods().Concat(typeof(IFileSource).GetMethods());
+
+    public static TheoryData<string> Members => [.. Methods.Select(method => method.ToString()!)];
 
     [Theory, MemberData(nameof(Members))]
     public void Every_call_reaches_the_store_as_it_was_made(string member)
     {
-        MethodInfo method = typeof(IFileSystem).GetMethods().Single(method => method.ToString() == member);
+        MethodInfo method = Methods.Single(method => method.ToString() == member);
         object[] arguments = [.. method.GetParameters().Select(parameter => parameter.ParameterType == typeof(long) ? (object)7L : parameter.Name!)];
         foreach (Func<IFileSystem, IFileSystem> wrap in (Func<IFileSystem, IFileSystem>[])
             [static inner => new TimedFileSystem(inner, TimeProvider.System), static inner => new PatientFileSystem(inner, TimeSpan.FromMinutes(5))])

@@ -36,7 +36,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>Opens a file and verifies its header.</summary>
     /// <exception cref="CorruptSafetensorsException">The file is bad.</exception>
     /// <exception cref="IOException">The file could not be opened or read.</exception>
-    public static SafetensorsFile Open(IFileSystem files, string path) => Open(files.OpenRead(path), path);
+    public static SafetensorsFile Open(IFileSource files, string path) => Open(files.OpenRead(path), path);
 
     /// <summary>Verifies the header of an open file, which from here on belongs to the result, or is disposed when this throws.</summary>
     /// <exception cref="CorruptSafetensorsException">The file is bad.</exception>

@@ -39,7 +39,7 @@ public sealed class TorchFile : IDisposable
     /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
     /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
     /// <exception cref="IOException">The file could not be opened or read.</exception>
-    public static TorchFile Open(IFileSystem files, string path, TorchReadOptions? options = null) => Open(files.OpenRead(path), path, options);
+    public static TorchFile Open(IFileSource files, string path, TorchReadOptions? options = null) => Open(files.OpenRead(path), path, options);
 
     /// <summary>Reads an open file, which from here on belongs to the result, or is disposed when this throws.</summary>
     /// <exception cref="CorruptTorchFileException">The file is bad.</exception>

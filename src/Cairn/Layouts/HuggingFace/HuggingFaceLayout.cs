@@ -64,7 +64,7 @@ public static class HuggingFaceLayout
     /// <exception cref="CorruptHuggingFaceException">The index and the files contradict each other.</exception>
     /// <exception cref="CorruptCheckpointException">A file is bad, or there is no model.</exception>
     /// <exception cref="IOException">A file could not be opened or read.</exception>
-    public static LoadedCheckpoint Open(IFileSystem files, string folder)
+    public static LoadedCheckpoint Open(IFileSource files, string folder)
     {
         string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
         if (ModelFiles.Find(names) is { } found)

@@ -25,7 +25,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     public override IReadOnlyList<string> FilesOf(string part) => Known(part, _weights);
     public override StateMap Load(string part) => Known(part, _state);
 
-    public static LoadedModel Open(IFileSystem files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
+    public static LoadedModel Open(IFileSource files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
     {
         var model = new LoadedModel(found);
         try
@@ -48,7 +48,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
         }
     }
 
-    private void TakeShards(IFileSystem files, string folder, string indexName, IReadOnlyCollection<string> names)
+    private void TakeShards(IFileSource files, string folder, string indexName, IReadOnlyCollection<string> names)
     {
         string path = Join(folder, indexName);
         ShardIndex index = ShardIndex.Read(files, path);
@@ -87,7 +87,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     }
 
     // Their names count them, and each file tells what it holds.
-    private void TakeAll(IFileSystem files, string folder, IReadOnlyList<string> shards)
+    private void TakeAll(IFileSource files, string folder, IReadOnlyList<string> shards)
     {
         foreach (string file in shards)
             TakeOnce(OpenWeights(files, Join(folder, file), file), Join(folder, file), file);
@@ -111,7 +111,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private static string Few(IReadOnlyList<string> names) =>
         string.Join(", ", names.Take(MostNames).Select(CorruptHuggingFaceException.Shorten)) + (names.Count > MostNames ? $" and {names.Count - MostNames} more" : "");
 
-    private WeightsFile OpenWeights(IFileSystem files, string path, string name)
+    private WeightsFile OpenWeights(IFileSource files, string path, string name)
     {
         _weights.Add(name);
         if (name.EndsWith(".bin", StringComparison.Ordinal))
@@ -148,7 +148,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     }
 
     // transformers leaves the head out, and ties it again when the configuration says so.
-    private void TieByConfig(IFileSystem files, string path)
+    private void TieByConfig(IFileSource files, string path)
     {
         if (_state.ContainsKey(Head) || !_state.TryGetValue(Embeddings, out StateNode? embeddings))
             return;

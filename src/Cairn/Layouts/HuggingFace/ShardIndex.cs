@@ -19,7 +19,7 @@ public sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, str
     /// <summary>Reads an index. Nothing is opened that it names.</summary>
     /// <exception cref="CorruptHuggingFaceException">It is no index, or names a file elsewhere.</exception>
     /// <exception cref="IOException">It could not be read.</exception>
-    public static ShardIndex Read(IFileSystem files, string path) => Parse(SmallFile.Read(files, path, LargestFile), path);
+    public static ShardIndex Read(IFileSource files, string path) => Parse(SmallFile.Read(files, path, LargestFile), path);
 
     /// <summary>Reads an index from its bytes.</summary>
     /// <exception cref="CorruptHuggingFaceException">It is no index, or names a file elsewhere.</exception>

@@ -23,7 +23,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     private IReadOnlyList<string>? _parts;
 
     /// <exception cref="CorruptCheckpointException">A file is missing that the others' names ask for, or one of a kind that is not known stands among them.</exception>
-    public ForeignCheckpoint(IFileSystem store, string folder, IEnumerable<string> fileNames)
+    public ForeignCheckpoint(IFileSource store, string folder, IEnumerable<string> fileNames)
     {
         _folder = new InternLmFolder(fileNames);
         _files = Keep(new InternLmFiles(store, folder));

@@ -16,7 +16,7 @@ internal static class ForeignCopy
 
     /// <summary>Whether the marker of a step is whole and InternLM's.</summary>
     /// <exception cref="IOException">It could not be opened or read.</exception>
-    public static bool IsMarked(IFileSystem files, string folder, long step)
+    public static bool IsMarked(IFileSource files, string folder, long step)
     {
         using var own = new InternLmFiles(files, folder);
         try
@@ -36,7 +36,7 @@ internal static class ForeignCopy
     /// <param name="step">The step by the marker's name; <see langword="null"/> for weights without a marker.</param>
     /// <exception cref="CorruptCheckpointException">The folder is not whole, or its files contradict each other.</exception>
     /// <exception cref="IOException">A file could not be opened or read.</exception>
-    public static Marker Describe(IFileSystem files, string folder, SaveKind kind, long? step)
+    public static Marker Describe(IFileSource files, string folder, SaveKind kind, long? step)
     {
         using ForeignCheckpoint checkpoint = Open(files, folder, kind, step, out Marker marker);
         return marker;
@@ -44,7 +44,7 @@ internal static class ForeignCopy
 
     /// <summary>Judges a folder as <see cref="Describe"/> does, and leaves it open.</summary>
     /// <inheritdoc cref="Describe"/>
-    public static ForeignCheckpoint Open(IFileSystem files, string folder, SaveKind kind, long? step, out Marker marker)
+    public static ForeignCheckpoint Open(IFileSource files, string folder, SaveKind kind, long? step, out Marker marker)
     {
         FileSystemEntry[] entries = [.. files.List(folder).Where(entry => !entry.IsFolder)];
         var checkpoint = new ForeignCheckpoint(files, folder, entries.Select(entry => entry.Name));
@@ -73,7 +73,7 @@ internal static class ForeignCopy
     /// Compares every record of some files with its checksum, and the weights in them with those that the optimizer trains. <see langword="null"/> when all is good.
     /// </summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read.</exception>
-    public static CheckpointFault? Verify(IFileSystem files, string folder, Marker marker, IEnumerable<MarkedFile> some, CancellationToken cancellationToken)
+    public static CheckpointFault? Verify(IFileSource files, string folder, Marker marker, IEnumerable<MarkedFile> some, CancellationToken cancellationToken)
     {
         try
         {

@@ -9,14 +9,14 @@ internal sealed class IndexedCheckpoint : LoadedCheckpoint
 {
     private const string Model = "model";
 
-    private readonly IFileSystem _files;
+    private readonly IFileSource _files;
     private readonly string _folder;
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
     private readonly TorchMap? _optimizer;
     private readonly string[] _experts;
 
     /// <exception cref="CorruptCheckpointException">The index is bad.</exception>
-    public IndexedCheckpoint(IFileSystem files, string folder)
+    public IndexedCheckpoint(IFileSource files, string folder)
     {
         (_files, _folder) = (files, folder);
         TorchMap index = Map(Read(InternLmPlan.IndexName), "it");

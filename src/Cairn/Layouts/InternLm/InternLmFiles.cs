@@ -4,7 +4,7 @@ using Cairn.Stores;
 namespace Cairn.Layouts.InternLm;
 
 /// <summary>Opens files of a folder of InternLM's, each once. Objects of InternLM's own classes are kept as data that nobody calls.</summary>
-internal sealed class InternLmFiles(IFileSystem store, string folder) : IDisposable
+internal sealed class InternLmFiles(IFileSource store, string folder) : IDisposable
 {
     // Param groups hold an enum of InternLM's, configurations are dicts of a class of its own, FSDP's weights are sharded tensors.
     private static readonly TorchReadOptions Options = new() { AllowOpaque = true };

@@ -42,7 +42,7 @@ public sealed class InternLmLayout : ICheckpointLayout
 
     /// <summary>Opens a checkpoint: one that Cairn wrote, or that InternLM wrote in a job of any size, whose tensors are then put together.</summary>
     /// <inheritdoc/>
-    public LoadedCheckpoint Open(IFileSystem files, string folder, IEnumerable<string> fileNames)
+    public LoadedCheckpoint Open(IFileSource files, string folder, IEnumerable<string> fileNames)
     {
         ArgumentNullException.ThrowIfNull(files);
         string[] names = [.. fileNames];

@@ -25,7 +25,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);
 
     /// <summary>A file of <c>torch.save</c>.</summary>
-    public static LoadedTorchState OpenFile(IFileSystem files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
+    public static LoadedTorchState OpenFile(IFileSource files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
     {
         if (IsPlainPickle(files, path))
             return ReadPickle(files, path);
@@ -34,20 +34,20 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     });
 
     /// <summary>The folder of a distributed checkpoint.</summary>
-    public static LoadedTorchState OpenDistributed(IFileSystem files, string folder)
+    public static LoadedTorchState OpenDistributed(IFileSource files, string folder)
     {
         DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
         return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. checkpoint.Files]).Filled(loaded => loaded.Keep(checkpoint).Load());
     }
 
-    private static bool IsPlainPickle(IFileSystem files, string path)
+    private static bool IsPlainPickle(IFileSource files, string path)
     {
         using IReadableFile file = files.OpenRead(path);
         return FileSignature.Of(file).Kind == FileFormat.Pickle;
     }
 
     // What pickle.dump wrote holds its tensors' bytes itself.
-    private static StateNode ReadPickle(IFileSystem files, string path)
+    private static StateNode ReadPickle(IFileSource files, string path)
     {
         using IReadableFile file = files.OpenRead(path);
         return TorchTree.ToState(TorchFile.ReadPickle(file, path), path);

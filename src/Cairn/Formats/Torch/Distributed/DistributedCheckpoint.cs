@@ -19,7 +19,7 @@ public sealed class DistributedCheckpoint : IDisposable
     private readonly string _folder;
     private readonly OpenFiles _open;
 
-    private DistributedCheckpoint(IFileSystem files, string folder, IReadOnlyList<DistributedItem> items)
+    private DistributedCheckpoint(IFileSource files, string folder, IReadOnlyList<DistributedItem> items)
     {
         _folder = folder;
         _open = new OpenFiles(files, folder, MostOpen);
@@ -39,7 +39,7 @@ public sealed class DistributedCheckpoint : IDisposable
     /// <exception cref="CorruptTorchFileException">The metadata is no good pickle.</exception>
     /// <exception cref="ForbiddenPickleException">The metadata holds more than plain data.</exception>
     /// <exception cref="IOException">A file could not be opened or read.</exception>
-    public static DistributedCheckpoint Open(IFileSystem files, string folder)
+    public static DistributedCheckpoint Open(IFileSource files, string folder)
     {
         ArgumentNullException.ThrowIfNull(files);
         string path = Join(folder, MetadataName);
