@@ -80,7 +80,8 @@ try
     {
         var files = new LocalFileSystem(Path.Combine(folder, kind.ToString()));
         files.CreateFolder("");
-        var protocol = new CommitProtocol(files);
+        var publisher = new RenamePublisher(files);
+        var protocol = new CommitProtocol(publisher);
         long step = 0;
         string raw = Path.Combine(folder, "raw");
         // The replaced snapshot's files are recycled from the third one on.
@@ -97,7 +98,7 @@ try
             {
                 TimeSpan time = Measure.Time(() => protocol.Save(MarkerOf(kind, ++step), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true));
                 if (kind == SaveKind.Checkpoint)
-                    protocol.Retire(step);
+                    publisher.Retire(step);
                 return time;
             });
         File.Delete(raw);

@@ -11,12 +11,12 @@ internal static class CopyRemoval
     /// <summary>Removes checkpoints of a run of Cairn, whose lock is held, and writes it into the journal.</summary>
     public static void OfRun(RunView run, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
     {
-        var protocol = new CommitProtocol(run.Files);
+        var publisher = new RenamePublisher(run.Files);
         var journal = new RunJournal(run.Files, TimeProvider.System, NullLogger.Instance);
         foreach (PrunedStep step in steps)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            protocol.Retire(step.Step!.Value);
+            publisher.Retire(step.Step!.Value);
             journal.Write("retired", json => json.WriteNumber("step", step.Step.Value));
         }
     }

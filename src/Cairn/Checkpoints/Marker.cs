@@ -39,6 +39,9 @@ public sealed record Marker
     /// <summary>Longest marker that is written and read, in bytes: it grows with files and ranks, not with tensors.</summary>
     public const int MaxLength = 32 << 20;
 
+    /// <summary>How the name of an <see cref="Attempt"/> begins.</summary>
+    internal const char AttemptStart = '~';
+
     // The marker's own hash is its last property: it covers every byte before it.
     private const string SealStart = ",\n  \"xxh3_128\": \"";
     private const string SealEnd = "\"\n}\n";
@@ -60,6 +63,10 @@ public sealed record Marker
     public long? Fence { get; init; }
     /// <summary>The token of that acquisition, as it stood in <c>.lock</c>.</summary>
     public string? Token { get; init; }
+    /// <summary>
+    /// The folder within the copy's own in which its files stand, where the store has no renames (see docs/commit.md); <see langword="null"/> when they stand beside the marker.
+    /// </summary>
+    public string? Attempt { get; init; }
     /// <summary>When the state was captured.</summary>
     public required DateTimeOffset Time { get; init; }
     /// <summary>The world that saved it.</summary>
@@ -106,6 +113,8 @@ public sealed record Marker
                 json.WriteNumber("fence", fence);
             if (Token is { } token)
                 json.WriteString("token", token);
+            if (Attempt is { } attempt)
+                json.WriteString("attempt", attempt);
             json.WriteString("time", Time);
             json.WriteStartObject("world");
             json.WriteNumber("tp", World.Tp);
@@ -167,6 +176,7 @@ public sealed record Marker
             Parent = json.TryGetProperty("parent", out JsonElement parent) ? parent.GetInt64() : null,
             Fence = json.TryGetProperty("fence", out JsonElement fence) ? fence.GetInt64() : null,
             Token = json.TryGetProperty("token", out JsonElement token) ? token.GetString() : null,
+            Attempt = json.TryGetProperty("attempt", out JsonElement attempt) ? AttemptName(attempt.GetString()) : null,
             Time = json.GetProperty("time").GetDateTimeOffset(),
             World = json.TryGetProperty("world", out JsonElement world) ? ReadWorld(world) : World.Single,
             Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),
@@ -180,11 +190,16 @@ public sealed record Marker
         return world is { Tp: > 0, Pp: > 0, Dp: > 0, Zo: > 0 } ? world : throw new FormatException($"{world} has a size below 1");
     }
 
+    private static string AttemptName(string? name) =>
+        name is [AttemptStart, _, ..] && IsName(name) ? name : throw new FormatException($"'{name}' is no folder of an attempt");
+
+    // A name is a name in this folder: a marker must not make anybody read elsewhere.
+    private static bool IsName(string name) => name.Length > 0 && name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && name is not ("." or "..");
+
     private static MarkedFile ReadFile(JsonElement json)
     {
         var file = new MarkedFile(Text(json, "name"), json.GetProperty("size").GetInt64(), Text(json, "xxh3_128"));
-        // A name is a name in this folder: a marker must not make anybody read elsewhere.
-        return file.Name.Length > 0 && file.Name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && file.Name is not ("." or "..") && file.Length >= 0
+        return IsName(file.Name) && file.Length >= 0
             ? file
             : throw new FormatException($"'{file.Name}' of {file.Length} bytes is no file of a checkpoint");
     }

@@ -93,6 +93,7 @@ public sealed class CatalogEntry
             pin.Dispose();
             throw PinnedCopy.Changed(files, Folder);
         }
+        pin.Attempt = (_written ?? _marker!).Attempt;
         pin.Hold((_written ?? _marker!).Files.Select(file => file.Name));
         return pin;
     }
@@ -157,6 +158,7 @@ public sealed class CatalogEntry
                 return;
             }
             _written = marker;
+            pin.Attempt = marker.Attempt;
             _faults = [.. WrongFiles(pin, marker)];
             _marker = _faults.Count == 0 ? marker : null;
         }
@@ -200,7 +202,8 @@ public sealed class CatalogEntry
         marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")
         : marker.Kind != Kind ? new CheckpointFault(Folder, path, $"the marker is of a {marker.Kind.ToString().ToLowerInvariant()}, not of a {Kind.ToString().ToLowerInvariant()}")
         : !CheckpointLayouts.Contains(marker.Layout) ? new CheckpointFault(Folder, path, $"its layout is '{marker.Layout}', and this version of Cairn knows {string.Join(", ", CheckpointLayouts.Names)}: use a newer one")
-        : $"{Folder}/{CheckpointLayouts.Of(marker.Layout).MarkerName(Step)}" != path ? new CheckpointFault(Folder, path, $"the marker of the layout '{marker.Layout}' has another name")
+        // Where the files stand apart from it, the marker has the one name.
+        : marker.Attempt is null && $"{Folder}/{CheckpointLayouts.Of(marker.Layout).MarkerName(Step)}" != path ? new CheckpointFault(Folder, path, $"the marker of the layout '{marker.Layout}' has another name")
         : null;
 
     private IEnumerable<CheckpointFault> WrongFiles(PinnedCopy pin, Marker marker)

@@ -29,6 +29,9 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
     /// <summary>What the marker's content is known by.</summary>
     public UInt128 MarkerDigest { get; }
 
+    /// <summary>The folder within the copy's own that holds its files (<see cref="Checkpoints.Marker.Attempt"/>). Whoever reads through this sees them where they belong.</summary>
+    public string? Attempt { get; set; }
+
     /// <summary>Holds on to the copy that a marker vouches for.</summary>
     /// <param name="files">Where the copy stands.</param>
     /// <param name="folder">Its folder.</param>
@@ -69,7 +72,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         try
         {
             foreach (string name in all)
-                _held.TryAdd($"{_folder}/{name}", _files.OpenRead($"{_folder}/{name}"));
+                _held.TryAdd($"{_folder}/{name}", _files.OpenRead(Place($"{_folder}/{name}")));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -108,7 +111,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         IReadableFile file;
         try
         {
-            file = _files.OpenRead(path);
+            file = _files.OpenRead(Place(path));
         }
         catch (FileNotFoundException)
         {
@@ -129,14 +132,14 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
 
     public IReadOnlyList<FileSystemEntry> List(string folder)
     {
-        IReadOnlyList<FileSystemEntry> entries = _files.List(folder);
+        IReadOnlyList<FileSystemEntry> entries = _files.List(folder == _folder && Attempt is not null ? $"{_folder}/{Attempt}" : folder);
         Check();
         return entries;
     }
 
     public bool FileExists(string path)
     {
-        bool exists = _held.ContainsKey(path) || _files.FileExists(path);
+        bool exists = _held.ContainsKey(path) || _files.FileExists(Place(path));
         if (!exists)
             Check();
         return exists;
@@ -151,6 +154,9 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
             file.Dispose();
         _marker.Dispose();
     }
+
+    private string Place(string path) =>
+        Attempt is null || !path.StartsWith(_folder + "/", StringComparison.Ordinal) ? path : $"{_folder}/{Attempt}{path[_folder.Length..]}";
 
     // Where the system cannot tell files apart, their bytes do: no two copies have the same marker.
     private bool IsMarker(IReadableFile now)

@@ -8,7 +8,7 @@ namespace Cairn.Saving;
 /// <summary>
 /// Moves whole copies within a run, by renames where the store allows them. Where the folder of the snapshots is a link or mount to another file system, a copy is
 /// carried over and later ones are staged there; where an overlay keeps a folder in a lower layer, which can be removed but not renamed, the folder is removed. At
-/// every moment a complete copy stands either under its name or in a staging folder, where <see cref="CommitProtocol.Recover"/> finds it.
+/// every moment a complete copy stands either under its name or in a staging folder, where <see cref="RenamePublisher.Recover"/> finds it.
 /// </summary>
 internal sealed class CopyPlacement(IFileSystem files)
 {

@@ -6,7 +6,7 @@ using Cairn.Stores;
 
 namespace Cairn.Saving;
 
-/// <summary>Writes the files of a copy into a staging folder: one pass over memory that writes, hashes and looks for NaN and infinity.</summary>
+/// <summary>Writes the files of a copy into their place: one pass over memory that writes, hashes and looks for NaN and infinity.</summary>
 internal static class CopyWriter
 {
     /// <summary>What was written.</summary>
@@ -17,15 +17,15 @@ internal static class CopyWriter
         public long Bytes => Files.Sum(file => file.Length);
     }
 
-    /// <summary>Writes and makes durable all files, and opens each again as a resume does; the folder's own entries are not durable yet.</summary>
-    /// <param name="files">The file system.</param>
-    /// <param name="folder">The staging folder.</param>
+    /// <summary>Writes and makes durable all files, and opens each again as a resume does; their names are not durable yet.</summary>
+    /// <param name="publisher">Opens the files.</param>
+    /// <param name="place">Where they are written.</param>
     /// <param name="plan">The files.</param>
     /// <param name="layout">The layout of the files.</param>
     /// <param name="cancellationToken">Gives up between two blocks.</param>
     /// <param name="progressed">Called after each block and each file.</param>
     /// <exception cref="CheckpointException">A file that was written could not be opened again.</exception>
-    public static Written Write(IFileSystem files, string folder, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
+    public static Written Write(ICopyPublisher publisher, string place, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
     {
         var marked = new List<MarkedFile>(plan.Count);
         string? nonFinite = null;
@@ -34,7 +34,7 @@ internal static class CopyWriter
             var hash = new XxHash128();
             long length = 0;
             bool scan = planned.Part == "model";
-            using (IWritableFile file = files.OpenWrite($"{folder}/{planned.Name}", planned.Length))
+            using (IWritableFile file = publisher.Create(place, planned.Name, planned.Length))
             {
                 planned.WriteTo((bytes, type, name) =>
                 {
@@ -53,12 +53,12 @@ internal static class CopyWriter
             progressed?.Invoke();
             marked.Add(new MarkedFile(planned.Name, length, Convert.ToHexStringLower(hash.GetCurrentHash())));
         }
-        CheckReadable(files, folder, [.. marked.Select(file => file.Name)], layout);
+        CheckReadable(publisher.Files, place, [.. marked.Select(file => file.Name)], layout);
         return new Written(marked, nonFinite);
     }
 
     // Limits of a reader that its writer does not know would else be found at the next start, when nothing can be done any more.
-    private static void CheckReadable(IFileSystem files, string folder, IReadOnlyList<string> names, ICheckpointLayout layout)
+    private static void CheckReadable(IFileSource files, string folder, IReadOnlyList<string> names, ICheckpointLayout layout)
     {
         try
         {

@@ -3,7 +3,6 @@ using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
-using Cairn.Stores;
 
 namespace Cairn.Saving;
 
@@ -11,15 +10,11 @@ namespace Cairn.Saving;
 /// The commit of a copy that all ranks of a job write, as docs/commit.md describes: prepare, write, written, commit, committed. Each rank calls it, in its
 /// writer's thread; only the first writes the marker and gives the copy its name. One at a time.
 /// </summary>
-internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
+internal sealed class JobCommit(ICopyPublisher publisher, Func<TimeSpan> silence)
 {
     private static readonly TimeSpan LongestBeat = TimeSpan.FromSeconds(1);
 
-    // Drawn anew by each process, so that a late writer of an earlier job finds no folder of this one.
-    private readonly string _session = Guid.NewGuid().ToString("N")[..12];
-    private int _count;
-    private string? _recycled;
-    // Once a rename may have begun, what lies in the staging folder may be a snapshot that is still needed.
+    // Once a copy may have got its name, what was written for it may be needed.
     private bool _publishing;
 
     /// <summary>Writes this rank's files, and commits the copy together with the other ranks.</summary>
@@ -37,8 +32,8 @@ internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
     {
         var work = new JointWork(ranks, $"{marker.Kind.ToString().ToLowerInvariant()} of step {marker.Step}", timeout);
         var notes = new List<string>();
-        string? staged = null;
-        Task? making = null;
+        string? place = null;
+        Task<string>? making = null;
         CommitProtocol.Result? result = null;
         _publishing = false;
         try
@@ -53,19 +48,18 @@ internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
                 // gives no sign of life. Then it waits for the store, and the others give up.
                 ReadOnlyMemory<byte> answer = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
                 {
-                    string folder = staged ??= FolderFor(marker.Kind);
                     long bytes = parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64()));
-                    making ??= Task.Run(() => protocol.MakeReady(folder, bytes, marker, notes), CancellationToken.None);
-                    if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)) && files.Silence < timeout)
+                    making ??= Task.Run(() => publisher.Prepare(marker, bytes, isShared: true, notes), CancellationToken.None);
+                    if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)) && silence() < timeout)
                         return RankMessages.Write(to => to.Write(""));
-                    making.GetAwaiter().GetResult();
-                    return RankMessages.Write(to => to.Write(folder));
+                    place = making.GetAwaiter().GetResult();
+                    return RankMessages.Write(to => to.Write(place));
                 });
                 if (!ranks.IsFirst)
                     progressed();
                 if (RankMessages.Read(answer, from => from.ReadString()) is { Length: > 0 } ready)
                 {
-                    staged = ready;
+                    place = ready;
                     break;
                 }
             }
@@ -73,8 +67,8 @@ internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
             RankReport own = new([], null);
             work.Try(() =>
             {
-                CopyWriter.Written written = CopyWriter.Write(files, staged, planned, CheckpointLayouts.Of(marker.Layout), CancellationToken.None, progressed);
-                files.SyncFolder(staged);
+                CopyWriter.Written written = CopyWriter.Write(publisher, place, planned, CheckpointLayouts.Of(marker.Layout), CancellationToken.None, progressed);
+                publisher.Settle(place);
                 own = new RankReport(written.Files, written.NonFiniteTensor);
             });
             RankReport[] reports = [];
@@ -90,7 +84,7 @@ internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
                 throw new NonFiniteStateException(tensor);
 
             if (ranks.IsFirst)
-                work.Try(() => result = Commit(staged, marker with { World = ranks.World }, reports, tensor, notes));
+                work.Try(() => result = Commit(place, marker with { World = ranks.World }, reports, tensor, notes));
             progressed();
             ReadOnlyMemory<byte> outcome = work.Agree("committed", static _ => { }, _ => RankMessages.Write(to => Write(to, result!)));
             return result ?? RankMessages.Read(outcome, from => Read(from, marker));
@@ -102,54 +96,41 @@ internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
         }
         catch
         {
-            if (ranks.IsFirst && staged is not null && !_publishing && making is not { IsCompleted: false })
-                protocol.Discard(staged);
+            if (ranks.IsFirst && place is not null && !_publishing)
+                publisher.Discard(place);
             throw;
         }
     }
 
     private static TimeSpan Beat(TimeSpan timeout) => timeout / 4 < LongestBeat ? timeout / 4 : LongestBeat;
 
-    // A name that nobody ever used, but for the folder that holds the files of the snapshot which the last one replaced: all its writers have reported.
-    private string FolderFor(SaveKind kind)
+    private CommitProtocol.Result Commit(string place, Marker marker, RankReport[] reports, string? nonFinite, List<string> notes)
     {
-        string? recycled = kind == SaveKind.Snapshot ? _recycled : null;
-        if (recycled is not null)
-            _recycled = null;
-        return recycled ?? $"{protocol.StagingOf(kind)}/{_session}-{++_count}";
-    }
-
-    private CommitProtocol.Result Commit(string staged, Marker marker, RankReport[] reports, string? nonFinite, List<string> notes)
-    {
-        CheckReports(staged, reports);
+        CheckReports(place, reports);
         MarkedFile[] all = [.. reports.SelectMany(report => report.Files)];
-        protocol.KeepOnly(staged, all.Select(file => file.Name));
-        protocol.Seal(staged, marker with { Files = all });
+        publisher.Seal(place, marker with { Files = all });
         _publishing = true;
-        CatalogEntry entry = protocol.Publish(staged, marker, notes);
-        if (marker.Kind == SaveKind.Snapshot && files.FolderExists(staged))
-            _recycled = staged;
-        return new CommitProtocol.Result(entry, all.Sum(file => file.Length), nonFinite, notes);
+        return new CommitProtocol.Result(publisher.Publish(place, marker, notes), all.Sum(file => file.Length), nonFinite, notes);
     }
 
-    private void CheckReports(string staged, RankReport[] reports)
+    private void CheckReports(string place, RankReport[] reports)
     {
-        var found = files.List(staged).Where(entry => !entry.IsFolder).ToDictionary(entry => entry.Name, entry => entry.Length, StringComparer.Ordinal);
+        var found = publisher.Files.List(place).Where(entry => !entry.IsFolder).ToDictionary(entry => entry.Name, entry => entry.Length, StringComparer.Ordinal);
         var names = new HashSet<string>(StringComparer.Ordinal);
         for (int rank = 0; rank < reports.Length; rank++)
         {
             foreach (MarkedFile file in reports[rank].Files)
             {
                 if (!names.Add(file.Name))
-                    throw new CheckpointException($"Two ranks wrote {file.Name}, one of them rank {rank}. Give all ranks the same world.") { Rank = rank, Path = $"{staged}/{file.Name}" };
+                    throw new CheckpointException($"Two ranks wrote {file.Name}, one of them rank {rank}. Give all ranks the same world.") { Rank = rank, Path = $"{place}/{file.Name}" };
                 bool isThere = found.TryGetValue(file.Name, out long length);
                 if (isThere && length == file.Length)
                     continue;
                 string seen = isThere ? $"{length} bytes" : "no such file";
-                throw new StoreException($"Rank {rank} wrote {file.Length} bytes of {file.Name}, but the first rank finds {seen} in {files.Root}/{staged}. All ranks must see one shared folder: check Folder and the mounts.")
+                throw new StoreException($"Rank {rank} wrote {file.Length} bytes of {file.Name}, but the first rank finds {seen} in {publisher.Files.Root}/{place}. All ranks must see one shared folder: check Folder and the mounts.")
                 {
                     Rank = rank,
-                    Path = $"{staged}/{file.Name}",
+                    Path = $"{place}/{file.Name}",
                     Expected = $"{file.Length} bytes",
                     Found = seen,
                 };
@@ -167,7 +148,7 @@ internal sealed class JobCommit(TimedFileSystem files, CommitProtocol protocol)
 
     private CommitProtocol.Result Read(BinaryReader from, Marker marker)
     {
-        var entry = CatalogEntry.At(files, from.ReadString(), marker.Kind, marker.Step);
+        var entry = CatalogEntry.At(publisher.Files, from.ReadString(), marker.Kind, marker.Step);
         long bytes = from.ReadInt64();
         string tensor = from.ReadString();
         return new CommitProtocol.Result(entry, bytes, tensor.Length > 0 ? tensor : null, from.ReadList(from.ReadString));

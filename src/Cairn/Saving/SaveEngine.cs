@@ -24,7 +24,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     public const string WriterName = "Cairn writer";
 
     private readonly TimedFileSystem _files = new(files, time);
-    private CommitProtocol? _protocol;
+    private ICopyPublisher? _publisher;
     private JobCommit? _job;
     private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);
     private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
@@ -212,11 +212,11 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         return trees;
     }
 
-    private CommitProtocol Protocol => _protocol ??= new CommitProtocol(_files) { Lease = lease };
+    private ICopyPublisher Publisher => _publisher ??= new RenamePublisher(_files, lease);
 
     private CommitProtocol.Result Commit(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, RankGroup channel, TimeSpan timeout) => ranks.Size == 1
-        ? Protocol.Save(marker, plan(), options.RefuseNonFiniteSnapshots)
-        : (_job ??= new JobCommit(_files, Protocol)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, _files.Progressed);
+        ? new CommitProtocol(Publisher).Save(marker, plan(), options.RefuseNonFiniteSnapshots)
+        : (_job ??= new JobCommit(Publisher, () => _files.Silence)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, _files.Progressed);
 
     private SaveReport Guarded(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
     {
@@ -286,7 +286,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
                 notes.Add(note);
             foreach (long step in RetentionPlan.Decide(_retention, known, new HashSet<long> { saved.Step }))
             {
-                Protocol.Retire(step);
+                Publisher.Retire(step);
                 retired.Add(step);
             }
             return (retired, null);

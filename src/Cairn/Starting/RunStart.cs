@@ -34,7 +34,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         if (ranks.IsFirst)
         {
             _work.Try(prepare);
-            _work.Try(() => new CommitProtocol(files).Recover());
+            _work.Try(() => new RenamePublisher(files).Recover());
         }
         _work.Agree("take the run");
         // What the ranks hold is known before they restore; it is the plan of the first save as well.

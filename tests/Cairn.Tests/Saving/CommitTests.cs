@@ -1,65 +1,25 @@
-using System.Text;
 using Cairn.Checkpoints;
-using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Saving;
-using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Saving;
 
-/// <summary>Makes small copies of a known content, so that what is found can be compared with what was saved.</summary>
-internal sealed class SampleRun(IFileSystem files, string layout = CheckpointLayouts.Default)
-{
-    static readonly DateTimeOffset Time = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
-    public RunRecord Record { get; set; } = new("run", Time, Lineage.New, null);
-
-    public ILease? Lease { get; set; }
-
-    public CommitProtocol.Result Save(SaveKind kind, long step, float value = 1, bool refuse = true)
-    {
-        var marker = new Marker
-        {
-            Step = step,
-            Kind = kind,
-            Reason = kind == SaveKind.Snapshot ? SaveReason.Snapshot : SaveReason.Interval,
-            Run = Record.Id,
-            Lineage = Record.Lineage,
-            Time = Time,
-            Train = new StateMap { { "step_count", step } },
-            Layout = layout,
-            Files = [],
-        };
-        return new CommitProtocol(files) { Lease = Lease }.Save(marker, CheckpointLayouts.Of(layout).Plan(step, [("model", Model(step, value)), ("context", new StateMap { { "step", step } })]), refuse);
-    }
-
-    public ResumeChoice Choose() => ResumeLadder.Choose(files, Catalog.Read(files), Record, verifyHashes: true);
-
-    static StateMap Model(long step, float value)
-    {
-        byte[] bytes = Encoding.ASCII.GetBytes(step.ToString("D8", null));
-        return new StateMap { { "w", new MemoryTensor(TensorType.U8, [8], bytes) }, { "v", new MemoryTensor(TensorType.F32, [1], BitConverter.GetBytes(value)) } };
-    }
-}
-
-public class CommitTests
+public class CommitTests : PublisherConformance
 {
     readonly SimulatedFileSystem _files = new();
 
-    protected virtual string Layout => CheckpointLayouts.Default;
+    internal override ICopyPublisher Publisher(ILease? lease) => new RenamePublisher(_files, lease);
 
-    SampleRun Run => field ??= new SampleRun(_files, Layout);
+    protected override void Delete(string path) => _files.DeleteFile(path);
 
-    [Fact]
-    public void A_saved_copy_is_found_whole()
-    {
-        Run.Save(SaveKind.Checkpoint, 250).Bytes.ShouldBePositive();
-        CatalogEntry chosen = Run.Choose().Chosen.ShouldNotBeNull();
-        (chosen.Step, chosen.Kind, chosen.Folder).ShouldBe((250, SaveKind.Checkpoint, "250"));
-    }
+    protected override int Changes => _files.Operations.Count;
+
+    protected override bool Changed(string folder, string name, int since = 0) =>
+        _files.Operations.Skip(since).Any(operation => operation.Contains(folder, StringComparison.Ordinal) && operation.Contains(name, StringComparison.Ordinal)) ||
+        _files.AllFiles().Keys.Any(path => since == 0 && path.StartsWith(folder + name, StringComparison.Ordinal));
 
     [Fact]
     public void Foreign_files_and_folders_in_a_snapshots_folder_stop_no_later_snapshot()
@@ -76,86 +36,6 @@ public class CommitTests
             Run.Save(SaveKind.Snapshot, step);
         Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([60, 50]);
         Catalog.Read(_files).Entries.ShouldAllBe(entry => entry.Fault == null);
-    }
-
-    [Fact]
-    public void Snapshots_take_turns_and_only_two_exist()
-    {
-        foreach (long step in (long[])[10, 20, 30, 40, 50])
-            Run.Save(SaveKind.Snapshot, step);
-        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([50, 40]);
-    }
-
-    [Fact]
-    public void A_restart_does_not_overwrite_the_newest_snapshot_first()
-    {
-        Run.Save(SaveKind.Snapshot, 10);
-        Run.Save(SaveKind.Snapshot, 20);
-        Run.Save(SaveKind.Snapshot, 30);
-        new CommitProtocol(_files).Recover();
-        new SampleRun(_files, Layout).Save(SaveKind.Snapshot, 40);
-        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([40, 30]);
-    }
-
-    [Fact]
-    public void A_damaged_slot_is_overwritten_before_a_good_older_one()
-    {
-        Run.Save(SaveKind.Snapshot, 10);
-        CatalogEntry newer = Run.Save(SaveKind.Snapshot, 20).Entry;
-        _files.DeleteFile($"{newer.Folder}/20.step");
-        Run.Save(SaveKind.Snapshot, 30);
-        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([30, 10]);
-    }
-
-    [Fact]
-    public void At_one_step_the_checkpoint_comes_before_the_snapshot()
-    {
-        Run.Save(SaveKind.Snapshot, 10);
-        Run.Save(SaveKind.Checkpoint, 10);
-        Run.Choose().Chosen!.Kind.ShouldBe(SaveKind.Checkpoint);
-    }
-
-    [Fact]
-    public void A_snapshot_with_a_not_finite_weight_is_refused_and_the_older_ones_stand()
-    {
-        Run.Save(SaveKind.Snapshot, 10);
-        Should.Throw<NonFiniteStateException>(() => Run.Save(SaveKind.Snapshot, 20, float.NaN)).Tensor.ShouldBe("v");
-        Run.Choose().Chosen!.Step.ShouldBe(10);
-        Run.Save(SaveKind.Snapshot, 20, float.PositiveInfinity, refuse: false).NonFiniteTensor.ShouldBe("v");
-        Run.Save(SaveKind.Checkpoint, 30, float.NaN).NonFiniteTensor.ShouldBe("v");
-    }
-
-    [Fact]
-    public void A_damaged_checkpoint_in_the_way_is_moved_aside_and_never_overwritten()
-    {
-        Run.Save(SaveKind.Checkpoint, 500);
-        _files.DeleteFile("500/500.step");
-        Run.Save(SaveKind.Checkpoint, 500).Notes.ShouldHaveSingleItem().ShouldContain("abandoned/500");
-        _files.List("abandoned/500").ShouldContain(file => file.Name.StartsWith("context.", StringComparison.Ordinal));
-        Run.Choose().Chosen!.Step.ShouldBe(500);
-    }
-
-    [Fact]
-    public void Steps_of_a_branch_that_was_left_do_not_win()
-    {
-        Run.Save(SaveKind.Checkpoint, 250);
-        Run.Save(SaveKind.Checkpoint, 500);
-        Run.Record = Run.Record with { Lineage = Run.Record.Lineage.Fork(250) };
-        ResumeChoice choice = Run.Choose();
-        choice.Chosen!.Step.ShouldBe(250);
-        choice.Abandoned.ShouldHaveSingleItem().Step.ShouldBe(500);
-        Run.Save(SaveKind.Checkpoint, 300);
-        Run.Choose().Chosen!.Step.ShouldBe(300);
-    }
-
-    [Fact]
-    public void A_copy_of_another_run_is_passed_over()
-    {
-        Run.Save(SaveKind.Checkpoint, 250);
-        Run.Record = Run.Record with { Id = "other" };
-        ResumeChoice choice = Run.Choose();
-        choice.Chosen.ShouldBeNull();
-        choice.PassedOver.ShouldHaveSingleItem().Reason.ShouldContain("another run");
     }
 
     [Fact]
@@ -215,21 +95,6 @@ public class CommitTests
     }
 
     [Fact]
-    public void Another_runs_snapshot_holds_no_slot_and_is_not_lost()
-    {
-        Run.Save(SaveKind.Snapshot, 40);
-        RunRecord other = Run.Record;
-        Run.Record = other with { Id = "present" };
-        Run.Save(SaveKind.Snapshot, 10);
-        Run.Save(SaveKind.Snapshot, 20).Notes.ShouldHaveSingleItem().ShouldContain("abandoned/snapshot-40");
-        Run.Save(SaveKind.Snapshot, 30);
-        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([30, 20]);
-        CatalogEntry moved = Catalog.Snapshot(_files, "abandoned/snapshot-40");
-        moved.Marker!.Run.ShouldBe(other.Id);
-        Verifier.Verify(_files, moved, TestContext.Current.CancellationToken).ShouldBeNull();
-    }
-
-    [Fact]
     public void A_damaged_snapshot_above_the_newest_good_copy_is_not_given_up_for_room()
     {
         Run.Save(SaveKind.Snapshot, 10);
@@ -241,31 +106,6 @@ public class CommitTests
         LeaveRoom(bytes - 1);
         Should.Throw<StoreException>(() => Run.Save(SaveKind.Checkpoint, 30));
         Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);
-    }
-
-    [Theory, InlineData(SaveKind.Checkpoint, 0), InlineData(SaveKind.Checkpoint, 1), InlineData(SaveKind.Snapshot, 0), InlineData(SaveKind.Snapshot, 1)]
-    public void A_run_that_was_lost_before_a_save_gets_no_file_of_it_and_one_that_was_lost_during_it_no_copy(SaveKind kind, int checks)
-    {
-        Run.Save(kind, 10);
-        int before = _files.Operations.Count;
-        Run.Lease = new LostLease(checks);
-        Should.Throw<RunLockLostException>(() => Run.Save(kind, 20));
-        Catalog.Read(_files).Entries.ShouldHaveSingleItem().Step.ShouldBe(10);
-        _files.Operations.Skip(before).Any(operation => operation.Contains("model", StringComparison.Ordinal)).ShouldBe(checks > 0);
-    }
-
-    sealed class LostLease(int checks) : ILease
-    {
-        int _left = checks;
-
-        public string Token => "0123456789abcdef";
-        public long Fence => 1;
-
-        public void Check()
-        {
-            if (_left-- == 0)
-                throw new RunLockLostException("lost");
-        }
     }
 
     long Reclaimable(string folder) => ((IFileSystem)_files).ReclaimableBytes(folder);

@@ -27,7 +27,7 @@ public class CrashConsistencyTests
             run.Save(kind, step);
             files.Mark(step.ToString(CultureInfo.InvariantCulture));
         }
-        new CommitProtocol(files).Retire(30);
+        new RenamePublisher(files).Retire(30);
         files.Mark("60");
 
         int states = 0;
@@ -54,7 +54,7 @@ public class CrashConsistencyTests
         foreach (CrashState state in files.CrashStates(from))
         {
             int start = state.FileSystem.Operations.Count;
-            new CommitProtocol(state.FileSystem).Recover();
+            new RenamePublisher(state.FileSystem).Recover();
             foreach (CrashState again in state.FileSystem.CrashStates(start))
                 Check(again, 20, layout, tried, state.Description);
         }
@@ -116,7 +116,7 @@ public class CrashConsistencyTests
             run.Save(SaveKind.Snapshot, step);
             inner.Mark(step.ToString(CultureInfo.InvariantCulture));
         }
-        new CommitProtocol(files).Retire(15);
+        new RenamePublisher(files).Retire(15);
         inner.Mark("40");
         files.Refused.ShouldBePositive();
         foreach (CrashState state in inner.CrashStates(from))
@@ -139,7 +139,7 @@ public class CrashConsistencyTests
     {
         string story = $"{before} / {state.Description}";
         var run = new SampleRun(files, layout);
-        new CommitProtocol(files).Recover();
+        new RenamePublisher(files).Recover();
         long found = Found(run);
         found.ShouldBeGreaterThanOrEqualTo(promised, story + ", after recovery");
         // The run goes on, in both tiers.

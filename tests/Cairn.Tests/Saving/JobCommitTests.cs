@@ -36,7 +36,7 @@ public class JobCommitTests
         {
             var group = new RankGroup(transport, world, clock: clock);
             var slow = new TimedFileSystem(watched, clock);
-            CommitProtocol.Result result = new JobCommit(slow, new CommitProtocol(slow)).Save(
+            CommitProtocol.Result result = new JobCommit(new RenamePublisher(slow), () => slow.Silence).Save(
                 group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
                 () =>
                 {

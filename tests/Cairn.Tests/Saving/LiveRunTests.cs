@@ -122,7 +122,7 @@ public sealed class LiveRunTests : IDisposable
             var watched = new WatchedFileSystem(_files, _ =>
             {
                 if (look++ == at)
-                    new CommitProtocol(_files).Retire(step);
+                    new RenamePublisher(_files).Retire(step);
             });
             CatalogEntry entry = CatalogEntry.At(watched, RunFolder.Checkpoint(step), SaveKind.Checkpoint, step);
             CheckpointFault? fault = entry.Fault ?? Verifier.Verify(watched, entry, TestContext.Current.CancellationToken);

@@ -168,7 +168,7 @@ public class JobFaultTests
             if (promised == 0)
                 continue;
             Found(state.FileSystem).ShouldBeGreaterThanOrEqualTo(promised, state.Description);
-            new CommitProtocol(state.FileSystem).Recover();
+            new RenamePublisher(state.FileSystem).Recover();
             Found(state.FileSystem).ShouldBeGreaterThanOrEqualTo(promised, $"{state.Description}, after recovery");
         }
         states.ShouldBeGreaterThan(200);

@@ -1,0 +1,272 @@
+using System.Text;
+using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Stores;
+
+namespace Cairn.Saving;
+
+/// <summary>
+/// Publishes by the marker, in a store that cannot rename.
+/// <para>
+/// All files of a copy are written below its own folder, in a folder of this attempt that nobody else can guess: <c>500/~3f9c…/</c>. The marker names the attempt and is put last,
+/// into <c>500/</c>, and only where none is: so whatever has a marker has every byte, and a writer that is late, of this process or of one that lost the run, writes where nobody
+/// reads. In a slot of the snapshots the new marker is put before the old one is removed, and the old attempt's files go last.
+/// What is under way stands in <c>.staging/</c>, an object for each save or retirement that names its folder; <see cref="Recover"/> ends or removes what a crash left there without reading
+/// every copy of the run.
+/// </para>
+/// </summary>
+/// <param name="store">The run.</param>
+/// <param name="lease">The right to write the run: checked before a copy is begun and right before it gets its name. Without one nothing is checked.</param>
+internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : ICopyPublisher
+{
+    private const string Saves = "save", Retires = "retire";
+    private const int LongestIntent = 256;
+    private const int BlockBytes = 4 << 20;
+
+    private readonly StoreFiles _files = new(store);
+    private readonly HashSet<string> _own = new(StringComparer.Ordinal);
+    private byte[] _seal = [];
+
+    public IFileSource Files => _files;
+
+    public void Recover()
+    {
+        foreach (FileSystemEntry intent in _files.List(RunFolder.Staging))
+        {
+            string path = $"{RunFolder.Staging}/{intent.Name}";
+            if (intent.IsFolder)
+            {
+                DeleteAll(path);
+                continue;
+            }
+            // What was written there by anybody else is not taken for a folder of copies.
+            string[] words = Encoding.UTF8.GetString(SmallFile.Read(_files, path, LongestIntent)).Split(' ');
+            if (words is [Saves, var folder] && IsPlace(folder))
+                EndInterrupted(folder, intent.Name);
+            else if (words is [Retires, var retired] && RunFolder.IsStep(retired, out _))
+                DeleteAll(retired);
+            Delete(path);
+        }
+    }
+
+    public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
+    {
+        lease?.Check();
+        string folder = marker.Kind == SaveKind.Snapshot ? SlotChoice.InOrder(_files, LineView.Of(marker))[0].Folder : RunFolder.Checkpoint(marker.Step);
+        string attempt = Marker.AttemptStart + Guid.NewGuid().ToString("N");
+        _own.Add(attempt);
+        Begin(attempt, Saves, folder);
+        return $"{folder}/{attempt}";
+    }
+
+    public IWritableFile Create(string place, string name, long length) => new StoreFileWriter(store, $"{place}/{name}", length);
+
+    public void Settle(string place)
+    {
+        // An object that is complete has its name.
+    }
+
+    public void Seal(string place, Marker marker)
+    {
+        _seal = (marker with { Attempt = AttemptOf(place), Fence = lease?.Fence, Token = lease?.Token }).ToBytes();
+        string copy = $"the copy of step {marker.Step}";
+        var found = _files.List(place).Where(file => !file.IsFolder).ToDictionary(file => file.Name, file => file.Length, StringComparer.Ordinal);
+        foreach (MarkedFile file in marker.Files)
+        {
+            if (!found.TryGetValue(file.Name, out long length) || length != file.Length)
+                throw CopyWriter.NotReadable(copy, $"{file.Name} of {file.Length} bytes is {(found.ContainsKey(file.Name) ? $"there with {length}" : "not there")}");
+        }
+        try
+        {
+            _ = Marker.Parse(_seal, Marker.FileName(marker.Step));
+        }
+        catch (CorruptCheckpointException e)
+        {
+            throw CopyWriter.NotReadable(copy, e.Message, e);
+        }
+        // The last thing before the copy gets its name.
+        lease?.Check();
+    }
+
+    public CatalogEntry Publish(string place, Marker marker, List<string> notes)
+    {
+        string folder = StorePath.Parent(place), path = $"{folder}/{Marker.FileName(marker.Step)}";
+        MakeWay(place, path, marker, notes);
+        PutMarker(path);
+        EndInterrupted(folder, AttemptOf(place));
+        Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+        return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
+    }
+
+    public void Discard(string place)
+    {
+        try
+        {
+            DeleteAll(place);
+            Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The save's own error is the one to report; what is left here is cleared by the next start.
+        }
+    }
+
+    public void Retire(long step)
+    {
+        string folder = RunFolder.Checkpoint(step), intent = Marker.AttemptStart + Guid.NewGuid().ToString("N");
+        Begin(intent, Retires, folder);
+        DeleteAll(folder);
+        Delete($"{RunFolder.Staging}/{intent}");
+    }
+
+    private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync($"{RunFolder.Staging}/{attempt}", Encoding.UTF8.GetBytes($"{does} {folder}")));
+
+    // What stands in the way of a new copy is kept: it may be another run's, or of a line that was left.
+    private void MakeWay(string place, string path, Marker marker, List<string> notes)
+    {
+        string folder = StorePath.Parent(place), attempt = AttemptOf(place);
+        var line = LineView.Of(marker);
+        if (marker.Kind == SaveKind.Snapshot)
+        {
+            SnapshotSlot slot = SlotChoice.InOrder(_files, line).Single(slot => slot.Folder == folder);
+            if (slot is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
+                notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
+            else if (_files.FileExists(path))
+                // Of this step and of a line that was left: no copy that anybody needs.
+                Delete(path);
+            return;
+        }
+        HashSet<string> underWay = [.. _files.List(RunFolder.Staging).Select(intent => intent.Name)];
+        if (_files.List(folder).All(entry => underWay.Contains(entry.Name)))
+            return;
+        var standing = new CatalogEntry(_files, folder, SaveKind.Checkpoint, marker.Step);
+        bool isOwn = standing.Written?.Attempt is { } earlier && _own.Contains(earlier);
+        if (line.Holds(standing) && !isOwn)
+            throw NotAlone(path);
+        string why = line.StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
+            : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : "it belongs to a line that was left");
+        notes.Add($"{folder}/ stood in the way ({why}) and is now {MoveAside(folder, attempt, folder)}/");
+    }
+
+    private void PutMarker(string path)
+    {
+        bool isOurs;
+        try
+        {
+            isOurs = StoreCall.Wait(() => store.TryPutAsync(path, _seal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It may be there all the same, and only the answer was lost.
+            if (!IsOurs(path))
+                throw;
+            return;
+        }
+        if (!isOurs && !IsOurs(path))
+            throw NotAlone(path);
+    }
+
+    private StoreException NotAlone(string path) => new($"Another process has put {path} into {store.Root} meanwhile. Two programs write one run: stop one of them.") { Path = path };
+
+    private bool IsOurs(string path)
+    {
+        try
+        {
+            return SmallFile.Read(_files, path, Marker.MaxLength).AsSpan().SequenceEqual(_seal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CorruptCheckpointException)
+        {
+            return false;
+        }
+    }
+
+    // Once an attempt has its marker, what it replaces goes: first the other markers, then the files that no marker names. Without it, its own files go.
+    private void EndInterrupted(string folder, string attempt)
+    {
+        IReadOnlyList<FileSystemEntry> entries = _files.List(folder);
+        (string Mark, string? Attempt)[] marks = [.. entries.Where(CopyMarks.IsMark).Select(mark => (mark.Name, AttemptIn($"{folder}/{mark.Name}")))];
+        if (marks.Any(mark => mark.Attempt == attempt))
+        {
+            foreach ((string other, _) in marks.Where(mark => mark.Attempt != attempt))
+                Delete($"{folder}/{other}");
+            marks = [("", attempt)];
+        }
+        // A checkpoint that has lost its marker is kept as it is; in a slot nothing is.
+        bool isSlot = !RunFolder.IsStep(folder, out _);
+        foreach (FileSystemEntry left in entries.Where(entry => IsAttempt(entry) && (isSlot || entry.Name == attempt) && marks.All(mark => mark.Attempt != entry.Name)))
+            DeleteAll($"{folder}/{left.Name}");
+    }
+
+    // Null when the marker cannot be understood: there is no file that could be kept for it.
+    private string? AttemptIn(string path)
+    {
+        try
+        {
+            return Marker.Parse(SmallFile.Read(_files, path, Marker.MaxLength), path).Attempt;
+        }
+        catch (CorruptCheckpointException)
+        {
+            return null;
+        }
+    }
+
+    // All but what is under way: the new attempt, and none of the others has a marker.
+    private string MoveAside(string folder, string attempt, string name)
+    {
+        string aside = $"{RunFolder.Abandoned}/{name}";
+        for (int n = 1; _files.FolderExists(aside); n++)
+            aside = $"{RunFolder.Abandoned}/{name}.{n}";
+        Carry(folder, aside, entry => entry.Name != attempt);
+        DeleteAll(folder, entry => entry.Name != attempt);
+        return aside;
+    }
+
+    // The marks last: a folder that is half there must not look like a copy.
+    private void Carry(string from, string to, Func<FileSystemEntry, bool> isMeant)
+    {
+        foreach (FileSystemEntry entry in _files.List(from).Where(isMeant).OrderBy(CopyMarks.IsMark))
+        {
+            if (entry.IsFolder)
+                Carry($"{from}/{entry.Name}", $"{to}/{entry.Name}", static _ => true);
+            else
+                CarryFile($"{from}/{entry.Name}", $"{to}/{entry.Name}");
+        }
+    }
+
+    private void CarryFile(string from, string to)
+    {
+        using IReadableFile source = _files.OpenRead(from);
+        using var target = new StoreFileWriter(store, to, source.Length);
+        byte[] block = new byte[(int)Math.Min(BlockBytes, source.Length)];
+        for (long offset = 0; offset < source.Length;)
+        {
+            int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(block.Length, source.Length - offset)));
+            if (read == 0)
+                throw new IOException($"'{from}' in {store.Root} ended after {offset} of {source.Length} bytes while it was copied to '{to}'.");
+            target.Write(block.AsSpan(0, read));
+            offset += read;
+        }
+        target.Sync();
+    }
+
+    // The marks first: a folder that is half removed must not look like a copy.
+    private void DeleteAll(string folder, Func<FileSystemEntry, bool>? isMeant = null)
+    {
+        foreach (FileSystemEntry entry in _files.List(folder).Where(entry => isMeant?.Invoke(entry) != false).OrderByDescending(CopyMarks.IsMark))
+        {
+            if (entry.IsFolder)
+                DeleteAll($"{folder}/{entry.Name}");
+            else
+                Delete($"{folder}/{entry.Name}");
+        }
+    }
+
+    private void Delete(string path) => StoreCall.Wait(() => store.DeleteAsync(path));
+
+    private static string AttemptOf(string place) => place[(place.LastIndexOf('/') + 1)..];
+
+    private static bool IsAttempt(FileSystemEntry entry) => entry.IsFolder && entry.Name.StartsWith(Marker.AttemptStart);
+
+    private static bool IsPlace(string folder) => RunFolder.IsStep(folder, out _) || Enumerable.Range(0, RunFolder.Slots).Any(slot => RunFolder.Slot(slot) == folder);
+}

@@ -1,0 +1,214 @@
+using Cairn.Checkpoints;
+using Cairn.Layouts;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Stores;
+
+namespace Cairn.Saving;
+
+/// <summary>
+/// Publishes by a rename, on a disk.
+/// <para>
+/// All files of a copy are written into <c>.staging/</c> and made durable one by one; the marker is the last; then the
+/// staging folder's entries are made durable, and only then does one atomic rename give the copy its name. So whatever has its
+/// name has every byte. A snapshot changes places with the older slot in one atomic exchange; where the system cannot do that, the
+/// slot is moved aside first, and <see cref="Recover"/> ends at the next start what a crash left between the two moves. What happens where a rename is not possible
+/// at all stands at <see cref="CopyPlacement"/>.
+/// The files of the replaced snapshot stay in staging without their marker: overwriting them is several times
+/// faster than making new ones, and they are the first to go when space is short. What somebody still reads or has linked is never overwritten: a
+/// new file takes its place.
+/// </para>
+/// </summary>
+/// <param name="files">The run.</param>
+/// <param name="lease">The right to write the run: checked before a copy is begun and right before it gets its name. Without one nothing is checked.</param>
+internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) : ICopyPublisher
+{
+    private const int SessionLength = 12;
+
+    private readonly CopyPlacement _placement = new(files);
+    // Drawn anew by each process, so that a late writer of an earlier job finds no folder of this one.
+    private readonly string _session = Guid.NewGuid().ToString("N")[..SessionLength];
+    private int _count;
+    // Holds the files of the snapshot that the last one replaced.
+    private string? _recycled;
+
+    public IFileSource Files => files;
+
+    public void Recover()
+    {
+        for (int slot = 0; slot < RunFolder.Slots; slot++)
+        {
+            if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
+                continue;
+            _placement.EnsureFolder(RunFolder.Snapshots);
+            _placement.FreeFromFile(RunFolder.Slot(slot), $"file-snapshot-{slot}", []);
+            _placement.Place(staged, RunFolder.Slot(slot));
+        }
+        foreach (string staging in CopyPlacement.StagingFolders)
+        {
+            if (!files.FolderExists(staging))
+                continue;
+            files.DeleteFolder(staging);
+            files.SyncFolder(StorePath.Parent(staging));
+        }
+    }
+
+    // The new copy if it is whole, else the one that was moved aside for it.
+    private string? WholeStagedSnapshot()
+    {
+        // Without the marker of Cairn it is what was left of a copy that is being overwritten.
+        IEnumerable<CatalogEntry> whole = CopyPlacement.StagingFolders
+            .SelectMany(staging => files.List(staging).Where(entry => entry.IsFolder).Select(entry => Catalog.Snapshot(files, $"{staging}/{entry.Name}")))
+            .Where(copy => copy is { Marker.IsForeign: false })
+            .OrderBy(copy => CopyPlacement.IsMovedAside(copy.Folder)).ThenByDescending(copy => copy.Step);
+        return whole.FirstOrDefault(copy => Verifier.Verify(files, copy) is null)?.Folder;
+    }
+
+    public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
+    {
+        lease?.Check();
+        string staged = isShared ? Shared(marker.Kind) : Own(marker);
+        try
+        {
+            if (!isShared && marker.Kind == SaveKind.Checkpoint)
+                files.DeleteFolder(staged);
+            Recycle(staged);
+            // What the slots give up is on their file system.
+            bool slotsHelp = marker.Kind == SaveKind.Snapshot || !_placement.SnapshotsApart;
+            new SpaceMaker(files, LineView.Of(marker)).Ensure(bytes, staged, slotsHelp, notes);
+            _placement.EnsureFolder(StorePath.Parent(staged));
+            files.CreateFolder(staged);
+            return staged;
+        }
+        catch when (isShared)
+        {
+            // Nobody asks for this folder again.
+            Discard(staged);
+            throw;
+        }
+    }
+
+    public IWritableFile Create(string place, string name, long length) => files.OpenWrite($"{place}/{name}", length);
+
+    public void Settle(string place) => files.SyncFolder(place);
+
+    // Writes the marker, reads it back the way a resume does, and makes the staging folder's entries durable.
+    public void Seal(string place, Marker marker)
+    {
+        KeepOnly(place, marker.Files.Select(file => file.Name));
+        byte[] seal = (marker with { Fence = lease?.Fence, Token = lease?.Token }).ToBytes();
+        using (IWritableFile file = files.OpenWrite($"{place}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
+        {
+            file.Write(seal);
+            file.Sync();
+        }
+        if (CatalogEntry.At(files, place, marker.Kind, marker.Step).Fault is { } fault)
+            throw CopyWriter.NotReadable($"the copy of step {marker.Step}", fault.ToString());
+        files.SyncFolder(place);
+        // The last thing before the copy gets its name.
+        lease?.Check();
+    }
+
+    // What a snapshot replaced lies in its staging folder afterwards, without a marker.
+    public CatalogEntry Publish(string place, Marker marker, List<string> notes)
+    {
+        if (marker.Kind == SaveKind.Checkpoint)
+            return CommitCheckpoint(place, marker, notes);
+        CatalogEntry committed = CommitSnapshot(place, LineView.Of(marker), notes);
+        if (files.FolderExists(place))
+            _recycled = place;
+        return committed;
+    }
+
+    public void Retire(long step) => _placement.Retire(RunFolder.Checkpoint(step));
+
+    public void Discard(string place)
+    {
+        try
+        {
+            files.DeleteFolder(place);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The save's own error is the one to report; what is left here is cleared by the next save or the next start.
+        }
+    }
+
+    // A process that lost the run while it slept must not write into what the next one stages.
+    private string Own(Marker marker) =>
+        $"{_placement.StagingOf(marker.Kind)}/{(lease is { } held ? $"{held.Token[..SessionLength]}-" : "")}{(marker.Kind == SaveKind.Snapshot ? "snapshot" : RunFolder.Checkpoint(marker.Step))}";
+
+    // A name that nobody ever used, but for the folder of what the last snapshot replaced: all its writers have reported.
+    private string Shared(SaveKind kind)
+    {
+        string? recycled = kind == SaveKind.Snapshot ? _recycled : null;
+        if (recycled is not null)
+            _recycled = null;
+        return recycled ?? $"{_placement.StagingOf(kind)}/{_session}-{++_count}";
+    }
+
+    // The files of the replaced snapshot leave the folder in which they had their names: a backup that still walks through it finds no file rather than
+    // one that is being overwritten. What cannot be overwritten in place is of no use here.
+    private void Recycle(string staged)
+    {
+        IReadOnlyList<FileSystemEntry> left = files.List(staged);
+        if (left.Count == 0)
+            return;
+        string recycled = staged + ".recycled";
+        files.DeleteFolder(recycled);
+        files.CreateFolder(recycled);
+        foreach (FileSystemEntry entry in left)
+        {
+            if (!entry.IsFolder && files.CanOverwrite($"{staged}/{entry.Name}"))
+                files.Move($"{staged}/{entry.Name}", $"{recycled}/{entry.Name}");
+        }
+        // A move is safe when both folders are synced, and this one is about to go; the other is synced with the new copy.
+        files.SyncFolder(staged);
+        files.DeleteFolder(staged);
+        files.Move(recycled, staged);
+    }
+
+    // What an earlier copy left there and this one does not overwrite.
+    private void KeepOnly(string staged, IEnumerable<string> names)
+    {
+        HashSet<string> kept = new(names, StringComparer.Ordinal);
+        foreach (FileSystemEntry file in files.List(staged))
+        {
+            if (file.IsFolder)
+                files.DeleteFolder($"{staged}/{file.Name}");
+            else if (!kept.Contains(file.Name))
+                files.DeleteFile($"{staged}/{file.Name}");
+        }
+    }
+
+    private CatalogEntry CommitCheckpoint(string staged, Marker marker, List<string> notes)
+    {
+        string target = RunFolder.Checkpoint(marker.Step);
+        if (files.FolderExists(target))
+        {
+            var standing = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
+            string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run" : standing.Fault?.ToString() ?? "it belongs to a line that was left";
+            notes.Add($"{target}/ stood in the way ({why}) and is now {_placement.MoveAside(target, target)}/");
+        }
+        _placement.FreeFromFile(target, target, notes);
+        _placement.Place(staged, target);
+        return new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
+    }
+
+    private CatalogEntry CommitSnapshot(string staged, LineView line, List<string> notes)
+    {
+        _placement.EnsureFolder(RunFolder.Snapshots);
+        SnapshotSlot victim = SlotChoice.InOrder(files, line)[0];
+        string slot = victim.Folder;
+        if (victim is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
+            notes.Add($"{slot}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(slot, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
+        _placement.FreeFromFile(slot, $"file-{slot.Replace('/', '-')}", notes);
+        if (!files.FolderExists(slot))
+            _placement.Place(staged, slot);
+        else
+            _placement.Replace(staged, slot);
+        // What is kept for its files must not look like a copy while they are overwritten.
+        CopyMarks.Remove(files, staged);
+        return Catalog.Snapshot(files, slot);
+    }
+}

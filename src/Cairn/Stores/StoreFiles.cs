@@ -1,0 +1,60 @@
+using System.Buffers;
+
+namespace Cairn.Stores;
+
+/// <summary>A store as files that can be listed and read.</summary>
+internal sealed class StoreFiles(IRunStore store) : IFileSource
+{
+    public string Root => store.Root;
+
+    public IReadOnlyList<FileSystemEntry> List(string folder)
+    {
+        StorePath.Check(folder, allowRoot: true);
+        return StoreCall.Wait(() => store.ListAsync(folder));
+    }
+
+    public bool FileExists(string path) => Find(path) is { IsFolder: false };
+
+    public bool FolderExists(string path) => List(path).Count > 0;
+
+    public IReadableFile OpenRead(string path)
+    {
+        StorePath.Check(path);
+        return new StoreFile(StoreCall.Wait(() => store.OpenReadAsync(path)));
+    }
+
+    private FileSystemEntry? Find(string path)
+    {
+        StorePath.Check(path);
+        string name = path[(path.LastIndexOf('/') + 1)..];
+        foreach (FileSystemEntry entry in List(StorePath.Parent(path)))
+        {
+            if (!entry.IsFolder && entry.Name == name)
+                return entry;
+        }
+        return null;
+    }
+
+    private sealed class StoreFile(IStoreReader reader) : IReadableFile
+    {
+        public long Length => reader.Length;
+
+        public int Read(long offset, Span<byte> destination)
+        {
+            byte[] bytes = ArrayPool<byte>.Shared.Rent(destination.Length);
+            try
+            {
+                Memory<byte> memory = bytes.AsMemory(0, destination.Length);
+                int read = StoreCall.Wait(() => reader.ReadAsync(offset, memory));
+                bytes.AsSpan(0, read).CopyTo(destination);
+                return read;
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(bytes);
+            }
+        }
+
+        public void Dispose() => StoreCall.Wait(reader.DisposeAsync);
+    }
+}

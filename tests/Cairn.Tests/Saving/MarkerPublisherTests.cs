@@ -1,0 +1,89 @@
+using System.Text;
+using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Saving;
+using Cairn.Stores;
+using Cairn.Tests.Stores;
+
+namespace Cairn.Tests.Saving;
+
+public class MarkerPublisherTests : PublisherConformance
+{
+    readonly MemoryRunStore _store = new();
+
+    internal override ICopyPublisher Publisher(ILease? lease) => new MarkerPublisher(_store, lease);
+
+    protected override void Delete(string path) => StoreCall.Wait(() => _store.DeleteAsync(path));
+
+    protected override int Changes => _store.Changes.Count;
+
+    protected override bool Changed(string folder, string name, int since = 0) =>
+        _store.Changes.Skip(since).Any(change => change.Path.StartsWith(folder, StringComparison.Ordinal) && change.Path.Contains(name, StringComparison.Ordinal));
+
+    [Fact]
+    public void Nothing_is_left_of_what_was_replaced_retired_or_given_up()
+    {
+        foreach (long step in (long[])[10, 20, 30])
+            Run.Save(SaveKind.Snapshot, step);
+        Run.Save(SaveKind.Checkpoint, 40);
+        Run.Save(SaveKind.Checkpoint, 50);
+        Should.Throw<NonFiniteStateException>(() => Run.Save(SaveKind.Snapshot, 60, float.NaN));
+        Publisher(null).Retire(40);
+        CatalogEntry[] entries = [.. Catalog.Read(Files).Entries];
+        entries.Select(entry => entry.Step).ShouldBe([50, 30, 20]);
+        _store.Objects.Count.ShouldBe(entries.Sum(entry => entry.Marker!.Files.Count + 1));
+    }
+
+    [Fact]
+    public void A_writer_that_is_late_with_an_earlier_save_harms_no_copy()
+    {
+        ICopyPublisher late = Publisher(null);
+        var notes = new List<string>();
+        string place = late.Prepare(MarkerOf(30), 1, isShared: true, notes);
+        using IWritableFile file = late.Create(place, "model_tp0_pp0.safetensors", 1);
+        Run.Save(SaveKind.Checkpoint, 30);
+        file.Write([1]);
+        file.Sync();
+        CatalogEntry copy = Catalog.Read(Files).Entries.Single();
+        Verifier.Verify(Files, copy, TestContext.Current.CancellationToken).ShouldBeNull();
+        // Even if it goes on to publish.
+        late.Seal(place, MarkerOf(30) with { Files = [] });
+        Should.Throw<StoreException>(() => late.Publish(place, MarkerOf(30), [])).Message.ShouldContain("Two programs");
+        Run.Choose().Chosen!.Step.ShouldBe(30);
+    }
+
+    [Fact]
+    public void A_save_whose_last_answer_was_lost_can_be_made_again()
+    {
+        Run.Save(SaveKind.Checkpoint, 30);
+        int marker = _store.Changes.ToList().FindIndex(change => change.Path == "30/30.step");
+        var store = new MemoryRunStore { FailsAt = marker, LosesAnswer = true, BlindFor = 1 };
+        var publisher = new MarkerPublisher(store);
+        var run = new SampleRun(_ => publisher, Layout);
+        Should.Throw<IOException>(() => run.Save(SaveKind.Checkpoint, 30));
+        run.Save(SaveKind.Checkpoint, 30).Notes.ShouldHaveSingleItem().ShouldContain("answer was lost");
+        run.Choose().Chosen!.Step.ShouldBe(30);
+    }
+
+    [Fact]
+    public void What_is_not_of_a_publisher_is_not_removed_at_the_start()
+    {
+        Put(".staging/~x", "save ../elsewhere");
+        Put(".staging/~y", "retire data");
+        Put("data/~y/file", "1");
+        Put("500/~a/of-a-checkpoint-that-is-written-elsewhere", "1");
+        Publisher(null).Recover();
+        _store.Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["500/~a/of-a-checkpoint-that-is-written-elsewhere", "data/~y/file"]);
+    }
+
+    void Put(string path, string content) => StoreCall.Wait(() => _store.PutAsync(path, Encoding.UTF8.GetBytes(content)));
+
+    Marker MarkerOf(long step) => SampleRun.MarkerOf(Run.Record, SaveKind.Checkpoint, step, Layout);
+}
+
+/// <summary>The same promises where the marker is not <c>&lt;step&gt;.step</c> on a disk.</summary>
+public class InternLmMarkerPublisherTests : MarkerPublisherTests
+{
+    protected override string Layout => "internlm";
+}
