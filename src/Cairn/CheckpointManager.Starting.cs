@@ -48,15 +48,17 @@ public sealed partial class CheckpointManager
         // On the caller's thread: the parts belong to it.
         try
         {
-            LocalFileSystem files = ForAll(ranks, RunStart.FirstCall, () =>
+            IRunHome home = ForAll(ranks, RunStart.FirstCall, () =>
             {
                 Validate(options);
+                if (options.Store is { } store)
+                    return new StoreHome(store);
                 string folder = options.Folder.StartsWith("local:", StringComparison.Ordinal) ? options.Folder["local:".Length..] : options.Folder;
                 return folder.Contains("://", StringComparison.Ordinal)
-                    ? throw new StoreException($"'{folder}' is not a folder, and no object store is set up. Give a local or mounted folder.") { Path = folder }
-                    : new LocalFileSystem(folder);
+                    ? throw new StoreException($"'{folder}' is not a folder. Give a local or mounted folder, or set Store for an object store.") { Path = folder }
+                    : (IRunHome)new DiskHome(new LocalFileSystem(folder));
             });
-            return Task.FromResult(Start(files, options, train, parts, loggers, time, ranks, cancellationToken));
+            return Task.FromResult(Start(home, options, train, parts, loggers, time, ranks, cancellationToken));
         }
         catch (Exception e)
         {
@@ -66,7 +68,12 @@ public sealed partial class CheckpointManager
 
     /// <summary>As above, over any file system; one that is not a local folder is not locked.</summary>
     internal static CheckpointManager Start(
-        IFileSystem files, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default)
+        IFileSystem files, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default) =>
+        Start(new DiskHome(files), options, train, parts, loggers, time, ranks, cancellationToken);
+
+    /// <summary>As above, wherever the run lives.</summary>
+    internal static CheckpointManager Start(
+        IRunHome home, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(parts);
@@ -91,40 +98,40 @@ public sealed partial class CheckpointManager
             layout.CheckWorld(ranks.World);
             return WithContext(train, parts, layout);
         });
-        RunLock? runLock = null;
+        ILease? lease = null;
         try
         {
             var plan = new PlanExchange(ranks);
             var contents = new PartContents();
-            (RunOpening opening, ResumeReport report) = new RunStart(files, options, ranks, plan, contents, time, cancellationToken).Begin(() => runLock = Prepare(files, options, time, logger, cancellationToken), train, all);
-            return ForAll(ranks, "start: begin", () => new CheckpointManager(files, runLock, options, train, all, opening, report, ranks, plan, contents, time, logger));
+            (RunOpening opening, ResumeReport report) = new RunStart(home, options, ranks, plan, contents, time, cancellationToken).Begin(() => lease = Prepare(home, options, time, logger, cancellationToken), train, all);
+            return ForAll(ranks, "start: begin", () => new CheckpointManager(home, lease, options, train, all, opening, report, ranks, plan, contents, time, logger));
         }
         catch (Exception e)
         {
-            runLock?.Dispose();
+            lease?.Dispose();
             if (e is IOException or UnauthorizedAccessException)
-                throw Unusable(files, e);
+                throw Unusable(home, e);
             throw;
         }
     }
 
     private CheckpointManager(
-        IFileSystem files, RunLock? runLock, CheckpointOptions options, TrainState train, IReadOnlyList<IStatePart> parts, RunOpening opening, ResumeReport resume,
+        IRunHome home, ILease? lease, CheckpointOptions options, TrainState train, IReadOnlyList<IStatePart> parts, RunOpening opening, ResumeReport resume,
         RankGroup ranks, PlanExchange plan, PartContents contents, TimeProvider time, ILogger logger)
     {
-        (_files, _lock, _options, _parts, _time, _logger, _run) = (files, runLock, options, parts, time, logger, opening.Record);
+        (_files, _lock, _options, _parts, _time, _logger, _run) = (home.Files, lease, options, parts, time, logger, opening.Record);
         (_ranks, _channel, _plan, _contents) = (ranks, ranks, plan, contents);
         Train = train;
         Resume = resume;
         _schedule = options.CreateSchedule();
-        _engine = new SaveEngine(files, options, time, ranks, runLock);
-        _patient = new PatientFileSystem(files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
+        _engine = new SaveEngine(home, options, time, ranks, lease);
+        _patient = new PatientFiles(home.Files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
         _journal = new RunJournal(_patient, time, logger, writes: ranks.IsFirst);
         _saveJournal = new SaveJournal(_journal, logger);
         if (ranks.IsFirst)
         {
             Func<StopCommand>? stopFile = options.StopFile is { } path ? () => StopFileReader.Read(path) : null;
-            _watch = new OperatorWatch(new CommandFile(files, time), stopFile, time, logger.CommandProblem);
+            _watch = new OperatorWatch(new CommandFile(home.Files, time), stopFile, time, logger.CommandProblem);
             _commands = new CommandChannel(_watch, _journal, logger);
         }
         _clock = new SteadyClock(time);
@@ -247,30 +254,26 @@ public sealed partial class CheckpointManager
             _logger.EndedWhileSaving(hangs.Message);
     }
 
-    private static RunLock? Prepare(IFileSystem files, CheckpointOptions options, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+    private static ILease? Prepare(IRunHome home, CheckpointOptions options, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
-        RunLock? runLock = null;
+        ILease? lease = null;
         try
         {
-            files.CreateFolder("");
-            if (files is LocalFileSystem local)
-            {
-                runLock = RunLock.Acquire(local, time, options.LeaseDuration, logger.WaitsForLock, logger.LostLock, cancellationToken);
-                if (runLock.TookOverFrom is { } dead)
-                    logger.TookOverLock(dead.ProcessId, dead.Host);
-            }
+            lease = home.Acquire(time, options.LeaseDuration, logger.WaitsForLock, logger.LostLock, cancellationToken);
+            if (lease?.TookOverFrom is { } dead)
+                logger.TookOverLock(dead.ProcessId, dead.Host);
             if (options.ProbeStore)
-                StoreProbe.Run(files);
-            return runLock;
+                home.Probe();
+            return lease;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            runLock?.Dispose();
-            throw Unusable(files, e);
+            lease?.Dispose();
+            throw Unusable(home, e);
         }
         catch
         {
-            runLock?.Dispose();
+            lease?.Dispose();
             throw;
         }
     }
@@ -289,8 +292,8 @@ public sealed partial class CheckpointManager
         }
     }
 
-    private static StoreException Unusable(IFileSystem files, Exception e) =>
-        new($"{files.Root} cannot be used: {e.Message} Check Folder, its permissions and free space.", e) { Path = files.Root };
+    private static StoreException Unusable(IRunHome home, Exception e) =>
+        new($"{home.Files.Root} cannot be used: {e.Message} Check Folder, its permissions and free space.", e) { Path = home.Files.Root };
 
     private static IStatePart[] WithContext(TrainState train, IEnumerable<IStatePart> parts, ICheckpointLayout layout)
     {

@@ -35,8 +35,8 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly SteadyClock _clock;
     private readonly ILogger _logger;
-    private readonly IFileSystem _files;
-    private readonly RunLock? _lock;
+    private readonly IRunFiles _files;
+    private readonly ILease? _lock;
     private readonly RunJournal _journal;
     private readonly SaveJournal _saveJournal;
     private readonly SaveSchedule _schedule;
@@ -48,7 +48,7 @@ public sealed partial class CheckpointManager : IAsyncDisposable
     private readonly PlanExchange _plan;
     private readonly BatchWatch _batch;
     // What training itself reads and writes on the way.
-    private readonly PatientFileSystem _patient;
+    private readonly PatientFiles _patient;
     private static readonly TimeSpan LongestErrand = TimeSpan.FromSeconds(5);
     private readonly PartContents _contents;
 

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Cairn;
 
-/// <summary>Starts the run that the registered <see cref="CheckpointOptions"/> describe. Registered by <c>AddCairn</c>. In a job of many ranks, register its <see cref="RankGroup"/> too.</summary>
+/// <summary>Starts the run that the registered <see cref="CheckpointOptions"/> describe. Registered by <c>AddCairn</c>. In a job of many ranks, register its <see cref="RankGroup"/> too; for a run in an object store, its <see cref="Stores.IRunStore"/>.</summary>
 public sealed class CheckpointManagerFactory(IOptions<CheckpointOptions> options, TimeProvider time, ILoggerFactory? loggers = null, RankGroup? ranks = null)
 {
     /// <inheritdoc cref="CheckpointManager.StartAsync"/>

@@ -5,9 +5,11 @@ namespace Cairn;
 /// <summary>What a run saves, when, where, and what it resumes from.</summary>
 public partial class CheckpointOptions
 {
-    /// <summary>The run's folder, or its address in an object store. Must be set.</summary>
-    [Required]
+    /// <summary>The run's folder. Must be set, unless <see cref="Store"/> is.</summary>
     public string Folder { get; set; } = "";
+
+    /// <summary>Where the run lives instead of in <see cref="Folder"/>: an object store, say. Default <see langword="null"/>: in the folder.</summary>
+    public Stores.IRunStore? Store { get; set; }
 
     /// <summary>
     /// The layout of the files that are written: <c>cairn</c> (safetensors and JSON), or <c>internlm</c> (files of PyTorch as InternLM and InternEvo save and load them).

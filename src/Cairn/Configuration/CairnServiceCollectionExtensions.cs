@@ -1,5 +1,6 @@
 using Cairn;
 using Cairn.Configuration;
+using Cairn.Stores;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -17,13 +18,14 @@ public static class CairnServiceCollectionExtensions
         return services.AddCairn(options => CheckpointConfiguration.Bind(section, options));
     }
 
-    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, a <see cref="CheckpointManagerFactory"/>, and <see cref="TimeProvider.System"/> where no other is registered. Several calls add up, the later one winning.</summary>
+    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, a <see cref="CheckpointManagerFactory"/>, and <see cref="TimeProvider.System"/> where no other is registered. An <see cref="IRunStore"/> that is registered is where the run lives. Several calls add up, the later one winning.</summary>
     /// <returns>The same collection.</returns>
     public static IServiceCollection AddCairn(this IServiceCollection services, Action<CheckpointOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);
-        services.AddOptions<CheckpointOptions>().Configure(configure).ValidateOnStart();
+        services.AddOptions<CheckpointOptions>().Configure(configure)
+            .PostConfigure<IServiceProvider>(static (options, provider) => options.Store ??= provider.GetService<IRunStore>()).ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<CheckpointOptions>, CheckpointOptionsValidator>());
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<CheckpointManagerFactory>();

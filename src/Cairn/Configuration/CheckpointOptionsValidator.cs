@@ -22,7 +22,7 @@ public sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOpti
 
     private static void CheckWhereAndWhen(CheckpointOptions options, List<string> failures)
     {
-        if (string.IsNullOrWhiteSpace(options.Folder))
+        if (options.Store is null && string.IsNullOrWhiteSpace(options.Folder))
             failures.Add("Folder must be set: the folder in which the run keeps its checkpoints.");
         if (!CheckpointLayouts.Contains(options.Layout))
             failures.Add($"Layout must be one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal).Select(name => $"'{name}'"))}, not '{options.Layout}'.");

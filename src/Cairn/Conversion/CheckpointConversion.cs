@@ -78,7 +78,7 @@ public sealed class CheckpointConversion
     /// <param name="options">How.</param>
     /// <param name="clock">The time for a marker; <see langword="null"/> for the system's.</param>
     /// <inheritdoc cref="Plan(LoadedCheckpoint, string, ConversionOptions, TimeProvider)"/>
-    public static CheckpointConversion Plan(LoadedCheckpoint source, IFileSystem files, string fileName, ConversionOptions options, TimeProvider? clock = null) =>
+    internal static CheckpointConversion Plan(LoadedCheckpoint source, IFileSystem files, string fileName, ConversionOptions options, TimeProvider? clock = null) =>
         Plan(source, files, fileName, "", options, clock);
 
     /// <summary>As above; a model stands in a folder of the store, and not at its root.</summary>

@@ -14,7 +14,10 @@ public static class FileSaving
     /// <param name="cancellationToken">Stops between two blocks; what was written so far is removed.</param>
     /// <exception cref="CheckpointException">A tensor comes from a file that could not be read.</exception>
     /// <exception cref="IOException">The file could not be written.</exception>
-    public static void SaveTo(this IFileContent content, IFileSystem files, string path, CancellationToken cancellationToken = default)
+    public static void SaveTo(this IFileContent content, LocalFileSystem files, string path, CancellationToken cancellationToken = default) =>
+        SaveTo(content, (IFileSystem)files, path, cancellationToken);
+
+    internal static void SaveTo(this IFileContent content, IFileSystem files, string path, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
         ArgumentNullException.ThrowIfNull(files);

@@ -11,7 +11,7 @@ namespace Cairn.Journal;
 /// Writes <c>journal.jsonl</c>, one JSON object per event with at least <c>time</c> and <c>event</c>, and <c>progress.json</c>, where
 /// the run stands now. Neither is needed to resume: when they cannot be written, training goes on. Of many ranks one writes them.
 /// </summary>
-internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger logger, bool writes = true)
+internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger logger, bool writes = true)
 {
     private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
     private const int LargestProgress = 64 << 10;
@@ -85,13 +85,7 @@ internal sealed class RunJournal(IFileSystem files, TimeProvider time, ILogger l
                 json.WriteNumber("total_steps", total);
             json.WriteEndObject();
         }
-        Guarded(() =>
-        {
-            string beside = RunFolder.Progress + ".new";
-            using (IWritableFile file = files.OpenWrite(beside, buffer.WrittenCount))
-                file.Write(buffer.WrittenSpan);
-            files.Move(beside, RunFolder.Progress);
-        });
+        Guarded(() => files.Put(RunFolder.Progress, buffer.WrittenSpan, durable: false));
     }
 
     /// <summary>The step that the run was last known to have made, before this process; <see langword="null"/> when that is not known.</summary>

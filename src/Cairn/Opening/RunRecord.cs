@@ -39,18 +39,7 @@ public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineag
     public static RunRecord New(DateTimeOffset now) => new(Guid.NewGuid().ToString("N"), now, Lineage.New, null);
 
     /// <summary>Writes the record so that a crash leaves the old one or the new one.</summary>
-    public void Save(IFileSystem files)
-    {
-        byte[] bytes = ToBytes();
-        string beside = RunFolder.Record + ".new";
-        using (IWritableFile file = files.OpenWrite(beside, bytes.Length))
-        {
-            file.Write(bytes);
-            file.Sync();
-        }
-        files.Move(beside, RunFolder.Record);
-        files.SyncFolder("");
-    }
+    internal void Save(IRunFiles files) => files.Put(RunFolder.Record, ToBytes(), durable: true);
 
     /// <summary>The record as JSON.</summary>
     internal byte[] ToBytes()

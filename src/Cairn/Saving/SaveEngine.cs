@@ -16,14 +16,14 @@ namespace Cairn.Saving;
 /// Carries out saves, one at a time, each on a thread of its own. In the background: training waits for the copy into staging memory and goes on. Otherwise it waits for the
 /// thread, but not for a store that hangs. The process is kept alive by <see cref="WaitAtExit"/>, not by the thread. In a job of many ranks each has its engine, and they commit together.
 /// </summary>
-internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null) : IDisposable
+internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null) : IDisposable
 {
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Name of the thread that writes in the background.</summary>
     public const string WriterName = "Cairn writer";
 
-    private readonly TimedFileSystem _files = new(files, time);
+    private readonly SignsOfLife _signs = new(home.Files.Root, time);
     private ICopyPublisher? _publisher;
     private JobCommit? _job;
     private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);
@@ -89,10 +89,10 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     }
 
     /// <summary>Whether the save under way has not written a block for this long: its disk or mount hangs.</summary>
-    public bool IsSilentFor(TimeSpan silence) => IsBusy && _files.Silence > silence;
+    public bool IsSilentFor(TimeSpan silence) => IsBusy && _signs.Silence > silence;
 
     /// <summary>What to say of a save under way that hangs.</summary>
-    public StoreException Hangs() => _files.Hangs($"the save of step {UnderWayStep}");
+    public StoreException Hangs() => _signs.Hangs($"the save of step {UnderWayStep}");
 
     /// <summary>
     /// Saves. In the background the report comes from a later <see cref="Collect"/> and this returns <see langword="null"/>; otherwise the report is returned.
@@ -108,7 +108,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
     public SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout, TimeSpan silence)
     {
         marker = marker with { Layout = _layout.Name, World = ranks.World };
-        _files.Begin();
+        _signs.Begin();
         _isGivenUp = false;
         if (!background)
         {
@@ -117,7 +117,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
             if (!IsBusy)
                 return Waited(Collect()!, time.GetElapsedTime(started));
             // It reads the live state, which changes now.
-            _files.GiveUp();
+            _signs.GiveUp();
             (_isGivenUp, UnderWay) = (true, null);
             return Waited(Failed(marker, Hangs(), TimeSpan.Zero, started), time.GetElapsedTime(started));
         }
@@ -212,11 +212,11 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         return trees;
     }
 
-    private ICopyPublisher Publisher => _publisher ??= new RenamePublisher(_files, lease);
+    private ICopyPublisher Publisher => _publisher ??= home.Publisher(lease, _signs);
 
     private CommitProtocol.Result Commit(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, RankGroup channel, TimeSpan timeout) => ranks.Size == 1
         ? new CommitProtocol(Publisher).Save(marker, plan(), options.RefuseNonFiniteSnapshots)
-        : (_job ??= new JobCommit(Publisher, () => _files.Silence)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, _files.Progressed);
+        : (_job ??= new JobCommit(Publisher, () => _signs.Silence)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, _signs.Progressed);
 
     private SaveReport Guarded(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
     {
@@ -274,7 +274,7 @@ internal sealed class SaveEngine(IFileSystem files, CheckpointOptions options, T
         try
         {
             List<RetainedCheckpoint> known = [];
-            foreach (CatalogEntry entry in Catalog.Read(_files).Entries)
+            foreach (CatalogEntry entry in Catalog.Read(Publisher.Files).Entries)
             {
                 // What another program or another run saved is not ours to remove.
                 if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && line.Holds(entry))

@@ -14,7 +14,7 @@ namespace Cairn.Starting;
 /// The start of a run, on one rank or on all of a job together: recover, choose what to resume from, restore. The first rank decides; an error of one rank is
 /// thrown on all.
 /// </summary>
-internal sealed class RunStart(IFileSystem files, CheckpointOptions options, RankGroup ranks, PlanExchange plan, PartContents contents, TimeProvider time, CancellationToken cancellationToken)
+internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGroup ranks, PlanExchange plan, PartContents contents, TimeProvider time, CancellationToken cancellationToken)
 {
     // How often a run that is trained meanwhile may replace what is read of it (ResumeFrom).
     private const int MostTries = 5;
@@ -22,6 +22,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
     /// <summary>What the first call of a start is about: in its place a rank says that it cannot even begin.</summary>
     public const string FirstCall = "start: take the run";
 
+    private readonly IRunFiles _files = home.Files;
     private JointWork _work = new(ranks, "start", options.RankTimeout);
 
     /// <summary>How the run begins.</summary>
@@ -34,7 +35,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         if (ranks.IsFirst)
         {
             _work.Try(prepare);
-            _work.Try(() => new RenamePublisher(files).Recover());
+            _work.Try(() => home.Publisher().Recover());
         }
         _work.Agree("take the run");
         // What the ranks hold is known before they restore; it is the plan of the first save as well.
@@ -52,7 +53,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         }
         // Only what could be restored becomes history.
         if (ranks.IsFirst && opening.IsNews)
-            _work.Try(() => opening.Record.Save(files));
+            _work.Try(() => opening.Record.Save(_files));
         _work.Agree("begin");
         return (opening, new ResumeReport
         {
@@ -71,7 +72,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
     {
         for (int tries = 1; ; tries++)
         {
-            using var verifier = new JointVerifier(ranks, files, options.RankTimeout, cancellationToken);
+            using var verifier = new JointVerifier(ranks, _files, options.RankTimeout, cancellationToken);
             try
             {
                 (RunOpening opening, long? lastKnown) = Choose(verifier);
@@ -96,8 +97,8 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         {
             _work.Try(() =>
             {
-                opening = RunOpening.Decide(files, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
-                lastKnown = RunJournal.LastKnownStep(files);
+                opening = RunOpening.Decide(_files, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
+                lastKnown = RunJournal.LastKnownStep(_files);
             });
             if (ranks.Size > 1)
                 verifier.End();
@@ -125,7 +126,7 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
         to.Write(opening.Source is not null);
         if (opening.Source is { } source)
         {
-            to.Write(ReferenceEquals(source.Files, files) ? "" : source.Files.Root);
+            to.Write(ReferenceEquals(source.Files, _files) ? "" : source.Files.Root);
             to.Write(source.Folder);
             to.Write((byte)source.Marker.Kind);
             to.Write(source.Marker.Step);
@@ -147,12 +148,12 @@ internal sealed class RunStart(IFileSystem files, CheckpointOptions options, Ran
 
     private RunOpening Read(BinaryReader from)
     {
-        var record = RunRecord.Parse(from.ReadList(from.ReadByte).ToArray(), files.Root);
+        var record = RunRecord.Parse(from.ReadList(from.ReadByte).ToArray(), _files.Root);
         ResumeSource? source = null;
         if (from.ReadBoolean())
         {
             string root = from.ReadString();
-            IFileSource at = root.Length == 0 ? files : new LocalFileSystem(root);
+            IFileSource at = root.Length == 0 ? _files : new LocalFileSystem(root);
             (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
             source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), JointVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
         }

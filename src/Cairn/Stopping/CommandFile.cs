@@ -8,7 +8,7 @@ namespace Cairn.Stopping;
 /// The run's file <c>command</c>, which anybody may write in any way. A command counts once its line is ended; without the line's end once it has not
 /// grown for a while. It is taken by a rename, so that what is written while it is being read is not lost with it. Not for several threads at once.
 /// </summary>
-internal sealed class CommandFile(IFileSystem files, TimeProvider time)
+internal sealed class CommandFile(IRunFiles files, TimeProvider time)
 {
     /// <summary>A command that was taken and not read to its end yet.</summary>
     public const string Taken = RunFolder.Command + ".taken";

@@ -5,7 +5,7 @@ namespace Cairn.Stores;
 /// Paths are relative to the root, with <c>/</c> between names; the root itself is the empty path.
 /// Failures are <see cref="IOException"/>s and <see cref="UnauthorizedAccessException"/>s, as the file system reports them.
 /// </summary>
-public interface IFileSystem : IFileSource
+internal interface IFileSystem : IRunFiles
 {
     /// <summary>Whether <see cref="Exchange"/> works here.</summary>
     bool CanExchange { get; }
@@ -40,17 +40,25 @@ public interface IFileSystem : IFileSource
     bool CanOverwrite(string path) => false;
     /// <summary>Makes the entries of a folder durable: names made, renamed and removed in it.</summary>
     void SyncFolder(string path);
-    /// <summary>Renames a file or folder atomically. A file at the new name is replaced; a folder there is an error.</summary>
-    void Move(string from, string to);
     /// <summary>Swaps two folders atomically.</summary>
     /// <exception cref="NotSupportedException">When <see cref="CanExchange"/> is <see langword="false"/>.</exception>
     void Exchange(string first, string second);
-    /// <summary>Removes a file; nothing happens when there is none.</summary>
-    void DeleteFile(string path);
     /// <summary>Removes a folder with all in it; nothing happens when there is none.</summary>
     void DeleteFolder(string path);
-    /// <summary>Appends bytes to a file, which is made when there is none, in one write.</summary>
-    void Append(string path, ReadOnlySpan<byte> bytes, bool durable);
+
+    void IRunFiles.Put(string path, ReadOnlySpan<byte> bytes, bool durable)
+    {
+        string beside = path + ".new";
+        using (IWritableFile file = OpenWrite(beside, bytes.Length))
+        {
+            file.Write(bytes);
+            if (durable)
+                file.Sync();
+        }
+        Move(beside, path);
+        if (durable)
+            SyncFolder(StorePath.Parent(path));
+    }
 }
 
 /// <summary>A file open for writing, from its start to its end.</summary>

@@ -6,7 +6,7 @@ namespace Cairn.Stores;
 /// called from several threads. What a store refuses is an <see cref="IOException"/> or an <see cref="UnauthorizedAccessException"/>; after one, the operation may have
 /// been done all the same.
 /// </summary>
-internal interface IRunStore
+public interface IRunStore
 {
     /// <summary>The root as a person would write it, for messages.</summary>
     string Root { get; }
@@ -32,7 +32,7 @@ internal interface IRunStore
 }
 
 /// <summary>An object that is open for reading. Reads may come from several threads at once.</summary>
-internal interface IStoreReader : IAsyncDisposable
+public interface IStoreReader : IAsyncDisposable
 {
     /// <summary>Bytes in the object.</summary>
     long Length { get; }
@@ -43,7 +43,7 @@ internal interface IStoreReader : IAsyncDisposable
 }
 
 /// <summary>An object that is being written. Disposed before it is complete, it never was.</summary>
-internal interface IStoreWriter : IAsyncDisposable
+public interface IStoreWriter : IAsyncDisposable
 {
     /// <summary>Writes a block at an offset, once. Blocks may come in any order, and from several threads at once.</summary>
     ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default);

@@ -30,7 +30,7 @@ internal sealed class LeaseClaim : IDisposable
         _root = root;
         _content = self.ToJson();
         _token = self.Token!;
-        Live[_token] = true;
+        Remember(_token);
         _path = Path.Join(root, $"{Prefix}claim-{self.Token}");
         try
         {
@@ -58,6 +58,9 @@ internal sealed class LeaseClaim : IDisposable
 
     /// <summary>Whether a token is that of a claim or a lock of this process.</summary>
     public static bool IsLive(string token) => Live.ContainsKey(token);
+
+    /// <summary>Says that a token is that of a lock of this process.</summary>
+    public static void Remember(string token) => Live[token] = true;
 
     /// <summary>Says that the lock of a token was let go of.</summary>
     public static void Forget(string token) => Live.TryRemove(token, out _);

@@ -11,7 +11,7 @@ namespace Cairn.Stores;
 /// finds that out at its next heartbeat and before anything gets its name in the run, and writes no more.
 /// One process of a job takes it: the first rank.
 /// </summary>
-public sealed class RunLock : IDisposable, ILease
+internal sealed class RunLock : ILease
 {
     /// <summary>The lock's file in the root.</summary>
     public const string FileName = ".lock";

@@ -9,7 +9,7 @@ namespace Cairn.Stores;
 /// <param name="Started">When the process started (UTC). Tells it from a later one with the same id.</param>
 /// <param name="Program">The program's name.</param>
 /// <param name="Acquired">When the lock was taken (UTC).</param>
-public sealed record RunLockHolder(
+internal sealed record RunLockHolder(
     [property: JsonPropertyName("pid")] int ProcessId,
     [property: JsonPropertyName("host")] string Host,
     [property: JsonPropertyName("started")] DateTimeOffset Started,

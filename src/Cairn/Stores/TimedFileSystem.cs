@@ -1,37 +1,9 @@
 namespace Cairn.Stores;
 
-/// <summary>
-/// A store that remembers which of its operations is under way and since when, so that one that hangs can be named. Once given up (<see cref="GiveUp"/>), it writes nothing more:
-/// what was to be written may have changed meanwhile. For one writer at a time; it may be asked from any thread.
-/// </summary>
-internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : ForwardingFileSystem(inner)
+/// <summary>A disk whose operations are watched.</summary>
+internal sealed class TimedFileSystem(IFileSystem inner, SignsOfLife signs) : ForwardingFileSystem(inner)
 {
-    private long _lastSign = time.GetTimestamp();
-    private volatile string? _underWay;
-    private volatile bool _isGivenUp;
-
-    /// <summary>Begins anew: what was given up belongs to the save before.</summary>
-    public void Begin()
-    {
-        _isGivenUp = false;
-        Progressed();
-    }
-
-    /// <summary>Lets no more bytes be written, nor anything get its name, until <see cref="Begin"/>.</summary>
-    public void GiveUp() => _isGivenUp = true;
-
-    /// <summary>A sign of life that is no operation of the store.</summary>
-    public void Progressed() => Volatile.Write(ref _lastSign, time.GetTimestamp());
-
-    /// <summary>How long ago the last operation began or ended.</summary>
-    public TimeSpan Silence => time.GetElapsedTime(Volatile.Read(ref _lastSign));
-
-    /// <summary>What hangs, in words.</summary>
-    public StoreException Hangs(string whose)
-    {
-        string operation = _underWay is { } what ? $"'{what}' has not returned" : "nothing has been written";
-        return new StoreException($"{whose} hangs in {Root}: {operation} for {Silence.TotalSeconds:0} s. Look at the disk or mount; training goes on, and saves succeed again when it answers.") { Path = Root, IsTransient = true };
-    }
+    private SignsOfLife Signs => signs;
 
     public override long? AvailableBytes() => Do("look for free space", "", Inner.AvailableBytes);
     public override long? AvailableBytes(string folder) => Do("look for free space in", folder, () => Inner.AvailableBytes(folder));
@@ -49,20 +21,22 @@ internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : Fo
     public override void DeleteFile(string path) => Do("delete", path, () => Inner.DeleteFile(path));
     public override void DeleteFolder(string path) => Do("delete", path, () => Inner.DeleteFolder(path));
 
-    private string Open(string path) => _isGivenUp ? throw new IOException($"The save was given up while {Root} did not answer; '{path}' is not written.") : path;
+    private string Open(string path)
+    {
+        signs.ThrowIfGivenUp(path);
+        return path;
+    }
 
     private T Do<T>(string what, string path, Func<T> operation)
     {
-        _underWay = $"{what} {path}".TrimEnd();
-        Progressed();
+        signs.Note($"{what} {path}".TrimEnd());
         try
         {
             return operation();
         }
         finally
         {
-            _underWay = null;
-            Progressed();
+            signs.Note(null);
         }
     }
 
@@ -82,16 +56,14 @@ internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : Fo
         // No closure: this is called for each block.
         public int Read(long offset, Span<byte> destination)
         {
-            owner._underWay = _reading;
-            owner.Progressed();
+            owner.Signs.Note(_reading);
             try
             {
                 return file.Read(offset, destination);
             }
             finally
             {
-                owner._underWay = null;
-                owner.Progressed();
+                owner.Signs.Note(null);
             }
         }
 
@@ -106,16 +78,14 @@ internal sealed class TimedFileSystem(IFileSystem inner, TimeProvider time) : Fo
         public void Write(ReadOnlySpan<byte> bytes)
         {
             _ = owner.Open(path);
-            owner._underWay = _writing;
-            owner.Progressed();
+            owner.Signs.Note(_writing);
             try
             {
                 file.Write(bytes);
             }
             finally
             {
-                owner._underWay = null;
-                owner.Progressed();
+                owner.Signs.Note(null);
             }
         }
 

@@ -35,8 +35,9 @@ public class JobCommitTests
         job.Run(transport =>
         {
             var group = new RankGroup(transport, world, clock: clock);
-            var slow = new TimedFileSystem(watched, clock);
-            CommitProtocol.Result result = new JobCommit(new RenamePublisher(slow), () => slow.Silence).Save(
+            var signs = new SignsOfLife("", clock);
+            var slow = new TimedFileSystem(watched, signs);
+            CommitProtocol.Result result = new JobCommit(new RenamePublisher(slow), () => signs.Silence).Save(
                 group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
                 () =>
                 {

@@ -147,6 +147,9 @@ public abstract class PublisherConformance
 
         public string Token => "0123456789abcdef";
         public long Fence => 1;
+        public bool IsLost => _left < 0;
+        public RunLockHolder? TookOverFrom => null;
+        public void Dispose() { }
 
         public void Check()
         {

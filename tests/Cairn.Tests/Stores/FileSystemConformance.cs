@@ -6,7 +6,7 @@ namespace Cairn.Tests.Stores;
 /// <summary>What every <see cref="IFileSystem"/> must do.</summary>
 public abstract class FileSystemConformance
 {
-    protected abstract IFileSystem Files { get; }
+    internal abstract IFileSystem Files { get; }
 
     [Fact]
     public void A_written_file_reads_back()

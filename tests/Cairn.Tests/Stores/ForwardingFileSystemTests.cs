@@ -6,29 +6,38 @@ namespace Cairn.Tests.Stores;
 /// <summary>What stands between a save and its store loses nothing that the store can do, least of all what has a default.</summary>
 public class ForwardingFileSystemTests
 {
-    private static IEnumerable<MethodInfo> Methods => typeof(IFileSystem).GetMethods().Concat(typeof(IFileSource).GetMethods());
+    // Put is made of the others.
+    private static readonly MethodInfo[] OfRun = [.. typeof(IRunFiles).GetMethods().Where(method => method.Name != nameof(IRunFiles.Put)), .. typeof(IFileSource).GetMethods()];
 
-    public static TheoryData<string> Members => [.. Methods.Select(method => method.ToString()!)];
+    public static TheoryData<string> OfDisks => [.. typeof(IFileSystem).GetMethods().Concat(OfRun).Select(method => method.ToString()!).Where(member => !member.Contains("Put", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal)];
 
-    [Theory, MemberData(nameof(Members))]
-    public void Every_call_reaches_the_store_as_it_was_made(string member)
+    public static TheoryData<string> OfRuns => [.. OfRun.Select(method => method.ToString()!)];
+
+    [Theory, MemberData(nameof(OfDisks))]
+    public void Every_call_reaches_the_disk_as_it_was_made(string member)
     {
-        MethodInfo method = Methods.Single(method => method.ToString() == member);
+        var disk = new RecordingFileSystem();
+        Calls(disk, new TimedFileSystem(disk, new SignsOfLife("root", TimeProvider.System)), typeof(IFileSystem).GetMethods().Concat(OfRun).First(method => method.ToString() == member));
+    }
+
+    [Theory, MemberData(nameof(OfRuns))]
+    public void Every_call_of_training_reaches_the_run_as_it_was_made(string member)
+    {
+        var disk = new RecordingFileSystem();
+        using var files = new PatientFiles(disk, TimeSpan.FromMinutes(5));
+        Calls(disk, files, OfRun.Single(method => method.ToString() == member));
+    }
+
+    private static void Calls(RecordingFileSystem store, IRunFiles files, MethodInfo method)
+    {
         object[] arguments = [.. method.GetParameters().Select(parameter => parameter.ParameterType == typeof(long) ? (object)7L : parameter.Name!)];
-        foreach (Func<IFileSystem, IFileSystem> wrap in (Func<IFileSystem, IFileSystem>[])
-            [static inner => new TimedFileSystem(inner, TimeProvider.System), static inner => new PatientFileSystem(inner, TimeSpan.FromMinutes(5))])
-        {
-            var store = new RecordingFileSystem();
-            IFileSystem files = wrap(store);
-            // Reflection passes no span.
-            if (method.Name == nameof(IFileSystem.Append))
-                files.Append("path", [1, 2], durable: true);
-            else
-                _ = method.Invoke(files, arguments);
-            string call = method.Name == nameof(IFileSystem.Append) ? "Append path 2 True" : string.Join(' ', [method.Name, .. arguments]);
-            store.Calls.ShouldBe([call], $"{files.GetType().Name}: {member}");
-            (files as IDisposable)?.Dispose();
-        }
+        // Reflection passes no span.
+        if (method.Name == nameof(IRunFiles.Append))
+            files.Append("path", [1, 2], durable: true);
+        else
+            _ = method.Invoke(files, arguments);
+        string call = method.Name == nameof(IRunFiles.Append) ? "Append path 2 True" : string.Join(' ', [method.Name, .. arguments]);
+        store.Calls.ShouldBe([call], $"{files.GetType().Name}: {method}");
     }
 
     private sealed class RecordingFileSystem : IFileSystem

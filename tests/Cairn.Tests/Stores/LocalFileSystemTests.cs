@@ -10,7 +10,7 @@ public sealed class LocalFileSystemTests : FileSystemConformance, IDisposable
 
     public LocalFileSystemTests() => _files = new LocalFileSystem(_root);
 
-    protected override IFileSystem Files => _files;
+    internal override IFileSystem Files => _files;
 
     public void Dispose() => Directory.Delete(_root, recursive: true);
 

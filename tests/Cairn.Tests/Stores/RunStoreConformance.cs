@@ -6,7 +6,7 @@ namespace Cairn.Tests.Stores;
 /// <summary>What every <see cref="IRunStore"/> must do.</summary>
 public abstract class RunStoreConformance
 {
-    internal abstract IRunStore Store { get; }
+    protected abstract IRunStore Store { get; }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -112,23 +112,6 @@ public abstract class RunStoreConformance
         }
     }
 
-    [Theory, InlineData(0), InlineData(1), InlineData(20 << 20)]
-    public void A_writer_keeps_several_blocks_under_way_and_the_order_of_the_bytes(int length)
-    {
-        byte[] bytes = new byte[length];
-        new Random(7).NextBytes(bytes);
-        using (var writer = new StoreFileWriter(Store, "x/y", length))
-        {
-            for (int offset = 0; offset < length; offset += 1_000_003)
-                writer.Write(bytes.AsSpan(offset, Math.Min(1_000_003, length - offset)));
-            writer.Sync();
-        }
-        using IReadableFile file = new StoreFiles(Store).OpenRead("x/y");
-        byte[] read = new byte[length];
-        file.Read(0, read).ShouldBe(length);
-        read.AsSpan().SequenceEqual(bytes).ShouldBeTrue();
-    }
-
     private async Task<string> Text(string path)
     {
         await using IStoreReader reader = await Store.OpenReadAsync(path, Token);
@@ -136,18 +119,4 @@ public abstract class RunStoreConformance
         (await reader.ReadAsync(0, bytes, Token)).ShouldBe(bytes.Length);
         return Encoding.UTF8.GetString(bytes);
     }
-}
-
-public class MemoryRunStoreTests : RunStoreConformance
-{
-    internal override IRunStore Store { get; } = new MemoryRunStore();
-}
-
-public sealed class LocalRunStoreTests : RunStoreConformance, IDisposable
-{
-    private readonly TemporaryFolder _folder = new();
-
-    internal override IRunStore Store => field ??= new LocalRunStore(new LocalFileSystem(_folder["run"]));
-
-    public void Dispose() => _folder.Dispose();
 }

@@ -7,7 +7,7 @@ public sealed class SimulatedFileSystemTests : FileSystemConformance
 {
     private readonly SimulatedFileSystem _files = new() { Capacity = 1 << 20 };
 
-    protected override IFileSystem Files => _files;
+    internal override IFileSystem Files => _files;
 
     [Fact]
     public void Without_any_sync_everything_may_be_lost()

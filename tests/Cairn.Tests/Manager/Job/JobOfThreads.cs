@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using Cairn.Checkpoints;
 using Cairn.Ranks;
+using Cairn.Saving;
 using Cairn.Stores;
 using Cairn.Tests.Ranks;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -22,7 +23,8 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     /// <summary>Starts the run; the job ends it.</summary>
     public CheckpointManager Start(CheckpointOptions options, IFileSystem? elsewhere = null)
     {
-        _checkpoints = CheckpointManager.Start(elsewhere ?? files, options, Training.Train, Training.Parts, NullLoggerFactory.Instance, clock, ranks: group);
+        IRunHome home = options.Store is { } store ? new StoreHome(store) : new DiskHome(elsewhere ?? files);
+        _checkpoints = CheckpointManager.Start(home, options, Training.Train, Training.Parts, NullLoggerFactory.Instance, clock, ranks: group);
         clock.Saves(rank, () => _checkpoints.IsSaving);
         _checkpoints.SaveEnded += (_, report) => Reports.Add(report);
         return _checkpoints;

@@ -5,6 +5,7 @@ using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving;
 using Cairn.State;
+using Cairn.Stores;
 using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager.Job;
@@ -40,6 +41,27 @@ public class JobTests
         resumed.ShouldBe(Whole(whole, 40));
         foreach (RankOfThreads rank in again.Ranks)
             rank.Training.Random.Value.ShouldBe(Enumerable.Range(0, 40).Aggregate(1000L + rank.Rank, (value, _) => value * 31 + 7));
+    }
+
+    [Fact]
+    public void All_ranks_save_one_copy_into_a_store_and_go_on_from_it()
+    {
+        var store = new MemoryRunStore();
+        foreach (long until in (long[])[27, 40])
+        {
+            var job = new JobOfThreads(_files);
+            job.Run(Four, rank =>
+            {
+                CheckpointOptions options = Options();
+                options.Store = store;
+                Run(rank, options, until);
+            });
+            foreach (RankOfThreads rank in job.Ranks)
+                rank.Reports.ShouldAllBe(report => report.Outcome == SaveOutcome.Saved);
+        }
+        new JobOfThreads(_files).Run(Four, rank => Run(rank, Options(), 40));
+        Whole(new StoreFiles(store), 40).ShouldBe(Whole(_files, 40));
+        store.Objects.Keys.ShouldAllBe(path => !path.StartsWith(RunFolder.Staging, StringComparison.Ordinal));
     }
 
     public static IEnumerable<TheoryDataRow<World>> Worlds =>
@@ -261,10 +283,9 @@ public class JobTests
     }
 
     /// <summary>All that is saved at a step and does not belong to one rank, as one hash.</summary>
-    internal static string Whole(SimulatedFileSystem files, long step, params string[] parts)
+    internal static string Whole(IFileSource files, long step, params string[] parts)
     {
-        Marker marker = Catalog.Read(files).Entries.First(entry => entry.Step == step).Marker.ShouldNotBeNull();
-        using LoadedCheckpoint checkpoint = ((ICheckpointLayout)CairnLayout.Instance).Open(files, $"{step}", marker.Files.Select(file => file.Name));
+        using LoadedCheckpoint checkpoint = CheckpointReader.Open(files, $"{step}");
         return string.Join(' ', (parts.Length > 0 ? parts : ["model", "optimizer", "sampler", "context"]).Select(part => StateDigest.Of(Sorted(checkpoint.Load(part)))));
     }
 

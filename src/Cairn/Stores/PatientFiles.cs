@@ -4,12 +4,12 @@ using System.Runtime.ExceptionServices;
 namespace Cairn.Stores;
 
 /// <summary>
-/// A store for what training itself reads and writes on the way, such as the journal: no operation keeps the caller waiting for longer than a short time. One that hangs is left to a
+/// The files that training itself reads and writes on the way, such as the journal: no operation keeps the caller waiting for longer than a short time. One that hangs is left to a
 /// thread of this object's own, and until it returns all others fail at once; after that they work again.
 /// </summary>
 /// <param name="inner">The store.</param>
 /// <param name="patience">Longest wait for one operation.</param>
-internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : ForwardingFileSystem(inner), IDisposable
+internal sealed class PatientFiles(IRunFiles inner, TimeSpan patience) : IRunFiles, IDisposable
 {
     private readonly BlockingCollection<Action> _errands = [];
     private readonly Lock _gate = new();
@@ -17,26 +17,24 @@ internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : 
     private Task? _underWay;
     private string _what = "";
 
-    public override long? AvailableBytes() => Do("look for free space", Inner.AvailableBytes);
-    public override long? AvailableBytes(string folder) => Do($"look for free space in {folder}", () => Inner.AvailableBytes(folder));
-    public override long ReclaimableBytes(string folder) => Do($"measure {folder}", () => Inner.ReclaimableBytes(folder));
-    public override IReadOnlyList<FileSystemEntry> List(string folder) => Do($"list {folder}", () => Inner.List(folder));
-    public override bool FileExists(string path) => Do($"look for {path}", () => Inner.FileExists(path));
-    public override bool FolderExists(string path) => Do($"look for {path}", () => Inner.FolderExists(path));
-    public override bool CanOverwrite(string path) => Do($"look at {path}", () => Inner.CanOverwrite(path));
-    public override void CreateFolder(string path) => Run($"create {path}", () => Inner.CreateFolder(path));
-    public override void SyncFolder(string path) => Run($"fsync {path}", () => Inner.SyncFolder(path));
-    public override void Move(string from, string to) => Run($"rename {from}", () => Inner.Move(from, to));
-    public override void Exchange(string first, string second) => Run($"rename {first}", () => Inner.Exchange(first, second));
-    public override void DeleteFile(string path) => Run($"delete {path}", () => Inner.DeleteFile(path));
-    public override void DeleteFolder(string path) => Run($"delete {path}", () => Inner.DeleteFolder(path));
-    public override IReadableFile OpenRead(string path) => new Readable(this, path, Do($"open {path}", () => Inner.OpenRead(path)));
-    public override IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do($"open {path}", () => Inner.OpenWrite(path, length)));
+    public string Root => inner.Root;
+    public IReadOnlyList<FileSystemEntry> List(string folder) => Do($"list {folder}", () => inner.List(folder));
+    public bool FileExists(string path) => Do($"look for {path}", () => inner.FileExists(path));
+    public bool FolderExists(string path) => Do($"look for {path}", () => inner.FolderExists(path));
+    public IReadableFile OpenRead(string path) => new Readable(this, path, Do($"open {path}", () => inner.OpenRead(path)));
+    public void Move(string from, string to) => Run($"rename {from}", () => inner.Move(from, to));
+    public void DeleteFile(string path) => Run($"delete {path}", () => inner.DeleteFile(path));
 
-    public override void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    public void Put(string path, ReadOnlySpan<byte> bytes, bool durable)
     {
         byte[] copy = bytes.ToArray();
-        Run($"append to {path}", () => Inner.Append(path, copy, durable));
+        Run($"write {path}", () => inner.Put(path, copy, durable));
+    }
+
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    {
+        byte[] copy = bytes.ToArray();
+        Run($"append to {path}", () => inner.Append(path, copy, durable));
     }
 
     /// <summary>Runs what belongs to the store and is no file of it, with the same patience.</summary>
@@ -114,7 +112,7 @@ internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : 
         return true;
     }
 
-    private sealed class Readable(PatientFileSystem owner, string path, IReadableFile file) : IReadableFile
+    private sealed class Readable(PatientFiles owner, string path, IReadableFile file) : IReadableFile
     {
         public long Length => owner.Do($"look at {path}", () => file.Length);
 
@@ -127,18 +125,6 @@ internal sealed class PatientFileSystem(IFileSystem inner, TimeSpan patience) : 
             return read;
         }
 
-        public void Dispose() => owner.Run($"close {path}", file.Dispose);
-    }
-
-    private sealed class Writable(PatientFileSystem owner, string path, IWritableFile file) : IWritableFile
-    {
-        public void Write(ReadOnlySpan<byte> bytes)
-        {
-            byte[] copy = bytes.ToArray();
-            owner.Run($"write {path}", () => file.Write(copy));
-        }
-
-        public void Sync() => owner.Run($"fsync {path}", file.Sync);
         public void Dispose() => owner.Run($"close {path}", file.Dispose);
     }
 }

@@ -1,0 +1,239 @@
+namespace Cairn.Stores;
+
+/// <summary>
+/// The right to write a run in a store that has no locks. The object <c>.lock</c> names the holder and is put only where there is none, or in the place of one that has ended; the heartbeat is an object
+/// of the holder's own, <c>.lock.beat-</c> and its token, so that one who wakes late overwrites nothing of another. Of many who want to follow the same holder, one may: the one who puts
+/// <c>.lock.after-</c> and that holder's token where nothing is.
+/// </summary>
+internal sealed class StoreLease : ILease
+{
+    private const int MostTries = 100;
+    private const int LooksPerLease = 20, FewestLooks = 3, BeatsPerLease = 6;
+    private const int LargestRecord = 64 << 10;
+
+    private readonly IRunStore _store;
+    private readonly StoreFiles _files;
+    private readonly TimeProvider _time;
+    private readonly Action<string>? _lost;
+    private readonly RunLockHolder _holder;
+    private readonly Lock _gate = new();
+    private readonly ITimer _timer;
+    private long _beat;
+    private volatile string? _lostTo;
+    private int _disposed;
+
+    private StoreLease(IRunStore store, TimeProvider time, RunLockHolder holder, RunLockHolder? tookOverFrom, Action<string>? lost)
+    {
+        (_store, _files, _time, _holder, TookOverFrom, _lost) = (store, new StoreFiles(store), time, holder, tookOverFrom, lost);
+        TimeSpan between = TimeSpan.FromSeconds(holder.LeaseSeconds) / BeatsPerLease;
+        _timer = time.CreateTimer(static self => ((StoreLease)self!).Beat(), this, between, between);
+    }
+
+    public string Token => _holder.Token!;
+    public long Fence => _holder.Fence;
+    public bool IsLost => _lostTo is not null;
+    public RunLockHolder? TookOverFrom { get; }
+
+    /// <summary>Takes the right; waits only for a heartbeat of a holder that cannot be looked up from here.</summary>
+    /// <param name="store">The run.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="duration">Time without a heartbeat after which others may take this one over.</param>
+    /// <param name="waiting">Called before a wait, with a sentence for the user.</param>
+    /// <param name="lost">Called once, from any thread, when it was lost.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="RunLockedException">Another process, or another manager of this one, has it.</exception>
+    /// <exception cref="IOException">The store refuses.</exception>
+    public static StoreLease Acquire(IRunStore store, TimeProvider time, TimeSpan duration, Action<string>? waiting, Action<string>? lost, CancellationToken cancellationToken)
+    {
+        var files = new StoreFiles(store);
+        for (int tries = 0; tries < MostTries; tries++)
+        {
+            Record? old = Read(files, RunLock.FileName);
+            if (old is not null && !HasEnded(store, files, old, time, duration, waiting, cancellationToken))
+                continue;
+            RunLockHolder? dead = old is null || BeatOf(files, old) is { IsReleased: true } ? null : old.Holder;
+            RunLockHolder self = RunLockHolder.ThisProcess(time) with { Token = Guid.NewGuid().ToString("N"), Fence = (old?.Holder?.Fence ?? 0) + 1, LeaseSeconds = duration.TotalSeconds };
+            LeaseClaim.Remember(self.Token);
+            try
+            {
+                if (TakePlaceOf(store, files, old, self, time, duration, cancellationToken))
+                    return new StoreLease(store, time, self, dead, lost);
+            }
+            catch
+            {
+                LeaseClaim.Forget(self.Token);
+                throw;
+            }
+            LeaseClaim.Forget(self.Token);
+        }
+        throw Locked(store, Read(files, RunLock.FileName)?.Holder);
+    }
+
+    public void Check()
+    {
+        lock (_gate)
+            Look();
+        if (_lostTo is { } by)
+            throw new RunLockLostException(by) { Path = RunLock.FileName };
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        _timer.Dispose();
+        lock (_gate)
+        {
+            try
+            {
+                if (_lostTo is null)
+                    WriteBeat(isReleased: true);
+            }
+            // Whatever it is: the next run reads that this one did not end cleanly.
+            catch (Exception)
+            {
+            }
+        }
+        LeaseClaim.Forget(Token);
+    }
+
+    private void Beat()
+    {
+        // One that hangs is enough.
+        if (!_gate.TryEnter())
+            return;
+        try
+        {
+            if (_disposed != 0 || _lostTo is not null)
+                return;
+            Look();
+            if (_lostTo is null)
+                WriteBeat(isReleased: false);
+        }
+        // Whatever it is: a heartbeat that cannot be written is no reason to end training.
+        catch (Exception)
+        {
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    private void WriteBeat(bool isReleased)
+    {
+        byte[] record = (_holder with { Beat = ++_beat, BeatTime = _time.GetUtcNow(), IsReleased = isReleased }).ToJson();
+        StoreCall.Wait(() => _store.PutAsync(BeatPath(Token), record));
+    }
+
+    private void Look()
+    {
+        if (_lostTo is not null)
+            return;
+        RunLockHolder? now = Read(_files, RunLock.FileName)?.Holder;
+        if (now?.Token == Token)
+            return;
+        string by = now is null ? $"The lock of the run '{_store.Root}' was removed" : $"The run '{_store.Root}' was taken over by {now}";
+        _lostTo = $"{by}: this one gave no sign of life for {_holder.LeaseSeconds:0.#} s, or somebody removed '{RunLock.FileName}'. This process saves nothing any more; stop it, and start the run again once nobody writes it.";
+        _lost?.Invoke(_lostTo);
+    }
+
+    // False when it is another record now.
+    private static bool HasEnded(IRunStore store, StoreFiles files, Record old, TimeProvider time, TimeSpan duration, Action<string>? waiting, CancellationToken cancellationToken)
+    {
+        if (old.Holder is { Token: { } token } holder)
+        {
+            if (BeatOf(files, old) is { IsReleased: true })
+                return true;
+            if (LeaseClaim.IsLive(token))
+                throw Locked(store, holder);
+            if (holder.IsOfThisMachine)
+            {
+                // One that this process let go of without being able to say so.
+                return !holder.IsAlive() || holder.ProcessId == Environment.ProcessId ? true : throw Locked(store, holder);
+            }
+        }
+        TimeSpan wait = old.Holder is { LeaseSeconds: > 0 } told && TimeSpan.FromSeconds(told.LeaseSeconds) is var said && said > duration ? said : duration;
+        waiting?.Invoke($"The run '{store.Root}' was locked by {old.Holder?.ToString() ?? "a process that its lock does not name"} and not released. Waiting up to {wait.TotalSeconds:0.#} s for a sign of life.");
+        byte[]? beat = BeatBytes(files, old);
+        return IsUnchanged(
+            time,
+            wait,
+            () => Read(files, RunLock.FileName) is { } now && now.Bytes.AsSpan().SequenceEqual(old.Bytes) && (beat.AsSpan().SequenceEqual(BeatBytes(files, old)) ? true : throw Locked(store, old.Holder)),
+            cancellationToken);
+    }
+
+    private static bool IsUnchanged(TimeProvider time, TimeSpan wait, Func<bool> look, CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        // A process that slept itself, and not the holder, has looked less often than that.
+        for (int looks = 0; looks < FewestLooks || time.GetElapsedTime(start) < wait; looks++)
+        {
+            Task.Delay(wait / LooksPerLease, time, cancellationToken).GetAwaiter().GetResult();
+            if (!look())
+                return false;
+        }
+        return true;
+    }
+
+    private static bool TakePlaceOf(IRunStore store, StoreFiles files, Record? old, RunLockHolder self, TimeProvider time, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        byte[] record = self.ToJson();
+        if (old is null)
+            return StoreCall.Wait(() => store.TryPutAsync(RunLock.FileName, record, cancellationToken)) || IsOurs(files, self);
+        string claim = $"{RunLock.FileName}.after-{old.Holder?.Token ?? "unknown"}";
+        if (!StoreCall.Wait(() => store.TryPutAsync(claim, record, cancellationToken)))
+        {
+            // A rival is at it, or ended in the middle of it: then its claim stands there for as long as a lease lasts.
+            if (Read(files, claim) is { } rival && IsUnchanged(time, duration, () => Read(files, claim) is { } now && now.Bytes.AsSpan().SequenceEqual(rival.Bytes), cancellationToken))
+                StoreCall.Wait(() => store.DeleteAsync(claim, cancellationToken));
+            return false;
+        }
+        try
+        {
+            if (Read(files, RunLock.FileName) is not { } now || !now.Bytes.AsSpan().SequenceEqual(old.Bytes))
+                return false;
+            StoreCall.Wait(() => store.PutAsync(RunLock.FileName, record, cancellationToken));
+        }
+        finally
+        {
+            StoreCall.Wait(() => store.DeleteAsync(claim, CancellationToken.None));
+        }
+        if (!IsOurs(files, self))
+            return false;
+        if (old.Holder?.Token is { } dead)
+            StoreCall.Wait(() => store.DeleteAsync(BeatPath(dead), cancellationToken));
+        return true;
+    }
+
+    private static bool IsOurs(StoreFiles files, RunLockHolder self) => Read(files, RunLock.FileName)?.Holder?.Token == self.Token;
+
+    private static string BeatPath(string token) => $"{RunLock.FileName}.beat-{token}";
+
+    private static RunLockHolder? BeatOf(StoreFiles files, Record record) => record.Holder?.Token is { } token && StorePath.IsName(BeatPath(token)) ? Read(files, BeatPath(token))?.Holder : null;
+
+    private static byte[]? BeatBytes(StoreFiles files, Record record) => record.Holder?.Token is { } token && StorePath.IsName(BeatPath(token)) ? Read(files, BeatPath(token))?.Bytes : null;
+
+    private static Record? Read(StoreFiles files, string path)
+    {
+        try
+        {
+            byte[] bytes = SmallFile.Read(files, path, LargestRecord);
+            return new Record(bytes, RunLockHolder.FromJson(bytes));
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private static RunLockedException Locked(IRunStore store, RunLockHolder? holder) =>
+        new($"The run '{store.Root}' is being written by {holder?.ToString() ?? "another process"}. Wait for it, stop it, or write to another run.")
+        {
+            Path = RunLock.FileName,
+            HolderProcessId = holder?.ProcessId,
+            HolderHost = holder?.Host,
+        };
+
+    private sealed record Record(byte[] Bytes, RunLockHolder? Holder);
+}
