@@ -158,24 +158,9 @@ public sealed partial class CheckpointManager
         foreach (SettingDifference difference in _ranks.IsFirst ? Resume.Settings : [])
             _logger.SettingDiffers(difference.ToString());
         foreach (CheckpointFault fault in Resume.PassedOver)
-        {
             _logger.PassedOver(fault.ToString());
-            _journal.Write("passed_over", json =>
-            {
-                json.WriteString("path", fault.Path);
-                json.WriteString("reason", fault.Reason);
-            });
-        }
         if (forked)
-        {
             _logger.Branched(Resume.Step, Resume.Branch.Id, Resume.Branch.Name);
-            _journal.Write("branched", json =>
-            {
-                json.WriteNumber("step", Resume.Step);
-                json.WriteNumber("branch", Resume.Branch.Id);
-                json.WriteString("name", Resume.Branch.Name);
-            });
-        }
         if (Resume.IsFresh)
             _logger.StartedFresh(_run.Id, _files.Root);
         else
@@ -183,53 +168,7 @@ public sealed partial class CheckpointManager
         if (Train.IsComplete)
             _logger.AlreadyFinished(Train.Step, Train.FinishedBecause ?? $"its {Train.TotalSteps} steps are made");
         CairnTelemetry.LostSteps.Add(Resume.LostSteps);
-        _journal.Write(Resume.IsFresh ? "started" : "resumed", json =>
-        {
-            json.WriteString("run", _run.Id);
-            json.WriteNumber("branch", Resume.Branch.Id);
-            json.WriteNumber("step", Train.Step);
-            json.WriteNumber("batch", Train.Batch);
-            if (Resume.Source is { } from)
-            {
-                json.WriteString("from", from);
-                json.WriteNumber("lost_steps", Resume.LostSteps);
-                if (Resume.Settings.Count > 0)
-                {
-                    json.WriteStartArray("settings");
-                    foreach (SettingDifference difference in Resume.Settings)
-                    {
-                        json.WriteStartObject();
-                        json.WriteString("part", difference.Part);
-                        json.WriteString("name", difference.Name);
-                        json.WriteString("saved", difference.Saved);
-                        json.WriteString("program", difference.Program);
-                        json.WriteString("holds", difference.Holds == SettingsSource.Saved ? "saved" : "program");
-                        json.WriteEndObject();
-                    }
-                    json.WriteEndArray();
-                }
-                if (Resume.NotExact.Count > 0)
-                {
-                    json.WriteStartArray("not_exact");
-                    foreach (string part in Resume.NotExact)
-                        json.WriteStringValue(part);
-                    json.WriteEndArray();
-                }
-            }
-            if (_ranks.Size > 1)
-                json.WriteNumber("ranks", _ranks.Size);
-            if (Train.TotalSteps is { } total)
-                json.WriteNumber("total_steps", total);
-            json.WriteString("checkpoint", _schedule.CheckpointPolicy.Describe);
-            json.WriteString("snapshot", _schedule.SnapshotPolicy.Describe);
-            json.WriteBoolean("enabled", _options.Enabled);
-            json.WriteBoolean("asynchronous", _options.Asynchronous);
-            if (_options.CheckpointEvery is { } checkpointEvery)
-                json.WriteNumber("checkpoint_every", checkpointEvery);
-            json.WriteNumber("snapshot_every", _options.SnapshotSteps ?? 0);
-            json.WriteNumber("pid", Environment.ProcessId);
-            json.WriteString("host", Environment.MachineName);
-        });
+        new StartJournal(_journal).Report(_run.Id, Resume, forked, Train, _options, _schedule, _ranks.Size);
     }
 
     // What is complete by its marker: a step that has its copy is not saved again after a restart.

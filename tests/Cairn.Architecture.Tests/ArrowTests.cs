@@ -26,7 +26,7 @@ public class ArrowTests
         ("Inspection", ["State"]),
         (Contracts, ["State", "Policies", "Checkpoints", "Stores"]),
         ("Telemetry", ["Policies", "Ranks", Contracts]),
-        ("Journal", ["Policies", "Checkpoints", "Stores", Contracts, "Telemetry"]),
+        ("Journal", ["State", "Policies", "Checkpoints", "Stores", Contracts, "Telemetry"]),
         ("Opening", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Ranks", "Layouts", Contracts]),
         ("Saving", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Opening"]),
         ("Conversion", ["State", "Checkpoints", "Stores", "Formats", "Layouts", "Opening"]),

@@ -1,9 +1,7 @@
 using System.Diagnostics;
-using System.Runtime.ExceptionServices;
 using Cairn.Capture;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
-using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.State;
@@ -27,7 +25,7 @@ internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeP
     private ICopyPublisher? _publisher;
     private JobCommit? _job;
     private readonly ICheckpointLayout _layout = CheckpointLayouts.Of(options.Layout);
-    private readonly IRetentionPolicy? _retention = KeepsAll(options) ? null : options.CreateRetention();
+    private readonly Retirement? _retirement = Retirement.Of(options);
     private readonly StagingPool _pool = new();
     private StateCapture? _capture;
     private Task<SaveReport>? _inFlight;
@@ -53,7 +51,7 @@ internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeP
         if (!options.Asynchronous || !options.Enabled || _warmUp is not null)
             return;
         _capture ??= new StateCapture(_pool);
-        long bytes = _capture.RequiredBytes(Trees(share));
+        long bytes = _capture.RequiredBytes(CopyContent.Trees(share));
         _warmUp = Task.Run(() => _pool.PreTouch(bytes));
     }
 
@@ -112,7 +110,8 @@ internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeP
         _isGivenUp = false;
         if (!background)
         {
-            Begin(() => Guarded(() => _layout.Plan(marker.Step, share, ranks.World, ranks.Rank), marker, started, TimeSpan.Zero, channel, timeout), marker);
+            CopyContent live = CopyContent.Live(_layout, marker.Step, share, ranks);
+            Begin(() => Write(live, marker, started, TimeSpan.Zero, channel, timeout), marker);
             WaitWhileAlive(silence);
             if (!IsBusy)
                 return Waited(Collect()!, time.GetElapsedTime(started));
@@ -122,30 +121,9 @@ internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeP
             return Waited(Failed(marker, Hangs(), TimeSpan.Zero, started), time.GetElapsedTime(started));
         }
         WaitForWarmUp();
-        _capture ??= new StateCapture(_pool);
-        CapturedState? captured = null;
-        Func<IReadOnlyList<PlannedFile>> plan;
-        try
-        {
-            CapturedState copy = captured = _capture.Capture(Trees(share));
-            plan = () => _layout.Plan(marker.Step, [.. share.Select((part, i) => part with { State = copy.Parts[i].State })], ranks.World, ranks.Rank);
-        }
-        catch (Exception e) when (ranks.Size > 1)
-        {
-            // The others wait for this rank's word; its writer gives it.
-            var fault = ExceptionDispatchInfo.Capture(e);
-            plan = () =>
-            {
-                fault.Throw();
-                return [];
-            };
-        }
+        CopyContent captured = CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, marker.Step, share, ranks);
         TimeSpan stall = time.GetElapsedTime(started);
-        Begin(() =>
-        {
-            using (captured)
-                return Guarded(plan, marker, started, stall, channel, timeout);
-        }, marker);
+        Begin(() => Write(captured, marker, started, stall, channel, timeout), marker);
         return null;
     }
 
@@ -204,31 +182,25 @@ internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeP
         }
     }
 
-    private static List<(string Name, StateMap State)> Trees(IReadOnlyList<RankPart> share)
-    {
-        var trees = new List<(string, StateMap)>(share.Count);
-        for (int i = 0; i < share.Count; i++)
-            trees.Add((share[i].Name, share[i].State));
-        return trees;
-    }
-
     private ICopyPublisher Publisher => _publisher ??= home.Publisher(lease, _signs);
 
-    private CommitProtocol.Result Commit(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, RankGroup channel, TimeSpan timeout) => ranks.Size == 1
-        ? new CommitProtocol(Publisher).Save(marker, plan(), options.RefuseNonFiniteSnapshots)
-        : (_job ??= new JobCommit(Publisher, () => _signs.Silence)).Save(channel, marker, plan, options.RefuseNonFiniteSnapshots, timeout, _signs.Progressed);
+    private CommitProtocol.Result Commit(CopyContent content, Marker marker, RankGroup channel, TimeSpan timeout) => ranks.Size == 1
+        ? new CommitProtocol(Publisher).Save(marker, content.Plan(), options.RefuseNonFiniteSnapshots)
+        : (_job ??= new JobCommit(Publisher, () => _signs.Silence)).Save(channel, marker, content.Plan, options.RefuseNonFiniteSnapshots, timeout, _signs.Progressed);
 
-    private SaveReport Guarded(Func<IReadOnlyList<PlannedFile>> plan, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
+    // The stages after the capture, on the writer's thread: plan, prepare, write, seal, publish (CommitProtocol, JobCommit), retire.
+    private SaveReport Write(CopyContent content, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
     {
+        using CopyContent held = content;
         using Activity? activity = CairnTelemetry.Activities.StartActivity("cairn.save");
         activity?.SetTag("cairn.step", marker.Step).SetTag("cairn.kind", marker.Kind.ToString());
         try
         {
-            CommitProtocol.Result result = Commit(plan, marker, channel, timeout);
+            CommitProtocol.Result result = Commit(held, marker, channel, timeout);
             WasDisturbed |= result.IsDisturbed;
             TimeSpan duration = time.GetElapsedTime(started);
             var notes = new List<string>(result.Notes);
-            (IReadOnlyList<long> retired, Exception? retentionError) = ranks.IsFirst ? Retire(marker, notes) : ([], null);
+            (IReadOnlyList<long> retired, Exception? retentionError) = _retirement is not null && ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
             return new SaveReport
             {
                 Step = marker.Step,
@@ -265,40 +237,5 @@ internal sealed class SaveEngine(IRunHome home, CheckpointOptions options, TimeP
         Error = error,
     };
 
-    private (IReadOnlyList<long> Retired, Exception? Error) Retire(Marker saved, List<string> notes)
-    {
-        if (_retention is null || saved.Kind != SaveKind.Checkpoint)
-            return ([], null);
-        var retired = new List<long>();
-        var line = LineView.Of(saved);
-        try
-        {
-            List<RetainedCheckpoint> known = [];
-            foreach (CatalogEntry entry in Catalog.Read(Publisher.Files).Entries)
-            {
-                // What another program or another run saved is not ours to remove.
-                if (entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && line.Holds(entry))
-                {
-                    known.Add(new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), TrainState.FromState(marker.Train).OwnMetrics, true, marker.Time));
-                }
-            }
-            if (options is { KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
-                notes.Add(note);
-            foreach (long step in RetentionPlan.Decide(_retention, known, new HashSet<long> { saved.Step }))
-            {
-                Publisher.Retire(step);
-                retired.Add(step);
-            }
-            return (retired, null);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
-        {
-            return (retired, e);
-        }
-    }
-
     private static SaveReport Waited(SaveReport report, TimeSpan stall) => report with { Stall = stall };
-
-    private static bool KeepsAll(CheckpointOptions options) =>
-        options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null };
 }

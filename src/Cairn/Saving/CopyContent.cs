@@ -1,0 +1,57 @@
+using System.Runtime.ExceptionServices;
+using Cairn.Capture;
+using Cairn.Layouts;
+using Cairn.Ranks;
+using Cairn.State;
+
+namespace Cairn.Saving;
+
+/// <summary>What one rank writes of a copy: state that is live, or state that was captured into staging memory and is held until this is disposed.</summary>
+internal sealed class CopyContent : IDisposable
+{
+    private readonly Func<IReadOnlyList<PlannedFile>> _plan;
+    private readonly CapturedState? _captured;
+
+    private CopyContent(Func<IReadOnlyList<PlannedFile>> plan, CapturedState? captured = null) => (_plan, _captured) = (plan, captured);
+
+    /// <summary>Which part goes into which file. No tensor is read.</summary>
+    /// <exception cref="CheckpointException">The layout has no form for it, or it could not be captured.</exception>
+    public IReadOnlyList<PlannedFile> Plan() => _plan();
+
+    /// <summary>State that does not change before this is disposed.</summary>
+    public static CopyContent Live(ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks) => new(() => layout.Plan(step, share, ranks.World, ranks.Rank));
+
+    /// <summary>Copies live state, which may change as soon as this returns.</summary>
+    /// <exception cref="OutOfMemoryException">There is no memory for the copy, and no other rank waits for this one's word.</exception>
+    public static CopyContent Capture(StateCapture capture, ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks)
+    {
+        try
+        {
+            CapturedState captured = capture.Capture(Trees(share));
+            RankPart[] copied = [.. share.Select((part, i) => part with { State = captured.Parts[i].State })];
+            return new CopyContent(() => layout.Plan(step, copied, ranks.World, ranks.Rank), captured);
+        }
+        catch (Exception e) when (ranks.Size > 1)
+        {
+            // The others wait for this rank's word; its writer gives it.
+            var fault = ExceptionDispatchInfo.Capture(e);
+            return new CopyContent(() =>
+            {
+                fault.Throw();
+                return [];
+            });
+        }
+    }
+
+    /// <summary>The parts' trees by name, as staging memory takes them.</summary>
+    public static List<(string Name, StateMap State)> Trees(IReadOnlyList<RankPart> share)
+    {
+        var trees = new List<(string, StateMap)>(share.Count);
+        for (int i = 0; i < share.Count; i++)
+            trees.Add((share[i].Name, share[i].State));
+        return trees;
+    }
+
+    /// <summary>Gives staging memory back.</summary>
+    public void Dispose() => _captured?.Dispose();
+}
