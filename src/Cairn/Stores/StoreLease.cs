@@ -10,6 +10,8 @@ internal sealed class StoreLease : ILease
     private const int MostTries = 100;
     private const int LooksPerLease = 20, FewestLooks = 3, BeatsPerLease = 6;
     private const int LargestRecord = 64 << 10;
+    // What hangs must not keep the process from ending.
+    private static readonly TimeSpan LongestRelease = TimeSpan.FromSeconds(10);
 
     private readonly IRunStore _store;
     private readonly StoreFiles _files;
@@ -82,6 +84,16 @@ internal sealed class StoreLease : ILease
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
         _timer.Dispose();
+        // A store that hangs answers neither this nor the heartbeat before it.
+        if (AsideThread.TryStart("Cairn lock release", Release, out Task released))
+            Task.WhenAny(released, Task.Delay(LongestRelease, _time)).Wait();
+        else
+            Release();
+        LeaseClaim.Forget(Token);
+    }
+
+    private void Release()
+    {
         lock (_gate)
         {
             try
@@ -94,7 +106,6 @@ internal sealed class StoreLease : ILease
             {
             }
         }
-        LeaseClaim.Forget(Token);
     }
 
     private void Beat()

@@ -28,6 +28,10 @@ internal sealed class MemoryRunStore : IRunStore
     public bool LosesAnswer { get; init; }
     /// <summary>How many objects cannot be opened after it.</summary>
     public int BlindFor { get; init; }
+    /// <summary>Called before something is put, which it can keep waiting.</summary>
+    public Func<StoreChange, string, ValueTask> Before { get; set; } = static (_, _) => ValueTask.CompletedTask;
+    /// <summary>Whether what is open cannot be read any more once it was removed.</summary>
+    public bool ForgetsWhatIsOpen { get; init; }
     /// <summary>Whether all calls after it fail too.</summary>
     public bool IsKilledThere { get; init; }
 
@@ -59,7 +63,7 @@ internal sealed class MemoryRunStore : IRunStore
         Live();
         if (_blind-- > 0)
             throw new IOException("The store did not answer.");
-        return _objects.TryGetValue(path, out byte[]? bytes) ? new(new Reader(bytes)) : throw new FileNotFoundException($"There is no '{path}' in {Root}.", path);
+        return _objects.TryGetValue(path, out byte[]? bytes) ? new(new Reader(this, path, bytes)) : throw new FileNotFoundException($"There is no '{path}' in {Root}.", path);
     }
 
     public ValueTask<IStoreWriter> CreateAsync(string path, long length, CancellationToken cancellationToken = default)
@@ -68,17 +72,18 @@ internal sealed class MemoryRunStore : IRunStore
         return new(new Writer(this, path, length));
     }
 
-    public ValueTask PutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
+    public async ValueTask PutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
     {
+        await Before(StoreChange.Put, path);
         Change(StoreChange.Put, path, () => _objects[path] = content.ToArray());
-        return ValueTask.CompletedTask;
     }
 
-    public ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
+    public async ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
     {
+        await Before(StoreChange.TryPut, path);
         bool isFirst = false;
         Change(StoreChange.TryPut, path, () => isFirst = _objects.TryAdd(path, content.ToArray()));
-        return new(isFirst);
+        return isFirst;
     }
 
     public ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default)
@@ -109,13 +114,15 @@ internal sealed class MemoryRunStore : IRunStore
         throw new IOException($"The store did not answer: {change} {path}.");
     }
 
-    private sealed class Reader(byte[] bytes) : IStoreReader
+    private sealed class Reader(MemoryRunStore store, string path, byte[] bytes) : IStoreReader
     {
         public long Length => bytes.Length;
 
         public async ValueTask<int> ReadAsync(long offset, Memory<byte> destination, CancellationToken cancellationToken = default)
         {
             await Task.Yield();
+            if (store.ForgetsWhatIsOpen && !store._objects.ContainsKey(path))
+                throw new FileNotFoundException($"There is no '{path}' in {store.Root} any more.", path);
             int count = (int)Math.Clamp(bytes.Length - offset, 0, destination.Length);
             bytes.AsSpan((int)Math.Min(offset, bytes.Length), count).CopyTo(destination.Span);
             return count;

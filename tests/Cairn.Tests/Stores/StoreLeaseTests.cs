@@ -103,6 +103,21 @@ public class StoreLeaseTests
     }
 
     [Fact]
+    public async Task A_store_that_hangs_does_not_keep_the_holder_from_ending()
+    {
+        StoreLease held = Acquire();
+        var answer = new TaskCompletionSource();
+        _store.Before = (_, _) => new(answer.Task);
+        Task<bool> ended = Task.Run(() =>
+        {
+            held.Dispose();
+            return true;
+        }, TestContext.Current.CancellationToken);
+        (await Waited(ended).WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)).ShouldBeTrue();
+        answer.SetResult();
+    }
+
+    [Fact]
     public async Task A_lock_that_cannot_be_understood_is_followed_after_a_wait()
     {
         Put(RunLock.FileName, "not a lock"u8.ToArray());
