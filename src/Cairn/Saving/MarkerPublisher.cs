@@ -94,6 +94,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         string folder = StorePath.Parent(place), path = $"{folder}/{Marker.FileName(marker.Step)}";
         MakeWay(place, path, marker, notes);
         PutMarker(path);
+        CheckStillAlone(place, path);
         EndInterrupted(folder, AttemptOf(place));
         Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
         return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
@@ -165,6 +166,21 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         }
         if (!isOurs && !IsOurs(path))
             throw NotAlone(path);
+    }
+
+    // An answer may have taken longer than the lease. What another process has saved in the folder since is not this one's to remove, and a marker without files must not stand above it.
+    private void CheckStillAlone(string place, string path)
+    {
+        try
+        {
+            lease?.Check();
+        }
+        catch (RunLockLostException)
+        {
+            if (!_files.FolderExists(place))
+                Delete(path);
+            throw;
+        }
     }
 
     private StoreException NotAlone(string path) => new($"Another process has put {path} into {store.Root} meanwhile. Two programs write one run: stop one of them.") { Path = path };

@@ -77,6 +77,44 @@ public class MarkerPublisherTests : PublisherConformance
         _store.Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["500/~a/of-a-checkpoint-that-is-written-elsewhere", "data/~y/file"]);
     }
 
+    // The put of its marker takes so long that another process follows it, goes back and saves into the same slot.
+    [Fact]
+    public void One_that_lost_the_run_while_its_marker_was_put_removes_nothing_of_the_one_that_followed()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Snapshot, 20);
+        var lease = new FencedLease(1);
+        var run = new SampleRun(_ => new MarkerPublisher(_store, lease), Layout);
+        _store.Before = (change, path) =>
+        {
+            if (change != StoreChange.TryPut || !path.EndsWith("/90.step", StringComparison.Ordinal))
+                return ValueTask.CompletedTask;
+            _store.Before = static (_, _) => ValueTask.CompletedTask;
+            lease.IsLost = true;
+            Publisher(null).Recover();
+            Run.Save(SaveKind.Snapshot, 30);
+            return ValueTask.CompletedTask;
+        };
+        Should.Throw<RunLockLostException>(() => run.Save(SaveKind.Snapshot, 90));
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([30, 20]);
+        Run.Choose().Chosen!.Step.ShouldBe(30);
+    }
+
+    sealed class FencedLease(long fence) : ILease
+    {
+        public string Token => $"{fence:D32}";
+        public long Fence => fence;
+        public bool IsLost { get; set; }
+        public RunLockHolder? TookOverFrom => null;
+        public void Dispose() { }
+
+        public void Check()
+        {
+            if (IsLost)
+                throw new RunLockLostException("lost");
+        }
+    }
+
     void Put(string path, string content) => StoreCall.Wait(() => _store.PutAsync(path, Encoding.UTF8.GetBytes(content)));
 
     Marker MarkerOf(long step) => SampleRun.MarkerOf(Run.Record, SaveKind.Checkpoint, step, Layout);
