@@ -202,6 +202,9 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         IReadOnlyList<FileSystemEntry> entries = _files.List(folder);
         (string Mark, string? Attempt)[] marks = [.. entries.Where(CopyMarks.IsMark).Select(mark => (mark.Name, AttemptIn($"{folder}/{mark.Name}")))];
+        // What a marker that cannot be understood vouches for, nobody knows. A newer version of Cairn may have put it.
+        if (marks.All(mark => mark.Attempt != attempt) && marks.Any(mark => mark.Attempt is null))
+            return;
         if (marks.Any(mark => mark.Attempt == attempt))
         {
             foreach ((string other, _) in marks.Where(mark => mark.Attempt != attempt))
@@ -214,12 +217,12 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             DeleteAll($"{folder}/{left.Name}");
     }
 
-    // Null when the marker cannot be understood: there is no file that could be kept for it.
+    // Null when the marker cannot be understood; empty when its files stand beside it.
     private string? AttemptIn(string path)
     {
         try
         {
-            return Marker.Parse(SmallFile.Read(_files, path, Marker.MaxLength), path).Attempt;
+            return Marker.Parse(SmallFile.Read(_files, path, Marker.MaxLength), path).Attempt ?? "";
         }
         catch (CorruptCheckpointException)
         {
