@@ -143,10 +143,12 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             return;
         var standing = new CatalogEntry(_files, folder, SaveKind.Checkpoint, marker.Step);
         bool isOwn = standing.Written?.Attempt is { } earlier && _own.Contains(earlier);
-        if (line.Holds(standing) && !isOwn)
+        // One that was passed over at the start: its sizes are right, and its bytes are not.
+        bool isOfBefore = standing.Written is { } written && (written.Attempt is null || written.Fence < lease?.Fence);
+        if (line.Holds(standing) && !isOwn && !isOfBefore)
             throw NotAlone(path);
         string why = line.StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
-            : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : "it belongs to a line that was left");
+            : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : line.Holds(standing) ? "an earlier process saved it" : "it belongs to a line that was left");
         notes.Add($"{folder}/ stood in the way ({why}) and is now {MoveAside(folder, attempt, folder)}/");
     }
 

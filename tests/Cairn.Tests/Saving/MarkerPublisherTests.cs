@@ -114,6 +114,16 @@ public class MarkerPublisherTests : PublisherConformance
         Run.Choose().Chosen!.Step.ShouldBe(30);
     }
 
+    // Its bytes are damaged, so that a snapshot of the same step was taken in its place.
+    [Fact]
+    public void A_checkpoint_of_an_earlier_process_is_moved_aside_for_a_new_one_of_its_step()
+    {
+        new SampleRun(_ => new MarkerPublisher(_store, new FencedLease(1)), Layout).Save(SaveKind.Checkpoint, 30);
+        var next = new SampleRun(_ => new MarkerPublisher(_store, new FencedLease(2)), Layout);
+        next.Save(SaveKind.Checkpoint, 30).Notes.ShouldHaveSingleItem().ShouldContain("an earlier process saved it");
+        next.Choose().Chosen!.Marker!.Fence.ShouldBe(2);
+    }
+
     sealed class FencedLease(long fence) : ILease
     {
         public string Token => $"{fence:D32}";
