@@ -215,8 +215,12 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         }
         // A checkpoint that has lost its marker is kept as it is; in a slot nothing is.
         bool isSlot = !RunFolder.IsStep(folder, out _);
+        bool isComplete = marks.Any(mark => mark.Attempt == attempt);
         foreach (FileSystemEntry left in entries.Where(entry => IsAttempt(entry) && (isSlot || entry.Name == attempt) && marks.All(mark => mark.Attempt != entry.Name)))
             DeleteAll($"{folder}/{left.Name}");
+        // Of a copy that came from a disk.
+        foreach (FileSystemEntry left in entries.Where(entry => isSlot && isComplete && !entry.IsFolder && !CopyMarks.IsMark(entry)))
+            Delete($"{folder}/{left.Name}");
     }
 
     // Null when the marker cannot be understood; empty when its files stand beside it.

@@ -124,6 +124,26 @@ public class MarkerPublisherTests : PublisherConformance
         next.Choose().Chosen!.Marker!.Fence.ShouldBe(2);
     }
 
+    [Fact]
+    public void A_snapshot_that_came_from_a_disk_is_replaced_with_all_its_files()
+    {
+        var disk = new SimulatedFileSystem();
+        var saved = new SampleRun(disk, Layout);
+        saved.Save(SaveKind.Snapshot, 10);
+        saved.Save(SaveKind.Snapshot, 20);
+        for (int slot = 0; slot < RunFolder.Slots; slot++)
+        {
+            foreach (FileSystemEntry file in disk.List(RunFolder.Slot(slot)))
+                StoreCall.Wait(() => _store.PutAsync($"{RunFolder.Slot(slot)}/{file.Name}", SmallFile.Read(disk, $"{RunFolder.Slot(slot)}/{file.Name}", 1 << 20)));
+        }
+        Run.Choose().Chosen!.Step.ShouldBe(20);
+        Run.Save(SaveKind.Snapshot, 30);
+        Run.Save(SaveKind.Snapshot, 40);
+        CatalogEntry[] entries = [.. Catalog.Read(Files).Entries];
+        entries.Select(entry => entry.Step).ShouldBe([40, 30]);
+        _store.Objects.Count.ShouldBe(entries.Sum(entry => entry.Marker!.Files.Count + 1));
+    }
+
     sealed class FencedLease(long fence) : ILease
     {
         public string Token => $"{fence:D32}";
