@@ -41,7 +41,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
                 continue;
             }
             // What was written there by anybody else is not taken for a folder of copies.
-            string[] words = Encoding.UTF8.GetString(SmallFile.Read(_files, path, LongestIntent)).Split(' ');
+            string[] words = intent.Length > LongestIntent ? [] : Encoding.UTF8.GetString(SmallFile.Read(_files, path, LongestIntent)).Split(' ');
             if (words is [Saves, var folder] && IsPlace(folder))
                 EndInterrupted(folder, intent.Name);
             else if (words is [Retires, var retired] && RunFolder.IsStep(retired, out _))

@@ -71,6 +71,7 @@ public class MarkerPublisherTests : PublisherConformance
     {
         Put(".staging/~x", "save ../elsewhere");
         Put(".staging/~y", "retire data");
+        Put(".staging/large", new string('x', 1000));
         Put("data/~y/file", "1");
         Put("500/~a/of-a-checkpoint-that-is-written-elsewhere", "1");
         Publisher(null).Recover();
