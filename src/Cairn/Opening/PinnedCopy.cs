@@ -55,6 +55,11 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         {
             return new PinnedCopy(files, folder, markerPath, marker, SmallFile.Read(marker, files.Root, markerPath, largest));
         }
+        catch (FileNotFoundException)
+        {
+            marker.Dispose();
+            throw Changed(files, folder);
+        }
         catch
         {
             marker.Dispose();
@@ -107,7 +112,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
     public IReadableFile OpenRead(string path)
     {
         if (_held.TryGetValue(path, out IReadableFile? held))
-            return new HeldFile(held);
+            return new FileOfCopy(this, held, isHeld: true);
         IReadableFile file;
         try
         {
@@ -121,7 +126,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         try
         {
             Check();
-            return file;
+            return file is ISpanFile ? file : new FileOfCopy(this, file, isHeld: false);
         }
         catch
         {
@@ -167,10 +172,28 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         return now.Length == bytes.Length && now.Read(0, bytes) == bytes.Length && bytes.AsSpan().SequenceEqual(MarkerBytes);
     }
 
-    private sealed class HeldFile(IReadableFile file) : IReadableFile
+    private sealed class FileOfCopy(PinnedCopy copy, IReadableFile file, bool isHeld) : IReadableFile
     {
         public long Length => file.Length;
-        public int Read(long offset, Span<byte> destination) => file.Read(offset, destination);
-        public void Dispose() { }
+
+        public int Read(long offset, Span<byte> destination)
+        {
+            try
+            {
+                return file.Read(offset, destination);
+            }
+            catch (FileNotFoundException)
+            {
+                // An object that is open can be removed all the same.
+                copy.Check();
+                throw;
+            }
+        }
+
+        public void Dispose()
+        {
+            if (!isHeld)
+                file.Dispose();
+        }
     }
 }

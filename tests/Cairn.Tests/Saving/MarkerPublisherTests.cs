@@ -145,6 +145,22 @@ public class MarkerPublisherTests : PublisherConformance
         _store.Objects.Count.ShouldBe(entries.Sum(entry => entry.Marker!.Files.Count + 1));
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_snapshot_that_is_replaced_while_it_is_read_is_not_called_bad(bool isHeld)
+    {
+        var store = new MemoryRunStore { ForgetsWhatIsOpen = true };
+        var run = new SampleRun(lease => new MarkerPublisher(store, lease), Layout);
+        CatalogEntry copy = run.Save(SaveKind.Snapshot, 10).Entry;
+        var files = new StoreFiles(store);
+        string name = $"{copy.Folder}/{copy.Marker!.Files[0].Name}";
+        using PinnedCopy pin = isHeld ? copy.Pin(files)! : PinnedCopy.Pin(files, copy.Folder, $"{copy.Folder}/10.step", Marker.MaxLength);
+        pin.Attempt = copy.Marker.Attempt;
+        using IReadableFile file = pin.OpenRead(name);
+        run.Save(SaveKind.Snapshot, 20);
+        run.Save(SaveKind.Snapshot, 30);
+        Should.Throw<CopyChangedException>(() => file.Read(0, new byte[1]));
+    }
+
     sealed class FencedLease(long fence) : ILease
     {
         public string Token => $"{fence:D32}";
