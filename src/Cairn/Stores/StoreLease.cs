@@ -53,7 +53,7 @@ internal sealed class StoreLease : ILease
             Record? old = Read(files, RunLock.FileName);
             if (old is not null && !HasEnded(store, files, old, time, duration, waiting, cancellationToken))
                 continue;
-            RunLockHolder? dead = old is null || BeatOf(files, old) is { IsReleased: true } ? null : old.Holder;
+            RunLockHolder? dead = old is null || BeatOf(files, old) is { Holder.IsReleased: true } ? null : old.Holder;
             RunLockHolder self = RunLockHolder.ThisProcess(time) with { Token = Guid.NewGuid().ToString("N"), Fence = (old?.Holder?.Fence ?? 0) + 1, LeaseSeconds = duration.TotalSeconds };
             LeaseClaim.Remember(self.Token);
             try
@@ -154,7 +154,7 @@ internal sealed class StoreLease : ILease
     {
         if (old.Holder is { Token: { } token } holder)
         {
-            if (BeatOf(files, old) is { IsReleased: true })
+            if (BeatOf(files, old) is { Holder.IsReleased: true })
                 return true;
             if (LeaseClaim.IsLive(token))
                 throw Locked(store, holder);
@@ -166,11 +166,20 @@ internal sealed class StoreLease : ILease
         }
         TimeSpan wait = old.Holder is { LeaseSeconds: > 0 } told && TimeSpan.FromSeconds(told.LeaseSeconds) is var said && said > duration ? said : duration;
         waiting?.Invoke($"The run '{store.Root}' was locked by {old.Holder?.ToString() ?? "a process that its lock does not name"} and not released. Waiting up to {wait.TotalSeconds:0.#} s for a sign of life.");
-        byte[]? beat = BeatBytes(files, old);
+        byte[]? beat = BeatOf(files, old)?.Bytes;
         return IsUnchanged(
             time,
             wait,
-            () => Read(files, RunLock.FileName) is { } now && now.Bytes.AsSpan().SequenceEqual(old.Bytes) && (beat.AsSpan().SequenceEqual(BeatBytes(files, old)) ? true : throw Locked(store, old.Holder)),
+            () =>
+            {
+                if (Read(files, RunLock.FileName) is not { } now || !now.Bytes.AsSpan().SequenceEqual(old.Bytes))
+                    return false;
+                Record? next = BeatOf(files, old);
+                if (beat.AsSpan().SequenceEqual(next?.Bytes))
+                    return true;
+                // One that ends while it is watched is not waited for any longer.
+                return next is { Holder.IsReleased: true } ? false : throw Locked(store, old.Holder);
+            },
             cancellationToken);
     }
 
@@ -221,9 +230,7 @@ internal sealed class StoreLease : ILease
 
     private static string BeatPath(string token) => $"{RunLock.FileName}.beat-{token}";
 
-    private static RunLockHolder? BeatOf(StoreFiles files, Record record) => record.Holder?.Token is { } token && StorePath.IsName(BeatPath(token)) ? Read(files, BeatPath(token))?.Holder : null;
-
-    private static byte[]? BeatBytes(StoreFiles files, Record record) => record.Holder?.Token is { } token && StorePath.IsName(BeatPath(token)) ? Read(files, BeatPath(token))?.Bytes : null;
+    private static Record? BeatOf(StoreFiles files, Record record) => record.Holder?.Token is { } token && StorePath.IsName(BeatPath(token)) ? Read(files, BeatPath(token)) : null;
 
     private static Record? Read(StoreFiles files, string path)
     {

@@ -22,6 +22,9 @@ internal sealed class MemoryRunStore : IRunStore
     /// <summary>Calls so far that change something, by kind and path.</summary>
     public ConcurrentQueue<(StoreChange Change, string Path)> Changes { get; } = [];
 
+    /// <summary>What was opened so far, or looked for.</summary>
+    public ConcurrentQueue<string> Opened { get; } = [];
+
     /// <summary>The number of the call that fails, from 0.</summary>
     public int FailsAt { get; init; } = -1;
     /// <summary>Whether that call is done all the same.</summary>
@@ -61,6 +64,7 @@ internal sealed class MemoryRunStore : IRunStore
     public ValueTask<IStoreReader> OpenReadAsync(string path, CancellationToken cancellationToken = default)
     {
         Live();
+        Opened.Enqueue(path);
         if (_blind-- > 0)
             throw new IOException("The store did not answer.");
         return _objects.TryGetValue(path, out byte[]? bytes) ? new(new Reader(this, path, bytes)) : throw new FileNotFoundException($"There is no '{path}' in {Root}.", path);

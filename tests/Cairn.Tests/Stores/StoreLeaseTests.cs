@@ -59,6 +59,25 @@ public class StoreLeaseTests
     }
 
     [Fact]
+    public async Task A_holder_elsewhere_that_ends_while_it_is_watched_lets_the_next_one_in()
+    {
+        RunLockHolder other = Write(4242, "elsewhere");
+        string beat = $"{RunLock.FileName}.beat-{other.Token}";
+        bool hasEnded = false;
+        using StoreLease held = await Waited(Task.Run(Acquire), () =>
+        {
+            // Once the newcomer has looked again.
+            if (hasEnded || _store.Opened.Count(path => path == beat) < 3)
+                return;
+            Put(beat, (other with { Beat = 1, IsReleased = true }).ToJson());
+            hasEnded = true;
+        });
+        hasEnded.ShouldBeTrue();
+        held.Fence.ShouldBe(other.Fence + 1);
+        held.TookOverFrom.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task Of_many_who_follow_a_dead_holder_one_gets_it()
     {
         Write(int.MaxValue - 1, Environment.MachineName);
