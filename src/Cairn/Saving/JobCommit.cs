@@ -96,6 +96,8 @@ internal sealed class JobCommit(ICopyPublisher publisher, Func<TimeSpan> silence
         }
         catch
         {
+            // It may be ready, and nobody has heard of it yet.
+            place ??= making is { IsCompletedSuccessfully: true } ? making.Result : null;
             if (ranks.IsFirst && place is not null && !_publishing)
                 publisher.Discard(place);
             throw;

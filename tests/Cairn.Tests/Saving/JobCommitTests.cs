@@ -49,6 +49,48 @@ public class JobCommitTests
         Catalog.Read(files).Entries.Select(entry => entry.Step).ShouldBe([3, 2]);
     }
 
+    [Fact]
+    public void A_place_that_is_ready_only_after_the_other_rank_has_ended_is_removed()
+    {
+        var files = new SimulatedFileSystem();
+        using var ended = new ManualResetEventSlim();
+        var world = new World(1, 1, 2, 1);
+        var job = new InProcessRanks(world.Size);
+        TimeProvider clock = job.Clock;
+        job.Run(transport =>
+        {
+            var group = new RankGroup(transport, world, clock: clock);
+            Should.Throw<Exception>(() => new JobCommit(new LatePublisher(new RenamePublisher(files), ended), () => TimeSpan.Zero).Save(
+                group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
+                () =>
+                {
+                    ended.Set();
+                    throw new InvalidOperationException("This rank has ended.");
+                }));
+        });
+        ended.IsSet.ShouldBeTrue();
+        files.List(RunFolder.Staging).ShouldBeEmpty();
+    }
+
+    private sealed class LatePublisher(ICopyPublisher inner, ManualResetEventSlim late) : ICopyPublisher
+    {
+        public IFileSource Files => inner.Files;
+        public void Recover() => inner.Recover();
+
+        public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
+        {
+            late.Wait(JobOfThreads.Patience).ShouldBeTrue();
+            return inner.Prepare(marker, bytes, isShared, notes);
+        }
+
+        public IWritableFile Create(string place, string name, long length) => inner.Create(place, name, length);
+        public void Settle(string place) => inner.Settle(place);
+        public void Seal(string place, Marker marker) => inner.Seal(place, marker);
+        public CatalogEntry Publish(string place, Marker marker, List<string> notes) => inner.Publish(place, marker, notes);
+        public void Discard(string place) => inner.Discard(place);
+        public void Retire(long step) => inner.Retire(step);
+    }
+
     private static Marker MarkerOf(long step) => new()
     {
         Step = step, Kind = SaveKind.Snapshot, Reason = SaveReason.Snapshot, Run = "run", Lineage = Lineage.New, Time = DateTimeOffset.UnixEpoch,
