@@ -62,7 +62,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
     public long? AvailableBytes()
     {
         lock (_gate)
-            return Capacity - _tree.FileBytes();
+            return Free();
     }
 
     public IReadOnlyList<FileSystemEntry> List(string folder)
@@ -134,7 +134,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
             if (_tree.IsFolder(inode))
                 throw new UnauthorizedAccessException($"'{path}' is a folder.");
             byte[] present = inode < 0 ? [] : _tree.Files[inode];
-            if (length - present.Length > Capacity - _tree.FileBytes())
+            if (length - present.Length > Free())
                 throw new IOException($"There is no space for {length} bytes at '{path}'.");
             if (inode < 0)
                 inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
@@ -221,7 +221,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
         StorePath.Check(path);
         lock (_gate)
         {
-            if (bytes.Length > Capacity - _tree.FileBytes())
+            if (bytes.Length > Free())
                 throw new IOException($"There is no space to append to '{path}'.");
             int inode = _tree.Find(path);
             bool made = inode < 0;
@@ -241,7 +241,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
         {
             byte[] old = _tree.Files[inode];
             int end = position + bytes.Length;
-            if (end - old.Length > Capacity - _tree.FileBytes())
+            if (end - old.Length > Free())
                 throw new IOException($"There is no space to write to '{path}'.");
             byte[] content = new byte[Math.Max(old.Length, end)];
             old.CopyTo(content, 0);
@@ -255,6 +255,8 @@ internal sealed class SimulatedFileSystem : IFileSystem
         lock (_gate)
             Record(new SyncOperation($"sync {path}", inode));
     }
+
+    private long? Free() => Capacity is { } capacity ? capacity - _tree.FileBytes() : null;
 
     private void DeleteEntries(string path, int folder, EntryOperation whole)
     {
