@@ -45,7 +45,7 @@ public class RankGroupTests
         job.Silence(2);
         job.Run(transport =>
         {
-            RankGroup group = new(transport, new World(1, 1, 3, 1));
+            RankGroup group = new(transport, new World(1, 1, 3, 1), clock: clock);
             if (transport.Rank == 1)
                 Should.Throw<RankTimeoutException>(() => group.Barrier("meet", TimeSpan.FromSeconds(2))).Missing.ShouldBe([2]);
             else if (transport.Rank == 0)
