@@ -23,9 +23,10 @@ internal sealed class LargeJob
             for (int tp = 0; tp < world.Tp; tp++)
             {
                 (int stage, int cut) = (pp, tp);
-                Add("model", [.. Enumerable.Range(0, world.Dp).Select(dp => world.RankAt(cut, stage, dp))], Model(pp, tp), classes, details);
+                ShardExtent[] extents = [.. Enumerable.Range(stage * _perStage, _perStage).Select(tensor => ExtentOf(tensor, cut))];
+                Add("model", [.. Enumerable.Range(0, world.Dp).Select(dp => world.RankAt(cut, stage, dp))], Model(pp, extents), classes, details);
                 for (int dp = 0; dp < world.Dp; dp++)
-                    Add("optimizer", [world.RankAt(tp, pp, dp)], Optimizer(pp, tp, dp % world.Zo), classes, details);
+                    Add("optimizer", [world.RankAt(tp, pp, dp)], Optimizer(pp, tp, dp % world.Zo, extents), classes, details);
             }
         }
         Add("scheduler", [.. Enumerable.Range(0, world.Size)], [.. Enumerable.Range(0, 20).Select(i => new StateLeaf($"value{i}", null, -1))], classes, details);
@@ -50,36 +51,35 @@ internal sealed class LargeJob
     private ShardExtent ExtentOf(int tensor, int tp) =>
         IsCut(tensor) ? ShardExtent.Cut(ShapeOf(tensor), tensor % 2, tp, _world.Tp) : ShardExtent.Whole(ShapeOf(tensor));
 
-    private StateLeaf[] Model(int pp, int tp) =>
+    private StateLeaf[] Model(int pp, ShardExtent[] extents) =>
     [
-        .. Enumerable.Range(pp * _perStage, _perStage).Select(tensor => new StateLeaf($"layers.{tensor}.weight", new Nothing(ExtentOf(tensor, tp)).Shard, -1)),
+        .. extents.Select((extent, i) => new StateLeaf($"layers.{(pp * _perStage) + i}.weight", new Nothing(extent).Shard, -1)),
     ];
 
-    private StateLeaf[] Optimizer(int pp, int tp, int zo)
+    private StateLeaf[] Optimizer(int pp, int tp, int zo, ShardExtent[] extents)
     {
+        int first = pp * _perStage;
+        // A replicated tensor's moments are kept by the first rank that cuts the others.
+        bool Keeps(int i) => IsCut(first + i) || tp == 0;
         long total = 0;
-        for (int tensor = pp * _perStage; tensor < (pp + 1) * _perStage; tensor++)
-        {
-            // A replicated tensor's moments are kept by the first rank that cuts the others.
-            if (IsCut(tensor) || tp == 0)
-                total += ExtentOf(tensor, tp).Count;
-        }
+        for (int i = 0; i < extents.Length; i++)
+            total += Keeps(i) ? extents[i].Count : 0;
         (long from, long to) = (total * zo / _world.Zo, total * (zo + 1) / _world.Zo);
         var leaves = new List<StateLeaf>();
         long before = 0;
-        for (int tensor = pp * _perStage; tensor < (pp + 1) * _perStage; tensor++)
+        for (int i = 0; i < extents.Length; i++)
         {
-            if (!IsCut(tensor) && tp != 0)
+            if (!Keeps(i))
                 continue;
-            ShardExtent whole = ExtentOf(tensor, tp);
+            ShardExtent whole = extents[i];
             (long start, long end) = (Math.Max(before, from) - before, Math.Min(before + whole.Count, to) - before);
             before += whole.Count;
             if (start >= end)
                 continue;
             StateTensor piece = new Nothing(whole.Flat(start, end - start)).Shard;
-            leaves.Add(new StateLeaf($"state/layers.{tensor}.weight/exp_avg", piece, -1));
-            leaves.Add(new StateLeaf($"state/layers.{tensor}.weight/exp_avg_sq", piece, -1));
-            leaves.Add(new StateLeaf($"state/layers.{tensor}.weight/step", null, -1));
+            leaves.Add(new StateLeaf($"state/layers.{first + i}.weight/exp_avg", piece, -1));
+            leaves.Add(new StateLeaf($"state/layers.{first + i}.weight/exp_avg_sq", piece, -1));
+            leaves.Add(new StateLeaf($"state/layers.{first + i}.weight/step", null, -1));
         }
         return [.. leaves];
     }

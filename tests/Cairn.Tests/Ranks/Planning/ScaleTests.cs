@@ -72,7 +72,7 @@ public class ScaleTests
 
     private static TemporaryFolder FolderOf(Marker marker)
     {
-        var folder = new TemporaryFolder();
+        var folder = new TemporaryFolder(inMemory: true);
         var files = new LocalFileSystem(folder.Path);
         files.CreateFolder("500");
         foreach (MarkedFile file in marker.Files)
