@@ -16,6 +16,8 @@ namespace Cairn.Tests.Manager.Job;
 /// </summary>
 public class JobFaultTests
 {
+    private const int MostFaults = 40, AtOnce = 8;
+
     private static readonly World Four = new(2, 1, 2, 2);
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(0.7);
     private static readonly Lazy<string> Uninterrupted = new(WholeOfUninterrupted);
@@ -214,17 +216,21 @@ public class JobFaultTests
         job.Ranks[0].Reports[0].Error!.Message.ShouldContain("rank 1", Case.Insensitive);
     }
 
-    // Runs a case for each change of the victim's save, several cases at once: they mostly wait.
+    // Runs a case for each change of the victim's save, several cases at once: they mostly wait. Each on a thread of its own: those of the pool come slowly when all of them wait.
     private static void AtEachChange(int victim, bool snapshot, Func<int, bool> run)
     {
         var unreached = new ConcurrentBag<int>();
-        Parallel.For(0, 40, new ParallelOptions { MaxDegreeOfParallelism = 12 }, (fault, state) =>
+        int next = -1;
+        Task[] cases = [.. Enumerable.Range(0, AtOnce).Select(_ => Task.Factory.StartNew(Cases, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        Task.WhenAll(cases).GetAwaiter().GetResult();
+        void Cases()
         {
-            if (!unreached.IsEmpty && unreached.Min() < fault)
-                return;
-            if (!run(fault))
-                unreached.Add(fault);
-        });
+            for (int fault = Interlocked.Increment(ref next); fault < MostFaults && (unreached.IsEmpty || unreached.Min() > fault); fault = Interlocked.Increment(ref next))
+            {
+                if (!run(fault))
+                    unreached.Add(fault);
+            }
+        }
         // The last case reached no operation: all of them were tried.
         unreached.ShouldNotBeEmpty();
         unreached.Min().ShouldBeGreaterThan(victim == 0 ? 8 : 4);
