@@ -305,12 +305,13 @@ public sealed class ConversionTests : IDisposable
     [InlineData("cairn", true), InlineData("cairn", false), InlineData("internlm", true), InlineData("torch", true), InlineData("huggingface", true), InlineData("huggingface", false)]
     public void A_kill_at_any_operation_leaves_the_old_or_the_new(string layout, bool canExchange)
     {
-        string source = Checkpoint(), name = layout == "torch" ? "out.pt" : "out";
+        string source = Checkpoint(), name = layout == "torch" ? "out.pt" : "out", old = _folder["old"];
+        Convert(source, Path.Join(old, name), new ConversionOptions { Layout = layout, Parts = ["model"] });
         for (int at = 0, last = int.MaxValue; at < last; at++)
         {
             string root = _folder[$"{at}"];
             var store = new LocalFileSystem(Path.Join(root, layout is "cairn" or "internlm" ? name : ""));
-            Convert(source, Path.Join(root, name), new ConversionOptions { Layout = layout, Parts = ["model"] });
+            Copy(old, root);
             var options = new ConversionOptions { Layout = layout, Parts = ["model"], Type = TensorType.F16, Overwrite = true };
             var killed = FaultyFileSystem.At(canExchange ? store : new WithoutExchange(store), at, staysBroken: true);
             using (LoadedCheckpoint opened = CheckpointReader.Open(source))
@@ -331,6 +332,15 @@ public sealed class ConversionTests : IDisposable
                 TypeAt(Path.Join(root, name)).ShouldBe(TensorType.F16, $"after {at}");
             }
             Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).ShouldNotContain(path => path.Contains("convert", StringComparison.Ordinal));
+        }
+
+        static void Copy(string from, string to)
+        {
+            Directory.CreateDirectory(to);
+            foreach (string folder in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
+                Directory.CreateDirectory(Path.Join(to, Path.GetRelativePath(from, folder)));
+            foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+                File.Copy(file, Path.Join(to, Path.GetRelativePath(from, file)));
         }
 
         static TensorType TypeAt(string path)
