@@ -130,8 +130,9 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         var line = LineView.Of(marker);
         if (marker.Kind == SaveKind.Snapshot)
         {
-            SnapshotSlot slot = SlotChoice.InOrder(_files, line).Single(slot => slot.Folder == folder);
-            if (slot is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
+            // A marker that cannot be read now fails the save: whose it is must be known before anything goes.
+            Marker? other = _files.List(folder).Where(CopyMarks.IsMark).Select(mark => MarkerAt($"{folder}/{mark.Name}")).FirstOrDefault(found => found is not null && line.StandingOf(found) == CopyStanding.OfOtherRun);
+            if (other is not null)
                 notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
             else if (_files.FileExists(path))
                 // Of this step and of a line that was left: no copy that anybody needs.
@@ -224,11 +225,13 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     }
 
     // Null when the marker cannot be understood; empty when its files stand beside it.
-    private string? AttemptIn(string path)
+    private string? AttemptIn(string path) => MarkerAt(path) is { } marker ? marker.Attempt ?? "" : null;
+
+    private Marker? MarkerAt(string path)
     {
         try
         {
-            return Marker.Parse(SmallFile.Read(_files, path, Marker.MaxLength), path).Attempt ?? "";
+            return Marker.Parse(SmallFile.Read(_files, path, Marker.MaxLength), path);
         }
         catch (CorruptCheckpointException)
         {

@@ -161,6 +161,27 @@ public class MarkerPublisherTests : PublisherConformance
         Should.Throw<CopyChangedException>(() => file.Read(0, new byte[1]));
     }
 
+    [Theory, InlineData(1), InlineData(2), InlineData(3), InlineData(4), InlineData(5), InlineData(6)]
+    public void Another_runs_snapshot_is_not_lost_when_its_marker_cannot_be_opened_once(int time)
+    {
+        Run.Save(SaveKind.Snapshot, 40);
+        RunRecord other = Run.Record;
+        Run.Record = other with { Id = "present" };
+        Run.Save(SaveKind.Snapshot, 10);
+        int opened = 0;
+        _store.CannotOpen = path => path.EndsWith("/40.step", StringComparison.Ordinal) && ++opened == time;
+        try
+        {
+            Run.Save(SaveKind.Snapshot, 20);
+        }
+        catch (IOException)
+        {
+            Run.Save(SaveKind.Snapshot, 20);
+        }
+        Verifier.Verify(Files, Catalog.Snapshot(Files, "abandoned/snapshot-40"), TestContext.Current.CancellationToken).ShouldBeNull();
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);
+    }
+
     sealed class FencedLease(long fence) : ILease
     {
         public string Token => $"{fence:D32}";

@@ -22,6 +22,8 @@ internal sealed class MemoryRunStore : IRunStore
     /// <summary>Calls so far that change something, by kind and path.</summary>
     public ConcurrentQueue<(StoreChange Change, string Path)> Changes { get; } = [];
 
+    /// <summary>Says which objects cannot be opened now.</summary>
+    public Func<string, bool> CannotOpen { get; set; } = static _ => false;
     /// <summary>What was opened so far, or looked for.</summary>
     public ConcurrentQueue<string> Opened { get; } = [];
 
@@ -65,7 +67,7 @@ internal sealed class MemoryRunStore : IRunStore
     {
         Live();
         Opened.Enqueue(path);
-        if (_blind-- > 0)
+        if (_blind-- > 0 || CannotOpen(path))
             throw new IOException("The store did not answer.");
         return _objects.TryGetValue(path, out byte[]? bytes) ? new(new Reader(this, path, bytes)) : throw new FileNotFoundException($"There is no '{path}' in {Root}.", path);
     }
