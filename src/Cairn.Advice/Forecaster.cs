@@ -4,7 +4,7 @@ using Cairn.Policies;
 namespace Cairn.Advice;
 
 /// <summary>Plays a run through, with the schedule and the retention that the real one would have.</summary>
-public static class Forecaster
+internal static class Forecaster
 {
     // A schedule by time is asked at every step, but not more often than this over the whole run.
     private const long MostQuestions = 5_000_000;

@@ -18,7 +18,7 @@ public partial class CheckpointOptions
 
     /// <summary>When checkpoints and snapshots are due. <see cref="Enabled"/> is not looked at.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An interval is not positive.</exception>
-    public SaveSchedule CreateSchedule() => new(
+    internal SaveSchedule CreateSchedule() => new(
         PolicyOf(CheckpointEvery, CheckpointInterval),
         PolicyOf(SnapshotSteps, SnapshotInterval));
 

@@ -76,7 +76,7 @@ public class TorchReadingTests(PyTorchFiles files) : IClassFixture<PyTorchFiles>
     [Theory]
     [InlineData("program.pt", TorchFault.TorchScript, "torch.jit.load")]
     [InlineData("quantized.pt", TorchFault.UnsupportedTensor, "dequantize()")]
-    public void What_is_not_read_is_refused_with_what_to_do(string name, TorchFault fault, string advice)
+    internal void What_is_not_read_is_refused_with_what_to_do(string name, TorchFault fault, string advice)
     {
         string path = files.PathOf(name);
         CorruptTorchFileException refused = Should.Throw<CorruptTorchFileException>(() => TorchFile.Map(path));

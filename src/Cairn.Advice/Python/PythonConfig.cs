@@ -6,7 +6,7 @@ namespace Cairn.Advice.Python;
 /// The constants of a Python configuration file such as InternLM's: literals, lists, tuples, <c>dict(…)</c> and <c>{…}</c>, names defined before, and
 /// arithmetic on them. Nothing is executed. What cannot be told without executing is left out, and <see cref="Problems"/> says where.
 /// </summary>
-public sealed class PythonConfig
+internal sealed class PythonConfig
 {
     private const int MostValues = 10_000, LongestPath = 1000;
 

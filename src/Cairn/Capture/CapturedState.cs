@@ -3,7 +3,7 @@ using Cairn.State;
 namespace Cairn.Capture;
 
 /// <summary>A copy of the state at one step, in staging memory. Disposing it gives the memory back; its tensors cannot be read after that.</summary>
-public sealed class CapturedState : IDisposable
+internal sealed class CapturedState : IDisposable
 {
     private readonly StagingBuffer _buffer;
 

@@ -1,7 +1,7 @@
 namespace Cairn.Capture;
 
 /// <summary>Native memory lent by a <see cref="StagingPool"/>. Disposing it gives the memory back; nobody may use its bytes after that.</summary>
-public sealed unsafe class StagingBuffer : IDisposable
+internal sealed unsafe class StagingBuffer : IDisposable
 {
     private readonly StagingPool _pool;
     private readonly byte* _memory;

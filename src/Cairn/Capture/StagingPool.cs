@@ -8,7 +8,7 @@ namespace Cairn.Capture;
 /// is then reused, because never-touched memory is several times slower to write than warm memory.
 /// All members may be called from any thread.
 /// </summary>
-public sealed unsafe class StagingPool : IDisposable
+internal sealed unsafe class StagingPool : IDisposable
 {
     internal const int Alignment = 64;
     private const long HugePage = 2L << 20;

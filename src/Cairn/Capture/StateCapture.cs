@@ -7,7 +7,7 @@ namespace Cairn.Capture;
 /// Copies live state into staging memory. Training waits for this and for nothing else, so the copy runs on all processors in
 /// chunks, and what it needs is kept from one capture to the next. One capture at a time; called on the training thread.
 /// </summary>
-public sealed class StateCapture
+internal sealed class StateCapture
 {
     private const int ChunkBytes = 4 << 20;
     private const long SingleThreadBelow = 1L << 20;

@@ -11,7 +11,7 @@ public sealed record Branch(int Id, string Name, int? Parent, long ForkStep);
 /// The branches of a run and the one it is on. A checkpoint belongs to the line when its branch is the current one, or
 /// when an ancestor wrote it no later than the step at which the line left that ancestor.
 /// </summary>
-public sealed class Lineage
+internal sealed class Lineage
 {
     private readonly Dictionary<int, Branch> _branches;
 

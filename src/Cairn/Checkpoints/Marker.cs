@@ -13,7 +13,7 @@ namespace Cairn.Checkpoints;
 /// <param name="Name">Name in the checkpoint's folder.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="Hash">XXH3-128 of the bytes, 32 lower-case hexadecimal digits.</param>
-public sealed record MarkedFile(string Name, long Length, string Hash)
+internal sealed record MarkedFile(string Name, long Length, string Hash)
 {
     internal void Write(Utf8JsonWriter json)
     {
@@ -29,7 +29,7 @@ public sealed record MarkedFile(string Name, long Length, string Hash)
 /// The file that makes a folder a checkpoint, named by its layout: written last, it lists every other file with size and hash, and carries a
 /// hash of itself. Fields that this version does not know are ignored on reading.
 /// </summary>
-public sealed record Marker
+internal sealed record Marker
 {
     /// <summary>The layout of a copy that names none, and of a run for which none was chosen.</summary>
     public const string DefaultLayout = "cairn";

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Cairn.Checkpoints;
 
 /// <summary>The names in a run's folder.</summary>
-public static class RunFolder
+internal static class RunFolder
 {
     /// <summary>Who the run is.</summary>
     public const string Record = "run.json";

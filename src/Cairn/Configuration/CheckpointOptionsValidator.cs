@@ -7,7 +7,7 @@ namespace Cairn.Configuration;
 /// Checks <see cref="CheckpointOptions"/>: the ranges that its attributes state, and what values must be to go together.
 /// Written by hand because the generated validators do not say which value to use instead.
 /// </summary>
-public sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOptions>
+internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOptions>
 {
     /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, CheckpointOptions options)

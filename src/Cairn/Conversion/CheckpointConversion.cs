@@ -17,7 +17,7 @@ namespace Cairn.Conversion;
 /// where it was when the same is asked for again. At the end every tensor is read back and compared with the source. What is overwritten stays as it was until
 /// then, and is swapped in one step. A destination in a run is written under the run's lock.
 /// </summary>
-public sealed class CheckpointConversion
+internal sealed class CheckpointConversion
 {
     private const int BlockBytes = 1 << 20;
 

@@ -6,7 +6,7 @@ using Cairn.State;
 namespace Cairn.Conversion;
 
 /// <summary>How a checkpoint is converted.</summary>
-public sealed class ConversionOptions
+internal sealed class ConversionOptions
 {
     /// <summary>The layouts that can be written.</summary>
     public static IReadOnlyList<string> Layouts { get; } = [.. CheckpointLayouts.Names.Order(StringComparer.Ordinal), HuggingFaceLayout.Name, TorchTarget.LayoutName];
@@ -43,7 +43,7 @@ public sealed class ConversionOptions
 }
 
 /// <summary>What a conversion is doing.</summary>
-public enum ConversionPhase
+internal enum ConversionPhase
 {
     /// <summary>Files of an earlier, interrupted conversion are hashed.</summary>
     Checking,
@@ -58,7 +58,7 @@ public enum ConversionPhase
 /// <param name="Item">The file, or the tensor when it verifies.</param>
 /// <param name="BytesDone">Bytes done in this phase.</param>
 /// <param name="BytesTotal">Bytes to do in this phase.</param>
-public readonly record struct ConversionProgress(ConversionPhase Phase, string Item, long BytesDone, long BytesTotal);
+internal readonly record struct ConversionProgress(ConversionPhase Phase, string Item, long BytesDone, long BytesTotal);
 
 /// <summary>What a conversion did.</summary>
 /// <param name="Folder">The folder in which the files stand.</param>
@@ -67,7 +67,7 @@ public readonly record struct ConversionProgress(ConversionPhase Phase, string I
 /// <param name="BytesKept">Bytes of those that an earlier, interrupted conversion had written.</param>
 /// <param name="TensorsVerified">Tensors that were read back and compared.</param>
 /// <param name="Notes">What the user should know: parts that were left out, and what the destination lacks.</param>
-public sealed record ConversionResult(string Folder, IReadOnlyList<string> Files, long Bytes, long BytesKept, int TensorsVerified, IReadOnlyList<string> Notes);
+internal sealed record ConversionResult(string Folder, IReadOnlyList<string> Files, long Bytes, long BytesKept, int TensorsVerified, IReadOnlyList<string> Notes);
 
 /// <summary>What was written is not what was converted. The destination must not be used.</summary>
-public sealed class ConversionMismatchException(string message) : CheckpointException(message);
+internal sealed class ConversionMismatchException(string message) : CheckpointException(message);

@@ -3,7 +3,7 @@ using Cairn.State;
 namespace Cairn.Inspection;
 
 /// <summary>What became of an entry from one state to another.</summary>
-public enum EntryChange
+internal enum EntryChange
 {
     /// <summary>It is the same.</summary>
     Same,
@@ -24,14 +24,14 @@ public enum EntryChange
 /// <param name="Change">What became of it. Of tensors this is what type and shape say, until their values were compared.</param>
 /// <param name="Left">The leaf in the first state; <see langword="null"/> when it is not there.</param>
 /// <param name="Right">The leaf in the second state; <see langword="null"/> when it is not there.</param>
-public sealed record EntryComparison(string Path, EntryChange Change, StateNode? Left, StateNode? Right)
+internal sealed record EntryComparison(string Path, EntryChange Change, StateNode? Left, StateNode? Right)
 {
     /// <summary>How the values of two tensors differ; <see langword="null"/> when they were not compared, because shapes differ or there are not two tensors.</summary>
     public TensorComparison? Tensors { get; init; }
 }
 
 /// <summary>Compares two states, entry by entry.</summary>
-public static class StateComparison
+internal static class StateComparison
 {
     /// <summary>Compares names, kinds, types, shapes and scalars. Tensors of equal shape are listed, and their values not read.</summary>
     public static IReadOnlyList<EntryComparison> Structure(StateMap left, StateMap right)

@@ -6,10 +6,10 @@ namespace Cairn.Inspection;
 /// <summary>A tensor or scalar of a state, with the path that leads to it.</summary>
 /// <param name="Path">Names of the entries on the way, joined by <c>/</c>; numbers in lists.</param>
 /// <param name="Node">The <see cref="StateTensor"/> or <see cref="StateScalar"/>, or an empty <see cref="StateMap"/> or <see cref="StateList"/>.</param>
-public readonly record struct StateLeaf(string Path, StateNode Node);
+internal readonly record struct StateLeaf(string Path, StateNode Node);
 
 /// <summary>The leaves of a state, in order.</summary>
-public static class StateLeaves
+internal static class StateLeaves
 {
     /// <summary>All tensors and scalars, and what is empty.</summary>
     public static IEnumerable<StateLeaf> Of(StateNode state)

@@ -8,7 +8,7 @@ namespace Cairn.Inspection;
 /// imaginary parts. NaN is no difference from NaN, but is counted; an infinity equals itself; everything else that is not finite differs infinitely from what it is compared with: the
 /// largest differences and the norm are infinite then, and there is no cosine.
 /// </summary>
-public sealed record TensorComparison
+internal sealed record TensorComparison
 {
     /// <summary>Whether type and bytes are the same. Nothing else was computed then.</summary>
     public required bool Identical { get; init; }

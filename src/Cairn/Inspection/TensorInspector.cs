@@ -3,7 +3,7 @@ using Cairn.State;
 namespace Cairn.Inspection;
 
 /// <summary>How tensors are looked through.</summary>
-public sealed record InspectionOptions
+internal sealed record InspectionOptions
 {
     /// <summary>Blocks that are worked on at once; by default one for each processor.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
@@ -17,7 +17,7 @@ public sealed record InspectionOptions
 /// Looks through the values of tensors, block by block on all processors. Memory does not grow with the tensors, and the results do not depend on
 /// the number of threads.
 /// </summary>
-public static class TensorInspector
+internal static class TensorInspector
 {
     /// <summary>The statistics of each tensor, in the given order.</summary>
     /// <exception cref="CheckpointException">A tensor could not be read.</exception>

@@ -1,7 +1,7 @@
 namespace Cairn.Inspection;
 
 /// <summary>What the values of a tensor are like. Those of complex elements are their real and imaginary parts.</summary>
-public sealed record TensorStatistics
+internal sealed record TensorStatistics
 {
     /// <summary>How many values there are.</summary>
     public required long Values { get; init; }

@@ -4,4 +4,4 @@ namespace Cairn.Inspection;
 /// <param name="Start">The lower edge of the first bin.</param>
 /// <param name="Width">The width of each.</param>
 /// <param name="Counts">Finite values in each bin; a value on an edge belongs to the bin above it.</param>
-public sealed record ValueHistogram(double Start, double Width, IReadOnlyList<long> Counts);
+internal sealed record ValueHistogram(double Start, double Width, IReadOnlyList<long> Counts);

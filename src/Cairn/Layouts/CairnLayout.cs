@@ -6,7 +6,7 @@ using Cairn.Stores;
 namespace Cairn.Layouts;
 
 /// <summary>A part that was read from a checkpoint. Its tensors read from the file until it is disposed.</summary>
-public sealed class LoadedPart : IDisposable
+internal sealed class LoadedPart : IDisposable
 {
     private readonly IDisposable? _file;
 
@@ -22,7 +22,7 @@ public sealed class LoadedPart : IDisposable
 /// <summary>
 /// The layout <c>cairn</c>: one file per part and rank that saves something of it, safetensors when it has tensors and JSON when not.
 /// </summary>
-public sealed class CairnLayout : ICheckpointLayout
+internal sealed class CairnLayout : ICheckpointLayout
 {
     /// <summary>The layout.</summary>
     public static CairnLayout Instance { get; } = new();

@@ -5,7 +5,7 @@ using Cairn.Stores;
 namespace Cairn.Layouts;
 
 /// <summary>What stands at a path: a run, a checkpoint's folder or a file.</summary>
-public enum SourceKind
+internal enum SourceKind
 {
     /// <summary>A run's folder; opened is what a restart of it would take.</summary>
     Run,
@@ -20,7 +20,7 @@ public enum SourceKind
 /// <param name="Kind">Run, checkpoint or file.</param>
 /// <param name="Files">The file system that it is in.</param>
 /// <param name="Path">Where it is in <paramref name="Files"/>; empty for the root.</param>
-public sealed record CheckpointSource(string Layout, SourceKind Kind, IFileSource Files, string Path)
+internal sealed record CheckpointSource(string Layout, SourceKind Kind, IFileSource Files, string Path)
 {
     /// <summary>The step, where it is known.</summary>
     public long? Step { get; init; }

@@ -71,7 +71,7 @@ public abstract class LoadedCheckpoint : IDisposable
     private readonly List<IDisposable> _open = [];
 
     /// <summary>What it was opened from; <see langword="null"/> when a layout opened it and not <see cref="CheckpointReader"/>.</summary>
-    public CheckpointSource? Source { get; internal set; }
+    internal CheckpointSource? Source { get; set; }
 
     /// <summary>Files that hold no part and belong to it all the same, such as <c>config.json</c> and a tokenizer's; a conversion takes them along.</summary>
     public virtual IReadOnlyList<string> OtherFiles => [];

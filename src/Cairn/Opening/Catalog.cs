@@ -8,7 +8,7 @@ namespace Cairn.Opening;
 /// What stands in a run's folder, as the names say. Making one lists a few folders and reads no file; each entry reads
 /// its marker when it is asked for it, so that a run of ten thousand checkpoints opens at once.
 /// </summary>
-public sealed class Catalog
+internal sealed class Catalog
 {
     private Catalog(IReadOnlyList<CatalogEntry> entries) => Entries = entries;
 

@@ -7,7 +7,7 @@ using Cairn.Stores;
 namespace Cairn.Opening;
 
 /// <summary>A checkpoint or snapshot as it stands in the run's folder. Not for use by several threads at once.</summary>
-public sealed class CatalogEntry
+internal sealed class CatalogEntry
 {
     /// <summary>The step of a slot without a marker.</summary>
     public const long NoStep = -1;

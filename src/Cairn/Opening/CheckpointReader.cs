@@ -22,7 +22,7 @@ public static class CheckpointReader
     /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>
     /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
     /// <exception cref="CheckpointException">There is nothing, or nothing that is known; the message says what was found and what to give instead.</exception>
-    public static CheckpointSource Detect(string path)
+    internal static CheckpointSource Detect(string path)
     {
         (IFileSource files, string name, IFileSource? self) = Locate(path);
         return Detect(files, name, self);
@@ -30,7 +30,7 @@ public static class CheckpointReader
 
     /// <summary>Says what stands at a path of a store. A run is recognised at its root.</summary>
     /// <inheritdoc cref="Detect(string)"/>
-    public static CheckpointSource Detect(IFileSource files, string path) => Detect(files, path, path.Length == 0 ? files : null);
+    internal static CheckpointSource Detect(IFileSource files, string path) => Detect(files, path, path.Length == 0 ? files : null);
 
     /// <summary>
     /// Opens what stands at a path of this machine. A run may be trained meanwhile: what is read belongs to one copy, also when the run makes newer ones.
@@ -49,7 +49,7 @@ public static class CheckpointReader
 
     /// <summary>Opens what was found.</summary>
     /// <inheritdoc cref="Open(string)"/>
-    public static LoadedCheckpoint Open(CheckpointSource source)
+    internal static LoadedCheckpoint Open(CheckpointSource source)
     {
         ArgumentNullException.ThrowIfNull(source);
         return Again(() => OpenOnce(source));

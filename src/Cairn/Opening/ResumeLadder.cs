@@ -7,10 +7,10 @@ namespace Cairn.Opening;
 /// <param name="Chosen">The newest good copy; <see langword="null"/> when there is none.</param>
 /// <param name="PassedOver">The newer ones that are damaged or incomplete, each with its fault.</param>
 /// <param name="Abandoned">Newer ones that belong to a branch that was left.</param>
-public sealed record ResumeChoice(CatalogEntry? Chosen, IReadOnlyList<CheckpointFault> PassedOver, IReadOnlyList<CatalogEntry> Abandoned);
+internal sealed record ResumeChoice(CatalogEntry? Chosen, IReadOnlyList<CheckpointFault> PassedOver, IReadOnlyList<CatalogEntry> Abandoned);
 
 /// <summary>Finds the newest good copy of a run over both tiers.</summary>
-public static class ResumeLadder
+internal static class ResumeLadder
 {
     /// <summary>Goes down from the highest step, and believes nothing that it has not verified.</summary>
     /// <param name="files">The run.</param>

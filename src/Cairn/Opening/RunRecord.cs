@@ -8,14 +8,14 @@ namespace Cairn.Opening;
 /// <summary>Where a run was branched from another one.</summary>
 /// <param name="Run">Id of the other run.</param>
 /// <param name="Step">The step taken over.</param>
-public sealed record RunOrigin(string Run, long Step);
+internal sealed record RunOrigin(string Run, long Step);
 
 /// <summary>Where and why a run was finished by its own decision, such as early stopping.</summary>
 /// <param name="Step">Steps made.</param>
 /// <param name="Branch">The branch that was trained.</param>
 /// <param name="Reason">Why, in the program's words.</param>
 /// <param name="TotalSteps">What was planned then.</param>
-public sealed record RunEnd(long Step, int Branch, string Reason, long? TotalSteps)
+internal sealed record RunEnd(long Step, int Branch, string Reason, long? TotalSteps)
 {
     /// <summary>The reason why a run that stands here is finished; <see langword="null"/> when it is not: it went back, or more steps are planned now.</summary>
     internal string? At(TrainState train, Lineage lineage) =>
@@ -27,7 +27,7 @@ public sealed record RunEnd(long Step, int Branch, string Reason, long? TotalSte
 /// <param name="Created">When the run began.</param>
 /// <param name="Lineage">Its branches.</param>
 /// <param name="Origin">The run and step that it started from, if any.</param>
-public sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineage, RunOrigin? Origin)
+internal sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Lineage, RunOrigin? Origin)
 {
     /// <summary>Where the run was finished by its own decision, if it was.</summary>
     public RunEnd? Finished { get; init; }

@@ -8,7 +8,7 @@ using Cairn.Stores;
 namespace Cairn.Opening;
 
 /// <summary>Compares every byte of a checkpoint with the hashes of its marker; of one that another program wrote, with the checksums that its files have.</summary>
-public static class Verifier
+internal static class Verifier
 {
     private const int BlockBytes = 4 << 20;
 

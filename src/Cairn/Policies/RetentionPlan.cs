@@ -1,7 +1,7 @@
 namespace Cairn.Policies;
 
 /// <summary>Which checkpoints to retire. Pure.</summary>
-public static class RetentionPlan
+internal static class RetentionPlan
 {
     /// <summary>
     /// The steps to retire, oldest first. Never among them: the newest complete checkpoint, the protected ones (what a

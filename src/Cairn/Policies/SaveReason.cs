@@ -30,7 +30,7 @@ public enum SaveKind
 
 /// <summary>What asks for a checkpoint now, whatever the intervals say. Several may ask at once.</summary>
 [Flags]
-public enum SaveRequests
+internal enum SaveRequests
 {
     /// <summary>Nothing does.</summary>
     None = 0,
@@ -48,4 +48,4 @@ public enum SaveRequests
 /// <param name="Kind">The tier.</param>
 /// <param name="Reason">Why; with several reasons at once the first of Final, Signal, Stop, Manual, Interval, Snapshot.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct SaveDecision(SaveKind Kind, SaveReason Reason);
+internal readonly record struct SaveDecision(SaveKind Kind, SaveReason Reason);

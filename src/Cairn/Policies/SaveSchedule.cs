@@ -6,7 +6,7 @@ namespace Cairn.Policies;
 /// <param name="LastStep">Step of the tier's newest complete save of this run's present branch; <see langword="null"/> when there is none.</param>
 /// <param name="LastSaved">When that was made; the start of the process when it was not made by it.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct SavedTier(long? LastStep, DateTimeOffset LastSaved);
+internal readonly record struct SavedTier(long? LastStep, DateTimeOffset LastSaved);
 
 /// <summary>Where a run stands when the schedule is asked, once after each batch and once when training ends.</summary>
 /// <param name="Step">Successful optimizer updates so far.</param>
@@ -16,14 +16,14 @@ public readonly record struct SavedTier(long? LastStep, DateTimeOffset LastSaved
 /// <param name="Snapshot">What the snapshots have got.</param>
 /// <param name="Requests">What asks for a checkpoint now.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct SaveSituation(
+internal readonly record struct SaveSituation(
     long Step, long PreviousStep, DateTimeOffset Now, SavedTier Checkpoint, SavedTier Snapshot, SaveRequests Requests = SaveRequests.None);
 
 /// <summary>
 /// When each tier is saved. Pure. At most one save per question, and at most one of each kind for each step:
 /// a checkpoint that is due takes the place of the snapshot, and a step that has its checkpoint needs no more saves.
 /// </summary>
-public sealed class SaveSchedule(ISavePolicy checkpointPolicy, ISavePolicy snapshotPolicy)
+internal sealed class SaveSchedule(ISavePolicy checkpointPolicy, ISavePolicy snapshotPolicy)
 {
     /// <summary>When checkpoints are due.</summary>
     public ISavePolicy CheckpointPolicy { get; } = checkpointPolicy ?? throw new ArgumentNullException(nameof(checkpointPolicy));

@@ -11,7 +11,9 @@ public abstract class StateTensor : StateNode
 
     /// <summary>A tensor of this type and shape.</summary>
     /// <exception cref="ArgumentException">The shape has more than 64 dimensions, or does not give a whole number of bytes.</exception>
+#pragma warning disable RS0022 // Anybody's memory can be a tensor, and no other node is open.
     protected StateTensor(TensorType type, ReadOnlySpan<long> shape)
+#pragma warning restore RS0022
     {
         if (shape.Length > MaxRank)
             throw new ArgumentException($"A tensor has at most {MaxRank} dimensions, not {shape.Length}.", nameof(shape));

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Cairn.Stopping;
 
 /// <summary>What an operator asks of a run that trains.</summary>
-public enum CommandAction
+internal enum CommandAction
 {
     /// <summary>Save a checkpoint and go on.</summary>
     Save,
@@ -18,7 +18,7 @@ public enum CommandAction
 /// <param name="Action">What is asked.</param>
 /// <param name="Step">At which step, or the first one after it; <see langword="null"/> for now.</param>
 /// <param name="Id">Names it in the journal; may be empty.</param>
-public sealed record RunCommand(CommandAction Action, long? Step = null, string Id = "")
+internal sealed record RunCommand(CommandAction Action, long? Step = null, string Id = "")
 {
     private const int LongestId = 64;
     private const string Grammar = "Write 'save' or 'stop', and a step after it if the run shall wait for one.";

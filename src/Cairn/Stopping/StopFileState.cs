@@ -7,14 +7,14 @@ namespace Cairn.Stopping;
 /// <param name="Stop">Whether to stop training, after the save.</param>
 /// <param name="Problem">What to report about an unreadable file, once for each new problem; otherwise <see langword="null"/>.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct StopVerdict(bool Save, bool Stop, string? Problem = null);
+internal readonly record struct StopVerdict(bool Save, bool Stop, string? Problem = null);
 
 /// <summary>
 /// What was already done about the stop file. A value: <see cref="Decide"/> gives the next one. A command acts at its step or the
 /// first one after it, and once until the file says something else. The first rank decides and tells the others.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct StopFileState
+internal readonly record struct StopFileState
 {
     private StopCommand? Done { get; init; }
     private string? Reported { get; init; }

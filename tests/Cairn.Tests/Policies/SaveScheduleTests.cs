@@ -66,7 +66,7 @@ public class SaveScheduleTests
     [InlineData(SaveRequests.Stop | SaveRequests.Manual, SaveReason.Stop)]
     [InlineData(SaveRequests.Manual, SaveReason.Manual)]
     [InlineData(SaveRequests.None, SaveReason.Interval)]
-    public void Of_several_reasons_the_weightiest_is_given(SaveRequests requests, SaveReason reason) =>
+    internal void Of_several_reasons_the_weightiest_is_given(SaveRequests requests, SaveReason reason) =>
         Every(10, 5).Decide(new SaveSituation(10, 9, Start, default, default, requests))
             .ShouldBe(new SaveDecision(SaveKind.Checkpoint, reason));
 

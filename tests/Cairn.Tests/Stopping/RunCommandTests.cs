@@ -11,7 +11,7 @@ public class RunCommandTests
     [InlineData(" STOP 500 ", CommandAction.Stop, 500L, "")]
     [InlineData("save 0 id=a-1", CommandAction.Save, 0L, "a-1")]
     [InlineData("save id=x 7", CommandAction.Save, 7L, "x")]
-    public void A_command_is_a_word_a_step_and_a_name(string text, CommandAction action, long? step, string id)
+    internal void A_command_is_a_word_a_step_and_a_name(string text, CommandAction action, long? step, string id)
     {
         RunCommand.TryParse(text, out RunCommand? command, out string? problem).ShouldBeTrue(problem);
         command.ShouldBe(new RunCommand(action, step, id));

@@ -1,7 +1,7 @@
 namespace Cairn.Formats.Safetensors;
 
 /// <summary>The ways in which a safetensors file can be bad.</summary>
-public enum SafetensorsFault
+internal enum SafetensorsFault
 {
     /// <summary>The file is shorter than the 8 bytes that give the header's length.</summary>
     FileTooShort,
@@ -38,7 +38,7 @@ public enum SafetensorsFault
 }
 
 /// <summary>A safetensors file is bad; <see cref="Fault"/> says in which way.</summary>
-public sealed class CorruptSafetensorsException : CorruptCheckpointException
+internal sealed class CorruptSafetensorsException : CorruptCheckpointException
 {
     internal CorruptSafetensorsException(SafetensorsFault fault, string path, string? tensor, string what, string expected, string found, Exception? cause = null)
         : base($"'{path}' is not a good safetensors file: {(tensor is null ? "" : $"tensor '{Shorten(tensor)}': ")}{what}. Expected {expected}, found {Shorten(found)}. Restore the file from a copy, or resume from another checkpoint.", cause)

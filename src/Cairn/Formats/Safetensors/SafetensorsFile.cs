@@ -8,7 +8,7 @@ namespace Cairn.Formats.Safetensors;
 /// A safetensors file open for reading. Its tensors read straight into the span that <see cref="StateTensor.CopyTo"/> is given,
 /// from any thread, until the file is disposed.
 /// </summary>
-public sealed class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     private readonly IReadableFile _file;
     private readonly OrderedDictionary<string, StateTensor> _tensors;

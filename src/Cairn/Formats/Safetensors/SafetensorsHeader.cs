@@ -13,7 +13,7 @@ namespace Cairn.Formats.Safetensors;
 /// <param name="Shape">Sizes of the dimensions, outermost first.</param>
 /// <param name="Begin">Offset of its first byte from the start of the data.</param>
 /// <param name="End">Offset after its last byte from the start of the data.</param>
-public sealed record SafetensorsEntry(string Name, TensorType Type, IReadOnlyList<long> Shape, long Begin, long End)
+internal sealed record SafetensorsEntry(string Name, TensorType Type, IReadOnlyList<long> Shape, long Begin, long End)
 {
     /// <summary>Bytes of the tensor.</summary>
     public long ByteLength => End - Begin;
@@ -23,7 +23,7 @@ public sealed record SafetensorsEntry(string Name, TensorType Type, IReadOnlyLis
 /// The header of a safetensors file: 8 bytes of little-endian length, then JSON, then the tensors' bytes without a hole.
 /// Format: <see href="https://github.com/huggingface/safetensors#format"/>.
 /// </summary>
-public sealed class SafetensorsHeader
+internal sealed class SafetensorsHeader
 {
     /// <summary>Longest header that is read or written, in bytes; the reference implementation's limit.</summary>
     public const int MaxLength = 100_000_000;

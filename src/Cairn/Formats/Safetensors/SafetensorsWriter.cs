@@ -6,7 +6,7 @@ namespace Cairn.Formats.Safetensors;
 /// A safetensors file that is planned to the byte: its length is known, and equal input gives equal bytes. Tensors lie by element
 /// size, largest first, and else in the given order, so each is aligned to its element without padding.
 /// </summary>
-public sealed class SafetensorsWriter : IFileContent
+internal sealed class SafetensorsWriter : IFileContent
 {
     private readonly byte[] _header;
 

@@ -1,7 +1,7 @@
 namespace Cairn.Formats.Torch;
 
 /// <summary>A file of PyTorch is bad, or of a kind that is not read; <see cref="Fault"/> says in which way.</summary>
-public sealed class CorruptTorchFileException : CorruptCheckpointException
+internal sealed class CorruptTorchFileException : CorruptCheckpointException
 {
     private const string DefaultAdvice = "Restore the file from a copy, or resume from another checkpoint.";
 

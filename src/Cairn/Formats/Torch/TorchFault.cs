@@ -1,7 +1,7 @@
 namespace Cairn.Formats.Torch;
 
 /// <summary>The ways in which a file of PyTorch can be bad, or of a kind that is not read.</summary>
-public enum TorchFault
+internal enum TorchFault
 {
     /// <summary>The file is neither a zip archive of PyTorch nor a file of its older format.</summary>
     NotTorch,

@@ -36,16 +36,16 @@ public sealed class TorchFile : IDisposable
     public bool HasChecksums => _contents.HasChecksums;
 
     /// <summary>Opens a file and reads all of it but the tensors' bytes.</summary>
-    /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
+    /// <exception cref="CorruptCheckpointException">The file is bad.</exception>
     /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
     /// <exception cref="IOException">The file could not be opened or read.</exception>
     public static TorchFile Open(IFileSource files, string path, TorchReadOptions? options = null) => Open(files.OpenRead(path), path, options);
 
     /// <summary>Reads an open file, which from here on belongs to the result, or is disposed when this throws.</summary>
-    /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
+    /// <exception cref="CorruptCheckpointException">The file is bad.</exception>
     /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
     /// <exception cref="IOException">The file could not be read.</exception>
-    public static TorchFile Open(IReadableFile file, string path, TorchReadOptions? options = null)
+    internal static TorchFile Open(IReadableFile file, string path, TorchReadOptions? options = null)
     {
         try
         {
@@ -64,7 +64,7 @@ public sealed class TorchFile : IDisposable
     /// </summary>
     /// <param name="filePath">A path of the operating system.</param>
     /// <param name="options">How to read; <see langword="null"/> for the defaults.</param>
-    /// <exception cref="CorruptTorchFileException">The file is bad.</exception>
+    /// <exception cref="CorruptCheckpointException">The file is bad.</exception>
     /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
     /// <exception cref="IOException">The file could not be opened or mapped.</exception>
     public static TorchFile Map(string filePath, TorchReadOptions? options = null) => Open(new MappedFile(filePath), filePath, options);
@@ -76,7 +76,7 @@ public sealed class TorchFile : IDisposable
     /// <param name="file">The file; it stays open, and is not used any more.</param>
     /// <param name="path">Its path, for messages.</param>
     /// <param name="options">How to read; <see langword="null"/> for the defaults.</param>
-    /// <exception cref="CorruptTorchFileException">The pickle is bad, or something follows it.</exception>
+    /// <exception cref="CorruptCheckpointException">The pickle is bad, or something follows it.</exception>
     /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
     public static TorchValue ReadPickle(IReadableFile file, string path, TorchReadOptions? options = null)
     {
@@ -87,13 +87,13 @@ public sealed class TorchFile : IDisposable
     }
 
     /// <summary>Reads every record and compares it with its checksum. A file without them passes when all its bytes can be read.</summary>
-    /// <exception cref="CorruptTorchFileException">A checksum is wrong.</exception>
+    /// <exception cref="CorruptCheckpointException">A checksum is wrong.</exception>
     /// <exception cref="IOException">The file could not be read.</exception>
     public void Verify(CancellationToken cancellationToken = default) => _contents.Verify(_file, Path, cancellationToken);
 
     /// <summary>Reads every record of a file whose values are not read, and compares it with its checksum. A file without records is read to its end.</summary>
     /// <returns>Whether there were checksums.</returns>
-    /// <exception cref="CorruptTorchFileException">A checksum is wrong, or the archive is bad.</exception>
+    /// <exception cref="CorruptCheckpointException">A checksum is wrong, or the archive is bad.</exception>
     internal static bool VerifyRecords(IReadableFile file, string path, CancellationToken cancellationToken) => TorchContents.VerifyRecords(file, path, cancellationToken);
 
     /// <summary>A file of PyTorch that is a value of a pickle. It must hold one storage.</summary>

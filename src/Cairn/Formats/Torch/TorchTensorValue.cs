@@ -29,7 +29,7 @@ public sealed class TorchTensorValue : TorchValue
     /// <param name="strides">Elements from one to the next, for each dimension.</param>
     /// <param name="isParameter">Whether it is a <c>torch.nn.Parameter</c>.</param>
     /// <param name="requiresGrad">Whether it asks for gradients.</param>
-    public TorchTensorValue(StateTensor data, TorchStorage storage, long offset, IReadOnlyList<long> strides, bool isParameter = false, bool requiresGrad = false)
+    internal TorchTensorValue(StateTensor data, TorchStorage storage, long offset, IReadOnlyList<long> strides, bool isParameter = false, bool requiresGrad = false)
     {
         (Data, Storage, Offset, Strides, IsParameter, RequiresGrad) = (data, storage, offset, strides, isParameter, requiresGrad);
     }
@@ -55,7 +55,7 @@ public sealed class TorchTensorValue : TorchValue
     internal override TorchValue ChildAt(int index) => Attributes!;
 
     /// <summary>The strides of a dense row-major tensor, in elements. Sizes of 0 count as 1, as in PyTorch.</summary>
-    public static long[] RowMajor(IReadOnlyList<long> shape)
+    internal static long[] RowMajor(IReadOnlyList<long> shape)
     {
         long[] strides = new long[shape.Count];
         long step = 1;

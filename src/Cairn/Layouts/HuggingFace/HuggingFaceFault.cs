@@ -1,7 +1,7 @@
 namespace Cairn.Layouts.HuggingFace;
 
 /// <summary>The ways in which a model folder of Hugging Face can be bad.</summary>
-public enum HuggingFaceFault
+internal enum HuggingFaceFault
 {
     /// <summary>Some of the shards are there, and no index that says which tensor is where.</summary>
     IndexMissing,
@@ -24,7 +24,7 @@ public enum HuggingFaceFault
 }
 
 /// <summary>A model folder of Hugging Face is bad; <see cref="Fault"/> says in which way.</summary>
-public sealed class CorruptHuggingFaceException : CorruptCheckpointException
+internal sealed class CorruptHuggingFaceException : CorruptCheckpointException
 {
     internal CorruptHuggingFaceException(HuggingFaceFault fault, string path, string what, string expected, string found, string? tensor = null, Exception? cause = null)
         : base($"'{path}': {what}. Expected {expected}, found {Shorten(found)}. Fetch the model again, or repair the index.", cause)

@@ -8,7 +8,7 @@ namespace Cairn.Layouts.HuggingFace;
 /// The layout <c>huggingface</c>: the folder of a model as transformers saves it. It has one part, <c>model</c>, a flat map of tensors.
 /// Written are <c>model.safetensors</c>, or <c>model-0000i-of-0000n.safetensors</c> with <c>model.safetensors.index.json</c>.
 /// </summary>
-public static class HuggingFaceLayout
+internal static class HuggingFaceLayout
 {
     /// <summary>The layout's name.</summary>
     public const string Name = "huggingface";

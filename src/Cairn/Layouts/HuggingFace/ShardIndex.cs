@@ -12,7 +12,7 @@ namespace Cairn.Layouts.HuggingFace;
 /// </summary>
 /// <param name="TotalSize">Bytes of all tensors, as <c>metadata.total_size</c> says; <see langword="null"/> when it does not. It is not checked: published models have wrong ones.</param>
 /// <param name="FileOfTensor">The file of each tensor, by the tensor's name, in the order of the index.</param>
-public sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, string> FileOfTensor)
+internal sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, string> FileOfTensor)
 {
     private const int LargestFile = 100_000_000;
 

@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 namespace Cairn.Layouts.InternLm;
 
 /// <summary>What a file of an InternLM checkpoint holds.</summary>
-public enum InternLmFileKind
+internal enum InternLmFileKind
 {
     /// <summary>
     /// The weights of one rank: <c>model_tp0_pp0.pt</c>, with ISP <c>model_tp0_wp0_pp0.pt</c> and since 2024-07 <c>model_wp0_pp0.pt</c>, with FSDP
@@ -47,7 +47,7 @@ public enum InternLmFileKind
 /// them (<c>internlm/checkpoint/components.py</c>, <c>checkpoint_manager.py</c>, <c>solver/optimizer/hybrid_zero_optim.py</c>).
 /// </summary>
 /// <param name="Kind">What the file holds.</param>
-public sealed partial record InternLmFileName(InternLmFileKind Kind)
+internal sealed partial record InternLmFileName(InternLmFileKind Kind)
 {
     // Far above any job, and low enough to be multiplied.
     private const long LargestCoordinate = 999_999;

@@ -9,7 +9,7 @@ namespace Cairn.Layouts.InternLm;
 /// rank and read for any. <c>&lt;step&gt;.step</c> is InternLM's completion marker, a file like the others; Cairn's own marker stands beside it as
 /// <c>cairn.json</c>. What InternLM has no place for stands in files that its loader does not look at: <c>random_0.pt</c>, <c>cairn.pt</c>, <c>cairn_….pt</c>.
 /// </summary>
-public sealed class InternLmLayout : ICheckpointLayout
+internal sealed class InternLmLayout : ICheckpointLayout
 {
     /// <summary>The layout's name.</summary>
     public const string LayoutName = "internlm";

@@ -1,7 +1,7 @@
 namespace Cairn.Layouts.Renaming;
 
 /// <summary>What is wrong between rules and the tensors that they are given.</summary>
-public enum RenamingFault
+internal enum RenamingFault
 {
     /// <summary>The file of rules is malformed.</summary>
     BadRules,
@@ -20,7 +20,7 @@ public enum RenamingFault
 }
 
 /// <summary>Tensors could not be renamed; <see cref="Fault"/> says why. Nothing was read or written.</summary>
-public sealed class RenamingException : CheckpointException
+internal sealed class RenamingException : CheckpointException
 {
     internal RenamingException(RenamingFault fault, string message, IReadOnlyList<string> names, Exception? cause = null) : base(message, cause) => (Fault, Names) = (fault, names);
 

@@ -7,7 +7,7 @@ namespace Cairn.Layouts.Renaming;
 /// <summary>
 /// Numbers and switches that rules need: <c>heads</c>, <c>kv_heads</c>, and others that a rule names. They come from a model's configuration or from the user, who wins.
 /// </summary>
-public sealed class RenamingParameters
+internal sealed class RenamingParameters
 {
     private readonly Dictionary<string, StateScalar> _values = new(StringComparer.Ordinal);
 

@@ -19,7 +19,7 @@ namespace Cairn.Layouts.Renaming;
 /// </code>
 /// The first rule that fits a name is taken. <c>docs/formats.md</c> describes all fields.
 /// </summary>
-public sealed class RenamingRules
+internal sealed class RenamingRules
 {
     private const int LargestFile = 1 << 20;
     private const int MaxDepth = 8;

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Cairn.State;
 
 /// <summary>A tensor seen in another float type. It is converted while it is read, a piece at a time; see <see cref="FloatCast"/> for the rounding.</summary>
-public sealed class CastTensor : StateTensor
+internal sealed class CastTensor : StateTensor
 {
     private const int PieceElements = 64 * 1024;
 

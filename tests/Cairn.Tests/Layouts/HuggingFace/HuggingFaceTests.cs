@@ -215,7 +215,7 @@ public sealed class HuggingFaceTests : IDisposable
     [InlineData("{}", HuggingFaceFault.IndexMalformed), InlineData("{\"weight_map\": 1}", HuggingFaceFault.IndexMalformed)]
     [InlineData("{\"weight_map\": {\"a\": 1}}", HuggingFaceFault.IndexMalformed), InlineData("{\"weight_map\": {\"a\": \"x\", \"a\": \"y\"}}", HuggingFaceFault.IndexMalformed)]
     [InlineData("{\"weight_map\": {\"\\ud800\": \"x\"}}", HuggingFaceFault.IndexNotJson)]
-    public void An_index_that_is_none_is_told_by_its_fault(string json, HuggingFaceFault fault) =>
+    internal void An_index_that_is_none_is_told_by_its_fault(string json, HuggingFaceFault fault) =>
         Should.Throw<CorruptHuggingFaceException>(() => ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "i")).Fault.ShouldBe(fault);
 
     [Fact]

@@ -7,7 +7,7 @@ public class InternLmFileNameTests
 {
     private static readonly string[] Pieces = ["model", "optimizer", "topo", "sampler", "gpus", "_tp", "_pp", "_zo", "_wp", "_dp", "-", "_", "0", "1", "07", "12", ".pt", ".json", ".step"];
 
-    public static TheoryData<string, InternLmFileName> Names => new()
+    private static readonly Dictionary<string, InternLmFileName> Known = new(StringComparer.Ordinal)
     {
         { "model_tp1_pp3.pt", new(InternLmFileKind.Model) { Tp = 1, Pp = 3 } },
         { "model_tp0_wp7_pp2.pt", new(InternLmFileKind.Model) { Tp = 0, Wp = 7, Pp = 2 } },
@@ -28,10 +28,13 @@ public class InternLmFileNameTests
         { "250.step", new(InternLmFileKind.Step) { Step = 250 } },
     };
 
+    public static TheoryData<string> Names => [.. Known.Keys];
+
     [Theory]
     [MemberData(nameof(Names))]
-    public void A_name_is_read_and_written(string name, InternLmFileName expected)
+    public void A_name_is_read_and_written(string name)
     {
+        InternLmFileName expected = Known[name];
         InternLmFileName.TryParse(name, out InternLmFileName? parsed).ShouldBeTrue();
         parsed.ShouldBe(expected);
         expected.ToString().ShouldBe(name);

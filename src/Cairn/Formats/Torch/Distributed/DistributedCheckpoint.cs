@@ -8,7 +8,7 @@ namespace Cairn.Formats.Torch.Distributed;
 /// <c>__{rank}_{n}.distcp</c>, in which every chunk of a tensor and every other value is a file of <c>torch.save</c> at an offset. Nothing is executed.
 /// Chunks are merged into whole tensors that read only the bytes that they are asked for, from any thread, until it is disposed.
 /// </summary>
-public sealed class DistributedCheckpoint : IDisposable
+internal sealed class DistributedCheckpoint : IDisposable
 {
     /// <summary>The name of the metadata's file; it is written last.</summary>
     public const string MetadataName = ".metadata";

@@ -1,7 +1,7 @@
 namespace Cairn.Formats.Torch.Distributed;
 
 /// <summary>The ways in which a distributed checkpoint of PyTorch can be bad.</summary>
-public enum DistributedFault
+internal enum DistributedFault
 {
     /// <summary><c>.metadata</c> is missing: the save did not end.</summary>
     MetadataMissing,
@@ -26,7 +26,7 @@ public enum DistributedFault
 }
 
 /// <summary>A distributed checkpoint of PyTorch is bad, or of a kind that is not read; <see cref="Fault"/> says in which way.</summary>
-public sealed class CorruptDistributedCheckpointException : CorruptCheckpointException
+internal sealed class CorruptDistributedCheckpointException : CorruptCheckpointException
 {
     internal CorruptDistributedCheckpointException(DistributedFault fault, string path, string what, string expected, string found, string? item = null, Exception? cause = null)
         : base($"'{path}' is not a good distributed checkpoint: {(item is null ? "" : $"'{CorruptTorchFileException.Shorten(item)}': ")}{what}. Expected {expected}, found {CorruptTorchFileException.Shorten(found)}. Restore it from a copy, or take another checkpoint.", cause)

@@ -6,18 +6,18 @@ namespace Cairn.Formats.Torch.Distributed;
 /// <param name="File">The file's name in the folder.</param>
 /// <param name="Offset">Its first byte.</param>
 /// <param name="Length">Its bytes.</param>
-public sealed record DistributedPlace(string File, long Offset, long Length);
+internal sealed record DistributedPlace(string File, long Offset, long Length);
 
 /// <summary>A part of a tensor as one rank saved it.</summary>
 /// <param name="Offsets">Where it begins, for each dimension.</param>
 /// <param name="Sizes">Its sizes.</param>
 /// <param name="Place">Where it lies.</param>
-public sealed record DistributedChunk(IReadOnlyList<long> Offsets, IReadOnlyList<long> Sizes, DistributedPlace Place);
+internal sealed record DistributedChunk(IReadOnlyList<long> Offsets, IReadOnlyList<long> Sizes, DistributedPlace Place);
 
 /// <summary>A tensor or another value of a distributed checkpoint.</summary>
 /// <param name="Name">Its flat name, such as <c>optimizer.state.w.exp_avg</c>.</param>
 /// <param name="Path">The keys (<see cref="string"/>) and list indexes (<see cref="long"/>) that lead to it; its name alone when the file does not say.</param>
-public abstract record DistributedItem(string Name, IReadOnlyList<object> Path);
+internal abstract record DistributedItem(string Name, IReadOnlyList<object> Path);
 
 /// <summary>A tensor.</summary>
 /// <param name="Name">Its flat name.</param>
@@ -25,10 +25,10 @@ public abstract record DistributedItem(string Name, IReadOnlyList<object> Path);
 /// <param name="Type">Element type.</param>
 /// <param name="Shape">Sizes of the whole.</param>
 /// <param name="Chunks">What the ranks saved of it.</param>
-public sealed record DistributedTensor(string Name, IReadOnlyList<object> Path, TensorType Type, IReadOnlyList<long> Shape, IReadOnlyList<DistributedChunk> Chunks) : DistributedItem(Name, Path);
+internal sealed record DistributedTensor(string Name, IReadOnlyList<object> Path, TensorType Type, IReadOnlyList<long> Shape, IReadOnlyList<DistributedChunk> Chunks) : DistributedItem(Name, Path);
 
 /// <summary>A value that is no tensor.</summary>
 /// <param name="Name">Its flat name.</param>
 /// <param name="Path">The way to it.</param>
 /// <param name="Place">Where it lies.</param>
-public sealed record DistributedValue(string Name, IReadOnlyList<object> Path, DistributedPlace Place) : DistributedItem(Name, Path);
+internal sealed record DistributedValue(string Name, IReadOnlyList<object> Path, DistributedPlace Place) : DistributedItem(Name, Path);
