@@ -95,8 +95,16 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         MakeWay(place, path, marker, notes);
         PutMarker(path);
         CheckStillAlone(place, path);
-        EndInterrupted(folder, AttemptOf(place));
-        Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+        try
+        {
+            EndInterrupted(folder, AttemptOf(place));
+            Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The copy is complete.
+            notes.Add($"what the copy of step {marker.Step} replaces could not be removed yet: the next start does it ({e.Message})");
+        }
         return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
     }
 
