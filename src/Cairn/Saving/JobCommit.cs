@@ -16,6 +16,7 @@ internal sealed class JobCommit(ICopyPublisher publisher, Func<TimeSpan> silence
 
     // Once a copy may have got its name, what was written for it may be needed.
     private bool _publishing;
+    private Task _preparing = Task.CompletedTask;
 
     /// <summary>Writes this rank's files, and commits the copy together with the other ranks.</summary>
     /// <param name="ranks">A channel of its own.</param>
@@ -49,7 +50,7 @@ internal sealed class JobCommit(ICopyPublisher publisher, Func<TimeSpan> silence
                 ReadOnlyMemory<byte> answer = work.Agree("prepare", to => to.Write(planned.Sum(file => file.Length)), parts =>
                 {
                     long bytes = parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64()));
-                    making ??= Task.Run(() => publisher.Prepare(marker, bytes, isShared: true, notes), CancellationToken.None);
+                    making ??= Prepare(marker, bytes, notes);
                     if (!((IAsyncResult)making).AsyncWaitHandle.WaitOne(Beat(timeout)) && silence() < timeout)
                         return RankMessages.Write(to => to.Write(""));
                     place = making.GetAwaiter().GetResult();
@@ -102,6 +103,19 @@ internal sealed class JobCommit(ICopyPublisher publisher, Func<TimeSpan> silence
                 publisher.Discard(place);
             throw;
         }
+    }
+
+    // One that hangs in a store may outlive its save; the next one waits for it, for a publisher does one thing at a time.
+    private Task<string> Prepare(Marker marker, long bytes, List<string> notes)
+    {
+        Task before = _preparing;
+        Task<string> making = Task.Run(async () =>
+        {
+            await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return publisher.Prepare(marker, bytes, isShared: true, notes);
+        });
+        _preparing = making;
+        return making;
     }
 
     private static TimeSpan Beat(TimeSpan timeout) => timeout / 4 < LongestBeat ? timeout / 4 : LongestBeat;
