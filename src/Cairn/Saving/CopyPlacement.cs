@@ -1,4 +1,3 @@
-using System.Buffers;
 using Cairn.Checkpoints;
 using Cairn.Policies;
 using Cairn.Stores;
@@ -15,7 +14,6 @@ internal sealed class CopyPlacement(IFileSystem files)
     /// <summary>Where snapshots are staged when their folder is on another file system.</summary>
     private const string BesideSlots = RunFolder.Snapshots + "/" + RunFolder.Staging;
     private const string MovedAside = ".replaced";
-    private const int BlockBytes = 4 << 20;
 
     /// <summary>All folders in which copies are staged.</summary>
     public static IReadOnlyList<string> StagingFolders { get; } = [RunFolder.Staging, BesideSlots];
@@ -183,33 +181,10 @@ internal sealed class CopyPlacement(IFileSystem files)
             if (entry.IsFolder)
                 Carry(source, target);
             else
-                CarryFile(source, target);
+                FileCopying.Run(files, source, length => files.OpenWrite(target, length), target);
         }
         files.SyncFolder(to);
         files.SyncFolder(StorePath.Parent(to));
-    }
-
-    private void CarryFile(string from, string to)
-    {
-        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
-        try
-        {
-            using IReadableFile source = files.OpenRead(from);
-            using IWritableFile target = files.OpenWrite(to, source.Length);
-            for (long offset = 0; offset < source.Length;)
-            {
-                int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, source.Length - offset)));
-                if (read == 0)
-                    throw new IOException($"'{from}' in {files.Root} ended after {offset} of {source.Length} bytes while it was copied to '{to}'.");
-                target.Write(block.AsSpan(0, read));
-                offset += read;
-            }
-            target.Sync();
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(block);
-        }
     }
 
     private bool TryRename(string from, string to)

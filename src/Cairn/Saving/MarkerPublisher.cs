@@ -22,9 +22,9 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
 {
     private const string Saves = "save", Retires = "retire";
     private const int LongestIntent = 256;
-    private const int BlockBytes = 4 << 20;
 
     private readonly StoreFiles _files = new(store);
+    private readonly StorePlacement _placement = new(store);
     private readonly HashSet<string> _own = new(StringComparer.Ordinal);
     private byte[] _seal = [];
 
@@ -37,7 +37,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             string path = $"{RunFolder.Staging}/{intent.Name}";
             if (intent.IsFolder)
             {
-                DeleteAll(path);
+                _placement.DeleteAll(path);
                 continue;
             }
             // What was written there by anybody else is not taken for a folder of copies.
@@ -45,8 +45,8 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             if (words is [Saves, var folder] && IsPlace(folder))
                 EndInterrupted(folder, intent.Name);
             else if (words is [Retires, var retired] && RunFolder.IsStep(retired, out _))
-                DeleteAll(retired);
-            Delete(path);
+                _placement.DeleteAll(retired);
+            _placement.Delete(path);
         }
     }
 
@@ -98,7 +98,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         try
         {
             EndInterrupted(folder, AttemptOf(place));
-            Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+            _placement.Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -112,8 +112,8 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         try
         {
-            DeleteAll(place);
-            Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+            _placement.DeleteAll(place);
+            _placement.Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -125,8 +125,8 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         string folder = RunFolder.Checkpoint(step), intent = Marker.AttemptStart + Guid.NewGuid().ToString("N");
         Begin(intent, Retires, folder);
-        DeleteAll(folder);
-        Delete($"{RunFolder.Staging}/{intent}");
+        _placement.DeleteAll(folder);
+        _placement.Delete($"{RunFolder.Staging}/{intent}");
     }
 
     private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync($"{RunFolder.Staging}/{attempt}", Encoding.UTF8.GetBytes($"{does} {folder}")));
@@ -141,10 +141,10 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             // A marker that cannot be read now fails the save: whose it is must be known before anything goes.
             Marker? other = _files.List(folder).Where(CopyMarks.IsMark).Select(mark => MarkerAt($"{folder}/{mark.Name}")).FirstOrDefault(found => found is not null && line.StandingOf(found) == CopyStanding.OfOtherRun);
             if (other is not null)
-                notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
+                notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
             else if (_files.FileExists(path))
                 // Of this step and of a line that was left: no copy that anybody needs.
-                Delete(path);
+                _placement.Delete(path);
             return;
         }
         HashSet<string> underWay = [.. _files.List(RunFolder.Staging).Select(intent => intent.Name)];
@@ -158,7 +158,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             throw NotAlone(path);
         string why = line.StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
             : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : line.Holds(standing) ? "an earlier process saved it" : "it belongs to a line that was left");
-        notes.Add($"{folder}/ stood in the way ({why}) and is now {MoveAside(folder, attempt, folder)}/");
+        notes.Add($"{folder}/ stood in the way ({why}) and is now {_placement.MoveAside(folder, attempt, folder)}/");
     }
 
     private void PutMarker(string path)
@@ -189,7 +189,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         catch (RunLockLostException)
         {
             if (!_files.FolderExists(place))
-                Delete(path);
+                _placement.Delete(path);
             throw;
         }
     }
@@ -219,17 +219,17 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         if (marks.Any(mark => mark.Attempt == attempt))
         {
             foreach ((string other, _) in marks.Where(mark => mark.Attempt != attempt))
-                Delete($"{folder}/{other}");
+                _placement.Delete($"{folder}/{other}");
             marks = [("", attempt)];
         }
         // A checkpoint that has lost its marker is kept as it is; in a slot nothing is.
         bool isSlot = !RunFolder.IsStep(folder, out _);
         bool isComplete = marks.Any(mark => mark.Attempt == attempt);
         foreach (FileSystemEntry left in entries.Where(entry => IsAttempt(entry) && (isSlot || entry.Name == attempt) && marks.All(mark => mark.Attempt != entry.Name)))
-            DeleteAll($"{folder}/{left.Name}");
+            _placement.DeleteAll($"{folder}/{left.Name}");
         // Of a copy that came from a disk.
         foreach (FileSystemEntry left in entries.Where(entry => isSlot && isComplete && !entry.IsFolder && !CopyMarks.IsMark(entry)))
-            Delete($"{folder}/{left.Name}");
+            _placement.Delete($"{folder}/{left.Name}");
     }
 
     // Null when the marker cannot be understood; empty when its files stand beside it.
@@ -246,59 +246,6 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             return null;
         }
     }
-
-    // All but what is under way: the new attempt, and none of the others has a marker.
-    private string MoveAside(string folder, string attempt, string name)
-    {
-        string aside = $"{RunFolder.Abandoned}/{name}";
-        for (int n = 1; _files.FolderExists(aside); n++)
-            aside = $"{RunFolder.Abandoned}/{name}.{n}";
-        Carry(folder, aside, entry => entry.Name != attempt);
-        DeleteAll(folder, entry => entry.Name != attempt);
-        return aside;
-    }
-
-    // The marks last: a folder that is half there must not look like a copy.
-    private void Carry(string from, string to, Func<FileSystemEntry, bool> isMeant)
-    {
-        foreach (FileSystemEntry entry in _files.List(from).Where(isMeant).OrderBy(CopyMarks.IsMark))
-        {
-            if (entry.IsFolder)
-                Carry($"{from}/{entry.Name}", $"{to}/{entry.Name}", static _ => true);
-            else
-                CarryFile($"{from}/{entry.Name}", $"{to}/{entry.Name}");
-        }
-    }
-
-    private void CarryFile(string from, string to)
-    {
-        using IReadableFile source = _files.OpenRead(from);
-        using var target = new StoreFileWriter(store, to, source.Length);
-        byte[] block = new byte[(int)Math.Min(BlockBytes, source.Length)];
-        for (long offset = 0; offset < source.Length;)
-        {
-            int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(block.Length, source.Length - offset)));
-            if (read == 0)
-                throw new IOException($"'{from}' in {store.Root} ended after {offset} of {source.Length} bytes while it was copied to '{to}'.");
-            target.Write(block.AsSpan(0, read));
-            offset += read;
-        }
-        target.Sync();
-    }
-
-    // The marks first: a folder that is half removed must not look like a copy.
-    private void DeleteAll(string folder, Func<FileSystemEntry, bool>? isMeant = null)
-    {
-        foreach (FileSystemEntry entry in _files.List(folder).Where(entry => isMeant?.Invoke(entry) != false).OrderByDescending(CopyMarks.IsMark))
-        {
-            if (entry.IsFolder)
-                DeleteAll($"{folder}/{entry.Name}");
-            else
-                Delete($"{folder}/{entry.Name}");
-        }
-    }
-
-    private void Delete(string path) => StoreCall.Wait(() => store.DeleteAsync(path));
 
     private static string AttemptOf(string place) => place[(place.LastIndexOf('/') + 1)..];
 
