@@ -1,10 +1,13 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
 
 namespace Cairn.Interop.Tests;
 
 /// <summary>
-/// Runs Python scripts against the system's PyTorch. Where there is none, the calling test is skipped, and fails when <c>CI</c> is <c>true</c>.
-/// <c>CAIRN_PYTHON</c> names another interpreter.
+/// Runs Python scripts against the system's PyTorch, each in a process of its own that has imported it. Where there is none, the calling test is skipped, and fails when
+/// <c>CI</c> is <c>true</c>. <c>CAIRN_PYTHON</c> names another interpreter.
 /// </summary>
 internal static class Python
 {
@@ -12,6 +15,7 @@ internal static class Python
 
     private static readonly string Executable = Environment.GetEnvironmentVariable("CAIRN_PYTHON") ?? "/usr/bin/python3";
     private static readonly Lazy<string?> Missing = new(FindMissing);
+    private static readonly ConcurrentBag<Interpreter> Idle = [];
 
     /// <summary>Runs a script of the folder <c>scripts</c> and gives what it printed. A script that fails or takes longer fails the test with its output.</summary>
     public static string Run(string script, IEnumerable<string> arguments, TimeSpan? timeout = null)
@@ -37,23 +41,87 @@ internal static class Python
     {
         if (!File.Exists(Executable))
             return $"There is no {Executable}. {Install}";
-        (int exit, _, string errors) = Start(["-c", "import torch"], TimeSpan.FromMinutes(2));
-        return exit == 0 ? null : $"{Executable} has no torch: {errors.TrimEnd()} {Install}";
+        var first = new Interpreter();
+        if (first.Errors is { } errors)
+            return $"{Executable} has no torch: {errors.TrimEnd()} {Install}";
+        Idle.Add(first);
+        return null;
     }
 
-    private static (int Exit, string Output, string Errors) Start(IEnumerable<string> arguments, TimeSpan timeout)
+    private static (int Exit, string Output, string Errors) Start(string[] arguments, TimeSpan timeout)
     {
-        var start = new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        // A test machine is shared, and byte code beside the scripts is of no use.
-        start.Environment["OMP_NUM_THREADS"] = "1";
-        start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(timeout))
+        if (!Idle.TryTake(out Interpreter? interpreter))
+            interpreter = new Interpreter();
+        interpreter.Errors.ShouldBeNull();
+        (int, string, string) result = interpreter.Run(arguments, timeout);
+        Idle.Add(interpreter);
+        return result;
+    }
+
+    /// <summary>
+    /// An interpreter that has imported PyTorch, which takes longer than any of the scripts. For each of them it makes a process that is as it was then. It ends when its input does.
+    /// </summary>
+    private sealed class Interpreter
+    {
+        private const string Program = """
+            import json, os, runpy, sys
+            import torch
+            print("ready", flush=True)
+            for line in sys.stdin:
+                if os.fork() == 0:
+                    break
+                print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+            else:
+                sys.exit()
+            job = json.loads(line)
+            for stream, path in ((1, job["output"]), (2, job["errors"])):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
+            sys.argv = job["arguments"]
+            sys.path[0] = os.path.dirname(sys.argv[0])
+            runpy.run_path(sys.argv[0], run_name="__main__")
+            """;
+
+        private readonly Process _process;
+
+        public Interpreter()
         {
-            process.Kill(entireProcessTree: true);
+            var start = new ProcessStartInfo(Executable, ["-c", Program]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+            // A test machine is shared, and byte code beside the scripts is of no use.
+            start.Environment["OMP_NUM_THREADS"] = "1";
+            start.Environment["PYTHONDONTWRITEBYTECODE"] = "1";
+            _process = Process.Start(start)!;
+            Task<string> errors = _process.StandardError.ReadToEndAsync();
+            if (Answer(TimeSpan.FromMinutes(2)) is null)
+                Errors = errors.GetAwaiter().GetResult();
+        }
+
+        /// <summary>What it said when it ended at its start.</summary>
+        public string? Errors { get; }
+
+        public (int Exit, string Output, string Errors) Run(string[] arguments, TimeSpan timeout)
+        {
+            DirectoryInfo folder = Directory.CreateTempSubdirectory("cairn-python-");
+            try
+            {
+                string output = Path.Combine(folder.FullName, "output"), errors = Path.Combine(folder.FullName, "errors");
+                _process.StandardInput.WriteLine(JsonSerializer.Serialize(new { arguments, output, errors }));
+                _process.StandardInput.Flush();
+                string exit = Answer(timeout).ShouldNotBeNull();
+                return (int.Parse(exit, CultureInfo.InvariantCulture), File.ReadAllText(output), File.ReadAllText(errors));
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+
+        private string? Answer(TimeSpan timeout)
+        {
+            Task<string?> line = _process.StandardOutput.ReadLineAsync();
+            if (line.Wait(timeout))
+                return line.GetAwaiter().GetResult();
+            _process.Kill(entireProcessTree: true);
             throw new TimeoutException($"{Executable} took longer than {timeout}.");
         }
-        return (process.ExitCode, output.GetAwaiter().GetResult(), errors.GetAwaiter().GetResult());
     }
 }
