@@ -9,6 +9,8 @@ namespace Cairn.Stores.Tests;
 /// </summary>
 public sealed class BlobFolderStore(string place, TimeSpan roundTrip) : IRunStore
 {
+    private readonly Lock _puts = new();
+
     public string Root => $"blobs:{place}";
 
     public async ValueTask<IReadOnlyList<FileSystemEntry>> ListAsync(string folder, CancellationToken cancellationToken = default)
@@ -50,16 +52,13 @@ public sealed class BlobFolderStore(string place, TimeSpan roundTrip) : IRunStor
     public async ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
     {
         await Travel(cancellationToken);
-        string written = Written(content);
-        try
+        // A service decides this for all of its clients; here there is one process.
+        lock (_puts)
         {
-            File.Move(written, BlobOf(path), overwrite: false);
+            if (File.Exists(BlobOf(path)))
+                return false;
+            File.Move(Written(content), BlobOf(path));
             return true;
-        }
-        catch (IOException) when (File.Exists(BlobOf(path)))
-        {
-            File.Delete(written);
-            return false;
         }
     }
 

@@ -102,18 +102,38 @@ internal sealed class LocalRunStore(LocalFileSystem files) : IRunStore
         {
             RandomAccess.FlushToDisk(_handle);
             _handle.Dispose();
-            try
-            {
-                File.Move(_beside, _target, overwrite: replaces);
-            }
-            catch (IOException) when (!replaces && File.Exists(_target))
-            {
+            if (replaces)
+                File.Move(_beside, _target, overwrite: true);
+            else if (!MovedWhereNothingIs())
                 return false;
-            }
             _isComplete = true;
             _files.SyncFolder(_folder);
             return true;
         }, cancellationToken));
+
+        // On Unix File.Move looks first and renames then, and so does not keep two from succeeding; a second name is given to one only.
+        private bool MovedWhereNothingIs()
+        {
+            if (OperatingSystem.IsWindows())
+            {
+                try
+                {
+                    File.Move(_beside, _target, overwrite: false);
+                    return true;
+                }
+                catch (IOException) when (File.Exists(_target))
+                {
+                    return false;
+                }
+            }
+            int error = UnixCalls.Link(_beside, _target);
+            if (error == UnixCalls.Exists)
+                return false;
+            if (error != 0)
+                throw new IOException($"'{_target}' cannot be put only where nothing is: this file system has no hard links (error {error}).");
+            File.Delete(_beside);
+            return true;
+        }
 
         public ValueTask DisposeAsync()
         {

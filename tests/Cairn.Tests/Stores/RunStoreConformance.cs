@@ -70,9 +70,13 @@ public abstract class RunStoreConformance
     [Fact]
     public async Task Of_many_who_put_where_nothing_is_one_succeeds_and_its_content_stands()
     {
-        bool[] won = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => Task.Run(async () => await Store.TryPutAsync("50/50.step", Encoding.UTF8.GetBytes($"{i:00}"), Token), Token)));
-        won.Count(one => one).ShouldBe(1);
-        (await Text("50/50.step")).ShouldBe($"{Array.IndexOf(won, true):00}");
+        for (int round = 0; round < 10; round++)
+        {
+            await Store.DeleteAsync("50/50.step", Token);
+            bool[] won = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => Task.Run(async () => await Store.TryPutAsync("50/50.step", Encoding.UTF8.GetBytes($"{i:00}"), Token), Token)));
+            won.Count(one => one).ShouldBe(1);
+            (await Text("50/50.step")).ShouldBe($"{Array.IndexOf(won, true):00}");
+        }
         await Store.DeleteAsync("50/50.step", Token);
         (await Store.TryPutAsync("50/50.step", "again"u8.ToArray(), Token)).ShouldBeTrue();
     }
