@@ -95,16 +95,9 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         MakeWay(place, path, marker, notes);
         PutMarker(path);
         CheckStillAlone(place, path);
-        try
-        {
-            EndInterrupted(folder, AttemptOf(place));
-            _placement.Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The copy is complete.
-            notes.Add($"what the copy of step {marker.Step} replaces could not be removed yet: the next start does it ({e.Message})");
-        }
+        // Until what it replaces is gone, the copy is not promised: with two such saves in one slot the next start could end the older one.
+        EndInterrupted(folder, AttemptOf(place));
+        _placement.Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
         return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
     }
 

@@ -54,6 +54,19 @@ public class MarkerPublisherTests : PublisherConformance
     }
 
     [Fact]
+    public void A_copy_is_not_promised_while_what_it_replaces_could_not_be_removed()
+    {
+        foreach (long step in (long[])[10, 20, 30])
+            Run.Save(SaveKind.Snapshot, step);
+        int removed = _store.Changes.ToList().FindIndex(change => change is (StoreChange.Delete, "snapshot/0/10.step"));
+        var store = new MemoryRunStore { FailsAt = removed };
+        var run = new SampleRun(lease => new MarkerPublisher(store, lease), Layout);
+        run.Save(SaveKind.Snapshot, 10);
+        run.Save(SaveKind.Snapshot, 20);
+        Should.Throw<IOException>(() => run.Save(SaveKind.Snapshot, 30));
+    }
+
+    [Fact]
     public void A_save_whose_last_answer_was_lost_can_be_made_again()
     {
         Run.Save(SaveKind.Checkpoint, 30);
