@@ -12,10 +12,6 @@ namespace Cairn.Stores;
 internal sealed class LeaseAcquisition(string root, TimeProvider time, TimeSpan lease, Func<SafeFileHandle, int> systemLock, Action<string>? waiting = null, Action<string>? lost = null)
 {
     private const int MostTries = 100;
-    private const int LooksPerLease = 20;
-    private const int FewestLooks = 3;
-    // A record is somebody else's data: no wait is as long as it likes.
-    private static readonly TimeSpan LongestLease = TimeSpan.FromMinutes(10);
 
     private readonly string _path = Path.Join(root, RunLock.FileName);
 
@@ -87,22 +83,22 @@ internal sealed class LeaseAcquisition(string root, TimeProvider time, TimeSpan 
 
     private bool IsSilent(LockReading reading, string path, CancellationToken cancellationToken)
     {
-        TimeSpan wait = reading.Holder is { LeaseSeconds: > 0 } holder && TimeSpan.FromSeconds(Math.Min(holder.LeaseSeconds, LongestLease.TotalSeconds)) is var told && told > lease ? told : lease;
-        waiting?.Invoke($"The run '{root}' was locked by {reading.Holder?.ToString() ?? "a process that its lock file does not name"} and not released. Waiting up to {wait.TotalSeconds:0.#} s for a sign of life.");
-        long start = time.GetTimestamp();
-        // A process that slept itself, and not the holder, has looked less often than that.
-        for (int looks = 0; looks < FewestLooks || time.GetElapsedTime(start) < wait; looks++)
-        {
-            Task.Delay(wait / LooksPerLease, time, cancellationToken).GetAwaiter().GetResult();
-            LockReading? now = LockReading.At(path);
-            if (reading.IsUnchanged(now))
-                continue;
-            // Its next heartbeat; what is torn belongs to one that is being written.
-            if (now is not null && (now.Holder is null ? now.Content.Length > 0 : now.Holder.Token == reading.Holder?.Token && !now.Holder.IsReleased))
-                throw Locked(now.Holder ?? reading.Holder);
-            return false;
-        }
-        return true;
+        TimeSpan wait = HolderWatch.WaitFor(reading.Holder, lease);
+        waiting?.Invoke(HolderWatch.Sentence(root, reading.Holder, wait));
+        return HolderWatch.IsUnchanged(
+            time,
+            wait,
+            () =>
+            {
+                LockReading? now = LockReading.At(path);
+                if (reading.IsUnchanged(now))
+                    return true;
+                // Its next heartbeat; what is torn belongs to one that is being written.
+                if (now is not null && (now.Holder is null ? now.Content.Length > 0 : now.Holder.Token == reading.Holder?.Token && !now.Holder.IsReleased))
+                    throw Locked(now.Holder ?? reading.Holder);
+                return false;
+            },
+            cancellationToken);
     }
 
     private RunLockHolder Self(long fence) => RunLockHolder.ThisProcess(time) with
@@ -147,9 +143,7 @@ internal sealed class LeaseAcquisition(string root, TimeProvider time, TimeSpan 
         }
     }
 
-    private RunLockedException Locked(RunLockHolder? holder) =>
-        Refused($"The run '{root}' is being written by {holder?.ToString() ?? "another process"}. Wait for it, stop it, or write to another run.", holder);
+    private RunLockedException Locked(RunLockHolder? holder) => HolderWatch.Locked(root, _path, holder);
 
-    private RunLockedException Refused(string message, RunLockHolder? holder) =>
-        new(message) { Path = _path, HolderProcessId = holder?.ProcessId, HolderHost = holder?.Host };
+    private RunLockedException Refused(string message, RunLockHolder? holder) => HolderWatch.Refused(message, _path, holder);
 }

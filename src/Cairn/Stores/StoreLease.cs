@@ -5,36 +5,23 @@ namespace Cairn.Stores;
 /// of the holder's own, <c>.lock.beat-</c> and its token, so that one who wakes late overwrites nothing of another. Of many who want to follow the same holder, one may: the one who puts
 /// <c>.lock.after-</c> and that holder's token where nothing is.
 /// </summary>
-internal sealed class StoreLease : ILease
+internal sealed class StoreLease : HeartbeatLease
 {
     private const int MostTries = 100;
-    private const int LooksPerLease = 20, FewestLooks = 3, BeatsPerLease = 6;
     private const int LargestRecord = 64 << 10;
-    // What hangs must not keep the process from ending.
-    private static readonly TimeSpan LongestRelease = TimeSpan.FromSeconds(10);
 
     private readonly IRunStore _store;
     private readonly StoreFiles _files;
-    private readonly TimeProvider _time;
-    private readonly Action<string>? _lost;
-    private readonly RunLockHolder _holder;
-    private readonly Lock _gate = new();
-    private readonly ITimer _timer;
-    private long _beat;
-    private volatile string? _lostTo;
-    private int _disposed;
 
-    private StoreLease(IRunStore store, TimeProvider time, RunLockHolder holder, RunLockHolder? tookOverFrom, Action<string>? lost)
+    private StoreLease(IRunStore store, TimeProvider time, RunLockHolder holder, RunLockHolder? tookOverFrom, Action<string>? lost) : base(holder, tookOverFrom, time, lost)
     {
-        (_store, _files, _time, _holder, TookOverFrom, _lost) = (store, new StoreFiles(store), time, holder, tookOverFrom, lost);
-        TimeSpan between = TimeSpan.FromSeconds(holder.LeaseSeconds) / BeatsPerLease;
-        _timer = time.CreateTimer(static self => ((StoreLease)self!).Beat(), this, between, between);
+        (_store, _files) = (store, new StoreFiles(store));
+        Start();
     }
 
-    public string Token => _holder.Token!;
-    public long Fence => _holder.Fence;
-    public bool IsLost => _lostTo is not null;
-    public RunLockHolder? TookOverFrom { get; }
+    protected override string Place => RunLock.FileName;
+
+    protected override string OtherwiseLost => $"somebody removed '{RunLock.FileName}'";
 
     /// <summary>Takes the right; waits only for a heartbeat of a holder that cannot be looked up from here.</summary>
     /// <param name="store">The run.</param>
@@ -71,82 +58,16 @@ internal sealed class StoreLease : ILease
         throw Locked(store, Read(files, RunLock.FileName)?.Holder);
     }
 
-    public void Check()
+    protected override void Write(RunLockHolder record)
     {
-        lock (_gate)
-            Look();
-        if (_lostTo is { } by)
-            throw new RunLockLostException(by) { Path = RunLock.FileName };
+        byte[] beat = record.ToJson();
+        StoreCall.Wait(() => _store.PutAsync(BeatPath(Token), beat));
     }
 
-    public void Dispose()
+    protected override string? FindLoss()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
-            return;
-        _timer.Dispose();
-        // A store that hangs answers neither this nor the heartbeat before it.
-        if (AsideThread.TryStart("Cairn lock release", Release, out Task released))
-            Task.WhenAny(released, Task.Delay(LongestRelease, _time)).Wait();
-        else
-            Release();
-        LeaseClaim.Forget(Token);
-    }
-
-    private void Release()
-    {
-        lock (_gate)
-        {
-            try
-            {
-                if (_lostTo is null)
-                    WriteBeat(isReleased: true);
-            }
-            // Whatever it is: the next run reads that this one did not end cleanly.
-            catch (Exception)
-            {
-            }
-        }
-    }
-
-    private void Beat()
-    {
-        // One that hangs is enough.
-        if (!_gate.TryEnter())
-            return;
-        try
-        {
-            if (_disposed != 0 || _lostTo is not null)
-                return;
-            Look();
-            if (_lostTo is null)
-                WriteBeat(isReleased: false);
-        }
-        // Whatever it is: a heartbeat that cannot be written is no reason to end training.
-        catch (Exception)
-        {
-        }
-        finally
-        {
-            _gate.Exit();
-        }
-    }
-
-    private void WriteBeat(bool isReleased)
-    {
-        byte[] record = (_holder with { Beat = ++_beat, BeatTime = _time.GetUtcNow(), IsReleased = isReleased }).ToJson();
-        StoreCall.Wait(() => _store.PutAsync(BeatPath(Token), record));
-    }
-
-    private void Look()
-    {
-        if (_lostTo is not null)
-            return;
         RunLockHolder? now = Read(_files, RunLock.FileName)?.Holder;
-        if (now?.Token == Token)
-            return;
-        string by = now is null ? $"The lock of the run '{_store.Root}' was removed" : $"The run '{_store.Root}' was taken over by {now}";
-        _lostTo = $"{by}: this one gave no sign of life for {_holder.LeaseSeconds:0.#} s, or somebody removed '{RunLock.FileName}'. This process saves nothing any more; stop it, and start the run again once nobody writes it.";
-        _lost?.Invoke(_lostTo);
+        return now?.Token == Token ? null : now is null ? $"The lock of the run '{_store.Root}' was removed" : $"The run '{_store.Root}' was taken over by {now}";
     }
 
     // False when it is another record now.
@@ -164,10 +85,10 @@ internal sealed class StoreLease : ILease
                 return !holder.IsAlive() || holder.ProcessId == Environment.ProcessId ? true : throw Locked(store, holder);
             }
         }
-        TimeSpan wait = old.Holder is { LeaseSeconds: > 0 } told && TimeSpan.FromSeconds(told.LeaseSeconds) is var said && said > duration ? said : duration;
-        waiting?.Invoke($"The run '{store.Root}' was locked by {old.Holder?.ToString() ?? "a process that its lock does not name"} and not released. Waiting up to {wait.TotalSeconds:0.#} s for a sign of life.");
+        TimeSpan wait = HolderWatch.WaitFor(old.Holder, duration);
+        waiting?.Invoke(HolderWatch.Sentence(store.Root, old.Holder, wait));
         byte[]? beat = BeatOf(files, old)?.Bytes;
-        return IsUnchanged(
+        return HolderWatch.IsUnchanged(
             time,
             wait,
             () =>
@@ -183,19 +104,6 @@ internal sealed class StoreLease : ILease
             cancellationToken);
     }
 
-    private static bool IsUnchanged(TimeProvider time, TimeSpan wait, Func<bool> look, CancellationToken cancellationToken)
-    {
-        long start = time.GetTimestamp();
-        // A process that slept itself, and not the holder, has looked less often than that.
-        for (int looks = 0; looks < FewestLooks || time.GetElapsedTime(start) < wait; looks++)
-        {
-            Task.Delay(wait / LooksPerLease, time, cancellationToken).GetAwaiter().GetResult();
-            if (!look())
-                return false;
-        }
-        return true;
-    }
-
     private static bool TakePlaceOf(IRunStore store, StoreFiles files, Record? old, RunLockHolder self, TimeProvider time, TimeSpan duration, CancellationToken cancellationToken)
     {
         byte[] record = self.ToJson();
@@ -205,7 +113,7 @@ internal sealed class StoreLease : ILease
         if (!StoreCall.Wait(() => store.TryPutAsync(claim, record, cancellationToken)))
         {
             // A rival is at it, or ended in the middle of it: then its claim stands there for as long as a lease lasts.
-            if (Read(files, claim) is { } rival && IsUnchanged(time, duration, () => Read(files, claim) is { } now && now.Bytes.AsSpan().SequenceEqual(rival.Bytes), cancellationToken))
+            if (Read(files, claim) is { } rival && HolderWatch.IsUnchanged(time, duration, () => Read(files, claim) is { } now && now.Bytes.AsSpan().SequenceEqual(rival.Bytes), cancellationToken))
                 StoreCall.Wait(() => store.DeleteAsync(claim, cancellationToken));
             return false;
         }
@@ -245,13 +153,7 @@ internal sealed class StoreLease : ILease
         }
     }
 
-    private static RunLockedException Locked(IRunStore store, RunLockHolder? holder) =>
-        new($"The run '{store.Root}' is being written by {holder?.ToString() ?? "another process"}. Wait for it, stop it, or write to another run.")
-        {
-            Path = RunLock.FileName,
-            HolderProcessId = holder?.ProcessId,
-            HolderHost = holder?.Host,
-        };
+    private static RunLockedException Locked(IRunStore store, RunLockHolder? holder) => HolderWatch.Locked(store.Root, RunLock.FileName, holder);
 
     private sealed record Record(byte[] Bytes, RunLockHolder? Holder);
 }
