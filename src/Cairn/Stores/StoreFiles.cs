@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Cairn.Stores;
 
 /// <summary>A store as files that can be listed and read.</summary>
-internal sealed class StoreFiles(IRunStore store) : IFileSource
+internal class StoreFiles(IRunStore store) : IFileSource
 {
     public string Root => store.Root;
 
@@ -13,7 +13,18 @@ internal sealed class StoreFiles(IRunStore store) : IFileSource
         return StoreCall.Wait(() => store.ListAsync(folder));
     }
 
-    public bool FileExists(string path) => Find(path) is { IsFolder: false };
+    public bool FileExists(string path)
+    {
+        try
+        {
+            OpenRead(path).Dispose();
+            return true;
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
+    }
 
     public bool FolderExists(string path) => List(path).Count > 0;
 
@@ -21,18 +32,6 @@ internal sealed class StoreFiles(IRunStore store) : IFileSource
     {
         StorePath.Check(path);
         return new StoreFile(StoreCall.Wait(() => store.OpenReadAsync(path)));
-    }
-
-    private FileSystemEntry? Find(string path)
-    {
-        StorePath.Check(path);
-        string name = path[(path.LastIndexOf('/') + 1)..];
-        foreach (FileSystemEntry entry in List(StorePath.Parent(path)))
-        {
-            if (!entry.IsFolder && entry.Name == name)
-                return entry;
-        }
-        return null;
     }
 
     private sealed class StoreFile(IStoreReader reader) : IReadableFile
