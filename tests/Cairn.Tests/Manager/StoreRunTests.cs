@@ -3,6 +3,7 @@ using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Stores;
+using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
@@ -51,6 +52,27 @@ public class StoreRunTests
             checkpoints.Complete().FinalCheckpoint.ShouldBe("23");
         }
         _store.Objects.Keys.ShouldAllBe(path => !path.StartsWith(RunFolder.Staging, StringComparison.Ordinal) && !path.StartsWith(".probe", StringComparison.Ordinal) && !path.StartsWith(".lock.after", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void All_ranks_save_one_copy_and_go_on_from_it()
+    {
+        var disk = new SimulatedFileSystem();
+        foreach (long until in (long[])[27, 40])
+        {
+            var job = new JobOfThreads(disk);
+            job.Run(JobTests.Four, rank =>
+            {
+                CheckpointOptions options = JobTests.Options();
+                options.Store = _store;
+                JobTests.Run(rank, options, until);
+            });
+            foreach (RankOfThreads rank in job.Ranks)
+                rank.Reports.ShouldAllBe(report => report.Outcome == SaveOutcome.Saved);
+        }
+        new JobOfThreads(disk).Run(JobTests.Four, rank => JobTests.Run(rank, JobTests.Options(), 40));
+        JobTests.Whole(Files, 40).ShouldBe(JobTests.Whole(disk, 40));
+        _store.Objects.Keys.ShouldAllBe(path => !path.StartsWith(RunFolder.Staging, StringComparison.Ordinal));
     }
 
     [Fact]

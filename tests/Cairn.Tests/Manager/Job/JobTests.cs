@@ -43,27 +43,6 @@ public class JobTests
             rank.Training.Random.Value.ShouldBe(Enumerable.Range(0, 40).Aggregate(1000L + rank.Rank, (value, _) => value * 31 + 7));
     }
 
-    [Fact]
-    public void All_ranks_save_one_copy_into_a_store_and_go_on_from_it()
-    {
-        var store = new MemoryRunStore();
-        foreach (long until in (long[])[27, 40])
-        {
-            var job = new JobOfThreads(_files);
-            job.Run(Four, rank =>
-            {
-                CheckpointOptions options = Options();
-                options.Store = store;
-                Run(rank, options, until);
-            });
-            foreach (RankOfThreads rank in job.Ranks)
-                rank.Reports.ShouldAllBe(report => report.Outcome == SaveOutcome.Saved);
-        }
-        new JobOfThreads(_files).Run(Four, rank => Run(rank, Options(), 40));
-        Whole(new StoreFiles(store), 40).ShouldBe(Whole(_files, 40));
-        store.Objects.Keys.ShouldAllBe(path => !path.StartsWith(RunFolder.Staging, StringComparison.Ordinal));
-    }
-
     public static IEnumerable<TheoryDataRow<World>> Worlds =>
         new World[] { World.Single, new(1, 1, 4, 1), new(2, 1, 1, 1), new(1, 1, 3, 3), new(1, 1, 2, 2), new(4, 1, 1, 1), new(2, 1, 4, 4) }.Select(world => new TheoryDataRow<World>(world));
 
@@ -274,7 +253,7 @@ public class JobTests
         RankTimeout = timeout ?? TimeSpan.FromSeconds(20),
     };
 
-    private static void Run(RankOfThreads rank, CheckpointOptions options, long until) => Finish(rank, rank.Start(options), until);
+    internal static void Run(RankOfThreads rank, CheckpointOptions options, long until) => Finish(rank, rank.Start(options), until);
 
     internal static void Finish(RankOfThreads rank, CheckpointManager checkpoints, long until)
     {
