@@ -62,14 +62,21 @@ internal sealed class CopyPlacement(IFileSystem files)
     public string MoveAside(string folder, string name)
     {
         EnsureFolder(RunFolder.Abandoned);
-        string aside = $"{RunFolder.Abandoned}/{name}";
-        for (int n = 1; files.FolderExists(aside) || files.FileExists(aside); n++)
-            aside = $"{RunFolder.Abandoned}/{name}.{n}";
+        string aside = FreeAside(files, name);
         if (!TryRename(folder, aside))
         {
             Carry(folder, aside);
             Remove(folder);
         }
+        return aside;
+    }
+
+    /// <summary>A name in <c>abandoned/</c> that nothing has.</summary>
+    public static string FreeAside(IFileSource files, string name)
+    {
+        string aside = $"{RunFolder.Abandoned}/{name}";
+        for (int n = 1; files.FolderExists(aside) || files.FileExists(aside); n++)
+            aside = $"{RunFolder.Abandoned}/{name}.{n}";
         return aside;
     }
 

@@ -1,4 +1,3 @@
-using Cairn.Checkpoints;
 using Cairn.Stores;
 
 namespace Cairn.Saving;
@@ -14,9 +13,7 @@ internal sealed class StorePlacement(IRunStore store)
     /// <param name="name">The name to give it, as far as it is free.</param>
     public string MoveAside(string folder, string attempt, string name)
     {
-        string aside = $"{RunFolder.Abandoned}/{name}";
-        for (int n = 1; _files.FolderExists(aside); n++)
-            aside = $"{RunFolder.Abandoned}/{name}.{n}";
+        string aside = CopyPlacement.FreeAside(_files, name);
         Carry(folder, aside, entry => entry.Name != attempt);
         DeleteAll(folder, entry => entry.Name != attempt);
         return aside;
