@@ -21,7 +21,7 @@ public class ArrowTests
         ("Stores", []),
         ("Formats", ["State", "Stores"]),
         ("Capture", ["State", "Stores"]),
-        ("Ranks", ["State", "Policies", "Checkpoints"]),
+        ("Ranks", ["State", "Checkpoints"]),
         ("Layouts", ["State", "Policies", "Checkpoints", "Stores", "Formats"]),
         ("Inspection", ["State"]),
         (Contracts, ["State", "Policies", "Checkpoints", "Stores"]),
@@ -30,10 +30,11 @@ public class ArrowTests
         ("Opening", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Ranks", "Layouts", Contracts]),
         ("Saving", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Opening"]),
         ("Conversion", ["State", "Checkpoints", "Stores", "Formats", "Layouts", "Opening"]),
-        ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Journal", "Opening", "Saving"]),
-        ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
         ("Configuration", ["State", "Layouts", Contracts]),
-        (Manager, ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Starting", "Stopping", "Configuration"]),
+        ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving"]),
+        ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
+        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Starting", "Stopping"]),
+        (Manager, ["State", "Stores", "Ranks", Contracts, "Saving", "Configuration", "Starting", "Running"]),
     ];
 
     [Fact]

@@ -20,6 +20,15 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
 
+    /// <summary>Checks options that no host has checked.</summary>
+    /// <exception cref="OptionsValidationException">They contradict themselves.</exception>
+    public static void Check(CheckpointOptions options)
+    {
+        ValidateOptionsResult result = new CheckpointOptionsValidator().Validate(null, options);
+        if (result.Failed)
+            throw new OptionsValidationException(nameof(CheckpointOptions), typeof(CheckpointOptions), result.Failures);
+    }
+
     private static void CheckWhereAndWhen(CheckpointOptions options, List<string> failures)
     {
         if (options.Store is null && string.IsNullOrWhiteSpace(options.Folder))

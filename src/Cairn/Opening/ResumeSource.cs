@@ -24,7 +24,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     /// <param name="path">The path.</param>
     /// <param name="verifier">Reads a copy whose marker and sizes are right, and weights without a marker; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
-    public static ResumeSource FromPath(string path, JointVerifier? verifier)
+    public static ResumeSource FromPath(string path, CollectiveVerifier? verifier)
     {
         string full = Path.GetFullPath(path);
         if (!Directory.Exists(full))
@@ -51,7 +51,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     }
 
     // Weights of InternLM without a marker, as they are handed on.
-    private static ResumeSource? WeightsAt(string full, JointVerifier? verifier)
+    private static ResumeSource? WeightsAt(string full, CollectiveVerifier? verifier)
     {
         var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
         string name = Path.GetFileName(full);

@@ -27,7 +27,7 @@ internal sealed record RunOpening(
     /// <param name="now">When the run begins, if it is new.</param>
     /// <param name="verifier">Reads a copy whose marker and sizes are right; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
-    public static RunOpening Decide(IFileSource files, CheckpointOptions options, DateTimeOffset now, JointVerifier? verifier)
+    public static RunOpening Decide(IFileSource files, CheckpointOptions options, DateTimeOffset now, CollectiveVerifier? verifier)
     {
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
@@ -35,7 +35,7 @@ internal sealed record RunOpening(
         return opening with { IsNews = !isStored || opening.Record != run };
     }
 
-    private static RunOpening Decide(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, JointVerifier? verifier)
+    private static RunOpening Decide(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, CollectiveVerifier? verifier)
     {
         if (options.ResumeFrom is { } from && OwnPlace.StepOf(files, from) is { } step)
             return Rewind(files, catalog, run, options, step, verifier);
@@ -69,7 +69,7 @@ internal sealed record RunOpening(
         return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
     }
 
-    private static RunOpening Rewind(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, JointVerifier? verifier)
+    private static RunOpening Rewind(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, long step, CollectiveVerifier? verifier)
     {
         // The same command line again, after a crash on the branch that it opened: go on there.
         Branch current = run.Lineage.Current;

@@ -9,15 +9,15 @@ namespace Cairn.Opening;
 /// </summary>
 internal static class StateCheck
 {
+    /// <returns>The parts as they are at the start.</returns>
     /// <exception cref="CheckpointException">A part cannot be captured, or the layout has no form for what it holds.</exception>
-    public static void Run(CheckpointOptions options, IReadOnlyList<IStatePart> parts, RankGroup ranks)
+    public static IReadOnlyList<RankPart> Run(CheckpointOptions options, IReadOnlyList<IStatePart> parts, RankGroup ranks)
     {
-        if (!options.Enabled)
-            return;
         var captured = new List<RankPart>(parts.Count);
         foreach (IStatePart part in parts)
             captured.Add(new RankPart(part.Name, part.Scope, Tried($"The part '{part.Name}'", part.Capture)));
         _ = Tried("The state", () => CheckpointLayouts.Of(options.Layout).Plan(0, captured, ranks.World, ranks.Rank));
+        return captured;
     }
 
     private static T Tried<T>(string what, Func<T> work)

@@ -14,7 +14,7 @@ namespace Cairn.Opening;
 internal sealed record RestoredState(IReadOnlyList<string> Parts, IReadOnlyList<string> NotExact, IReadOnlyList<SettingDifference> Settings);
 
 /// <summary>Gives a saved state to its owners: all of it is compared, on all ranks, before the first byte is written.</summary>
-internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, JointWork work, SettingsSource settings)
+internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, CollectiveWork work, SettingsSource settings)
 {
     private readonly List<SettingDifference> _settings = [];
     private readonly List<string> _notExact = [];

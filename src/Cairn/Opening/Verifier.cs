@@ -68,9 +68,9 @@ internal static class Verifier
     {
         Marker marker = entry.Marker!;
         if (marker.IsForeign)
-            return ForeignCopy.Verify(pinned, entry.Folder, marker, Share(marker.Files, share, shares), cancellationToken);
+            return ForeignCopy.Verify(pinned, entry.Folder, marker, Assigned(marker.Files, share, shares), cancellationToken);
         CheckpointFault? first = null;
-        Parallel.ForEach(Share(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
+        Parallel.ForEach(Assigned(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
         {
             if (FaultOf(pinned, entry, file, cancellationToken) is { } fault)
             {
@@ -85,7 +85,7 @@ internal static class Verifier
         new() { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
 
     /// <summary>One of several shares of the files: the largest go first, each to the share that has the least.</summary>
-    internal static List<MarkedFile> Share(IReadOnlyList<MarkedFile> files, int share, int shares)
+    internal static List<MarkedFile> Assigned(IReadOnlyList<MarkedFile> files, int share, int shares)
     {
         if (shares == 1)
             return [.. files];

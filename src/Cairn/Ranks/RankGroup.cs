@@ -166,6 +166,20 @@ public sealed class RankGroup
         new RankCall(_inbox, _clock, _channel, _state.Calls++, purpose, LongestRest).Fail(error);
     }
 
+    /// <summary>Does what this rank does by itself: the others, who would wait for it in their next call, hear of its error at once.</summary>
+    internal T OrFail<T>(string purpose, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e) when (Size > 1)
+        {
+            Fail(purpose, e.Message);
+            throw;
+        }
+    }
+
     /// <summary>
     /// Says that the ranks lost one another outside of this group: a collective failed, and cannot be used again. A checkpoint manager of this group then saves no end, since it
     /// could not be agreed on, and tells the other ranks why this one has ended. The collectives of Cairn.Mpi say it themselves.

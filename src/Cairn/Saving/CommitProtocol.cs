@@ -1,72 +1,69 @@
 using Cairn.Checkpoints;
 using Cairn.Layouts;
-using Cairn.Opening;
-using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Saving.Stages;
 using Cairn.Stores;
 
 namespace Cairn.Saving;
 
-/// <summary>A snapshot was not committed because its weights hold NaN or infinity.</summary>
-public sealed class NonFiniteStateException(string tensor) : CheckpointException(
-    $"The snapshot was not kept: the weights hold NaN or infinity, first in '{tensor}'. The snapshots before it stand; set RefuseNonFiniteSnapshots to false to save such state all the same.")
-{
-    /// <summary>The first tensor found.</summary>
-    public string Tensor { get; } = tensor;
-}
-
 /// <summary>
-/// The order of operations that makes a copy complete or absent. One thread at a time, under the run's lock.
-/// The files are written into a place that is no copy yet, and each is made durable and opened again; the marker is the last of them; then the store's
-/// publisher gives the copy its name at once. What a job of many ranks does instead of <see cref="Save"/> stands at <see cref="JobCommit"/>.
+/// The order of operations that makes a copy complete or absent, on one rank or on all of a job together. What this rank saves was chosen before
+/// (<see cref="Ranks.Planning.PlanExchange"/>) and, for a save in the background, captured (<see cref="CopyContent"/>); then come the stages below, and last the
+/// <see cref="Retirement"/> of what need not be kept any more. docs/commit.md says why in this order. One save at a time, under the run's lock.
 /// </summary>
 /// <param name="publisher">How the store makes a copy complete or absent.</param>
-internal sealed class CommitProtocol(ICopyPublisher publisher)
+/// <param name="silence">For how long the store has given no sign of life.</param>
+internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> silence)
 {
+    /// <summary>The stages, in their order.</summary>
+    private readonly ISaveStage[] _stages = [new PlanStage(), new PrepareStage(publisher, silence), new WriteStage(publisher), new SealStage(publisher), new PublishStage(publisher)];
+
+    /// <summary>For one rank, over a store that is not watched.</summary>
+    public CommitProtocol(ICopyPublisher publisher) : this(publisher, static () => TimeSpan.Zero) { }
+
     /// <summary>On a disk.</summary>
     public CommitProtocol(IFileSystem files, ILease? lease = null) : this(new RenamePublisher(files, lease)) { }
 
-    /// <summary>What a commit did.</summary>
-    /// <param name="Entry">The new copy.</param>
-    /// <param name="Bytes">Bytes of all its files but the marker.</param>
-    /// <param name="NonFiniteTensor">A tensor of the model that holds NaN or infinity.</param>
-    /// <param name="Notes">What stood in the way and was moved or given up, in words.</param>
-    public sealed record Result(CatalogEntry Entry, long Bytes, string? NonFiniteTensor, IReadOnlyList<string> Notes)
+    /// <summary>Saves a copy. Each rank calls it, in its writer's thread.</summary>
+    /// <exception cref="IOException">The store refused; nothing that was committed before has changed.</exception>
+    /// <exception cref="StoreException">There is not enough space.</exception>
+    /// <exception cref="NonFiniteStateException">A snapshot was refused.</exception>
+    /// <exception cref="CheckpointException">What is to be written could not be opened again.</exception>
+    /// <exception cref="RankFailedException">Another rank could not do its part.</exception>
+    /// <exception cref="RankTimeoutException">Ranks did not answer in time.</exception>
+    public SavedCopy Save(SaveInProgress save)
     {
-        /// <summary>Whether some ranks have not heard of it.</summary>
-        internal bool IsDisturbed { get; init; }
+        ArgumentNullException.ThrowIfNull(save);
+        try
+        {
+            foreach (ISaveStage stage in _stages)
+                stage.Run(save);
+            return save.Copy!;
+        }
+        catch (RankTimeoutException e) when (save.Copy is { } copy)
+        {
+            // The copy has its name; who has not heard of it will find it.
+            return copy with { IsDisturbed = true, Notes = [.. copy.Notes, $"the copy is complete, but some ranks did not hear of it: {e.Message}"] };
+        }
+        catch
+        {
+            // The place may be ready although nobody has heard of it yet.
+            string? place = save.Place ?? (save.Preparing is { IsCompletedSuccessfully: true } ready ? ready.Result : null);
+            if (save.Ranks.IsFirst && place is not null && !save.IsPublishing)
+                publisher.Discard(place);
+            throw;
+        }
     }
 
-    /// <summary>Writes a copy and commits it.</summary>
+    /// <summary>Saves a copy that one rank writes alone.</summary>
     /// <param name="marker">The marker without its files.</param>
     /// <param name="plan">The files.</param>
     /// <param name="refuseNonFinite">Whether a snapshot with NaN or infinity in the model is given up.</param>
     /// <param name="cancellationToken">Gives the save up before its commit.</param>
-    /// <exception cref="IOException">The file system refused; nothing that was committed before has changed.</exception>
-    /// <exception cref="StoreException">There is not enough space.</exception>
-    /// <exception cref="NonFiniteStateException">A snapshot was refused.</exception>
-    /// <exception cref="CheckpointException">What is to be written could not be opened again.</exception>
-    public Result Save(Marker marker, IReadOnlyList<PlannedFile> plan, bool refuseNonFinite, CancellationToken cancellationToken = default)
+    public SavedCopy Save(Marker marker, IReadOnlyList<PlannedFile> plan, bool refuseNonFinite, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(marker);
         ArgumentNullException.ThrowIfNull(plan);
-        // What no reader would take is refused before a byte is written.
-        _ = marker.ToBytes();
-        var notes = new List<string>();
-        long bytes = plan.Sum(file => file.Length);
-        string place = publisher.Prepare(marker, bytes, isShared: false, notes);
-        CopyWriter.Written written;
-        try
-        {
-            written = CopyWriter.Write(publisher, place, plan, CheckpointLayouts.Of(marker.Layout), cancellationToken);
-            if (marker.Kind == SaveKind.Snapshot && refuseNonFinite && written.NonFiniteTensor is { } tensor)
-                throw new NonFiniteStateException(tensor);
-            publisher.Seal(place, marker with { Files = written.Files });
-        }
-        catch
-        {
-            publisher.Discard(place);
-            throw;
-        }
-        return new Result(publisher.Publish(place, marker, notes), bytes, written.NonFiniteTensor, notes);
+        return Save(new SaveInProgress(RankGroup.Single, marker, () => plan, refuseNonFinite, RankGroup.StandardTimeout) { CancellationToken = cancellationToken });
     }
 }

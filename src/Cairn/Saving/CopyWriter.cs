@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Saving.Stages;
 using Cairn.State;
 using Cairn.Stores;
 
@@ -9,14 +10,6 @@ namespace Cairn.Saving;
 /// <summary>Writes the files of a copy into their place: one pass over memory that writes, hashes and looks for NaN and infinity.</summary>
 internal static class CopyWriter
 {
-    /// <summary>What was written.</summary>
-    /// <param name="Files">The files for the marker.</param>
-    /// <param name="NonFiniteTensor">The first tensor of the part <c>model</c> that holds NaN or infinity.</param>
-    public sealed record Written(IReadOnlyList<MarkedFile> Files, string? NonFiniteTensor)
-    {
-        public long Bytes => Files.Sum(file => file.Length);
-    }
-
     /// <summary>Writes and makes durable all files, and opens each again as a resume does; their names are not durable yet.</summary>
     /// <param name="publisher">Opens the files.</param>
     /// <param name="place">Where they are written.</param>
@@ -25,7 +18,7 @@ internal static class CopyWriter
     /// <param name="cancellationToken">Gives up between two blocks.</param>
     /// <param name="progressed">Called after each block and each file.</param>
     /// <exception cref="CheckpointException">A file that was written could not be opened again.</exception>
-    public static Written Write(ICopyPublisher publisher, string place, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
+    public static RankReport Write(ICopyPublisher publisher, string place, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
     {
         var marked = new List<MarkedFile>(plan.Count);
         string? nonFinite = null;
@@ -54,7 +47,7 @@ internal static class CopyWriter
             marked.Add(new MarkedFile(planned.Name, length, Convert.ToHexStringLower(hash.GetCurrentHash())));
         }
         CheckReadable(publisher.Files, place, [.. marked.Select(file => file.Name)], layout);
-        return new Written(marked, nonFinite);
+        return new RankReport(marked, nonFinite);
     }
 
     // Limits of a reader that its writer does not know would else be found at the next start, when nothing can be done any more.

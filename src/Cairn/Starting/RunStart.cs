@@ -23,7 +23,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     public const string FirstCall = "start: take the run";
 
     private readonly IRunFiles _files = home.Files;
-    private JointWork _work = new(ranks, "start", options.RankTimeout);
+    private CollectiveWork _work = new(ranks, "start", options.RankTimeout);
 
     /// <summary>How the run begins.</summary>
     /// <param name="prepare">Called on the first rank: locks the run and tries the store out.</param>
@@ -31,7 +31,8 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     /// <param name="parts">All parts, the counters among them.</param>
     public (RunOpening Opening, ResumeReport Report) Begin(Action prepare, TrainState train, IReadOnlyList<IStatePart> parts)
     {
-        _work.Try(() => StateCheck.Run(options, parts, ranks));
+        IReadOnlyList<RankPart>? atStart = null;
+        _work.Try(() => atStart = options.Enabled ? StateCheck.Run(options, parts, ranks) : null);
         if (ranks.IsFirst)
         {
             _work.Try(prepare);
@@ -40,15 +41,16 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         _work.Agree("take the run");
         // What the ranks hold is known before they restore; it is the plan of the first save as well.
         if (ranks.Size > 1)
-            plan.Share("start", () => [.. parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], options.RankTimeout);
+            plan.Assign("start", () => atStart ?? RankPart.Capture(parts), options.RankTimeout);
         (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
         // What is there now is the measure of what is saved later.
         if (options.Enabled)
         {
             _work.Try(() =>
             {
-                foreach (IStatePart part in parts)
-                    contents.Check(part, part.Capture(), train.Step);
+                IReadOnlyList<RankPart> now = opening.Source is null ? atStart! : RankPart.Capture(parts);
+                for (int i = 0; i < now.Count; i++)
+                    contents.Check(parts[i], now[i].State, train.Step);
             });
         }
         // Only what could be restored becomes history.
@@ -72,7 +74,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     {
         for (int tries = 1; ; tries++)
         {
-            using var verifier = new JointVerifier(ranks, _files, options.RankTimeout, cancellationToken);
+            using var verifier = new CollectiveVerifier(ranks, _files, options.RankTimeout, cancellationToken);
             try
             {
                 (RunOpening opening, long? lastKnown) = Choose(verifier);
@@ -84,12 +86,12 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             catch (CopyChangedException) when (tries < MostTries)
             {
                 // On all ranks at once. The other run has made a newer copy, which is as welcome.
-                _work = new JointWork(ranks, "start", options.RankTimeout);
+                _work = new CollectiveWork(ranks, "start", options.RankTimeout);
             }
         }
     }
 
-    private (RunOpening Opening, long? LastKnown) Choose(JointVerifier verifier)
+    private (RunOpening Opening, long? LastKnown) Choose(CollectiveVerifier verifier)
     {
         RunOpening? opening = null;
         long? lastKnown = null;
@@ -133,7 +135,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             to.Write(source.Name);
             to.Write(source.Entry is not null);
             if (source.Entry is { } entry)
-                JointVerifier.WriteDigest(to, entry.MarkerDigest);
+                CollectiveVerifier.WriteDigest(to, entry.MarkerDigest);
         }
         to.WriteList([.. opening.Parts], to.Write);
         to.WriteList(opening.PassedOver, fault =>
@@ -155,7 +157,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             string root = from.ReadString();
             IFileSource at = root.Length == 0 ? _files : new LocalFileSystem(root);
             (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
-            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), JointVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
+            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), CollectiveVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
         }
         List<string> parts = from.ReadList(from.ReadString);
         List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));

@@ -4,4 +4,14 @@ namespace Cairn.State;
 /// <param name="Name">The part's name.</param>
 /// <param name="Scope">What it has to do with the other ranks' state.</param>
 /// <param name="State">The tensors and values that this rank saves; shards as <see cref="ShardTensor"/>.</param>
-public sealed record RankPart(string Name, PartScope Scope, StateMap State);
+public sealed record RankPart(string Name, PartScope Scope, StateMap State)
+{
+    /// <summary>The parts as they are now; the tensors stay the owners'.</summary>
+    internal static List<RankPart> Capture(IReadOnlyList<IStatePart> parts)
+    {
+        var live = new List<RankPart>(parts.Count);
+        foreach (IStatePart part in parts)
+            live.Add(new RankPart(part.Name, part.Scope, part.Capture()));
+        return live;
+    }
+}

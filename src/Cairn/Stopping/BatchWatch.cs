@@ -20,11 +20,11 @@ internal sealed class BatchWatch
         _train = train;
         _marks = [.. parts.OfType<IProgressMark>()];
         _atBoundary = new ulong[_marks.Length];
-        Boundary();
+        MarkBoundary();
     }
 
     /// <summary>The state is whole here.</summary>
-    public void Boundary()
+    public void MarkBoundary()
     {
         _batch = _train.Batch;
         (_begun, _broken) = (false, null);

@@ -100,12 +100,12 @@ public class HangingStoreTests
     public void Without_a_thread_training_waits_for_the_save_and_it_is_said()
     {
         _files.CreateFolder("");
-        using var engine = new SaveEngine(new DiskHome(_files), Options(asynchronous: true), TimeProvider.System, RankGroup.Single) { StartThread = static (_, _) => false };
+        using var engine = new SaveEngine(new DiskHome(_files), Options(asynchronous: true), TimeProvider.System, RankGroup.Single) { Writer = { StartThread = static (_, _) => false } };
         foreach (long step in new[] { 5L, 10L })
         {
             engine.Save([new RankPart("model", PartScope.Shared, _training.Weights.Capture())], MarkerOf(step), 0, background: true, RankGroup.Single, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1)).ShouldBeNull();
-            engine.IsBusy.ShouldBeFalse();
-            SaveReport report = engine.Collect().ShouldNotBeNull();
+            engine.Writer.IsBusy.ShouldBeFalse();
+            SaveReport report = engine.Writer.Collect().ShouldNotBeNull();
             report.Outcome.ShouldBe(SaveOutcome.Saved, report.Error?.ToString());
             report.Notes.ShouldHaveSingleItem().ShouldContain("No thread could be started for the save of step");
         }

@@ -4,6 +4,7 @@ using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Saving;
+using Cairn.Saving.Stages;
 using Cairn.State;
 using Cairn.Stores;
 
@@ -20,7 +21,7 @@ internal sealed class SampleRun(Func<ILease?, ICopyPublisher> publisher, string 
 
     public ILease? Lease { get; set; }
 
-    public CommitProtocol.Result Save(SaveKind kind, long step, float value = 1, bool refuse = true)
+    public SavedCopy Save(SaveKind kind, long step, float value = 1, bool refuse = true)
     {
         var parts = new[] { ("model", Model(step, value)), ("context", new StateMap { { "step", step } }) };
         return new CommitProtocol(publisher(Lease)).Save(MarkerOf(Record, kind, step, layout), CheckpointLayouts.Of(layout).Plan(step, parts), refuse);

@@ -29,7 +29,7 @@ internal sealed class PlanExchange(RankGroup ranks)
     /// <exception cref="State.ShardOwnershipException">An element of a tensor has no owner, or several (thrown on the first rank).</exception>
     /// <exception cref="RankFailedException">Another rank cannot capture its parts, or they do not fit together.</exception>
     /// <exception cref="RankTimeoutException">Ranks did not answer.</exception>
-    public IReadOnlyList<RankPart> Share(string purpose, Func<IReadOnlyList<RankPart>> capture, TimeSpan timeout)
+    public IReadOnlyList<RankPart> Assign(string purpose, Func<IReadOnlyList<RankPart>> capture, TimeSpan timeout)
     {
         RankDescription? description = null;
         Exception? failure = null;
@@ -61,14 +61,14 @@ internal sealed class PlanExchange(RankGroup ranks)
                 Plan(purpose, description!, RankMessages.Read(verdict.AsMemory(1), ReadClasses), timeout);
                 break;
         }
-        return description!.Share(_plan!, _classes, ranks.World, ranks.Rank);
+        return description!.Assigned(_plan!, _classes, ranks.World, ranks.Rank);
     }
 
     /// <summary>What this rank saves of these parts if no state has changed since the plan was made; <see langword="null"/> when this one's has, or there is no plan.</summary>
-    public IReadOnlyList<RankPart>? KnownShare(IReadOnlyList<RankPart> live)
+    public IReadOnlyList<RankPart>? Known(IReadOnlyList<RankPart> live)
     {
         var description = new RankDescription(live);
-        return _plan is not null && description.Shared.Select(part => part.Fingerprint).SequenceEqual(_own) ? description.Share(_plan, _classes, ranks.World, ranks.Rank) : null;
+        return _plan is not null && description.Shared.Select(part => part.Fingerprint).SequenceEqual(_own) ? description.Assigned(_plan, _classes, ranks.World, ranks.Rank) : null;
     }
 
     /// <summary>On the first rank, whether any rank has a leaf of this path in its state, as it was last exchanged.</summary>

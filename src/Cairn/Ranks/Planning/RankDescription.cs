@@ -80,7 +80,7 @@ internal sealed class RankDescription
     /// <param name="classes">The class of each shared part.</param>
     /// <param name="world">Sizes of the job.</param>
     /// <param name="rank">This rank.</param>
-    public IReadOnlyList<RankPart> Share(SavePlan plan, IReadOnlyList<int> classes, World world, int rank)
+    public IReadOnlyList<RankPart> Assigned(SavePlan plan, IReadOnlyList<int> classes, World world, int rank)
     {
         RankCoordinates at = world.CoordinatesOf(rank);
         var share = new List<RankPart>(_parts.Count);

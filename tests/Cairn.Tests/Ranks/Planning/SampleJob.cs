@@ -61,7 +61,7 @@ internal sealed class SampleJob(int seed)
         HolderClasses classes = HolderClasses.Of([.. descriptions.Select(rank => rank.Shared.Select(part => (part.Name, part.Fingerprint)).ToArray())]);
         HolderClass[] planned = [.. classes.Classes.Select(of => new HolderClass([.. of.Ranks], descriptions[of.Ranks[0]].Shared.First(part => part.Name == of.Part).Planned))];
         SavePlan whole = SavePlan.Create(world.Size, planned);
-        return [.. ranks.Select((_, rank) => descriptions[rank].Share(eachAlone ? SavePlan.Create(world.Size, planned, rank) : whole, classes.ClassOf[rank], world, rank))];
+        return [.. ranks.Select((_, rank) => descriptions[rank].Assigned(eachAlone ? SavePlan.Create(world.Size, planned, rank) : whole, classes.ClassOf[rank], world, rank))];
     }
 
     /// <summary>The files of all ranks.</summary>

@@ -9,7 +9,7 @@ namespace Cairn.Ranks;
 /// <param name="ranks">The ranks.</param>
 /// <param name="purpose">What it is about, the same text on all ranks.</param>
 /// <param name="timeout">Longest wait for another rank.</param>
-internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeout)
+internal sealed class CollectiveWork(RankGroup ranks, string purpose, TimeSpan timeout)
 {
     private const byte Good = 0, Bad = 1, Changed = 2;
 
@@ -49,7 +49,7 @@ internal sealed class JointWork(RankGroup ranks, string purpose, TimeSpan timeou
             else
                 to.Write(_failure.Message);
         });
-        byte[] decision = ranks.Agree($"{purpose}: {phase}", message, parts => Decide(parts, decide), timeout);
+        byte[] decision = ranks.Size == 1 ? Decide([message], decide) : ranks.Agree($"{purpose}: {phase}", message, parts => Decide(parts, decide), timeout);
         if (decision[0] == Good)
             return decision.AsMemory(1);
         (int rank, string error) = RankMessages.Read(decision.AsMemory(1), from => (from.ReadInt32(), from.ReadString()));

@@ -11,7 +11,7 @@ namespace Cairn.Opening;
 /// <see cref="Follow"/>. While ranks read, all say once a second that they are alive, so the time-out bounds silence and not the reading.
 /// What was verified last is held on to, so that what is opened afterwards is what was verified.
 /// </summary>
-internal sealed class JointVerifier(RankGroup ranks, IFileSource run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
+internal sealed class CollectiveVerifier(RankGroup ranks, IFileSource run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
 {
     private (string Root, string Folder, PinnedCopy Pin)? _held;
 
@@ -112,7 +112,7 @@ internal sealed class JointVerifier(RankGroup ranks, IFileSource run, TimeSpan t
     private CheckpointFault? VerifyWeights(IFileSource files, string folder)
     {
         Marker marker = ResumeSource.Weights(files, folder, folder).Marker;
-        return ForeignCopy.Verify(files, folder, marker, Verifier.Share(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
+        return ForeignCopy.Verify(files, folder, marker, Verifier.Assigned(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
     }
 
     // Another rank may see a newer copy in the same place.

@@ -4,6 +4,7 @@ using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving;
+using Cairn.Saving.Stages;
 using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Manager.Job;
@@ -12,7 +13,7 @@ using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Saving;
 
-public class JobCommitTests
+public class CommitOfManyRanksTests
 {
     [Fact]
     public void Ranks_that_wait_while_the_first_reads_a_whole_copy_to_make_room_hear_that_it_lives()
@@ -37,13 +38,11 @@ public class JobCommitTests
             var group = new RankGroup(transport, world, clock: clock);
             var signs = new SignsOfLife("", clock);
             var slow = new TimedFileSystem(watched, signs);
-            CommitProtocol.Result result = new JobCommit(new RenamePublisher(slow), () => signs.Silence).Save(
-                group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
-                () =>
-                {
-                    if (group.Rank == 1 && !heard.IsSet)
-                        heard.Signal();
-                });
+            SavedCopy result = new CommitProtocol(new RenamePublisher(slow), () => signs.Silence).Save(SaveOf(group, () =>
+            {
+                if (group.Rank == 1 && !heard.IsSet)
+                    heard.Signal();
+            }));
             result.Notes.ShouldContain(note => note.Contains("given up", StringComparison.Ordinal));
         });
         Catalog.Read(files).Entries.Select(entry => entry.Step).ShouldBe([3, 2]);
@@ -60,13 +59,11 @@ public class JobCommitTests
         job.Run(transport =>
         {
             var group = new RankGroup(transport, world, clock: clock);
-            Should.Throw<Exception>(() => new JobCommit(new LatePublisher(new RenamePublisher(files), ended), () => TimeSpan.Zero).Save(
-                group, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], world, group.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2),
-                () =>
-                {
-                    ended.Set();
-                    throw new InvalidOperationException("This rank has ended.");
-                }));
+            Should.Throw<Exception>(() => new CommitProtocol(new LatePublisher(new RenamePublisher(files), ended)).Save(SaveOf(group, () =>
+            {
+                ended.Set();
+                throw new InvalidOperationException("This rank has ended.");
+            })));
         });
         ended.IsSet.ShouldBeTrue();
         files.List(RunFolder.Staging).ShouldBeEmpty();
@@ -90,6 +87,12 @@ public class JobCommitTests
         public void Discard(string place) => inner.Discard(place);
         public void Retire(long step) => inner.Retire(step);
     }
+
+    private static SaveInProgress SaveOf(RankGroup ranks, Action progressed) => new(
+        ranks, MarkerOf(3), () => CairnLayout.Plan([new RankPart("random", PartScope.PerRank, State(8))], ranks.World, ranks.Rank), refuseNonFinite: false, TimeSpan.FromSeconds(2))
+    {
+        Progressed = progressed,
+    };
 
     private static Marker MarkerOf(long step) => new()
     {

@@ -1,7 +1,7 @@
 using Cairn.Checkpoints;
 using Cairn.Ranks;
 
-namespace Cairn.Saving;
+namespace Cairn.Saving.Stages;
 
 /// <summary>What one rank wrote of a copy.</summary>
 /// <param name="Files">Its files.</param>

@@ -1,0 +1,48 @@
+namespace Cairn.Journal;
+
+/// <summary>Tells the journal of the batches: each skipped one, and where the run stands. Belongs to the training thread.</summary>
+internal sealed class BatchJournal(RunJournal journal, TrainState train)
+{
+    private long _seenSkips = train.SkippedBatches;
+
+    /// <summary>Writes the batches that were skipped since the last call.</summary>
+    public void Skips()
+    {
+        if (train.SkippedBatches == _seenSkips)
+            return;
+        _seenSkips = train.SkippedBatches;
+        journal.Write("skipped", json =>
+        {
+            json.WriteNumber("batch", train.Batch);
+            json.WriteNumber("step", train.Step);
+            json.WriteNumber("skipped", train.SkippedBatches);
+            json.WriteString("reason", train.LastSkipReason);
+        });
+    }
+
+    /// <summary>Says where the run stands, at most once a second.</summary>
+    public void Progress() => journal.WriteProgress(train);
+
+    /// <summary>Writes that the run has ended as it should.</summary>
+    public void Ended(bool wasStopped)
+    {
+        journal.WriteProgress(train, now: true);
+        journal.Write(wasStopped ? "stopped" : "finished", json =>
+        {
+            json.WriteNumber("step", train.Step);
+            json.WriteNumber("batch", train.Batch);
+            json.WriteNumber("skipped", train.SkippedBatches);
+            if (train.TotalSteps is { } total)
+                json.WriteNumber("total_steps", total);
+        });
+    }
+
+    /// <summary>Writes that training ended without its end being saved.</summary>
+    public void Aborted(string? why = null) => journal.Write("aborted", json =>
+    {
+        json.WriteNumber("step", train.Step);
+        json.WriteNumber("batch", train.Batch);
+        if (why is not null)
+            json.WriteString("why", why);
+    });
+}

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+using Cairn.Policies;
+
+namespace Cairn.Running;
+
+/// <summary>What all ranks do at the end of a batch, as the first rank decided.</summary>
+/// <param name="Ends">Training ends here.</param>
+/// <param name="Stop">Because it was asked to stop.</param>
+/// <param name="Signal">Because of a signal.</param>
+/// <param name="SinceSignal">How long ago the first signal came.</param>
+/// <param name="Save">What to save.</param>
+/// <param name="IsBusy">A writer still writes the save before: a snapshot is left out, for a checkpoint all wait.</param>
+/// <param name="Channel">The channel for committing it.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal, TimeSpan SinceSignal, SaveDecision? Save, bool IsBusy, int Channel)
+{
+    /// <summary>Whether the save is left out.</summary>
+    public bool IsDropped => IsBusy && Save is { Kind: SaveKind.Snapshot };
+
+    public void Write(BinaryWriter to)
+    {
+        to.Write((byte)((Ends ? 1 : 0) | (Stop ? 2 : 0) | (Signal ? 4 : 0) | (Save is null ? 0 : 8) | (IsBusy ? 16 : 0)));
+        if (Signal)
+            to.Write(SinceSignal.Ticks);
+        if (Save is not { } save)
+            return;
+        to.Write((byte)save.Kind);
+        to.Write((byte)save.Reason);
+        to.Write(Channel);
+    }
+
+    public static BatchDecision Read(BinaryReader from)
+    {
+        byte flags = from.ReadByte();
+        bool signal = (flags & 4) != 0;
+        TimeSpan since = signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero;
+        SaveDecision? save = (flags & 8) == 0 ? null : new SaveDecision((SaveKind)from.ReadByte(), (SaveReason)from.ReadByte());
+        return new BatchDecision((flags & 1) != 0, (flags & 2) != 0, signal, since, save, (flags & 16) != 0, save is null ? 0 : from.ReadInt32());
+    }
+}

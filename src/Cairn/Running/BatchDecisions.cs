@@ -1,0 +1,109 @@
+using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Saving;
+using Cairn.Starting;
+using Cairn.Stopping;
+
+namespace Cairn.Running;
+
+/// <summary>Decides what to save and whether to stop, once for all ranks: the first rank decides from what all of them bring.</summary>
+internal sealed class BatchDecisions(
+    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock)
+{
+    private readonly RankGroup _ranks = run.Ranks;
+    private readonly TrainState _train = run.Train;
+    private long _previousStep = run.Train.Step;
+    private bool _savePending;
+    private int _channelNumber;
+
+    /// <summary>The channel on which the ranks commit the save that was decided last.</summary>
+    public RankGroup Channel { get; private set; } = run.Ranks;
+
+    /// <summary>Whether training was seen to end: what is trained after that is saved as before.</summary>
+    public bool EndSeen { get; set; }
+
+    /// <summary>Whether the run was told to stop; in a job, once all ranks have heard of it.</summary>
+    public bool StopRequested => _ranks.Size == 1 ? requests.Stop || requests.Signalled || operators is { Stop: true } : requests.StopAgreed || requests.SignalAgreed;
+
+    /// <summary>Decides, together with the other ranks.</summary>
+    public BatchDecision At(DecisionPoint point)
+    {
+        BatchRequests own = new(requests.Stop, requests.Signalled, requests.TakeSave(), engine.Writer.IsBusy, requests.Signalled ? requests.SinceSignal : TimeSpan.Zero,
+            point == DecisionPoint.Poll && !batch.IsAtBoundary);
+        BatchDecision decision;
+        if (_ranks.Size == 1)
+        {
+            decision = Decide(point, own);
+        }
+        else
+        {
+            byte[] answer = _ranks.Agree(NameOf(point), RankMessages.Write(own.Write),
+                parts => RankMessages.Write(Decide(point, BatchRequests.Of(parts.Select(part => RankMessages.Read(part, BatchRequests.Read)))).Write), patience.Longest);
+            decision = RankMessages.Read(answer, BatchDecision.Read);
+        }
+        requests.Agreed(decision.Stop, decision.Signal, decision.SinceSignal);
+        if (decision.Save is not null && decision.Channel != _channelNumber)
+            (_channelNumber, Channel) = (decision.Channel, _ranks.Channel(decision.Channel));
+        return decision;
+    }
+
+    /// <summary>A batch is over, and what was decided for it is done.</summary>
+    public void BatchEnded() => _previousStep = _train.Step;
+
+    /// <summary>What the ranks call a point, the same on all of them.</summary>
+    public string NameOf(DecisionPoint point) => point switch
+    {
+        DecisionPoint.Batch => $"end of batch {_train.Batch}",
+        DecisionPoint.Poll => $"poll after batch {_train.Batch}",
+        DecisionPoint.End => $"end of training at batch {_train.Batch}",
+        _ => $"completion at batch {_train.Batch}",
+    };
+
+    // Called on the first rank alone.
+    private BatchDecision Decide(DecisionPoint point, BatchRequests asked)
+    {
+        _savePending |= asked.Save;
+        _savePending |= operators is not null && operators.Hear(_train.Step, takesCommands: !run.IsLost);
+        bool stop = asked.Stop || operators is { Stop: true }, ends = stop || asked.Signal || _train.IsComplete;
+        SaveRequests wanted = (_savePending ? SaveRequests.Manual : SaveRequests.None)
+            | (stop ? SaveRequests.Stop : SaveRequests.None) | (asked.Signal ? SaveRequests.Signal : SaveRequests.None);
+        SaveDecision? save = null;
+        switch (point)
+        {
+            case DecisionPoint.Batch when !ends || EndSeen:
+                save = Scheduled(wanted & SaveRequests.Manual);
+                break;
+            case DecisionPoint.Poll when (stop || asked.Signal) && !asked.Unfinished:
+                save = Scheduled(wanted);
+                break;
+            case DecisionPoint.End:
+                save = Scheduled(wanted | (_train.IsComplete ? SaveRequests.Final : SaveRequests.None));
+                break;
+            case DecisionPoint.Completion:
+                save = Scheduled(wanted | (stop || asked.Signal ? SaveRequests.None : SaveRequests.Final));
+                break;
+        }
+        // At the end of training a save that was asked for is left to the decision that follows, once the save under way is over.
+        if (point is DecisionPoint.End or DecisionPoint.Completion || (point == DecisionPoint.Batch && (!ends || EndSeen)))
+            _savePending = false;
+        int channel = _channelNumber;
+        if (save is not null && _ranks.Size > 1 && (channel == 0 || engine.WasDisturbed))
+        {
+            engine.WasDisturbed = false;
+            channel = _ranks.UnusedChannel();
+        }
+        return new BatchDecision(ends, stop, asked.Signal, asked.SinceSignal, save, asked.IsBusy, channel);
+    }
+
+    private SaveDecision? Scheduled(SaveRequests wanted)
+    {
+        if (!run.Options.Enabled)
+            return null;
+        // A save under way counts as made, unless its store hangs: the step must not be saved twice while it stands still.
+        SavedTier checkpoint = UnderWay(SaveKind.Checkpoint, tiers.Checkpoint), snapshot = UnderWay(SaveKind.Snapshot, tiers.Snapshot);
+        return schedule.Decide(new SaveSituation(_train.Step, _previousStep, clock.Now, checkpoint, snapshot, wanted));
+    }
+
+    private SavedTier UnderWay(SaveKind kind, SavedTier tier) =>
+        engine.Writer.UnderWay?.Kind == kind && !engine.Writer.IsSilentFor(patience.LongestSilence) ? tier with { LastStep = engine.Writer.UnderWayStep } : tier;
+}

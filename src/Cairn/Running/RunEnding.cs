@@ -1,0 +1,193 @@
+using System.Runtime.ExceptionServices;
+using Cairn.Checkpoints;
+using Cairn.Journal;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Starting;
+using Cairn.Stopping;
+using Cairn.Stores;
+using Cairn.Telemetry;
+
+namespace Cairn.Running;
+
+/// <summary>The end of a run: in order, in the middle of a batch, or without a word. Belongs to the training thread.</summary>
+internal sealed class RunEnding(
+    StartedRun run, BatchDecisions decisions, RunSaver saver, SavedTiers tiers, BatchWatch batch, OperatorRequests? operators, BatchJournal journal, IRunFiles files, Action<SaveReport> ended)
+{
+    private readonly RankGroup _ranks = run.Ranks;
+    private readonly TrainState _train = run.Train;
+    private RunRecord _record = run.Record;
+    private long _ignored, _nextReminder = 1;
+    private bool _gaveUp;
+
+    /// <summary>What the run did, once it was ended; <see langword="null"/> again when training goes on.</summary>
+    public RunSummary? Summary { get; private set; }
+
+    /// <summary>Whether the run was ended, and nothing has happened since that would have to be saved.</summary>
+    public bool IsOver => Summary is { } summary && (summary.EndNotSaved is not null || !batch.HasCounted);
+
+    /// <summary>Training goes on, although the run was ended: what it makes is saved as before.</summary>
+    public void Reopen()
+    {
+        if (Summary is null)
+            return;
+        run.Logger.TrainsOnAfterComplete(_train.Batch);
+        (Summary, _gaveUp) = (null, false);
+    }
+
+    /// <summary>Ends the run in order: its last step has a checkpoint afterwards.</summary>
+    /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
+    public RunSummary Complete()
+    {
+        if (IsOver)
+            return Summary!;
+        Reopen();
+        if ((batch.WhyTorn() ?? WhyApart) is { } torn)
+            return EndWithinBatch(torn);
+        bool drawn = batch.HasDrawn;
+        journal.Skips();
+        ExceptionDispatchInfo? earlier = CollectedBeforeEnd();
+        BatchDecision decision = decisions.At(DecisionPoint.Completion);
+        SaveReport? last = saver.Save(decision, decisions.Channel, background: false);
+        if (last is { Outcome: not SaveOutcome.Saved })
+            throw new CheckpointException($"The final checkpoint of step {_train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {tiers.Newest}. Make room or repair the store and call Complete again.", last.Error) { Step = _train.Step, Path = run.Home.Files.Root };
+        if (drawn && last is not null)
+            run.Logger.DrawnInVain(_train.Batch);
+        operators?.Settle(_train.Step, tiers.Checkpoint.LastStep);
+        operators?.End(_train.Step, tiers.Checkpoint.LastStep);
+        Record();
+        RunSummary summary = Summarize();
+        Summary = summary;
+        batch.MarkBoundary();
+        journal.Ended(wasStopped: decisions.StopRequested);
+        run.Logger.Finished(summary.ToString());
+        earlier?.Throw();
+        return summary;
+    }
+
+    /// <summary>Ends the run for a program that leaves without a word: its end is saved, unless the state may be half updated.</summary>
+    /// <exception cref="CheckpointException">The end was to be saved here and could not be.</exception>
+    public void EndWithoutWord()
+    {
+        if ((batch.WhyUnfinished() ?? WhyApart) is { } unfinished)
+        {
+            EndWithinBatch(unfinished);
+        }
+        else if (_train.Step > 0 && tiers.Checkpoint.LastStep != _train.Step && run.Options.Enabled)
+        {
+            bool isKnown = saver.HasThrown;
+            try
+            {
+                Complete();
+            }
+            catch (RankOrderException e)
+            {
+                // The others are at another batch: this rank left the loop alone, and whatever made it do so must not be hidden behind this.
+                run.Logger.EndedAlone(_train.Batch, e.Message);
+                journal.Aborted();
+            }
+            catch (CheckpointException) when (isKnown)
+            {
+                // Training was ended by a failed save, and the program has that error. This one stands in log and journal.
+                journal.Aborted();
+            }
+        }
+    }
+
+    /// <summary>Training has ended within a batch. The others wait for this rank at the end of theirs, and must not wait long.</summary>
+    public void GiveUp(string why)
+    {
+        batch.Abandon(why);
+        if (_ranks.Size > 1 && !_gaveUp)
+            _ranks.Fail(decisions.NameOf(DecisionPoint.Batch), $"its training ended after step {_train.Step}: {why}");
+        _gaveUp = true;
+    }
+
+    /// <summary>Reminds who trains on after the end, after 1, 2, 4, 8… batches.</summary>
+    /// <param name="ends">Whether training was to end at this batch.</param>
+    public void Remind(bool ends)
+    {
+        // More is planned since, and the run ends anew.
+        if (!ends)
+            (_ignored, _nextReminder) = (0, 1);
+        if (!ends || !decisions.EndSeen || ++_ignored < _nextReminder)
+            return;
+        _nextReminder *= 2;
+        run.Logger.TrainsOn(_ignored, decisions.StopRequested ? "it was told to stop" : _train.FinishedBecause ?? $"its {_train.TotalSteps} steps are made");
+    }
+
+    /// <summary>
+    /// Writes into the run's record that it has finished by its own decision, so that it is finished after a restart as well. The step may have had its checkpoint before that was decided.
+    /// </summary>
+    public void Record()
+    {
+        if (_train.FinishedBecause is not { } reason || !_ranks.IsFirst || !run.Options.Enabled || run.IsLost)
+            return;
+        var end = new RunEnd(_train.Step, _record.Lineage.Current.Id, reason, _train.TotalSteps);
+        if (_record.Finished == end)
+            return;
+        try
+        {
+            _record = _record with { Finished = end };
+            _record.Save(files);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            run.Logger.EndNotRecorded(e);
+        }
+    }
+
+    // What the other ranks did is not known any more: no end can be agreed on.
+    private string? WhyApart => _ranks.WhyApart is { } why ? $"the ranks lost one another after batch {_train.Batch} ({why})" : null;
+
+    // What a listener throws, or FailOnError, is about an earlier save: the end is saved first.
+    private ExceptionDispatchInfo? CollectedBeforeEnd()
+    {
+        try
+        {
+            saver.CollectUnderWay();
+            return null;
+        }
+        catch (Exception e) when (e is not (RankTimeoutException or RankOrderException or RankFailedException))
+        {
+            return ExceptionDispatchInfo.Capture(e);
+        }
+    }
+
+    private RunSummary EndWithinBatch(string why)
+    {
+        GiveUp(why);
+        bool isSaved = tiers.Checkpoint.LastStep == _train.Step;
+        string newest = isSaved ? $"the checkpoint of step {_train.Step} stands" : tiers.Newest is > 0 and long step ? $"the newest copy, of step {step}, stands" : "there is no copy";
+        run.Logger.EndNotSaved(why, newest);
+        operators?.End(_train.Step, tiers.Checkpoint.LastStep);
+        journal.Aborted(why);
+        RunSummary summary = Summarize() with { EndNotSaved = why };
+        Summary = summary;
+        if (!isSaved && run.Options.Enabled && _train.Step > 0)
+        {
+            ended(new SaveReport
+            {
+                Step = _train.Step,
+                Kind = SaveKind.Checkpoint,
+                Reason = SaveReason.Final,
+                Outcome = SaveOutcome.Refused,
+                Error = new UnfinishedBatchException(why) { Step = _train.Step, Path = run.Home.Files.Root },
+            });
+        }
+        return summary;
+    }
+
+    private RunSummary Summarize() => new()
+    {
+        Steps = _train.Step,
+        Batches = _train.Batch,
+        TotalSteps = _train.TotalSteps,
+        SkipsByReason = new Dictionary<string, long>(_train.SkipsByReason, StringComparer.Ordinal),
+        FinalCheckpoint = tiers.Checkpoint.LastStep is { } step ? RunFolder.Checkpoint(step) : null,
+        Saves = saver.Saves,
+        Unsaved = saver.Unsaved,
+        Stall = saver.Stall,
+    };
+}

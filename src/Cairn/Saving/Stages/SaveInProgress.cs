@@ -1,0 +1,77 @@
+using Cairn.Checkpoints;
+using Cairn.Layouts;
+using Cairn.Opening;
+using Cairn.Ranks;
+
+namespace Cairn.Saving.Stages;
+
+/// <summary>A save on its way through the stages: what it is asked to do, and what the stages that have run leave for the next.</summary>
+/// <param name="ranks">The ranks that save together, on a channel of their own; one rank alone agrees with itself.</param>
+/// <param name="marker">The marker without its files; the first rank's is the one that is written.</param>
+/// <param name="plan">This rank's files; what it throws fails the save on all ranks.</param>
+/// <param name="refuseNonFinite">Whether a snapshot with NaN or infinity in the model is given up.</param>
+/// <param name="timeout">Longest wait for another rank.</param>
+internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadOnlyList<PlannedFile>> plan, bool refuseNonFinite, TimeSpan timeout)
+{
+    /// <summary>The ranks that save together.</summary>
+    public RankGroup Ranks => ranks;
+
+    /// <summary>Whether other ranks save with this one.</summary>
+    public bool IsShared => ranks.Size > 1;
+
+    /// <summary>The marker without its files.</summary>
+    public Marker Marker { get; } = ranks.Size > 1 ? marker with { World = ranks.World } : marker;
+
+    /// <summary>This rank's files.</summary>
+    public Func<IReadOnlyList<PlannedFile>> PlanFiles => plan;
+
+    /// <summary>Whether a snapshot with NaN or infinity in the model is given up.</summary>
+    public bool RefuseNonFinite => refuseNonFinite;
+
+    /// <summary>Longest wait for another rank.</summary>
+    public TimeSpan Timeout => timeout;
+
+    /// <summary>Called after each block and each word of another rank.</summary>
+    public Action Progressed { get; init; } = static () => { };
+
+    /// <summary>Gives the save up between two blocks.</summary>
+    public CancellationToken CancellationToken { get; init; }
+
+    /// <summary>What the ranks agree in.</summary>
+    public CollectiveWork Work { get; } = new(ranks, $"{marker.Kind.ToString().ToLowerInvariant()} of step {marker.Step}", timeout);
+
+    /// <summary>What stood in the way and was moved or given up, in words.</summary>
+    public List<string> Notes { get; } = [];
+
+    /// <summary>After <see cref="PlanStage"/>: this rank's files to the byte.</summary>
+    public IReadOnlyList<PlannedFile> Files { get; set; } = [];
+
+    /// <summary>While and after <see cref="PrepareStage"/>, on the first rank: the place that is being made. It may be ready although nobody has heard of it.</summary>
+    public Task<string>? Preparing { get; set; }
+
+    /// <summary>After <see cref="PrepareStage"/>: where the files are written.</summary>
+    public string? Place { get; set; }
+
+    /// <summary>After <see cref="WriteStage"/>, on the first rank: what each rank wrote.</summary>
+    public IReadOnlyList<RankReport> Written { get; set; } = [];
+
+    /// <summary>After <see cref="WriteStage"/>: the first tensor of the model that holds NaN or infinity, on whichever rank.</summary>
+    public string? NonFiniteTensor { get; set; }
+
+    /// <summary>Whether the copy may have its name by now: what was written for it must not be removed any more.</summary>
+    public bool IsPublishing { get; set; }
+
+    /// <summary>After <see cref="PublishStage"/>: the copy.</summary>
+    public SavedCopy? Copy { get; set; }
+}
+
+/// <summary>A copy that was saved: every byte of every rank is durable under its name.</summary>
+/// <param name="Entry">Where it stands.</param>
+/// <param name="Bytes">Bytes of all its files but the marker.</param>
+/// <param name="NonFiniteTensor">A tensor of the model that holds NaN or infinity.</param>
+/// <param name="Notes">What stood in the way and was moved or given up, in words.</param>
+internal sealed record SavedCopy(CatalogEntry Entry, long Bytes, string? NonFiniteTensor, IReadOnlyList<string> Notes)
+{
+    /// <summary>Whether some ranks have not heard of it.</summary>
+    public bool IsDisturbed { get; init; }
+}

@@ -1,0 +1,30 @@
+using Cairn.Layouts;
+using Cairn.Policies;
+using Cairn.Ranks;
+
+namespace Cairn.Saving.Stages;
+
+/// <summary>Each rank writes its files, hashes them on the way and makes them durable; then all know what all wrote. A snapshot whose model holds NaN or infinity is given up here.</summary>
+internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
+{
+    public void Run(SaveInProgress save)
+    {
+        var own = new RankReport([], null);
+        save.Work.Try(() =>
+        {
+            own = CopyWriter.Write(publisher, save.Place!, save.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
+            if (save.IsShared)
+                publisher.Settle(save.Place!);
+        });
+        ReadOnlyMemory<byte> nonFinite = save.Work.Agree("written", own.Write, parts =>
+        {
+            save.Written = [.. parts.Select(part => RankMessages.Read(part, RankReport.Read))];
+            string? first = save.Written.FirstOrDefault(report => report.NonFiniteTensor is not null)?.NonFiniteTensor;
+            return RankMessages.Write(to => to.Write(first ?? ""));
+        });
+        save.Progressed();
+        save.NonFiniteTensor = RankMessages.Read(nonFinite, from => from.ReadString()) is { Length: > 0 } name ? name : null;
+        if (save is { RefuseNonFinite: true, Marker.Kind: SaveKind.Snapshot, NonFiniteTensor: { } tensor })
+            throw new NonFiniteStateException(tensor);
+    }
+}

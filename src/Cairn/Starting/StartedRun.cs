@@ -1,0 +1,52 @@
+using Cairn.Capture;
+using Cairn.Opening;
+using Cairn.Ranks;
+using Cairn.Ranks.Planning;
+using Cairn.Saving;
+using Cairn.State;
+using Cairn.Stores;
+using Microsoft.Extensions.Logging;
+
+namespace Cairn.Starting;
+
+/// <summary>A run that is taken and resumed: what the start has found out and made, for all that follows.</summary>
+internal sealed record StartedRun
+{
+    /// <summary>Where the run lives.</summary>
+    public required IRunHome Home { get; init; }
+
+    /// <summary>The right to write the run; on the first rank, where there is something that could be locked.</summary>
+    public required ILease? Lease { get; init; }
+
+    public required CheckpointOptions Options { get; init; }
+
+    /// <summary>The counters, as they were restored.</summary>
+    public required TrainState Train { get; init; }
+
+    /// <summary>All parts, the counters last.</summary>
+    public required IReadOnlyList<IStatePart> Parts { get; init; }
+
+    /// <summary>The run, on the branch that it is trained on.</summary>
+    public required RunRecord Record { get; init; }
+
+    /// <summary>What it was resumed from.</summary>
+    public required ResumeReport Resume { get; init; }
+
+    /// <summary>Whether the start opened a new branch.</summary>
+    public required bool Forked { get; init; }
+
+    public required RankGroup Ranks { get; init; }
+
+    /// <summary>Which rank saves what.</summary>
+    public required PlanExchange Plan { get; init; }
+
+    /// <summary>What each part consisted of at the start, the measure of what is saved.</summary>
+    public required PartContents Contents { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required ILogger Logger { get; init; }
+
+    /// <summary>Whether the run is another process's by now: nothing of it may be written.</summary>
+    public bool IsLost => Lease is { IsLost: true };
+}
