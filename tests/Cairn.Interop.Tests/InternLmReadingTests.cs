@@ -97,7 +97,7 @@ public sealed class InternLmReadingTests : IDisposable
         CatalogEntry entry = Catalog.Read(files).Entries.ShouldHaveSingleItem();
         (entry.Step, entry.Kind, entry.Fault).ShouldBe((250, SaveKind.Checkpoint, null));
         Marker marker = entry.Marker.ShouldNotBeNull();
-        (marker.IsForeign, marker.Layout).ShouldBe((true, "internlm"));
+        (marker.IsDerived, marker.Layout).ShouldBe((true, "internlm"));
         (marker.World.Tp, marker.World.Pp, marker.World.Dp, marker.World.Zo).ShouldBe((tp, pp, dp, zo));
         Verifier.Verify(files, entry, TestContext.Current.CancellationToken).ShouldBeNull();
 

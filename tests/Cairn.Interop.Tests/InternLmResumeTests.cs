@@ -47,7 +47,7 @@ public sealed class InternLmResumeTests : IDisposable
         }
         // The rules for keeping checkpoints do not touch what InternLM saved.
         CatalogEntry[] entries = [.. Catalog.Read(new LocalFileSystem(At("run"))).Entries];
-        entries.Where(entry => entry.Kind == Cairn.Policies.SaveKind.Checkpoint).Select(entry => (entry.Step, entry.Marker!.IsForeign)).ShouldBe([(280, false), (270, false), (250, true)]);
+        entries.Where(entry => entry.Kind == Cairn.Policies.SaveKind.Checkpoint).Select(entry => (entry.Step, entry.Marker!.IsDerived)).ShouldBe([(280, false), (270, false), (250, true)]);
 
         var later = new TrainState();
         var again = new CountPart("random");

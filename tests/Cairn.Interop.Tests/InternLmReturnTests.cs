@@ -121,7 +121,7 @@ public sealed class InternLmReturnTests : IDisposable
 
         CatalogEntry entry = Catalog.Read(new LocalFileSystem(At("run"))).Entries.ShouldHaveSingleItem();
         entry.Fault.ShouldBeNull();
-        (entry.Step, entry.Marker.ShouldNotBeNull().IsForeign).ShouldBe((step, true));
+        (entry.Step, entry.Marker.ShouldNotBeNull().IsDerived).ShouldBe((step, true));
         using LoadedCheckpoint loaded = CheckpointReader.Open(At("run"));
         using LoadedCheckpoint own = CheckpointReader.Open(At("checkpoint"));
         Samples.Bytes((StateTensor)loaded.Load("model")["output.weight"]).ShouldBe(Samples.Bytes((StateTensor)own.Load("model")["output.weight"]));

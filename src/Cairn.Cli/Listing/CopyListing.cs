@@ -89,7 +89,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         string full = FullPath(path);
         if (File.Exists(full))
         {
-            return new CopyListing(Path.GetDirectoryName(full)!, [ForeignCopy.OfFile(new FileInfo(full))], null) { IsOne = true };
+            return new CopyListing(Path.GetDirectoryName(full)!, [CopyRecognition.OfFile(new FileInfo(full))], null) { IsOne = true };
         }
         if (!Directory.Exists(full))
             throw new CheckpointException($"There is neither a folder nor a file {full}. Give the folder of a run or checkpoint, or a file.") { Path = full };
@@ -100,7 +100,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         var root = new DirectoryInfo(full);
         ListedCopy[] copies = [.. InFolder(root).OrderByDescending(copy => copy.Step ?? -1).ThenBy(copy => copy.Kind, StringComparer.Ordinal).ThenBy(copy => copy.Name, StringComparer.Ordinal)];
         // Files that belong together are one copy; loose files of PyTorch are one each.
-        if (copies.All(copy => copy.Kind == CopyKinds.File) && ForeignCopy.OfFolder(root, root.Name) is { } whole && (whole.Layout != ForeignCopy.Torch || copies.Length == 0))
+        if (copies.All(copy => copy.Kind == CopyKinds.File) && CopyRecognition.OfFolder(root, root.Name) is { } whole && (whole.Layout != CopyRecognition.Torch || copies.Length == 0))
             return new CopyListing(root.Parent?.FullName ?? full, [whole], null) { IsOne = true };
         if (copies.Length == 0)
             throw Unknown(full);
@@ -154,7 +154,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     private static bool IsInternLm(Stores.LocalFileSystem files, string folder)
     {
         string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
-        return !names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) && InternLmFolders.IsCheckpoint(files, folder, names, out _);
+        return !names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) && InternLmRecognition.IsCheckpoint(files, folder, names, out _);
     }
 
     private static CopyListing OfRun(RunView run)
@@ -178,7 +178,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             Entry = entry,
             Fault = entry.Fault is { } fault ? Within(entry.Folder, fault) + Output.Units.AndMore(entry.Faults.Count) : null,
         };
-        if (marker is { IsForeign: false })
+        if (marker is { IsDerived: false })
         {
             copy = copy with
             {
@@ -189,7 +189,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
                 Branch = marker.Lineage.Current.Name,
             };
         }
-        if (marker is null or { IsForeign: true } || copy.Fault is not null)
+        if (marker is null or { IsDerived: true } || copy.Fault is not null)
         {
             // A marker that was derived from another program's files has no time.
             FolderFiles found = FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder)));
@@ -214,16 +214,16 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             {
                 foreach (DirectoryInfo slot in folder.EnumerateDirectories())
                 {
-                    if (ForeignCopy.OfFolder(slot, $"{RunFolder.Snapshots}/{slot.Name}") is { } snapshot)
+                    if (CopyRecognition.OfFolder(slot, $"{RunFolder.Snapshots}/{slot.Name}") is { } snapshot)
                         yield return snapshot;
                 }
             }
-            else if (!folder.Name.StartsWith('.') && ForeignCopy.OfFolder(folder, folder.Name) is { } copy)
+            else if (!folder.Name.StartsWith('.') && CopyRecognition.OfFolder(folder, folder.Name) is { } copy)
                 yield return copy;
         }
         foreach (FileInfo file in root.EnumerateFiles())
         {
-            if (ForeignCopy.InFolder(file) is { } copy)
+            if (CopyRecognition.InFolder(file) is { } copy)
                 yield return copy;
         }
     }
@@ -231,10 +231,10 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     private static (ListedCopy? Resumed, string? By) Resumable(ListedCopy[] copies)
     {
         // InternLM takes the highest step that has a marker, and of two the checkpoint.
-        if (copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.InternLm, Fault: null, Step: not null }) is { } internLm)
+        if (copies.FirstOrDefault(copy => copy is { Layout: CopyRecognition.InternLm, Fault: null, Step: not null }) is { } internLm)
             return (internLm, "InternLM");
         // The Trainer takes the highest number, whatever is in the folder.
-        return copies.FirstOrDefault(copy => copy is { Layout: ForeignCopy.HuggingFace, Kind: CopyKinds.Checkpoint }) is { } trainer ? (trainer, "The Trainer of transformers") : (null, null);
+        return copies.FirstOrDefault(copy => copy is { Layout: CopyRecognition.HuggingFace, Kind: CopyKinds.Checkpoint }) is { } trainer ? (trainer, "The Trainer of transformers") : (null, null);
     }
 
     private static CheckpointException Unknown(string full) => new(

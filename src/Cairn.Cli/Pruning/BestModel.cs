@@ -16,7 +16,7 @@ internal static class BestModel
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         // The newest state knows the best of all before it.
-        foreach (ListedCopy copy in copies.Where(copy => copy is { Layout: ForeignCopy.HuggingFace, Fault: null }))
+        foreach (ListedCopy copy in copies.Where(copy => copy is { Layout: CopyRecognition.HuggingFace, Fault: null }))
         {
             if (NameIn(Path.Join(root, copy.Name, State)) is { } name)
             {

@@ -60,6 +60,6 @@ internal static class PrunePlan
 
     /// <summary>The measurements of a step's copies, by name.</summary>
     public static IReadOnlyDictionary<string, double> MetricsOf(IEnumerable<ListedCopy> copies) =>
-        copies.Select(copy => copy.Entry?.Marker).FirstOrDefault(marker => marker is { IsForeign: false }) is { } marker
+        copies.Select(copy => copy.Entry?.Marker).FirstOrDefault(marker => marker is { IsDerived: false }) is { } marker
             ? TrainState.FromState(marker.Train).OwnMetrics : new Dictionary<string, double>(StringComparer.Ordinal);
 }

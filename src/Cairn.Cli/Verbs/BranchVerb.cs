@@ -70,7 +70,7 @@ internal sealed class BranchVerb : Verb
         Lineage known = run.Record.Lineage;
         foreach (CatalogEntry entry in run.Catalog.Entries)
         {
-            if (entry.Step != from || entry.Marker is not { IsForeign: false } marker || marker.Run != run.Record.Id || run.IsOnLine(marker))
+            if (entry.Step != from || entry.Marker is not { IsDerived: false } marker || marker.Run != run.Record.Id || run.IsOnLine(marker))
                 continue;
             if (known.Branches.FirstOrDefault(branch => branch.Id == marker.Lineage.Current.Id) is not { } parent || Verifier.Verify(files, entry, cancellationToken) is not null)
                 continue;

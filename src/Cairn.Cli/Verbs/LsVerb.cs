@@ -66,7 +66,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
             return;
         }
         // In a run the step and the slot name the folder; elsewhere the folder has to be said.
-        bool isRun = result.Run is not null || result.Copies.All(row => row.Layout == ForeignCopy.InternLm);
+        bool isRun = result.Run is not null || result.Copies.All(row => row.Layout == CopyRecognition.InternLm);
         bool mixed = result.Copies.Select(row => row.Layout).Distinct(StringComparer.Ordinal).Count() > 1 || !isRun;
         DateTimeOffset now = time.GetUtcNow();
         List<(string Name, bool Right, Func<LsRow, string> Cell)> columns =
@@ -94,7 +94,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
     {
         { ResumedFrom: { } from, ResumedBy: "Cairn" } => Screen.Plain($" A restart takes {from}/."),
         { ResumedFrom: { } from, ResumedBy: { } program } => Screen.Plain($" {program} takes {from}/."),
-        { Run: null } when result.Copies.Count == 1 || result.Copies.All(row => row.Layout != ForeignCopy.InternLm) => "",
+        { Run: null } when result.Copies.Count == 1 || result.Copies.All(row => row.Layout != CopyRecognition.InternLm) => "",
         _ => " " + screen.Bad("A restart finds nothing to resume from."),
     };
 }

@@ -69,7 +69,7 @@ internal sealed class PruneVerb : Verb
             throw new WrongUseException($"{path} is one checkpoint. Give the folder that it is in: cairn prune {Path.GetDirectoryName(CopyListing.FullPath(path))}");
         if (parsed.GetValue(_best) is null)
             return listing;
-        if (!listing.Copies.Any(copy => copy.Entry?.Marker is { IsForeign: false }))
+        if (!listing.Copies.Any(copy => copy.Entry?.Marker is { IsDerived: false }))
             throw new WrongUseException("--keep-best needs metrics, and only checkpoints of Cairn record them. Use --keep-last or --keep-every.");
         string[] known = [.. listing.Copies.SelectMany(copy => PrunePlan.MetricsOf([copy]).Keys).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         return parsed.GetValue(_metric) is not { } metric || known.Contains(metric, StringComparer.Ordinal) ? listing : throw new WrongUseException(

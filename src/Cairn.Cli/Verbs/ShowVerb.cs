@@ -40,7 +40,7 @@ internal sealed class ShowVerb : Verb
         ShowTensor[] model = [.. tensors.Where(tensor => tensor.Part == Counted(parts, tensors) && tensor.TiedTo is null)];
         CheckpointSource? source = checkpoint.Source;
         Marker? marker = source?.Marker;
-        bool own = marker is { IsForeign: false };
+        bool own = marker is { IsDerived: false };
         var result = new ShowResult(
             path, marker?.Layout ?? source?.Layout ?? "", source?.Step ?? marker?.Step, marker?.Kind.ToString().ToLowerInvariant(), own ? marker!.Reason.ToString().ToLowerInvariant() : null, marker?.Time,
             own ? marker!.Run : null, own ? marker!.Lineage.Current.Name : null, marker?.Parent, marker?.World,

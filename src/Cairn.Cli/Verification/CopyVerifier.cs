@@ -7,7 +7,7 @@ using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.State;
 using Cairn.Stores;
-using ForeignCheckpoint = Cairn.Layouts.InternLm.ForeignCheckpoint;
+using InternLmCheckpoint = Cairn.Layouts.InternLm.InternLmCheckpoint;
 
 namespace Cairn.Cli.Verification;
 
@@ -88,7 +88,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
     // A distributed checkpoint's own files are read by its index.
     private IEnumerable<Action> Contents(ListedCopy copy, FileContents contents, CancellationToken cancellationToken)
     {
-        bool isDistributed = copy is { Layout: ForeignCopy.Dcp, Fault: null };
+        bool isDistributed = copy is { Layout: CopyRecognition.Dcp, Fault: null };
         IEnumerable<Action> whole = isDistributed ? [() => contents.VerifyDistributed(copy.Name, cancellationToken)] : [];
         return [.. whole, .. FilesOf(copy).Where(file => !isDistributed || !file.EndsWith(".distcp", StringComparison.Ordinal))
             .Select(Action (file) => () => contents.Verify(file, mustBeState: copy.Kind == CopyKinds.File, cancellationToken))];
@@ -101,8 +101,8 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         {
             using LoadedCheckpoint loaded = open();
             tensors = LoadAll(loaded, cancellationToken);
-            if (loaded is ForeignCheckpoint foreign)
-                foreign.Check(isSample: false, cancellationToken: cancellationToken);
+            if (loaded is InternLmCheckpoint internLm)
+                internLm.Check(isSample: false, cancellationToken: cancellationToken);
         });
         return new CopyCheck(fault is null ? [] : [fault], fault is null ? tensors : 0, @checked, @unchecked);
     }

@@ -79,7 +79,7 @@ internal sealed record Marker
     /// Whether another program wrote the copy: there is no marker of Cairn, and what stands here was derived from the files. It then belongs to
     /// the run in whose folder it stands, on its first branch; its files have no hashes.
     /// </summary>
-    public bool IsForeign { get; init; }
+    public bool IsDerived { get; init; }
     /// <summary>Every other file of the folder.</summary>
     public required IReadOnlyList<MarkedFile> Files { get; init; }
 

@@ -248,7 +248,7 @@ internal sealed class CheckpointConversion
         using LoadedCheckpoint opened = _plan.Target.Open(_files, _place.Folder);
         foreach ((string name, StateNode expected) in _plan.Target.Expected)
         {
-            var comparison = new StateComparison(
+            var comparison = new ReadBackComparison(
                 (item, bytes) => progress?.Invoke(new ConversionProgress(ConversionPhase.Verifying, item, done += bytes, Math.Max(total, done))), cancellationToken);
             comparison.Compare(name, expected, _plan.Target.ReadBack(opened, name));
             tensors += comparison.Tensors;

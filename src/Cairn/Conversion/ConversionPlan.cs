@@ -46,8 +46,8 @@ internal sealed class ConversionPlan
             others = [.. source.OtherFiles.Where(name => name != ModelFiles.Config)];
             if (configuration.Config is { } json)
                 config = options.Rules is null && options.Type is null ? json : ModelConfig.Changed(json, ModelFiles.Config, options.Rules?.Config, options.Type);
-            if (source is LoadedModel { ForeignFiles: { Count: > 0 } foreign })
-                notes.Add($"left behind, because they hold weights or states that are not these: {string.Join(", ", foreign)}");
+            if (source is LoadedModel { FilesNotOfModel: { Count: > 0 } left })
+                notes.Add($"left behind, because they hold weights or states that are not these: {string.Join(", ", left)}");
             AddConfigNotes(config, options, notes);
             AddTieNotes(parts[0].State, notes);
         }

@@ -32,7 +32,7 @@ internal static class PartDecoder
     {
         IReadOnlyDictionary<string, string> metadata = file.Metadata;
         if (!metadata.TryGetValue(PartEncoder.VersionKey, out string? version))
-            return Foreign(file);
+            return DecodePlain(file);
         if (version != PartEncoder.Version)
             throw CorruptPart.Because(file.Path, "the part was written by a newer Cairn or is damaged; a newer Cairn may read it", $"cairn.version {PartEncoder.Version}", CorruptPart.Shorten(version));
         IReadOnlyDictionary<string, StateTensor> tensors = ShardMetadata.Apply(file.Path, metadata, file.Tensors);
@@ -41,7 +41,7 @@ internal static class PartDecoder
             : DecodeFlat(file, tensors);
     }
 
-    private static StateMap Foreign(SafetensorsFile file)
+    private static StateMap DecodePlain(SafetensorsFile file)
     {
         var state = new StateMap();
         foreach ((string name, StateTensor tensor) in file.Tensors)

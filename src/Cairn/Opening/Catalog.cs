@@ -43,6 +43,6 @@ internal sealed class Catalog
     {
         string[] names = [.. files.List(folder).Where(file => !file.IsFolder).Select(file => file.Name)];
         long[] steps = [.. names.Where(name => name.EndsWith(".step", StringComparison.Ordinal)).Select(name => RunFolder.IsStep(name[..^".step".Length], out long step) ? step : CatalogEntry.NoStep)];
-        return steps.Length <= 1 || !InternLmFolders.IsCheckpoint(files, folder, names, out long? marked) ? steps.DefaultIfEmpty(CatalogEntry.NoStep).Max() : marked ?? steps.Max();
+        return steps.Length <= 1 || !InternLmRecognition.IsCheckpoint(files, folder, names, out long? marked) ? steps.DefaultIfEmpty(CatalogEntry.NoStep).Max() : marked ?? steps.Max();
     }
 }

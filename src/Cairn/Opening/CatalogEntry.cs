@@ -135,7 +135,7 @@ internal sealed class CatalogEntry
                 using PinnedCopy first = pin;
                 pin = PinnedCopy.Pin(_files, Folder, path = manifest, Checkpoints.Marker.MaxLength);
                 first.Check();
-                isOverwritten = !Describes(pin.MarkerBytes, manifest, step, first.MarkerBytes) && ForeignCopy.IsMarked(first, Folder, Step);
+                isOverwritten = !Describes(pin.MarkerBytes, manifest, step, first.MarkerBytes) && InternLmCopy.IsMarked(first, Folder, Step);
                 if (isOverwritten)
                 {
                     pin.Dispose();
@@ -148,7 +148,7 @@ internal sealed class CatalogEntry
                 if (!isOverwritten && pin.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
                     _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
                 else
-                    InspectForeign(pin);
+                    InspectInternLm(pin);
                 return;
             }
             Marker marker = Checkpoints.Marker.Parse(pin.MarkerBytes, path);
@@ -185,11 +185,11 @@ internal sealed class CatalogEntry
     private bool WasMarked => Kind == SaveKind.Snapshot ? Step != NoStep : !_files.FolderExists(Folder);
 
     // What its files say together is no fault of one of them.
-    private void InspectForeign(PinnedCopy pin)
+    private void InspectInternLm(PinnedCopy pin)
     {
         try
         {
-            _marker = ForeignCopy.Describe(pin, Folder, Kind, Step);
+            _marker = InternLmCopy.Describe(pin, Folder, Kind, Step);
         }
         catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {

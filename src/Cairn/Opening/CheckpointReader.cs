@@ -110,8 +110,8 @@ public static class CheckpointReader
         FileSystemEntry[] entries = [.. files.List(path)];
         string[] names = [.. entries.Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
         if (self is not null && IsRun(entries, self))
-            return new CheckpointSource(IsForeignRun(names, self) ? InternLmLayout.LayoutName : CairnName, SourceKind.Run, self, "");
-        if (InternLmFolders.IsCheckpoint(files, path, names, out long? internLmStep))
+            return new CheckpointSource(IsInternLmRun(names, self) ? InternLmLayout.LayoutName : CairnName, SourceKind.Run, self, "");
+        if (InternLmRecognition.IsCheckpoint(files, path, names, out long? internLmStep))
             return new CheckpointSource(InternLmLayout.LayoutName, SourceKind.Checkpoint, files, path) { Step = internLmStep };
         if (IsCairnCheckpoint(names))
             return new CheckpointSource(CairnName, SourceKind.Checkpoint, files, path);
@@ -127,8 +127,8 @@ public static class CheckpointReader
         || entries.Any(entry => entry.IsFolder && RunFolder.IsStep(entry.Name, out long step) && run.FileExists($"{entry.Name}/{Marker.FileName(step)}"))
         || entries.Any(entry => entry.IsFolder && entry.Name == RunFolder.Snapshots);
 
-    private static bool IsForeignRun(string[] names, IFileSource run) =>
-        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && InternLmFolders.IsRun(run);
+    private static bool IsInternLmRun(string[] names, IFileSource run) =>
+        !names.Contains(RunFolder.Record, StringComparer.Ordinal) && InternLmRecognition.IsRun(run);
 
     private static bool IsCairnCheckpoint(string[] names) =>
         names.Any(name => name.EndsWith(".step", StringComparison.Ordinal) && RunFolder.IsStep(name[..^".step".Length], out _));
@@ -189,7 +189,7 @@ public static class CheckpointReader
         var faults = new List<CheckpointFault>();
         foreach (CatalogEntry entry in Catalog.Read(run.Files).Entries)
         {
-            if (entry.Marker is { IsForeign: true })
+            if (entry.Marker is { IsDerived: true })
                 return run with { Kind = SourceKind.Checkpoint, Path = entry.Folder, Step = entry.Step };
             if (entry.Fault is { } fault)
                 faults.Add(fault);
@@ -202,7 +202,7 @@ public static class CheckpointReader
         source = found;
         string[] names = [.. found.Files.List(found.Path).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
         return names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) ? InternLmLayout.Instance.Open(found.Files, found.Path, names)
-            : ForeignCopy.Open(found.Files, found.Path, InternLmFolders.KindOf(found.Path, found.Step), found.Step, out _);
+            : InternLmCopy.Open(found.Files, found.Path, InternLmRecognition.KindOf(found.Path, found.Step), found.Step, out _);
     }
 
     private static CheckpointException Unknown(string shown, FileSystemEntry[] entries)

@@ -112,7 +112,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, IFileSource run, TimeS
     private CheckpointFault? VerifyWeights(IFileSource files, string folder)
     {
         Marker marker = ResumeSource.Weights(files, folder, folder).Marker;
-        return ForeignCopy.Verify(files, folder, marker, Verifier.Assigned(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
+        return InternLmCopy.Verify(files, folder, marker, Verifier.Assigned(marker.Files, ranks.Rank, ranks.Size), cancellationToken);
     }
 
     // Another rank may see a newer copy in the same place.

@@ -31,7 +31,7 @@ internal sealed class LineView(string run, Lineage lineage)
 
     /// <summary>Where a copy stands.</summary>
     public CopyStanding StandingOf(Marker marker) =>
-        !marker.IsForeign && marker.Run != run ? CopyStanding.OfOtherRun
+        !marker.IsDerived && marker.Run != run ? CopyStanding.OfOtherRun
         : lineage.Contains(marker.Lineage.Current.Id, marker.Step) ? CopyStanding.OfLine : CopyStanding.LeftBehind;
 
     /// <summary>Where a copy stands, complete or not.</summary>

@@ -10,7 +10,7 @@ namespace Cairn.Opening;
 internal static class MasterWeights
 {
     /// <summary>The part's name.</summary>
-    public const string Part = ForeignCheckpoint.Master;
+    public const string Part = InternLmCheckpoint.Master;
 
     /// <summary>Whether a live part has the types of the master weights where it has not those of the model.</summary>
     public static bool Fit(StateMap live, StateMap model, StateMap master)

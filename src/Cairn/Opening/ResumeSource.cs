@@ -55,7 +55,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     {
         var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
         string name = Path.GetFileName(full);
-        if (!ForeignCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
+        if (!InternLmCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
             return null;
         ResumeSource weights = Weights(parent, name, full);
         return verifier?.Verify(parent, name) is { } fault
@@ -66,7 +66,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     /// <summary>Weights of InternLM that have no marker.</summary>
     /// <exception cref="CorruptCheckpointException">The folder is not whole.</exception>
     public static ResumeSource Weights(IFileSource files, string folder, string name) =>
-        new(files, folder, ForeignCopy.Describe(files, folder, Policies.SaveKind.Checkpoint, step: null), name);
+        new(files, folder, InternLmCopy.Describe(files, folder, Policies.SaveKind.Checkpoint, step: null), name);
 
     private static string Describe(ResumeChoice choice) =>
         choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";

@@ -14,7 +14,7 @@ internal sealed record RunOpening(
     RunRecord Record, ResumeSource? Source, IEnumerable<string> Parts, IReadOnlyList<CheckpointFault> PassedOver, bool Forked, bool ByChoice = false)
 {
     /// <summary>Whether <c>run.json</c> says something else, or nothing yet.</summary>
-    public bool IsNews { get; private init; }
+    public bool ChangesRecord { get; private init; }
 
     private const string ContextPart = "context";
 
@@ -32,7 +32,7 @@ internal sealed record RunOpening(
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
         RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, verifier);
-        return opening with { IsNews = !isStored || opening.Record != run };
+        return opening with { ChangesRecord = !isStored || opening.Record != run };
     }
 
     private static RunOpening Decide(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, CollectiveVerifier? verifier)

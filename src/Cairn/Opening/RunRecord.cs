@@ -137,7 +137,7 @@ internal sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Line
         {
             damage = e;
         }
-        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>().Where(marker => !marker.IsForeign)
+        Marker? newest = catalog.Entries.Select(entry => entry.Marker).OfType<Marker>().Where(marker => !marker.IsDerived)
             .MaxBy(marker => (marker.Lineage.Branches.Max(branch => branch.Id), marker.Step));
         if (newest is not null)
             return new RunRecord(newest.Run, newest.Time, newest.Lineage, null);

@@ -81,21 +81,21 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, Collecti
     private void Load(LoadedCheckpoint checkpoint, ResumeSource source, IReadOnlyList<IStatePart> parts, HashSet<string> names, List<(IStatePart Owner, StateMap Saved)> loaded, RestoreProblems problems)
     {
         // Another program saves other parts than this one has; what is not asked for by name is taken where it fits.
-        ForeignParts? foreign = checkpoint is ForeignCheckpoint other ? new ForeignParts(other, isWhole: names.Count == 0, _notExact) : null;
+        InternLmParts? internLm = checkpoint is InternLmCheckpoint other ? new InternLmParts(other, isWhole: names.Count == 0, _notExact) : null;
         foreach (IStatePart part in parts)
         {
             if (names.Count > 0 && !names.Contains(part.Name))
                 continue;
-            if (foreign is not null && foreign.Leaves(part))
+            if (internLm is not null && internLm.Leaves(part))
                 continue;
             if (!checkpoint.Parts.Contains(part.Name, StringComparer.Ordinal))
                 problems.AddMissing($"part '{part.Name}'");
             else if (Saved(checkpoint, part, source.Marker.World) is { } saved)
-                loaded.Add((part, part.Name == ForeignCheckpoint.Model ? Precise(checkpoint, part, saved) : saved));
+                loaded.Add((part, part.Name == InternLmCheckpoint.Model ? Precise(checkpoint, part, saved) : saved));
         }
-        foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : foreign is null ? checkpoint.Parts : [])
+        foreach (string part in names.Count > 0 ? (IEnumerable<string>)names : internLm is null ? checkpoint.Parts : [])
         {
-            if (!parts.Any(owner => owner.Name == part) && !(names.Count == 0 && ForeignCheckpoint.IsOptional(part, checkpoint)))
+            if (!parts.Any(owner => owner.Name == part) && !(names.Count == 0 && InternLmCheckpoint.IsOptional(part, checkpoint)))
                 problems.AddUnexpected($"part '{part}'");
         }
     }
@@ -146,7 +146,7 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, Collecti
             List<string> unowned =
             [
                 .. loaded.Where(pair => pair.Owner.Scope == PartScope.Shared)
-                    .SelectMany(pair => StateLeaves.Of(pair.Saved).Where(leaf => !plan.IsHeld(pair.Owner.Name, leaf.Path)).Select(leaf => $"{pair.Owner.Name}/{leaf.Path}")),
+                    .SelectMany(pair => PartLeaves.Of(pair.Saved).Where(leaf => !plan.IsHeld(pair.Owner.Name, leaf.Path)).Select(leaf => $"{pair.Owner.Name}/{leaf.Path}")),
             ];
             return RankMessages.Write(to => to.WriteList(unowned, to.Write));
         });

@@ -67,8 +67,8 @@ internal static class Verifier
     internal static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker!;
-        if (marker.IsForeign)
-            return ForeignCopy.Verify(pinned, entry.Folder, marker, Assigned(marker.Files, share, shares), cancellationToken);
+        if (marker.IsDerived)
+            return InternLmCopy.Verify(pinned, entry.Folder, marker, Assigned(marker.Files, share, shares), cancellationToken);
         CheckpointFault? first = null;
         Parallel.ForEach(Assigned(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
         {

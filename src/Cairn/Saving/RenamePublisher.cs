@@ -59,7 +59,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         // Without the marker of Cairn it is what was left of a copy that is being overwritten.
         IEnumerable<CatalogEntry> whole = CopyPlacement.StagingFolders
             .SelectMany(staging => files.List(staging).Where(entry => entry.IsFolder).Select(entry => Catalog.Snapshot(files, $"{staging}/{entry.Name}")))
-            .Where(copy => copy is { Marker.IsForeign: false })
+            .Where(copy => copy is { Marker.IsDerived: false })
             .OrderBy(copy => CopyPlacement.IsMovedAside(copy.Folder)).ThenByDescending(copy => copy.Step);
         return whole.FirstOrDefault(copy => Verifier.Verify(files, copy) is null)?.Folder;
     }

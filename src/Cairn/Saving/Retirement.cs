@@ -39,6 +39,6 @@ internal sealed class Retirement(IRetentionPolicy policy, string? metric)
         }
     }
 
-    private static RetainedCheckpoint? Known(CatalogEntry entry, LineView line) => entry is { Kind: SaveKind.Checkpoint, Marker: { IsForeign: false } marker } && line.Holds(entry)
+    private static RetainedCheckpoint? Known(CatalogEntry entry, LineView line) => entry is { Kind: SaveKind.Checkpoint, Marker: { IsDerived: false } marker } && line.Holds(entry)
         ? new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), TrainState.FromState(marker.Train).OwnMetrics, true, marker.Time) : null;
 }

@@ -11,7 +11,7 @@ namespace Cairn.Saving;
 internal sealed record SnapshotSlot(CatalogEntry? Entry, string Folder, CopyStanding Standing)
 {
     // The line's own copies are worth their steps; another run's copy is moved away before one of them goes.
-    public long Worth => Entry is null ? -3
+    public long KeepPriority => Entry is null ? -3
         : Standing == CopyStanding.OfOtherRun ? -1
         : Standing == CopyStanding.OfLine && Entry.Marker is not null ? Entry.Step : -2;
 }
@@ -32,6 +32,6 @@ internal static class SlotChoice
             CatalogEntry? entry = files.FolderExists(folder) ? Catalog.Snapshot(files, folder, slot) : null;
             slots.Add(new SnapshotSlot(entry, folder, entry is null ? CopyStanding.Unmarked : line.StandingOf(entry)));
         }
-        return [.. slots.OrderBy(slot => slot.Worth)];
+        return [.. slots.OrderBy(slot => slot.KeepPriority)];
     }
 }

@@ -54,7 +54,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             });
         }
         // Only what could be restored becomes history.
-        if (ranks.IsFirst && opening.IsNews)
+        if (ranks.IsFirst && opening.ChangesRecord)
             _work.Try(() => opening.Record.Save(_files));
         _work.Agree("begin");
         return (opening, new ResumeReport

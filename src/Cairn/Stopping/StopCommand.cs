@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Cairn.Stopping;
 
 /// <summary>What a stop file asks for.</summary>
-public enum StopAction
+internal enum StopAction
 {
     /// <summary>Nothing: the file says 0.</summary>
     None,
@@ -21,10 +21,7 @@ public enum StopAction
 /// <param name="Step">At which step, or the first one after it; 0 when nothing is asked for.</param>
 /// <param name="Problem">What is wrong with an unreadable text and what to write instead; otherwise <see langword="null"/>.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct StopCommand(StopAction Action, long Step = 0, string? Problem = null);
-
-/// <summary>Reads the text of a stop file.</summary>
-public static class StopFile
+internal readonly record struct StopCommand(StopAction Action, long Step = 0, string? Problem = null)
 {
     private const int LongestQuote = 40;
     private const string Grammar = "Write N or +N to save at step N and stop, -N to save and go on, 0 for nothing.";

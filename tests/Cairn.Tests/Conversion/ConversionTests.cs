@@ -55,7 +55,7 @@ public sealed class ConversionTests : IDisposable
     private static void ShouldHold(string path, string part, StateMap expected)
     {
         using LoadedCheckpoint opened = CheckpointReader.Open(path);
-        new StateComparison((_, _) => { }, default).Compare(part, expected, opened.Load(part));
+        new ReadBackComparison((_, _) => { }, default).Compare(part, expected, opened.Load(part));
     }
 
     [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt")]

@@ -13,8 +13,8 @@ public class StopFileTests
     [InlineData("0", StopAction.None, 0)]
     [InlineData("-0", StopAction.None, 0)]
     [InlineData(null, StopAction.None, 0)]
-    public void A_step_with_its_sign_is_a_command(string? text, StopAction action, long step) =>
-        StopFile.Parse(text).ShouldBe(new StopCommand(action, step));
+    public void A_step_with_its_sign_is_a_command(string? text, object action, long step) =>
+        StopCommand.Parse(text).ShouldBe(new StopCommand((StopAction)action, step));
 
     [Theory]
     [InlineData("")]
@@ -27,7 +27,7 @@ public class StopFileTests
     [InlineData("-9223372036854775808")]
     public void Anything_else_is_unreadable_and_says_what_to_write(string text)
     {
-        StopCommand command = StopFile.Parse(text);
+        StopCommand command = StopCommand.Parse(text);
         command.Action.ShouldBe(StopAction.Unreadable);
         command.Problem!.ShouldContain("Write N or +N");
     }
@@ -35,7 +35,7 @@ public class StopFileTests
     [Fact]
     public void No_text_whatever_throws_or_gives_a_long_or_broken_message() => Gen.String.Sample(text =>
     {
-        StopCommand command = StopFile.Parse(text + new string('x', 1000));
+        StopCommand command = StopCommand.Parse(text + new string('x', 1000));
         command.Action.ShouldBe(StopAction.Unreadable);
         command.Problem!.Length.ShouldBeLessThan(250);
         command.Problem.ShouldNotContain(c => char.IsControl(c));
@@ -44,7 +44,7 @@ public class StopFileTests
     [Fact]
     public void A_stop_at_a_step_that_was_passed_still_stops()
     {
-        default(StopFileState).Decide(503, StopFile.Parse("500"), out StopVerdict verdict);
+        default(StopFileState).Decide(503, StopCommand.Parse("500"), out StopVerdict verdict);
         verdict.ShouldBe(new StopVerdict(Save: true, Stop: true));
     }
 
@@ -54,10 +54,10 @@ public class StopFileTests
     [Fact]
     public void Another_command_acts_again()
     {
-        StopFileState state = default(StopFileState).Decide(5, StopFile.Parse("-5"), out _);
-        state = state.Decide(6, StopFile.Parse("-6"), out StopVerdict second);
-        state = state.Decide(7, StopFile.Parse("0"), out StopVerdict none);
-        state.Decide(8, StopFile.Parse("-6"), out StopVerdict rewritten);
+        StopFileState state = default(StopFileState).Decide(5, StopCommand.Parse("-5"), out _);
+        state = state.Decide(6, StopCommand.Parse("-6"), out StopVerdict second);
+        state = state.Decide(7, StopCommand.Parse("0"), out StopVerdict none);
+        state.Decide(8, StopCommand.Parse("-6"), out StopVerdict rewritten);
         second.Save.ShouldBeTrue();
         none.Save.ShouldBeFalse();
         rewritten.Save.ShouldBeTrue();
@@ -66,10 +66,10 @@ public class StopFileTests
     [Fact]
     public void An_unreadable_file_is_reported_once_and_does_not_make_a_done_command_new()
     {
-        StopFileState state = default(StopFileState).Decide(5, StopFile.Parse("-5"), out _);
-        state = state.Decide(6, StopFile.Parse(""), out StopVerdict first);
-        state = state.Decide(7, StopFile.Parse(""), out StopVerdict second);
-        state.Decide(8, StopFile.Parse("-5"), out StopVerdict back);
+        StopFileState state = default(StopFileState).Decide(5, StopCommand.Parse("-5"), out _);
+        state = state.Decide(6, StopCommand.Parse(""), out StopVerdict first);
+        state = state.Decide(7, StopCommand.Parse(""), out StopVerdict second);
+        state.Decide(8, StopCommand.Parse("-5"), out StopVerdict back);
         first.Problem.ShouldNotBeNull();
         second.ShouldBe(default);
         back.ShouldBe(default);
@@ -78,7 +78,7 @@ public class StopFileTests
     [Fact]
     public void A_command_left_over_from_an_earlier_process_does_not_stop_the_resumed_run()
     {
-        StopCommand left = StopFile.Parse("500");
+        StopCommand left = StopCommand.Parse("500");
         StopFileState.AtStart(500, left).Decide(501, left, out StopVerdict verdict);
         verdict.ShouldBe(default);
     }
@@ -86,7 +86,7 @@ public class StopFileTests
     [Fact]
     public void A_command_for_a_later_step_that_is_there_at_the_start_acts()
     {
-        StopCommand later = StopFile.Parse("600");
+        StopCommand later = StopCommand.Parse("600");
         StopFileState.AtStart(500, later).Decide(600, later, out StopVerdict verdict);
         verdict.Stop.ShouldBeTrue();
     }
@@ -97,7 +97,7 @@ public class StopFileTests
         StopFileState state = default;
         foreach (long step in steps)
         {
-            state = state.Decide(step, StopFile.Parse(text), out StopVerdict verdict);
+            state = state.Decide(step, StopCommand.Parse(text), out StopVerdict verdict);
             if (verdict.Save)
                 saves.Add(step);
         }

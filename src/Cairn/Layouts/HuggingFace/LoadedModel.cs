@@ -15,12 +15,12 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private readonly StateMap _state = [];
     private readonly List<string> _weights = [], _notes = [];
 
-    private LoadedModel(ModelFiles found) => (OtherFiles, ForeignFiles) = (found.Others, found.Foreign);
+    private LoadedModel(ModelFiles found) => (OtherFiles, FilesNotOfModel) = (found.Others, found.NotOfModel);
 
     public override IReadOnlyList<string> Parts { get; } = [HuggingFaceLayout.ModelPart];
     public override IReadOnlyList<string> OtherFiles { get; }
-    /// <inheritdoc cref="ModelFiles.Foreign"/>
-    public IReadOnlyList<string> ForeignFiles { get; }
+    /// <inheritdoc cref="ModelFiles.NotOfModel"/>
+    public IReadOnlyList<string> FilesNotOfModel { get; }
     public override IReadOnlyList<string> Notes => _notes;
     public override IReadOnlyList<string> FilesOf(string part) => Known(part, _weights);
     public override StateMap Load(string part) => Known(part, _state);

@@ -7,8 +7,8 @@ namespace Cairn.Layouts.HuggingFace;
 /// <param name="Index">The index of several files; <see langword="null"/> when there is one, or no index.</param>
 /// <param name="Shards">The several files where there is no index, all that their names count; else empty.</param>
 /// <param name="Others">Files that belong to the model whoever reads it: configuration, tokenizer, texts.</param>
-/// <param name="Foreign">Weights and states that are none of this model as transformers reads it: of another program, or left over.</param>
-internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<string> Shards, IReadOnlyList<string> Others, IReadOnlyList<string> Foreign)
+/// <param name="NotOfModel">Weights and states that are none of this model as transformers reads it: of another program, or left over.</param>
+internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<string> Shards, IReadOnlyList<string> Others, IReadOnlyList<string> NotOfModel)
 {
     private static readonly string[] TensorEndings = [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".distcp", ".index.json"];
 
@@ -26,11 +26,11 @@ internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<
     {
         List<string> names = [.. fileNames];
         string[] others = [.. names.Where(name => !HoldsTensors(name)).Order(StringComparer.Ordinal)];
-        string[] foreign = [.. names.Where(name => HoldsTensors(name) && !IsWeights(name)).Order(StringComparer.Ordinal)];
+        string[] notOfModel = [.. names.Where(name => HoldsTensors(name) && !IsWeights(name)).Order(StringComparer.Ordinal)];
         string? first = Array.Find([Safetensors, SafetensorsIndex, Torch, TorchIndex], names.Contains);
         if (first is not null)
-            return first is Safetensors or Torch ? new ModelFiles(first, null, [], others, foreign) : new ModelFiles(null, first, [], others, foreign);
-        return AllShards(names) is { Length: > 0 } shards ? new ModelFiles(null, null, shards, others, foreign) : null;
+            return first is Safetensors or Torch ? new ModelFiles(first, null, [], others, notOfModel) : new ModelFiles(null, first, [], others, notOfModel);
+        return AllShards(names) is { Length: > 0 } shards ? new ModelFiles(null, null, shards, others, notOfModel) : null;
     }
 
     // All that the count in their names says, safetensors first; of an unfinished save some are missing.

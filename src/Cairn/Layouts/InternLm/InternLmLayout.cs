@@ -48,6 +48,6 @@ internal sealed class InternLmLayout : ICheckpointLayout
         string[] names = [.. fileNames];
         return names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal)
             ? new IndexedCheckpoint(files, folder)
-            : new ForeignCheckpoint(files, folder, names);
+            : new InternLmCheckpoint(files, folder, names);
     }
 }

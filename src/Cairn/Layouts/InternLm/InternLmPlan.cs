@@ -31,7 +31,7 @@ internal static class InternLmPlan
         StateMap? context = states.GetValueOrDefault(Context);
         StateMap values = (context is null ? null : MapIn(context, Values)) ?? [];
         FlattenedOptimizer? flattened = states.TryGetValue(Model, out StateMap? model) && states.TryGetValue(Optimizer, out StateMap? optimizer)
-            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(ForeignCheckpoint.Master), IsOfLaterEvo(values))
+            ? FlattenedOptimizer.Of(optimizer, model, states.GetValueOrDefault(Scaler), states.GetValueOrDefault(InternLmCheckpoint.Master), IsOfLaterEvo(values))
             : null;
         WrittenExperts? experts = model is null ? null : WrittenExperts.Of(model, MapIn(values, ModelConfig));
         var files = new List<PlannedFile>(parts.Count + 8);

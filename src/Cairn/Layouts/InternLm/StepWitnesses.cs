@@ -39,7 +39,7 @@ internal static class StepWitnesses
     /// <param name="isPermanent">Whether the folder is a checkpoint's, which is never overwritten.</param>
     /// <param name="context">The counters.</param>
     /// <exception cref="CorruptCheckpointException">They are of several steps.</exception>
-    public static void CheckOptimizer(ForeignCheckpoint checkpoint, InternLmFiles files, bool isPermanent, StateMap? context)
+    public static void CheckOptimizer(InternLmCheckpoint checkpoint, InternLmFiles files, bool isPermanent, StateMap? context)
     {
         (string File, double Step)[] found = [.. checkpoint.OptimizerSteps];
         if (found.Length == 0)
@@ -57,7 +57,7 @@ internal static class StepWitnesses
     }
 
     // A warm-up stops counting when it is over, and the scheduler behind it begins at 0.
-    private static long? ScheduledSteps(ForeignCheckpoint checkpoint) => checkpoint.SavedScheduler is { } scheduler
+    private static long? ScheduledSteps(InternLmCheckpoint checkpoint) => checkpoint.SavedScheduler is { } scheduler
         ? Number(scheduler, LastEpoch) + (scheduler.TryGetValue("after_scheduler_dict", out StateNode? node) && node is StateMap after ? Number(after, LastEpoch) ?? 0 : 0)
         : null;
 

@@ -99,7 +99,7 @@ internal sealed class TorchOptimizerKind
     /// <summary>Keys that change how fast an update is and not what it is, with the value that leaves it to PyTorch.</summary>
     public static IReadOnlyList<(string Key, bool? Value)> Neutral => Ways;
     /// <summary>Keys of a group that are not the optimizer's, and are left out.</summary>
-    public static IReadOnlyList<string> Foreign => OfSchedulers;
+    public static IReadOnlyList<string> SchedulerKeys => OfSchedulers;
     /// <summary>The names of all kinds.</summary>
     public static IEnumerable<string> Types => All.Select(kind => kind.Type);
 

@@ -71,7 +71,7 @@ internal sealed class TorchOptimizerReader(TorchOptimizerKind kind, StateMap sta
     {
         StateMap group = [];
         var known = new HashSet<string>(StringComparer.Ordinal) { "params", Names, "initial_lr" };
-        known.UnionWith(TorchOptimizerKind.Foreign);
+        known.UnionWith(TorchOptimizerKind.SchedulerKeys);
         foreach (TorchOptimizerOption option in kind.Options)
         {
             known.Add(option.Name);

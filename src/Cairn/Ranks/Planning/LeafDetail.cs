@@ -8,7 +8,7 @@ namespace Cairn.Ranks.Planning;
 /// <param name="Extent">Which elements of which global tensor.</param>
 internal readonly record struct LeafDetail(string Path, TensorType? Type, ShardExtent? Extent)
 {
-    public static LeafDetail Of(StateLeaf leaf) => leaf.Tensor is { } tensor
+    public static LeafDetail Of(PartLeaf leaf) => leaf.Tensor is { } tensor
         ? new LeafDetail(leaf.Path, tensor.Type, (tensor as ShardTensor)?.Extent ?? ShardExtent.Whole([.. tensor.Shape]))
         : new LeafDetail(leaf.Path, null, null);
 

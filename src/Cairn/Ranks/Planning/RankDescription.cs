@@ -14,13 +14,13 @@ internal sealed class DescribedPart
     public DescribedPart(string name, StateMap state)
     {
         Name = name;
-        Leaves = StateLeaves.Of(state);
+        Leaves = PartLeaves.Of(state);
         Fingerprint = Hash();
     }
 
     public string Name { get; }
 
-    public IReadOnlyList<StateLeaf> Leaves { get; }
+    public IReadOnlyList<PartLeaf> Leaves { get; }
 
     /// <summary>Equal only for parts that consist of the same.</summary>
     public UInt128 Fingerprint { get; }
@@ -33,7 +33,7 @@ internal sealed class DescribedPart
         var hash = new XxHash128();
         hash.Append(Encoding.UTF8.GetBytes(Name));
         Span<long> numbers = stackalloc long[5];
-        foreach (StateLeaf leaf in Leaves)
+        foreach (PartLeaf leaf in Leaves)
         {
             hash.Append(MemoryMarshal.AsBytes(leaf.Path.AsSpan()));
             ShardExtent? extent = (leaf.Tensor as ShardTensor)?.Extent;
@@ -90,7 +90,7 @@ internal sealed class RankDescription
             if (part.Scope == PartScope.Shared)
             {
                 int holders = classes[shared++];
-                if (StateLeaves.Select(part.State, leaf => plan.OwnerOf(holders, leaf) == rank) is { } some)
+                if (PartLeaves.Select(part.State, leaf => plan.OwnerOf(holders, leaf) == rank) is { } some)
                     share.Add(part with { State = some });
             }
             else if (part.Scope == PartScope.PerRank || at is { Tp: 0, Pp: 0 })

@@ -29,7 +29,7 @@ internal sealed class LargeJob
                     Add("optimizer", [world.RankAt(tp, pp, dp)], Optimizer(pp, tp, dp % world.Zo, extents), classes, details);
             }
         }
-        Add("scheduler", [.. Enumerable.Range(0, world.Size)], [.. Enumerable.Range(0, 20).Select(i => new StateLeaf($"value{i}", null, -1))], classes, details);
+        Add("scheduler", [.. Enumerable.Range(0, world.Size)], [.. Enumerable.Range(0, 20).Select(i => new PartLeaf($"value{i}", null, -1))], classes, details);
         (Classes, Details) = (classes, details);
     }
 
@@ -37,7 +37,7 @@ internal sealed class LargeJob
     public IReadOnlyList<(string Part, LeafDetail[] Leaves)> Details { get; }
     public int Leaves => Classes.Sum(of => of.Leaves.Length);
 
-    private static void Add(string part, int[] ranks, StateLeaf[] leaves, List<HolderClass> classes, List<(string, LeafDetail[])> details)
+    private static void Add(string part, int[] ranks, PartLeaf[] leaves, List<HolderClass> classes, List<(string, LeafDetail[])> details)
     {
         Array.Sort(ranks);
         classes.Add(new HolderClass(ranks, [.. leaves.Select(leaf => new PlannedLeaf(leaf.Key(part), leaf.Bytes, leaf.TieOf))]));
@@ -51,12 +51,12 @@ internal sealed class LargeJob
     private ShardExtent ExtentOf(int tensor, int tp) =>
         IsCut(tensor) ? ShardExtent.Cut(ShapeOf(tensor), tensor % 2, tp, _world.Tp) : ShardExtent.Whole(ShapeOf(tensor));
 
-    private StateLeaf[] Model(int pp, ShardExtent[] extents) =>
+    private PartLeaf[] Model(int pp, ShardExtent[] extents) =>
     [
-        .. extents.Select((extent, i) => new StateLeaf($"layers.{(pp * _perStage) + i}.weight", new Nothing(extent).Shard, -1)),
+        .. extents.Select((extent, i) => new PartLeaf($"layers.{(pp * _perStage) + i}.weight", new Nothing(extent).Shard, -1)),
     ];
 
-    private StateLeaf[] Optimizer(int pp, int tp, int zo, ShardExtent[] extents)
+    private PartLeaf[] Optimizer(int pp, int tp, int zo, ShardExtent[] extents)
     {
         int first = pp * _perStage;
         // A replicated tensor's moments are kept by the first rank that cuts the others.
@@ -65,7 +65,7 @@ internal sealed class LargeJob
         for (int i = 0; i < extents.Length; i++)
             total += Keeps(i) ? extents[i].Count : 0;
         (long from, long to) = (total * zo / _world.Zo, total * (zo + 1) / _world.Zo);
-        var leaves = new List<StateLeaf>();
+        var leaves = new List<PartLeaf>();
         long before = 0;
         for (int i = 0; i < extents.Length; i++)
         {
@@ -77,9 +77,9 @@ internal sealed class LargeJob
             if (start >= end)
                 continue;
             StateTensor piece = new Nothing(whole.Flat(start, end - start)).Shard;
-            leaves.Add(new StateLeaf($"state/layers.{first + i}.weight/exp_avg", piece, -1));
-            leaves.Add(new StateLeaf($"state/layers.{first + i}.weight/exp_avg_sq", piece, -1));
-            leaves.Add(new StateLeaf($"state/layers.{first + i}.weight/step", null, -1));
+            leaves.Add(new PartLeaf($"state/layers.{first + i}.weight/exp_avg", piece, -1));
+            leaves.Add(new PartLeaf($"state/layers.{first + i}.weight/exp_avg_sq", piece, -1));
+            leaves.Add(new PartLeaf($"state/layers.{first + i}.weight/step", null, -1));
         }
         return [.. leaves];
     }

@@ -9,7 +9,7 @@ namespace Cairn.Layouts.InternLm;
 /// The one judgement of a folder that InternLM wrote, which every reader goes by: what a marker of Cairn would say of it, and whether its files are what they should
 /// be. All must be there that anything in the folder tells of, and all must be of one step.
 /// </summary>
-internal static class ForeignCopy
+internal static class InternLmCopy
 {
     /// <summary>The names of a folder that InternLM has written.</summary>
     public static bool IsOne(IEnumerable<string> fileNames) => fileNames.Any(name => InternLmFileName.TryParse(name, out InternLmFileName? file) && file.Kind == InternLmFileKind.Model);
@@ -38,22 +38,22 @@ internal static class ForeignCopy
     /// <exception cref="IOException">A file could not be opened or read.</exception>
     public static Marker Describe(IFileSource files, string folder, SaveKind kind, long? step)
     {
-        using ForeignCheckpoint checkpoint = Open(files, folder, kind, step, out Marker marker);
+        using InternLmCheckpoint checkpoint = Open(files, folder, kind, step, out Marker marker);
         return marker;
     }
 
     /// <summary>Judges a folder as <see cref="Describe"/> does, and leaves it open.</summary>
     /// <inheritdoc cref="Describe"/>
-    public static ForeignCheckpoint Open(IFileSource files, string folder, SaveKind kind, long? step, out Marker marker)
+    public static InternLmCheckpoint Open(IFileSource files, string folder, SaveKind kind, long? step, out Marker marker)
     {
         FileSystemEntry[] entries = [.. files.List(folder).Where(entry => !entry.IsFolder)];
-        var checkpoint = new ForeignCheckpoint(files, folder, entries.Select(entry => entry.Name));
+        var checkpoint = new InternLmCheckpoint(files, folder, entries.Select(entry => entry.Name));
         try
         {
             using var own = new InternLmFiles(files, folder);
             if (step is null && checkpoint.Folder.IsTraining)
                 throw RankTensors.Bad(own.Folder, "there is no .step file: the save did not end");
-            StateMap? context = checkpoint.Has(ForeignCheckpoint.Context) ? checkpoint.Load(ForeignCheckpoint.Context) : null;
+            StateMap? context = checkpoint.Has(InternLmCheckpoint.Context) ? checkpoint.Load(InternLmCheckpoint.Context) : null;
             if (step is { } named)
                 StepWitnesses.CheckMarker(own, named, context);
             bool isPermanent = kind == SaveKind.Checkpoint && RunFolder.IsStep(folder[(folder.LastIndexOf('/') + 1)..], out long number) && number == step;
@@ -93,7 +93,7 @@ internal static class ForeignCopy
                     return new CheckpointFault(folder, $"{folder}/{file.Name}", e.Message);
                 }
             }
-            using ForeignCheckpoint checkpoint = Open(files, folder, marker.Kind, marker.Files.Any(file => file.Name == Marker.FileName(marker.Step)) ? marker.Step : null, out _);
+            using InternLmCheckpoint checkpoint = Open(files, folder, marker.Kind, marker.Files.Any(file => file.Name == Marker.FileName(marker.Step)) ? marker.Step : null, out _);
             foreach (string part in checkpoint.Parts)
                 checkpoint.Load(part);
             checkpoint.Check(isSample: false, names, cancellationToken);
@@ -111,7 +111,7 @@ internal static class ForeignCopy
         Kind = kind,
         Reason = kind == SaveKind.Snapshot ? SaveReason.Snapshot : SaveReason.Interval,
         Layout = InternLmLayout.LayoutName,
-        IsForeign = true,
+        IsDerived = true,
         Run = InternLmLayout.LayoutName,
         Lineage = Lineage.New,
         Time = DateTimeOffset.UnixEpoch,

@@ -9,7 +9,7 @@ namespace Cairn.Layouts.InternLm;
 /// are asked for, from the files that have them. Where the weights are of half precision and the optimizer has them in fp32, the part <c>master</c> is the model
 /// with these.
 /// </summary>
-internal sealed class ForeignCheckpoint : LoadedCheckpoint
+internal sealed class InternLmCheckpoint : LoadedCheckpoint
 {
     public const string Model = "model", Optimizer = "optimizer", Master = "master", Scaler = "scaler", Scheduler = "scheduler", Sampler = "sampler", Context = "context";
     private const string StepCount = "step_count", BatchCount = "batch_count", LastEpoch = "last_epoch", Values = "values", GradientScaler = "grad_scaler", Scale = "_scale";
@@ -23,7 +23,7 @@ internal sealed class ForeignCheckpoint : LoadedCheckpoint
     private IReadOnlyList<string>? _parts;
 
     /// <exception cref="CorruptCheckpointException">A file is missing that the others' names ask for, or one of a kind that is not known stands among them.</exception>
-    public ForeignCheckpoint(IFileSource store, string folder, IEnumerable<string> fileNames)
+    public InternLmCheckpoint(IFileSource store, string folder, IEnumerable<string> fileNames)
     {
         _folder = new InternLmFolder(fileNames);
         _files = Keep(new InternLmFiles(store, folder));

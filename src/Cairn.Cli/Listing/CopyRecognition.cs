@@ -7,7 +7,7 @@ using Cairn.Stores;
 namespace Cairn.Cli.Listing;
 
 /// <summary>Recognises what other programs save, by the names of the files. No tensor is read.</summary>
-internal static class ForeignCopy
+internal static class CopyRecognition
 {
     public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = "dcp", Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
 
@@ -24,7 +24,7 @@ internal static class ForeignCopy
     public static ListedCopy? OfFolder(DirectoryInfo folder, string name)
     {
         FolderFiles found = FolderFiles.Of(folder);
-        if (InternLmFolder.Of(name, folder, found.Names) is { } internLm)
+        if (InternLmListing.Of(name, folder, found.Names) is { } internLm)
             return Sized(internLm, found);
         if (found.Names.Contains(DcpMetadata) || found.Names.Any(file => file.EndsWith(".distcp", StringComparison.Ordinal)))
         {

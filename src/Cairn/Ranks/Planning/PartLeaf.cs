@@ -11,7 +11,7 @@ namespace Cairn.Ranks.Planning;
 /// <param name="Path">The keys and indexes on the way to it, joined as in the part's file.</param>
 /// <param name="Tensor">The tensor; <see langword="null"/> for a value, and for a tie to a tensor that has another name as well.</param>
 /// <param name="TieOf">For a tie, the index of the leaf that is the tensor; otherwise -1.</param>
-internal readonly record struct StateLeaf(string Path, StateTensor? Tensor, int TieOf)
+internal readonly record struct PartLeaf(string Path, StateTensor? Tensor, int TieOf)
 {
     /// <summary>Bytes that it adds to the file of the rank that saves it.</summary>
     public long Bytes => Tensor?.ByteLength ?? 0;

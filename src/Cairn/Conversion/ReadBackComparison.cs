@@ -5,7 +5,7 @@ using Cairn.State;
 namespace Cairn.Conversion;
 
 /// <summary>Compares a state that was read back with the one that was written: names, values, ties, and every byte of every tensor.</summary>
-internal sealed class StateComparison(Action<string, int> progress, CancellationToken cancellationToken)
+internal sealed class ReadBackComparison(Action<string, int> progress, CancellationToken cancellationToken)
 {
     private const int BlockBytes = 4 << 20;
 

@@ -8,7 +8,7 @@ using Cairn.Stores;
 namespace Cairn.Opening;
 
 /// <summary>Recognises folders that InternLM wrote itself, without a marker of Cairn.</summary>
-internal static class InternLmFolders
+internal static class InternLmRecognition
 {
     /// <summary>Whether a folder is one checkpoint of InternLM's; its step where a <c>&lt;step&gt;.step</c> says it.</summary>
     public static bool IsCheckpoint(IFileSource files, string folder, IReadOnlyCollection<string> names, out long? step)

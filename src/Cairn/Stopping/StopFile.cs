@@ -3,7 +3,7 @@ using Cairn.Stores;
 namespace Cairn.Stopping;
 
 /// <summary>Reads the stop file, which may stand anywhere on this machine and may be written at any moment.</summary>
-internal static class StopFileReader
+internal static class StopFile
 {
     private const int MostCharacters = 4096;
 
@@ -13,14 +13,14 @@ internal static class StopFileReader
         try
         {
             if (!File.Exists(path))
-                return StopFile.Parse(null);
+                return StopCommand.Parse(null);
             using var reader = new StreamReader(RegularFile.OpenStream(path));
             Span<char> text = stackalloc char[MostCharacters];
-            return StopFile.Parse(text[..reader.ReadBlock(text)].ToString());
+            return StopCommand.Parse(text[..reader.ReadBlock(text)].ToString());
         }
         catch (FileNotFoundException)
         {
-            return StopFile.Parse(null);
+            return StopCommand.Parse(null);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -7,10 +7,10 @@ namespace Cairn.Opening;
 /// <param name="checkpoint">The copy.</param>
 /// <param name="isWhole">Whether all that fits is taken, and not parts that were asked for by name.</param>
 /// <param name="notes">Takes what is left out.</param>
-internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, ICollection<string> notes)
+internal sealed class InternLmParts(InternLmCheckpoint checkpoint, bool isWhole, ICollection<string> notes)
 {
     // A run that goes on without one of these would be another run.
-    private static readonly string[] Needed = [ForeignCheckpoint.Model, ForeignCheckpoint.Context];
+    private static readonly string[] Needed = [InternLmCheckpoint.Model, InternLmCheckpoint.Context];
 
     /// <summary>Whether a part stays as it is: InternLM does not save it, or its sampler or loss scaler is another one.</summary>
     public bool Leaves(IStatePart part)
@@ -22,13 +22,13 @@ internal sealed class ForeignParts(ForeignCheckpoint checkpoint, bool isWhole, I
             notes.Add($"{part.Name}: starts anew, for the copy that InternLM saved does not have it");
             return true;
         }
-        if (part.Name is not (ForeignCheckpoint.Sampler or ForeignCheckpoint.Scaler))
+        if (part.Name is not (InternLmCheckpoint.Sampler or InternLmCheckpoint.Scaler))
             return false;
         var problems = new RestoreProblems();
         part.Check(checkpoint.Load(part.Name), problems);
         if (problems.None)
             return false;
-        notes.Add($"{part.Name}: starts anew, for what InternLM saved is the state of another {part.Name}{(part.Name == ForeignCheckpoint.Sampler ? "; the data come in another order" : "")}");
+        notes.Add($"{part.Name}: starts anew, for what InternLM saved is the state of another {part.Name}{(part.Name == InternLmCheckpoint.Sampler ? "; the data come in another order" : "")}");
         return true;
     }
 }

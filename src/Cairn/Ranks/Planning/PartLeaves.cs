@@ -4,12 +4,12 @@ using Cairn.State;
 namespace Cairn.Ranks.Planning;
 
 /// <summary>The leaves of a part's tree, in the order in which they are met. A list without tensors is one value, and so is an empty map.</summary>
-internal static class StateLeaves
+internal static class PartLeaves
 {
     /// <summary>The leaves.</summary>
-    public static List<StateLeaf> Of(StateMap state)
+    public static List<PartLeaf> Of(StateMap state)
     {
-        var leaves = new List<StateLeaf>();
+        var leaves = new List<PartLeaf>();
         var first = new Dictionary<StateTensor, int>(ReferenceEqualityComparer.Instance);
         Visit(state, "");
         return leaves;
@@ -28,10 +28,10 @@ internal static class StateLeaves
                     break;
                 case StateTensor tensor:
                     bool isNew = first.TryAdd(tensor, leaves.Count);
-                    leaves.Add(new StateLeaf(path, isNew ? tensor : null, isNew ? -1 : first[tensor]));
+                    leaves.Add(new PartLeaf(path, isNew ? tensor : null, isNew ? -1 : first[tensor]));
                     break;
                 default:
-                    leaves.Add(new StateLeaf(path, null, -1));
+                    leaves.Add(new PartLeaf(path, null, -1));
                     break;
             }
         }
