@@ -11,7 +11,7 @@ namespace Cairn.Opening;
 /// <see cref="Follow"/>. While ranks read, all say once a second that they are alive, so the time-out bounds silence and not the reading.
 /// What was verified last is held on to, so that what is opened afterwards is what was verified.
 /// </summary>
-internal sealed class CollectiveVerifier(RankGroup ranks, IFileSource run, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
+internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
 {
     private (string Root, string Folder, PinnedCopy Pin)? _held;
 
@@ -29,7 +29,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, IFileSource run, TimeS
         Tell(to =>
         {
             to.Write(true);
-            to.Write(ReferenceEquals(files, run) ? "" : files.Root);
+            places.Write(to, files);
             to.Write(folder);
             to.Write(entry is not null);
             if (entry is null)
@@ -54,8 +54,8 @@ internal sealed class CollectiveVerifier(RankGroup ranks, IFileSource run, TimeS
             {
                 if (!from.ReadBoolean())
                     return ((string, Func<CheckpointFault?>)?)null;
-                string root = from.ReadString(), folder = from.ReadString();
-                IFileSource files = root.Length == 0 ? run : new LocalFileSystem(root);
+                IFileSource files = places.Read(from);
+                string folder = from.ReadString();
                 return !from.ReadBoolean() ? (folder, Verification(files, null, folder, 0))
                     : (folder, Verification(files, CatalogEntry.At(files, folder, (SaveKind)from.ReadByte(), from.ReadInt64()), folder, ReadDigest(from)));
             });

@@ -20,27 +20,27 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
     public LoadedCheckpoint Open(IFileSource files) => CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
 
-    /// <summary>Opens another run, or one checkpoint of it, by its path.</summary>
-    /// <param name="path">The path.</param>
+    /// <summary>Finds what the options name: another run, or one checkpoint of it.</summary>
+    /// <param name="places">What they name.</param>
     /// <param name="verifier">Reads a copy whose marker and sizes are right, and weights without a marker; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
-    public static ResumeSource FromPath(string path, CollectiveVerifier? verifier)
+    public static ResumeSource Named(ResumePlaces places, CollectiveVerifier? verifier)
     {
-        string full = Path.GetFullPath(path);
-        if (!Directory.Exists(full))
+        string full = places.Path;
+        if (!places.Named.FolderExists(""))
             throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
-        if (EntryAt(full) is { } single)
+        if (EntryAt(places.Parent, places.Name) is { } entry)
         {
-            CheckpointFault? fault = single.Entry.Fault ?? verifier?.Verify(single.Files, single.Entry);
+            CheckpointFault? fault = entry.Fault ?? verifier?.Verify(places.Parent, entry);
             if (fault is { IsTransient: true })
-                throw PinnedCopy.Changed(single.Files, single.Entry.Folder);
+                throw PinnedCopy.Changed(places.Parent, entry.Folder);
             return fault is null
-                ? new ResumeSource(single.Files, single.Entry.Folder, single.Entry.Marker!, full) { Entry = single.Entry }
+                ? new ResumeSource(places.Parent, entry.Folder, entry.Marker!, full) { Entry = entry }
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };
         }
-        if (WeightsAt(full, verifier) is { } weights)
+        if (WeightsAt(places, verifier) is { } weights)
             return weights;
-        var files = new LocalFileSystem(full);
+        IFileSource files = places.Named;
         Catalog catalog = Catalog.Read(files);
         // A run of another program has no record; its copies belong to whatever is trained there.
         RunRecord run = RunRecord.LoadOrRebuild(files, catalog, out _) ?? new RunRecord("", DateTimeOffset.UnixEpoch, Lineage.New, null);
@@ -51,15 +51,13 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     }
 
     // Weights of InternLM without a marker, as they are handed on.
-    private static ResumeSource? WeightsAt(string full, CollectiveVerifier? verifier)
+    private static ResumeSource? WeightsAt(ResumePlaces places, CollectiveVerifier? verifier)
     {
-        var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
-        string name = Path.GetFileName(full);
-        if (!InternLmCopy.IsOne(parent.List(name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
+        if (!InternLmCopy.IsOne(places.Parent.List(places.Name).Where(entry => !entry.IsFolder).Select(entry => entry.Name)))
             return null;
-        ResumeSource weights = Weights(parent, name, full);
-        return verifier?.Verify(parent, name) is { } fault
-            ? throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint.") { Path = full }
+        ResumeSource weights = Weights(places.Parent, places.Name, places.Path);
+        return verifier?.Verify(places.Parent, places.Name) is { } fault
+            ? throw new CorruptCheckpointException($"ResumeFrom: {places.Path} cannot be used: {fault}. Name another checkpoint.") { Path = places.Path }
             : weights;
     }
 
@@ -72,13 +70,11 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";
 
     // A checkpoint's folder is one that is named by a step, a snapshot slot, or what holds a marker.
-    private static (LocalFileSystem Files, CatalogEntry Entry)? EntryAt(string full)
+    private static CatalogEntry? EntryAt(IFileSource parent, string name)
     {
-        var parent = new LocalFileSystem(Path.GetDirectoryName(full) ?? full);
-        string name = Path.GetFileName(full);
         if (RunFolder.IsStep(name, out long step) && parent.FileExists($"{name}/{Marker.FileName(step)}"))
-            return (parent, new CatalogEntry(parent, name, Policies.SaveKind.Checkpoint, step));
+            return new CatalogEntry(parent, name, Policies.SaveKind.Checkpoint, step);
         CatalogEntry slot = Catalog.Snapshot(parent, name);
-        return slot.Step == CatalogEntry.NoStep ? null : (parent, slot);
+        return slot.Step == CatalogEntry.NoStep ? null : slot;
     }
 }

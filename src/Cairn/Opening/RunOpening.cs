@@ -22,21 +22,23 @@ internal sealed record RunOpening(
     /// Decides. What stands in the run's own folder wins over <see cref="CheckpointOptions.ResumeFrom"/> of another run, so that one
     /// command line starts a run and restarts it. Changes nothing in the store.
     /// </summary>
-    /// <param name="files">The run.</param>
+    /// <param name="places">The run, and what the options name.</param>
     /// <param name="options">What to resume from.</param>
     /// <param name="now">When the run begins, if it is new.</param>
     /// <param name="verifier">Reads a copy whose marker and sizes are right; <see langword="null"/> when that is enough.</param>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
-    public static RunOpening Decide(IFileSource files, CheckpointOptions options, DateTimeOffset now, CollectiveVerifier? verifier)
+    public static RunOpening Decide(ResumePlaces places, CheckpointOptions options, DateTimeOffset now, CollectiveVerifier? verifier)
     {
+        IFileSource files = places.Run;
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
-        RunOpening opening = Decide(files, catalog, run ?? RunRecord.New(now), options, verifier);
+        RunOpening opening = Decide(places, catalog, run ?? RunRecord.New(now), options, verifier);
         return opening with { ChangesRecord = !isStored || opening.Record != run };
     }
 
-    private static RunOpening Decide(IFileSource files, Catalog catalog, RunRecord run, CheckpointOptions options, CollectiveVerifier? verifier)
+    private static RunOpening Decide(ResumePlaces places, Catalog catalog, RunRecord run, CheckpointOptions options, CollectiveVerifier? verifier)
     {
+        IFileSource files = places.Run;
         if (options.ResumeFrom is { } from && OwnPlace.StepOf(files, from) is { } step)
             return Rewind(files, catalog, run, options, step, verifier);
         if (options.AutoResume)
@@ -53,9 +55,9 @@ internal sealed record RunOpening(
         bool forked = catalog.Entries.Any(LineView.Of(run).Holds);
         if (forked)
             run = run with { Lineage = run.Lineage.Fork(0, options.Branch) };
-        if (options.ResumeFrom is not { } path)
+        if (options.ResumeFrom is null)
             return new RunOpening(run, null, [], [], forked);
-        ResumeSource source = ResumeSource.FromPath(path, verifier);
+        ResumeSource source = ResumeSource.Named(places, verifier);
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 

@@ -8,6 +8,9 @@ internal interface IRunHome
     /// <summary>The small files, and all files for reading.</summary>
     IRunFiles Files { get; }
 
+    /// <summary>Opens another folder of this machine for reading, such as a run to resume from.</summary>
+    IFileSource OpenOther(string folder) => new LocalFileSystem(folder);
+
     /// <summary>How copies become complete or absent.</summary>
     /// <param name="lease">The right to write the run; without one nothing is checked.</param>
     /// <param name="signs">Sees what the store does.</param>

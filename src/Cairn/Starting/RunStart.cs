@@ -23,6 +23,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     public const string FirstCall = "start: take the run";
 
     private readonly IRunFiles _files = home.Files;
+    private readonly ResumePlaces _places = new(home.Files, options.ResumeFrom, home.OpenOther);
     private CollectiveWork _work = new(ranks, "start", options.RankTimeout);
 
     /// <summary>How the run begins.</summary>
@@ -74,7 +75,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     {
         for (int tries = 1; ; tries++)
         {
-            using var verifier = new CollectiveVerifier(ranks, _files, options.RankTimeout, cancellationToken);
+            using var verifier = new CollectiveVerifier(ranks, _places, options.RankTimeout, cancellationToken);
             try
             {
                 (RunOpening opening, long? lastKnown) = Choose(verifier);
@@ -99,7 +100,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         {
             _work.Try(() =>
             {
-                opening = RunOpening.Decide(_files, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
+                opening = RunOpening.Decide(_places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
                 lastKnown = RunJournal.LastKnownStep(_files);
             });
             if (ranks.Size > 1)
@@ -128,7 +129,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         to.Write(opening.Source is not null);
         if (opening.Source is { } source)
         {
-            to.Write(ReferenceEquals(source.Files, _files) ? "" : source.Files.Root);
+            _places.Write(to, source.Files);
             to.Write(source.Folder);
             to.Write((byte)source.Marker.Kind);
             to.Write(source.Marker.Step);
@@ -154,8 +155,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         ResumeSource? source = null;
         if (from.ReadBoolean())
         {
-            string root = from.ReadString();
-            IFileSource at = root.Length == 0 ? _files : new LocalFileSystem(root);
+            IFileSource at = _places.Read(from);
             (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
             source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), CollectiveVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
         }

@@ -1,0 +1,36 @@
+using Cairn.Stores;
+
+namespace Cairn.Opening;
+
+/// <summary>
+/// Where a copy to resume from may stand: in the run, or in what <see cref="CheckpointOptions.ResumeFrom"/> names. Each rank opens these places for itself; what the ranks tell each
+/// other is which of them, and never a path.
+/// </summary>
+/// <param name="run">The run.</param>
+/// <param name="resumeFrom">What the options name, if anything.</param>
+/// <param name="open">Opens a folder that is not the run.</param>
+internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<string, IFileSource> open)
+{
+    private IFileSource? _named, _parent;
+
+    /// <summary>The run itself.</summary>
+    public IFileSource Run => run;
+
+    /// <summary>What the options name, as a path.</summary>
+    public string Path { get; } = resumeFrom is null ? "" : System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(resumeFrom));
+
+    /// <summary>The name of that place in <see cref="Parent"/>.</summary>
+    public string Name => System.IO.Path.GetFileName(Path);
+
+    /// <summary>The place itself: another run.</summary>
+    public IFileSource Named => _named ??= open(Path);
+
+    /// <summary>The folder in which it stands: for one copy of a run.</summary>
+    public IFileSource Parent => _parent ??= open(System.IO.Path.GetDirectoryName(Path) ?? Path);
+
+    /// <summary>Says which place this is.</summary>
+    public void Write(BinaryWriter to, IFileSource place) => to.Write(ReferenceEquals(place, run) ? (byte)0 : ReferenceEquals(place, _parent) ? (byte)1 : (byte)2);
+
+    /// <summary>The place of which another rank speaks.</summary>
+    public IFileSource Read(BinaryReader from) => from.ReadByte() switch { 0 => run, 1 => Parent, _ => Named };
+}
