@@ -78,7 +78,7 @@ public sealed class CheckpointPlan
             Add(PlanTrap.FinalStepOffGrid, false, $"The last step, {total}, is no multiple of {every}. It is saved anyway, as the final checkpoint; so is the last step that is really made, should batches be skipped.");
         if (Options.CheckpointEvery is null && Options.CheckpointInterval is null)
             Add(PlanTrap.NothingSaved, true, "No checkpoint is due on the way, by steps or by time: only the end is kept for good. Set CheckpointEvery.");
-        if (Forecast.Checkpoints > MostCheckpoints && Options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null })
+        if (Forecast.Checkpoints > MostCheckpoints && Options.KeepsAll)
             Add(PlanTrap.TooMany, true, $"{Forecast.Checkpoints} checkpoints will be kept. Save more rarely, or set KeepLast or KeepEvery.");
     }
 

@@ -26,7 +26,7 @@ internal static class Forecaster
     {
         private readonly SaveSchedule _schedule = options.CreateSchedule();
         private readonly IRetentionPolicy? _retention =
-            options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null } ? null : options.CreateRetention();
+            options.KeepsAll ? null : options.CreateRetention();
         private readonly List<PlannedCopy> _checkpoints = [], _snapshots = [];
         private readonly List<SpacePoint> _space = [new(0, 0)];
         private readonly DateTimeOffset _start = DateTimeOffset.UnixEpoch;

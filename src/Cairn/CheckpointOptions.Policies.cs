@@ -19,16 +19,21 @@ public partial class CheckpointOptions
     /// <summary>When checkpoints and snapshots are due. <see cref="Enabled"/> is not looked at.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An interval is not positive.</exception>
     internal SaveSchedule CreateSchedule() => new(
-        PolicyOf(CheckpointEvery, CheckpointInterval),
-        PolicyOf(SnapshotSteps, SnapshotInterval));
+        CheckpointPolicy ?? PolicyOf(CheckpointEvery, CheckpointInterval),
+        SnapshotPolicy ?? PolicyOf(SnapshotSteps, SnapshotInterval));
+
+    /// <summary>Whether every checkpoint stays.</summary>
+    internal bool KeepsAll => this is { RetentionPolicy: null, KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null };
 
     /// <summary>
-    /// Which checkpoints stay: those that any of the Keep rules keeps, all where there is no rule, and of these as many as
+    /// Which checkpoints stay: what <see cref="RetentionPolicy"/> says, or else those that any of the Keep rules keeps, all where there is no rule, and of these as many as
     /// <see cref="KeepWithinBytes"/> allows.
     /// </summary>
     /// <exception cref="ArgumentException">A rule's value is out of range, or <see cref="KeepBest"/> has no metric.</exception>
     public IRetentionPolicy CreateRetention()
     {
+        if (RetentionPolicy is { } own)
+            return own;
         List<IRetentionPolicy> rules = [];
         if (KeepLast is { } last)
             rules.Add(Retention.KeepLast(last));
@@ -46,19 +51,21 @@ public partial class CheckpointOptions
         List<string> warnings = [];
         if (!Enabled)
             return warnings;
-        if (SnapshotEvery is > 0 && SnapshotEvery >= CheckpointEvery)
+        // A rule of the user's own says nothing about steps.
+        bool hasIntervals = CheckpointPolicy is null && SnapshotPolicy is null;
+        if (hasIntervals && SnapshotEvery is > 0 && SnapshotEvery >= CheckpointEvery)
         {
             warnings.Add($"SnapshotEvery ({SnapshotEvery}) is not smaller than CheckpointEvery ({CheckpointEvery}): " +
                 "snapshots save next to nothing that the checkpoints do not. Make it smaller, or 0 for no snapshots.");
         }
-        if (SnapshotInterval >= CheckpointInterval)
+        if (hasIntervals && SnapshotInterval >= CheckpointInterval)
         {
             warnings.Add($"SnapshotInterval ({SnapshotInterval:c}) is not smaller than CheckpointInterval ({CheckpointInterval:c}): " +
                 "a checkpoint is always due first. Make it smaller, or leave it out.");
         }
-        if (SnapshotSteps > TotalSteps && SnapshotEvery is not null)
+        if (SnapshotPolicy is null && SnapshotSteps > TotalSteps && SnapshotEvery is not null)
             warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({TotalSteps} steps): there will be no snapshot by steps.");
-        if (CheckpointEvery > TotalSteps)
+        if (CheckpointPolicy is null && CheckpointEvery > TotalSteps)
         {
             warnings.Add($"CheckpointEvery ({CheckpointEvery}) is longer than the run ({TotalSteps} steps): " +
                 "no checkpoint is due on the way; the final checkpoint will still be written.");

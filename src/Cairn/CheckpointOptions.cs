@@ -13,7 +13,7 @@ public partial class CheckpointOptions
 
     /// <summary>
     /// The layout of the files that are written: <c>cairn</c> (safetensors and JSON), or <c>internlm</c> (files of PyTorch as InternLM and InternEvo save and load them).
-    /// Copies of every layout are resumed from. Default <c>cairn</c>.
+    /// Copies of every layout are resumed from. One of your own: <see cref="Layouts.CheckpointLayouts.Register"/>. Default <c>cairn</c>.
     /// </summary>
     public string Layout { get; set; } = Layouts.CheckpointLayouts.Default;
 
@@ -40,6 +40,12 @@ public partial class CheckpointOptions
 
     /// <summary>Time since the last snapshot or checkpoint after which a snapshot is due, besides <see cref="SnapshotEvery"/>. Default <see langword="null"/>: none by time.</summary>
     public TimeSpan? SnapshotInterval { get; set; }
+
+    /// <summary>A rule of your own for checkpoints, in place of <see cref="CheckpointEvery"/> and <see cref="CheckpointInterval"/>. Default <see langword="null"/>: these.</summary>
+    public Policies.ISavePolicy? CheckpointPolicy { get; set; }
+
+    /// <summary>A rule of your own for snapshots, in place of <see cref="SnapshotEvery"/> and <see cref="SnapshotInterval"/>. Default <see langword="null"/>: these.</summary>
+    public Policies.ISavePolicy? SnapshotPolicy { get; set; }
 
     /// <summary>Whether training goes on while a save is written; it waits only for the copy of its state. Default <see langword="true"/>.</summary>
     public bool Asynchronous { get; set; } = true;
@@ -113,6 +119,9 @@ public partial class CheckpointOptions
     /// <summary>Bytes that all checkpoints together may take; the oldest go first, also those that another rule keeps. Default <see langword="null"/>: no limit.</summary>
     [Range(1d, long.MaxValue)]
     public long? KeepWithinBytes { get; set; }
+
+    /// <summary>A rule of your own for keeping checkpoints, in place of all Keep rules. The newest checkpoint stays whatever it says. Default <see langword="null"/>: the Keep rules.</summary>
+    public Policies.IRetentionPolicy? RetentionPolicy { get; set; }
 
     /// <summary>Whether a snapshot is refused whose weights hold NaN or infinity, so that good state is not replaced by bad. Default <see langword="true"/>.</summary>
     public bool RefuseNonFiniteSnapshots { get; set; } = true;

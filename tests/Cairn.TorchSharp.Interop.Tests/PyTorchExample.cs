@@ -2,7 +2,6 @@ using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.Layouts.PyTorch;
 using Cairn.State;
-using Cairn.Stores;
 using Cairn.TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,7 +18,7 @@ static class PyTorchExample
             ["model"] = TorchTree.FromState(new ModulePart(model).Capture()),
             ["optimizer"] = TorchOptimizer.ToTorch(new OptimizerPart(optimizer, model).Capture()),
         };
-        TorchFileWriter.Plan(values, "trained").SaveTo(new LocalFileSystem(folder), "trained.pt");
+        TorchFileWriter.Plan(values, "trained").SaveTo(Path.Combine(folder, "trained.pt"));
         // saving ends
     }
 

@@ -57,6 +57,8 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
 
     private static void CheckRetention(CheckpointOptions options, List<string> failures)
     {
+        if (options is { RetentionPolicy: not null } and not { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null })
+            failures.Add("RetentionPolicy stands in place of KeepLast, KeepEvery, KeepBest and KeepWithinBytes: leave these out, or join them to yours with Retention.Any.");
         if (options.KeepLast < 2)
         {
             failures.Add($"KeepLast must be at least 2, not {options.KeepLast}: with fewer, nothing is left to resume from " +

@@ -68,9 +68,10 @@ internal sealed class StartJournal(RunJournal journal)
             json.WriteString("snapshot", schedule.SnapshotPolicy.Describe);
             json.WriteBoolean("enabled", options.Enabled);
             json.WriteBoolean("asynchronous", options.Asynchronous);
-            if (options.CheckpointEvery is { } checkpointEvery)
+            if (options is { CheckpointPolicy: null, CheckpointEvery: { } checkpointEvery })
                 json.WriteNumber("checkpoint_every", checkpointEvery);
-            json.WriteNumber("snapshot_every", options.SnapshotSteps ?? 0);
+            if (options.SnapshotPolicy is null)
+                json.WriteNumber("snapshot_every", options.SnapshotSteps ?? 0);
             json.WriteNumber("pid", Environment.ProcessId);
             json.WriteString("host", Environment.MachineName);
         });

@@ -118,7 +118,6 @@ internal sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc/>
     string ICheckpointLayout.Name => "cairn";
     /// <inheritdoc/>
-    string ICheckpointLayout.MarkerName(long step) => Checkpoints.Marker.FileName(step);
     /// <inheritdoc/>
     void ICheckpointLayout.CheckPart(string part) => StemOf(part);
     /// <inheritdoc/>

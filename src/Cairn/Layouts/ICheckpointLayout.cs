@@ -5,14 +5,14 @@ using Cairn.Stores;
 
 namespace Cairn.Layouts;
 
-/// <summary>How the parts of the state map to the files of a checkpoint, both ways.</summary>
+/// <summary>How the parts of the state map to the files of a checkpoint, both ways. One of your own is made known by <see cref="CheckpointLayouts.Register"/>.</summary>
 public interface ICheckpointLayout
 {
     /// <summary>The layout's name in options and on the command line.</summary>
     string Name { get; }
 
     /// <summary>The name of the file that makes a folder a checkpoint; it is written last, and lists all others.</summary>
-    string MarkerName(long step);
+    internal string MarkerName(long step) => Marker.FileName(step);
 
     /// <summary>Refuses a part that the layout cannot hold, before training begins.</summary>
     /// <exception cref="ArgumentException">The name is not allowed.</exception>
@@ -101,7 +101,7 @@ public abstract class LoadedCheckpoint : IDisposable
     public virtual StateMap Load(string part, int rank) => throw new KeyNotFoundException($"The checkpoint has no state of part '{part}' for rank {rank}.");
 
     /// <summary>Remembers what is to be closed with the checkpoint.</summary>
-    private protected T Keep<T>(T opened) where T : IDisposable
+    protected T Keep<T>(T opened) where T : IDisposable
     {
         _open.Add(opened);
         return opened;

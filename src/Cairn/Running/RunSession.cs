@@ -57,7 +57,7 @@ internal sealed class RunSession : IDisposable
         if (run.Record.Finished?.At(Train, run.Record.Lineage) is { } reason)
             Train.Finish(reason);
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
-        if (run.Ranks.IsFirst && options is { Enabled: true, KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
+        if (run.Ranks.IsFirst && options is { Enabled: true, RetentionPolicy: null, KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
             logger.OptionWarning(warning);
         StartAnnouncement.Make(run, journal, schedule);
         _operators?.Start();

@@ -8,8 +8,8 @@ namespace Cairn.Saving;
 internal sealed class Retirement(IRetentionPolicy policy, string? metric)
 {
     /// <summary>As the options say; <see langword="null"/> when they keep all.</summary>
-    public static Retirement? Of(CheckpointOptions options) => options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null } ? null
-        : new Retirement(options.CreateRetention(), options.KeepBest is null ? null : options.KeepBestMetric);
+    public static Retirement? Of(CheckpointOptions options) => options.KeepsAll ? null
+        : new Retirement(options.CreateRetention(), options is { RetentionPolicy: null, KeepBest: not null } ? options.KeepBestMetric : null);
 
     /// <summary>Removes what need not be kept any more.</summary>
     /// <param name="publisher">The run's copies.</param>
@@ -33,7 +33,8 @@ internal sealed class Retirement(IRetentionPolicy policy, string? metric)
             }
             return (retired, null);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
+        // The copy is saved, whatever a rule of the user's throws.
+        catch (Exception e)
         {
             return (retired, e);
         }

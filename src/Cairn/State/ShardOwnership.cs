@@ -4,7 +4,7 @@ namespace Cairn.State;
 /// <param name="Tensor">The tensor's name.</param>
 /// <param name="Gaps">Boxes that no shard holds.</param>
 /// <param name="Overlaps">Boxes that two shards hold.</param>
-public sealed record OwnershipFault(string Tensor, IReadOnlyList<TensorBox> Gaps, IReadOnlyList<TensorBox> Overlaps)
+internal sealed record OwnershipFault(string Tensor, IReadOnlyList<TensorBox> Gaps, IReadOnlyList<TensorBox> Overlaps)
 {
     /// <inheritdoc/>
     public override string ToString()
@@ -19,10 +19,12 @@ public sealed record OwnershipFault(string Tensor, IReadOnlyList<TensorBox> Gaps
 }
 
 /// <summary>Shards do not make up their tensors: elements without an owner, or with two.</summary>
-public sealed class ShardOwnershipException(string message, IReadOnlyList<OwnershipFault> faults) : CheckpointException(message)
+public sealed class ShardOwnershipException : CheckpointException
 {
+    private ShardOwnershipException(string message, IReadOnlyList<OwnershipFault> faults) : base(message) => Faults = faults;
+
     /// <summary>What is wrong, by tensor.</summary>
-    public IReadOnlyList<OwnershipFault> Faults { get; } = faults;
+    internal IReadOnlyList<OwnershipFault> Faults { get; }
 
     internal static ShardOwnershipException Of(IReadOnlyList<OwnershipFault> faults)
     {

@@ -62,7 +62,7 @@ internal interface IFileSystem : IRunFiles
 }
 
 /// <summary>A file open for writing, from its start to its end.</summary>
-public interface IWritableFile : IDisposable
+internal interface IWritableFile : IDisposable
 {
     /// <summary>Writes at the end of what was written so far.</summary>
     void Write(ReadOnlySpan<byte> bytes);

@@ -9,7 +9,7 @@ namespace Cairn.Stores;
 /// On Windows, <see cref="SyncFolder"/> does nothing (NTFS keeps its entries in order itself) and <see cref="CanExchange"/>
 /// is <see langword="false"/>.
 /// </summary>
-public sealed class LocalFileSystem : IFileSystem
+internal sealed class LocalFileSystem : IFileSystem
 {
     private static readonly EnumerationOptions AllEntries = new() { AttributesToSkip = FileAttributes.None, IgnoreInaccessible = false };
 

@@ -21,7 +21,7 @@ internal sealed class InternLmLayout : ICheckpointLayout
     public string Name => LayoutName;
 
     /// <inheritdoc/>
-    public string MarkerName(long step) => RunFolder.Manifest;
+    string ICheckpointLayout.MarkerName(long step) => RunFolder.Manifest;
 
     /// <inheritdoc/>
     public void CheckPart(string part) => CairnLayout.StemOf(part);

@@ -1,7 +1,8 @@
+using Cairn.Stores;
 using System.Buffers.Text;
 using System.Text;
 
-namespace Cairn.Stores.Tests;
+namespace Cairn.Extensions.Tests;
 
 /// <summary>
 /// A store that answers late: a folder of blobs, whose flat names are the paths in base 64, as a service without folders keeps them. Each call waits for a round
