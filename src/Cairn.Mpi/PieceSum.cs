@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Cairn.Ranks;
 using Cairn.State;
 
@@ -7,6 +9,12 @@ namespace Cairn.Mpi;
 /// <summary>Adds what ranks hold, in the order of ranks.</summary>
 internal static unsafe class PieceSum
 {
+    private const int Block = 1024;
+
+    private delegate void Widening(ReadOnlySpan<ushort> from, Span<float> to);
+
+    private delegate void Narrowing(ReadOnlySpan<float> from, Span<ushort> to);
+
     /// <summary>Element types that can be added.</summary>
     public static bool Knows(TensorType type) => type is TensorType.F32 or TensorType.F64 or TensorType.F16 or TensorType.BF16;
 
@@ -22,7 +30,7 @@ internal static unsafe class PieceSum
         {
             case TensorType.F32: Add<float>(parts, result, elements, reduction); break;
             case TensorType.F64: Add<double>(parts, result, elements, reduction); break;
-            case TensorType.F16: AddHalves(parts, result, elements, reduction, static bits => (float)BitConverter.UInt16BitsToHalf(bits), static value => BitConverter.HalfToUInt16Bits((Half)value)); break;
+            case TensorType.F16: AddHalves(parts, result, elements, reduction, static (from, to) => TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<ushort, Half>(from), to), static (from, to) => TensorPrimitives.ConvertToHalf(from, MemoryMarshal.Cast<ushort, Half>(to))); break;
             case TensorType.BF16: AddHalves(parts, result, elements, reduction, Widen, Narrow); break;
             default: throw new ArgumentOutOfRangeException(nameof(type), type, "Only F32, F64, F16 and BF16 can be added.");
         }
@@ -30,45 +38,56 @@ internal static unsafe class PieceSum
 
     private static void Add<T>(ReadOnlySpan<nint> parts, nint result, int elements, Reduction reduction) where T : unmanaged, IFloatingPoint<T>
     {
-        T divisor = T.CreateChecked(parts.Length);
-        int i = 0;
-        for (; i <= elements - Vector<T>.Count; i += Vector<T>.Count)
+        // The result may be one of the parts: it is written when all of a block was read.
+        Span<T> sum = stackalloc T[Block];
+        for (int start = 0; start < elements; start += Block)
         {
-            Vector<T> sum = Load(parts[0]);
+            Span<T> sums = sum[..Math.Min(Block, elements - start)];
+            Of<T>(parts[0], start, sums.Length).CopyTo(sums);
             for (int part = 1; part < parts.Length; part++)
-                sum += Load(parts[part]);
+                TensorPrimitives.Add(sums, Of<T>(parts[part], start, sums.Length), sums);
             if (reduction == Reduction.Average)
-                sum /= new Vector<T>(divisor);
-            sum.CopyTo(new Span<T>((T*)result + i, Vector<T>.Count));
+                TensorPrimitives.Divide(sums, T.CreateChecked(parts.Length), sums);
+            sums.CopyTo(Of<T>(result, start, sums.Length));
         }
-        for (; i < elements; i++)
-        {
-            T sum = ((T*)parts[0])[i];
-            for (int part = 1; part < parts.Length; part++)
-                sum += ((T*)parts[part])[i];
-            ((T*)result)[i] = reduction == Reduction.Average ? sum / divisor : sum;
-        }
-
-        Vector<T> Load(nint address) => new(new ReadOnlySpan<T>((T*)address + i, Vector<T>.Count));
     }
 
-    private static void AddHalves(ReadOnlySpan<nint> parts, nint result, int elements, Reduction reduction, Func<ushort, float> widen, Func<float, ushort> narrow)
+    // In single precision, and rounded once at the end.
+    private static void AddHalves(ReadOnlySpan<nint> parts, nint result, int elements, Reduction reduction, Widening widen, Narrowing narrow)
     {
-        for (int i = 0; i < elements; i++)
+        Span<float> sum = stackalloc float[Block], other = stackalloc float[Block];
+        for (int start = 0; start < elements; start += Block)
         {
-            float sum = widen(((ushort*)parts[0])[i]);
+            int length = Math.Min(Block, elements - start);
+            Span<float> sums = sum[..length], added = other[..length];
+            widen(Of<ushort>(parts[0], start, length), sums);
             for (int part = 1; part < parts.Length; part++)
-                sum += widen(((ushort*)parts[part])[i]);
-            ((ushort*)result)[i] = narrow(reduction == Reduction.Average ? sum / parts.Length : sum);
+            {
+                widen(Of<ushort>(parts[part], start, length), added);
+                TensorPrimitives.Add(sums, added, sums);
+            }
+            if (reduction == Reduction.Average)
+                TensorPrimitives.Divide(sums, parts.Length, sums);
+            narrow(sums, Of<ushort>(result, start, length));
         }
     }
 
-    private static float Widen(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
+    private static Span<T> Of<T>(nint address, int start, int length) where T : unmanaged => new((T*)address + start, length);
+
+    // .NET 10 has no type of BF16.
+    private static void Widen(ReadOnlySpan<ushort> from, Span<float> to)
+    {
+        for (int i = 0; i < from.Length; i++)
+            to[i] = BitConverter.UInt32BitsToSingle((uint)from[i] << 16);
+    }
 
     // To nearest, ties to even; NaN stays NaN (its payload could be rounded away to infinity).
-    private static ushort Narrow(float value)
+    private static void Narrow(ReadOnlySpan<float> from, Span<ushort> to)
     {
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+        for (int i = 0; i < from.Length; i++)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(from[i]);
+            to[i] = float.IsNaN(from[i]) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+        }
     }
 }

@@ -56,8 +56,8 @@ public sealed class JsonSchemaTests : IDisposable
     {
         JsonNode schema = Schema("plan");
         SchemaCheck.Problems(schema, JsonNode.Parse("""{"given": 3, "surprise": 1}""")).ShouldContain(problem => problem.Contains("surprise"));
-        SchemaCheck.Problems(schema, JsonNode.Parse("""{"given": 3}""")).ShouldContain(problem => problem.Contains("$.given"));
-        SchemaCheck.Problems(schema, JsonNode.Parse("{}")).ShouldContain(problem => problem.Contains("options is missing"));
+        SchemaCheck.Problems(schema, JsonNode.Parse("""{"given": 3}""")).ShouldContain(problem => problem.StartsWith("/given:", StringComparison.Ordinal));
+        SchemaCheck.Problems(schema, JsonNode.Parse("{}")).ShouldContain(problem => problem.Contains("options"));
     }
 
     public void Dispose() => _folder.Dispose();

@@ -32,10 +32,14 @@ internal sealed class Screen
         });
         if (!IsTerminal)
             Console.Profile.Width = PipeWidth;
+        ErrorConsole = AnsiConsole.Create(new AnsiConsoleSettings { Interactive = InteractionSupport.Yes, Out = new AnsiConsoleOutput(error) });
     }
 
     /// <summary>For tables and text of people.</summary>
     public IAnsiConsole Console { get; }
+
+    /// <summary>For progress, on a terminal.</summary>
+    public IAnsiConsole ErrorConsole { get; }
 
     public bool IsTerminal { get; }
 

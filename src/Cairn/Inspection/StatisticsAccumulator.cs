@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Numerics.Tensors;
 using Cairn.State;
 
 namespace Cairn.Inspection;
@@ -9,7 +10,7 @@ internal sealed class StatisticsAccumulator
     /// <summary>Values that are looked at together; they stay in the first-level cache.</summary>
     public const int PieceValues = 1024;
 
-    private readonly double[] _decoded = new double[PieceValues], _finite = new double[PieceValues];
+    private readonly double[] _decoded = new double[PieceValues], _finite = new double[PieceValues], _deviations = new double[PieceValues];
     private readonly float[] _singles = new float[PieceValues];
     private readonly uint[] _ofByte = new uint[4 * 256];
 
@@ -138,7 +139,7 @@ internal sealed class StatisticsAccumulator
         return _finite.AsSpan(0, count);
     }
 
-    // The sum of values among which one is not finite is not finite either.
+    // By hand, because it is one pass: System.Numerics.Tensors takes four, and cannot count. The sum of values among which one is not finite is not finite either.
     private static (double Sum, double Min, double Max, long Zeros) Sweep(ReadOnlySpan<double> values)
     {
         double sum = 0, min = double.PositiveInfinity, max = double.NegativeInfinity;
@@ -171,19 +172,10 @@ internal sealed class StatisticsAccumulator
         return (sum, min, max, zeros);
     }
 
-    private static double SquaredDeviations(ReadOnlySpan<double> values, double mean)
+    private double SquaredDeviations(ReadOnlySpan<double> values, double mean)
     {
-        Vector<double> means = new(mean), sums = Vector<double>.Zero, moreSums = Vector<double>.Zero;
-        int i = 0, step = Vector<double>.Count;
-        for (; i <= values.Length - 2 * step; i += 2 * step)
-        {
-            Vector<double> low = new Vector<double>(values[i..]) - means, high = new Vector<double>(values[(i + step)..]) - means;
-            sums += low * low;
-            moreSums += high * high;
-        }
-        double sum = Vector.Sum(sums + moreSums);
-        for (; i < values.Length; i++)
-            sum += (values[i] - mean) * (values[i] - mean);
-        return sum;
+        Span<double> deviations = _deviations.AsSpan(0, values.Length);
+        TensorPrimitives.Subtract(values, mean, deviations);
+        return TensorPrimitives.SumOfSquares<double>(deviations);
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Cairn.State;
 
-/// <summary>Looks for NaN and infinity: a float is one of them when all bits of its exponent are set (IEEE 754-2019, 3.4).</summary>
+/// <summary>Looks for NaN and infinity: a float is one of them when all bits of its exponent are set (IEEE 754-2019, 3.4). By hand, because most of these types are none of .NET.</summary>
 internal static class NonFinite
 {
     /// <summary>Whether a block of whole elements holds NaN or infinity. Types that have neither never do.</summary>

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Cairn.Stores;
 
-/// <summary>Calls of the C library that .NET does not offer: folder fsync, exchange of names, reserved space, locks, advice.</summary>
+/// <summary>Calls of the C library that .NET does not offer: folder fsync, exchange of names, reserved space, locks, advice. By hand, because no package that is kept has renameat2, leases and sync_file_range.</summary>
 internal static partial class UnixCalls
 {
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;

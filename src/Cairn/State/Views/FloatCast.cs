@@ -1,13 +1,14 @@
 using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace Cairn.State;
 
 /// <summary>
 /// Conversions between the four float types of training: F64, F32, F16 and BF16. Each rounds once, to nearest, ties to even; what
-/// is too large becomes infinity, subnormal numbers are kept, and NaN stays NaN. Vectorised in portable <see cref="Vector{T}"/>s.
+/// is too large becomes infinity, subnormal numbers are kept, and NaN stays NaN.
 /// </summary>
-/// <remarks>The bit patterns are those of IEEE 754; half precision goes through the adder of single precision to round subnormals.</remarks>
+/// <remarks>By hand is what System.Numerics.Tensors has not: BF16, for which .NET 10 has no type, and the rounding to odd.</remarks>
 internal static class FloatCast
 {
     /// <summary>Whether a tensor of this type can be cast.</summary>
@@ -24,11 +25,11 @@ internal static class FloatCast
     {
         switch (from, to)
         {
-            case (TensorType.F32, TensorType.F64): SinglesToDoubles(As<float>(source), As<double>(destination)); break;
-            case (TensorType.F32, TensorType.F16): ToHalf(As<uint>(source), As<ushort>(destination)); break;
+            case (TensorType.F32, TensorType.F64): TensorPrimitives.ConvertTruncating(As<float>(source), As<double>(destination)); break;
+            case (TensorType.F32, TensorType.F16): TensorPrimitives.ConvertToHalf(As<float>(source), As<Half>(destination)); break;
             case (TensorType.F32, TensorType.BF16): ToBrain(As<uint>(source), As<ushort>(destination)); break;
-            case (TensorType.F64, TensorType.F32): DoublesToSingles(As<double>(source), As<float>(destination)); break;
-            case (TensorType.F16, TensorType.F32): FromHalf(As<ushort>(source), As<uint>(destination)); break;
+            case (TensorType.F64, TensorType.F32): TensorPrimitives.ConvertTruncating(As<double>(source), As<float>(destination)); break;
+            case (TensorType.F16, TensorType.F32): TensorPrimitives.ConvertToSingle(As<Half>(source), As<float>(destination)); break;
             case (TensorType.BF16, TensorType.F32): FromBrain(As<ushort>(source), As<uint>(destination)); break;
             case (TensorType.F64, TensorType.F16 or TensorType.BF16):
                 ReadOnlySpan<double> doubles = As<double>(source);
@@ -73,80 +74,6 @@ internal static class FloatCast
         }
         for (; i < source.Length; i++)
             destination[i] = (uint)source[i] << 16;
-    }
-
-    private static void ToHalf(ReadOnlySpan<uint> source, Span<ushort> destination)
-    {
-        int i = 0, step = Vector<uint>.Count;
-        for (; i <= source.Length - 2 * step; i += 2 * step)
-            Vector.Narrow(ToHalf(new Vector<uint>(source[i..])), ToHalf(new Vector<uint>(source[(i + step)..]))).CopyTo(destination[i..]);
-        for (; i < source.Length; i++)
-            destination[i] = (ushort)ToHalf(new Vector<uint>(source[i]))[0];
-    }
-
-    private static Vector<uint> ToHalf(Vector<uint> bits)
-    {
-        Vector<uint> sign = bits & new Vector<uint>(0x80000000);
-        Vector<uint> size = bits ^ sign;
-        // Below 2^-14 the result is subnormal: adding 0.5 leaves its 10 bits, rounded, at the end of the sum.
-        Vector<uint> small = Vector.AsVectorUInt32(Vector.AsVectorSingle(size) + new Vector<float>(0.5f)) - new Vector<uint>(0x3F000000);
-        // Else the exponent's bias goes from 127 to 15, and 13 bits of the fraction are rounded away.
-        Vector<uint> normal = Vector.ShiftRightLogical(
-            size - new Vector<uint>((127u - 15u) << 23) + new Vector<uint>(0xFFF) + (Vector.ShiftRightLogical(size, 13) & Vector<uint>.One), 13);
-        Vector<uint> nan = new Vector<uint>(0x7E00) | (Vector.ShiftRightLogical(size, 13) & new Vector<uint>(0x3FF));
-        Vector<uint> special = Vector.ConditionalSelect(Vector.GreaterThan(size, new Vector<uint>(0x7F800000)), nan, new Vector<uint>(0x7C00));
-        Vector<uint> half = Vector.ConditionalSelect(Vector.LessThan(size, new Vector<uint>(113u << 23)), small, normal);
-        // From 2^16 on; what rounds up to it overflows in the addition by itself.
-        half = Vector.ConditionalSelect(Vector.GreaterThanOrEqual(size, new Vector<uint>(143u << 23)), special, half);
-        return half | Vector.ShiftRightLogical(sign, 16);
-    }
-
-    private static void FromHalf(ReadOnlySpan<ushort> source, Span<uint> destination)
-    {
-        int i = 0, step = Vector<ushort>.Count;
-        for (; i <= source.Length - step; i += step)
-        {
-            Vector.Widen(new Vector<ushort>(source[i..]), out Vector<uint> low, out Vector<uint> high);
-            FromHalf(low).CopyTo(destination[i..]);
-            FromHalf(high).CopyTo(destination[(i + step / 2)..]);
-        }
-        for (; i < source.Length; i++)
-            destination[i] = FromHalf(new Vector<uint>(source[i]))[0];
-    }
-
-    private static Vector<uint> FromHalf(Vector<uint> half)
-    {
-        Vector<uint> size = Vector.ShiftLeft(half & new Vector<uint>(0x7FFF), 13);
-        Vector<uint> exponent = size & new Vector<uint>(0x1Fu << 23);
-        Vector<uint> normal = size + new Vector<uint>((127u - 15u) << 23);
-        Vector<uint> special = size + new Vector<uint>((255u - 31u) << 23);
-        // A subnormal gets the exponent of 2^-14 and its hidden bit, which the subtraction takes away again.
-        Vector<uint> small = Vector.AsVectorUInt32(Vector.AsVectorSingle(size + new Vector<uint>(113u << 23)) - Vector.AsVectorSingle(new Vector<uint>(113u << 23)));
-        Vector<uint> bits = Vector.ConditionalSelect(Vector.Equals(exponent, Vector<uint>.Zero), small, normal);
-        bits = Vector.ConditionalSelect(Vector.Equals(exponent, new Vector<uint>(0x1Fu << 23)), special, bits);
-        return bits | Vector.ShiftLeft(half & new Vector<uint>(0x8000), 16);
-    }
-
-    private static void SinglesToDoubles(ReadOnlySpan<float> source, Span<double> destination)
-    {
-        int i = 0, step = Vector<float>.Count;
-        for (; i <= source.Length - step; i += step)
-        {
-            Vector.Widen(new Vector<float>(source[i..]), out Vector<double> low, out Vector<double> high);
-            low.CopyTo(destination[i..]);
-            high.CopyTo(destination[(i + step / 2)..]);
-        }
-        for (; i < source.Length; i++)
-            destination[i] = source[i];
-    }
-
-    private static void DoublesToSingles(ReadOnlySpan<double> source, Span<float> destination)
-    {
-        int i = 0, step = Vector<double>.Count;
-        for (; i <= source.Length - 2 * step; i += 2 * step)
-            Vector.Narrow(new Vector<double>(source[i..]), new Vector<double>(source[(i + step)..])).CopyTo(destination[i..]);
-        for (; i < source.Length; i++)
-            destination[i] = (float)source[i];
     }
 
     // Rounded to odd (Boldo and Melquiond, 2008): the last bit remembers that something was cut off, so that the second
