@@ -67,6 +67,7 @@ public partial class LinkCutTests
         await job.WaitForAsync(1, "saved", cancel);
         await SaveUnderWayAsync(run, 1, cancel);
         hosts.Cut();
+        // For as long as this the link is away; nothing is waited for.
         await Task.Delay(1500, cancel);
         hosts.Mend();
         await job.WaitForRanksAsync(Patience, cancel);
