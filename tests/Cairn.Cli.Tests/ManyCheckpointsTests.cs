@@ -14,7 +14,7 @@ public sealed class ManyCheckpointsTests : IDisposable
     // The native program takes less than a second; this one is compiled as it runs.
     private const double Enough = 8;
 
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder _folder = new(inMemory: true);
 
     [Fact]
     public void Ten_thousand_checkpoints_are_listed_at_once()

@@ -23,6 +23,8 @@ internal sealed class CairnProcess : IDisposable
         start.RedirectStandardOutput = start.RedirectStandardError = start.RedirectStandardInput = true;
         start.UseShellExecute = false;
         start.Environment["TERM"] = "xterm-256color";
+        // It lives too short to earn back what the runtime spends on watching it.
+        start.Environment["DOTNET_TieredPGO"] = "0";
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, line) => Append(_out, line.Data);
         _process.ErrorDataReceived += (_, line) => Append(_error, line.Data);

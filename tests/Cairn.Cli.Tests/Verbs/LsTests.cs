@@ -111,7 +111,8 @@ public sealed class LsTests : IDisposable
     [Fact]
     public void Ten_thousand_checkpoints_are_listed()
     {
-        SampleRun run = SampleRun.Many(_folder["run"], 10_000);
+        using var folder = new TemporaryFolder(inMemory: true);
+        SampleRun run = SampleRun.Many(folder["run"], 10_000);
         Result result = CairnProcess.Run("ls", run.Folder);
         result.Code.ShouldBe(ExitCode.Good, result.Out.Split('\n')[1]);
         result.Out.ShouldContain("10,000 checkpoints");
