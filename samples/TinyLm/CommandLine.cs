@@ -60,6 +60,7 @@ public sealed class CommandLine
         HelpName = "file",
     };
     readonly Option<int> _logEvery = Whole("--log-every", "Batches between printed lines when there is no terminal.", 1, Defaults.LogEvery);
+    readonly Option<int> _evaluate = Whole("--evaluate", "Sums that training never saw, on which the finished model is evaluated; 0 for none.", 0, Defaults.Evaluate);
     readonly Option<bool> _finalDigest =
         new("--final-digest") { Description = "End with a hash of the whole state: two runs of one seed share it." };
     readonly Option<int?> _crashAt = new("--crash-at")
@@ -93,7 +94,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _finalDigest,
+            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -116,6 +117,7 @@ public sealed class CommandLine
         Branch = result.GetValue(_branch),
         StopFile = result.GetValue(_stopFile),
         LogEvery = result.GetValue(_logEvery),
+        Evaluate = result.GetValue(_evaluate),
         FinalDigest = result.GetValue(_finalDigest),
         CrashAt = result.GetValue(_crashAt),
         CrashRank = result.GetValue(_crashRank),

@@ -45,6 +45,9 @@ public sealed record TinyLmOptions
     /// <summary>Batches between printed lines. Default 20.</summary>
     public int LogEvery { get; init; } = 20;
 
+    /// <summary>Sums that training never saw, on which the finished model is evaluated; 0 for none. Default 1000, which is all of them.</summary>
+    public int Evaluate { get; init; } = 1000;
+
     /// <summary>Whether to end with a hash of the whole state, which two runs of one seed share.</summary>
     public bool FinalDigest { get; init; }
 

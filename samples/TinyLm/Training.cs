@@ -100,7 +100,8 @@ public static class Training
         if (trained is { } time)
         {
             // Who was told to stop has no time to try the model out.
-            var tried = stopped ? "" : Invariant($"; accuracy {run.Text.Accuracy(run.Model):0.0} % on {run.Text.HeldOut.Count()} sums that training never saw");
+            int[] sums = stopped ? [] : [.. run.Text.HeldOut.Take(options.Evaluate)];
+            var tried = sums.Length == 0 ? "" : Invariant($"; accuracy {run.Text.Accuracy(run.Model, sums):0.0} % on {sums.Length} sums that training never saw");
             lines.Add(Invariant($"trained for {time.TotalSeconds:0.0} s{tried}"));
         }
         lines.Add(stopped

@@ -12,8 +12,6 @@ namespace TinyLm.Tests;
 /// <summary>Several ranks save and resume, under the real launchers of both MPIs.</summary>
 public class RankSaveTests
 {
-    const string Program = "TinyLm";
-
     static readonly string[] Four = ["--tp", "2", "--dp", "2", "--zero"];
 
     [Theory, InlineData(MpiImplementation.OpenMpi), InlineData(MpiImplementation.Mpich)]
@@ -22,9 +20,9 @@ public class RankSaveTests
         MpiRun.Require(mpi);
         using var folder = new TemporaryFolder();
         string[] command = [.. Four, "--batch-size", "16", "--total-steps", "24", "--checkpoint-every", "10", "--snapshot-every", "4", "--overflow-at", "7", "--final-digest"];
-        string whole = RankTests.Well(MpiRun.Run(mpi, 4, Program, ["--run", folder.Run("whole"), .. command]));
-        MpiRun.Run(mpi, 4, Program, ["--run", folder.Run("killed"), .. command, "--crash-at", "16"]).Code.ShouldNotBe(0);
-        string resumed = RankTests.Well(MpiRun.Run(mpi, 4, Program, ["--run", folder.Run("killed"), .. command]));
+        string whole = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("whole"), .. command]));
+        RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command, "--crash-at", "16"]).Code.ShouldNotBe(0);
+        string resumed = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command]));
         resumed.ShouldContain("resumes at step");
         RankTests.Digest(resumed).ShouldBe(RankTests.Digest(whole));
     }
@@ -36,20 +34,20 @@ public class RankSaveTests
         MpiRun.Require(MpiImplementation.Mpich);
         using var folder = new TemporaryFolder();
         string[] batch = ["--batch-size", "48", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
-        RankTests.Well(MpiRun.Run(MpiImplementation.OpenMpi, 4, Program, ["--run", folder.Run("four"), .. Four, .. batch, "--total-steps", "12"]));
+        RankTests.Well(RankTests.Train(MpiImplementation.OpenMpi, 4, ["--run", folder.Run("four"), .. Four, .. batch, "--total-steps", "12"]));
         (string step, Dictionary<string, string> saved) = Newest(folder.Run("four"));
-        double[] losses = RankTests.Losses(RankTests.Well(MpiRun.Run(MpiImplementation.OpenMpi, 4, Program, ["--run", folder.Run("on"), "--resume-from", Path.Combine(folder.Run("four"), step), .. Four, .. batch, "--total-steps", "15"])));
+        double[] losses = RankTests.Losses(RankTests.Well(RankTests.Train(MpiImplementation.OpenMpi, 4, ["--run", folder.Run("on"), "--resume-from", Path.Combine(folder.Run("four"), step), .. Four, .. batch, "--total-steps", "15"])));
         losses.Length.ShouldBe(3);
         foreach ((string name, int ranks, string[] world) in new (string, int, string[])[]
             { ("one", 1, []), ("dp4", 4, []), ("dp4zero", 4, ["--zero"]), ("tp2", 2, ["--tp", "2"]), ("three", 3, ["--zero"]) })
         {
             // All is done already: what the ranks hold after the resume is what they save.
             string[] command = ["--run", folder.Run(name), "--resume-from", Path.Combine(folder.Run("four"), step), .. world, .. batch];
-            string output = RankTests.Well(MpiRun.Run(MpiImplementation.Mpich, ranks, Program, [.. command, "--total-steps", "12"]));
+            string output = RankTests.Well(RankTests.Train(MpiImplementation.Mpich, ranks, [.. command, "--total-steps", "12"]));
             output.ShouldNotContain("Not exact");
             Newest(folder.Run(name)).Parts.ShouldBe(saved, name);
             // And it trains on with the samples that come next, each once: with others the losses would be others.
-            output = RankTests.Well(MpiRun.Run(MpiImplementation.Mpich, ranks, Program, [.. command, "--total-steps", "15"]));
+            output = RankTests.Well(RankTests.Train(MpiImplementation.Mpich, ranks, [.. command, "--total-steps", "15"]));
             output.ShouldContain("batch 15/15");
             double[] own = RankTests.Losses(output);
             own.Length.ShouldBe(losses.Length, output);
@@ -82,7 +80,7 @@ public class RankSaveTests
         marker.Files.Select(file => file.Name).Where(name => name.StartsWith("optimizer", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ShouldBe(
             ["optimizer_tp0_pp0_zo0.safetensors", "optimizer_tp0_pp0_zo1.safetensors", "optimizer_tp1_pp0_zo0.safetensors", "optimizer_tp1_pp0_zo1.safetensors"]);
 
-        string output = RankTests.Well(MpiRun.Run(mpi, 4, Program, [.. command, "--total-steps", $"{marker.Step + 3}"]));
+        string output = RankTests.Well(RankTests.Train(mpi, 4, [.. command, "--total-steps", $"{marker.Step + 3}"]));
         output.ShouldContain($"resumes at step {marker.Step} from");
         // The first batch of all made no step: its gradients were too large.
         Catalog.Read(files).Entries[0].Step.ShouldBe(marker.Step + 2);

@@ -12,7 +12,8 @@ public class ReportedCaseTests
     {
         using var folder = new TemporaryFolder();
         string run = folder.Run("reported");
-        string output = SampleProcess.Run(run, "--total-steps", "500", "--checkpoint-every", "250", "--snapshot-every", "50", "--overflow-at", "120,121,400");
+        string output = SampleProcess.Run(run, "--total-steps", "500", "--checkpoint-every", "250", "--snapshot-every", "50", "--overflow-at", "120,121,400", "--evaluate", "20");
+        output.ShouldContain("% on 20 sums that training never saw");
 
         Catalog catalog = Catalog.Read(new LocalFileSystem(run));
         CatalogEntry[] checkpoints = [.. catalog.Entries.Where(entry => entry is { Kind: SaveKind.Checkpoint, Marker: not null })];

@@ -131,7 +131,9 @@ internal sealed class SampleProcess : IDisposable
     static string[] Small(IEnumerable<string> arguments)
     {
         string[] all = [.. arguments];
-        return Array.IndexOf(all, "--batch-size") >= 0 ? all : [.. all, "--batch-size", "16"];
+        return [.. all, .. Unless("--batch-size", "16"), .. Unless("--evaluate", "0")];
+
+        string[] Unless(string option, string value) => all.Contains(option) ? [] : [option, value];
     }
 
     (Task News, bool Ended) Listen()

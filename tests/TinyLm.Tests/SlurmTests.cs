@@ -17,7 +17,7 @@ public class SlurmTests
         MpiRun.Require(MpiImplementation.Mpich);
         var cancel = TestContext.Current.CancellationToken;
         using var cluster = new SlurmCluster();
-        SlurmJob[] jobs = [cluster.Submit(MpiImplementation.OpenMpi, 1, "--zero"), cluster.Submit(MpiImplementation.Mpich, 1, "--tp", "2")];
+        SlurmJob[] jobs = [cluster.Submit(MpiImplementation.OpenMpi, 1, "--evaluate", "0", "--zero"), cluster.Submit(MpiImplementation.Mpich, 1, "--evaluate", "0", "--tp", "2")];
         foreach (var job in jobs)
         {
             // Long enough to be interrupted, and then soon over.
@@ -48,7 +48,7 @@ public class SlurmTests
         MpiRun.Require(MpiImplementation.Mpich);
         var cancel = TestContext.Current.CancellationToken;
         using var cluster = new SlurmCluster();
-        var job = cluster.Submit(MpiImplementation.Mpich, 10, "--zero");
+        var job = cluster.Submit(MpiImplementation.Mpich, 10, "--evaluate", "0", "--zero");
         await job.WaitForAsync("a snapshot", () => Directory.Exists(job.Run) && job.Copies.Count > 0, cancel);
         cluster.Cut();
         // Slurm requeues the job when it takes the node for lost, or the script does, when srun does not end after its ranks.

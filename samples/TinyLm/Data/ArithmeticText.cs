@@ -73,14 +73,14 @@ public sealed class ArithmeticText
         return nn.functional.cross_entropy(answers.reshape(-1, Vocabulary.Length), targets.reshape(-1));
     }
 
-    /// <summary>Decodes the held-out answers greedily; gives the percentage that is right in every digit.</summary>
-    public double Accuracy(nn.Module<Tensor, Tensor> model)
+    /// <summary>Decodes the answers of these lines greedily; gives the percentage that is right in every digit.</summary>
+    public double Accuracy(nn.Module<Tensor, Tensor> model, IEnumerable<int> lines)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         var wasTraining = model.training;
         model.eval();
-        var tokens = Tokens([.. HeldOut.Select(index => (long)index)]);
+        var tokens = Tokens([.. lines.Select(index => (long)index)]);
         var text = tokens.narrow(1, 0, QuestionLength);
         for (var digit = 0; digit < AnswerLength; digit++)
         {
