@@ -25,7 +25,7 @@ public partial class RankFaultTests
 
     static readonly string[] Command =
     [
-        "--tp", "2", "--dp", "2", "--zero", "--total-steps", "100000", "--checkpoint-every", "6", "--snapshot-every", "2", "--batch-size", "16", "--log-every", "1",
+        "--tp", "2", "--dp", "2", "--zero", "--total-steps", "100000", "--checkpoint-every", "6", "--snapshot-every", "1", "--batch-size", "16", "--log-every", "1",
     ];
 
     [Fact]
