@@ -1,6 +1,6 @@
-using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.Layouts.PyTorch;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.TorchSharp;
 using static TorchSharp.torch;

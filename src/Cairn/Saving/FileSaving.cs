@@ -1,6 +1,7 @@
+using Cairn.Formats;
 using Cairn.Stores;
 
-namespace Cairn.Formats;
+namespace Cairn.Saving;
 
 /// <summary>Saving a single file that is no part of a checkpoint.</summary>
 public static class FileSaving

@@ -1,9 +1,11 @@
 using Cairn.Formats;
 using Cairn.Formats.Torch;
+using Cairn.Saving;
 using Cairn.State;
+using Cairn.Tests.Formats;
 using Cairn.Tests.Stores;
 
-namespace Cairn.Tests.Formats;
+namespace Cairn.Tests.Saving;
 
 public class FileSavingTests
 {
