@@ -9,18 +9,17 @@ internal sealed class SavedTiers
 {
     private readonly SteadyClock _clock;
 
-    /// <summary>
-    /// What is complete by its marker: a step that has its copy is not saved again after a restart.
-    /// </summary>
+    /// <summary>What is complete by its marker: a step that has its copy is not saved again after a restart.</summary>
     public SavedTiers(StartedRun run, SteadyClock clock)
     {
         _clock = clock;
         var line = LineView.Of(run.Record);
-        CatalogEntry[] own = [.. Catalog.Read(run.Home.Files).Entries.Where(entry =>
-            entry.Step <= run.Train.Step && line.Holds(entry) && run.Resume.PassedOver.All(fault => fault.Folder != entry.Folder))];
-        // The catalog has the newest first.
-        Checkpoint = new SavedTier(own.FirstOrDefault(entry => entry.Kind == SaveKind.Checkpoint)?.Step, clock.Now);
-        Snapshot = new SavedTier(own.FirstOrDefault(entry => entry.Kind == SaveKind.Snapshot)?.Step, clock.Now);
+        // The newest first, and no marker is read below the first one that counts.
+        IReadOnlyList<CatalogEntry> copies = Catalog.Read(run.Home.Files).Entries;
+        (Checkpoint, Snapshot) = (Found(SaveKind.Checkpoint), Found(SaveKind.Snapshot));
+
+        SavedTier Found(SaveKind kind) => new(copies.FirstOrDefault(entry =>
+            entry.Kind == kind && entry.Step <= run.Train.Step && line.Holds(entry) && run.Resume.PassedOver.All(fault => fault.Folder != entry.Folder))?.Step, clock.Now);
     }
 
     public SavedTier Checkpoint { get; private set; }
