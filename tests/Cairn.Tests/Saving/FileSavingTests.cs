@@ -1,4 +1,3 @@
-using Cairn.Formats;
 using Cairn.Formats.Torch;
 using Cairn.Saving;
 using Cairn.State;

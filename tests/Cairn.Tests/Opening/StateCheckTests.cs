@@ -3,11 +3,12 @@ using Cairn.Opening;
 using Cairn.Ranks;
 using Cairn.State;
 using Cairn.Telemetry;
+using Cairn.Tests.Manager;
 using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Stores;
 using Microsoft.Extensions.Logging;
 
-namespace Cairn.Tests.Manager;
+namespace Cairn.Tests.Opening;
 
 /// <summary>What cannot be saved is found at the start, and what cannot be saved later reaches somebody.</summary>
 public class StateCheckTests

@@ -2,7 +2,7 @@ using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Manager;
 
-namespace Cairn.Tests.Opening;
+namespace Cairn.Tests.Starting;
 
 /// <summary>What a run starts from, and what it refuses to start from.</summary>
 public class StartTests

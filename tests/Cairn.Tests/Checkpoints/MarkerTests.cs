@@ -4,7 +4,7 @@ using Cairn.Checkpoints;
 using Cairn.Policies;
 using Cairn.State;
 
-namespace Cairn.Tests.Saving;
+namespace Cairn.Tests.Checkpoints;
 
 public class MarkerTests
 {

@@ -6,7 +6,7 @@ using Cairn.Stores;
 using Cairn.Tests.Formats;
 using Cairn.Tests.Manager;
 
-namespace Cairn.Tests.Layouts;
+namespace Cairn.Tests.Opening;
 
 public sealed class CheckpointReaderTests : IDisposable
 {

@@ -1,6 +1,6 @@
 using Cairn.Checkpoints;
 
-namespace Cairn.Tests.Saving;
+namespace Cairn.Tests.Checkpoints;
 
 public class LineageTests
 {
