@@ -48,5 +48,6 @@ internal interface ICopyPublisher
     void Discard(string place);
 
     /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that.</summary>
+    /// <exception cref="RunLockLostException">The run is another process's by now, which may need it.</exception>
     void Retire(long step);
 }

@@ -17,7 +17,7 @@ namespace Cairn.Saving;
 /// </para>
 /// </summary>
 /// <param name="store">The run.</param>
-/// <param name="lease">The right to write the run: checked before a copy is begun and right before it gets its name. Without one nothing is checked.</param>
+/// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
 internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : ICopyPublisher
 {
     private const string Saves = "save", Retires = "retire";
@@ -116,6 +116,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
 
     public void Retire(long step)
     {
+        lease?.Check();
         string folder = RunFolder.Checkpoint(step), intent = Marker.AttemptStart + Guid.NewGuid().ToString("N");
         Begin(intent, Retires, folder);
         _placement.DeleteAll(folder);

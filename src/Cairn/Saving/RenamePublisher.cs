@@ -20,7 +20,7 @@ namespace Cairn.Saving;
 /// </para>
 /// </summary>
 /// <param name="files">The run.</param>
-/// <param name="lease">The right to write the run: checked before a copy is begun and right before it gets its name. Without one nothing is checked.</param>
+/// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
 internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) : ICopyPublisher
 {
     private const int SessionLength = 12;
@@ -120,7 +120,11 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         return committed;
     }
 
-    public void Retire(long step) => _placement.Retire(RunFolder.Checkpoint(step));
+    public void Retire(long step)
+    {
+        lease?.Check();
+        _placement.Retire(RunFolder.Checkpoint(step));
+    }
 
     public void Discard(string place)
     {

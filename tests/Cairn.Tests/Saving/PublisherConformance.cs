@@ -141,6 +141,17 @@ public abstract class PublisherConformance
         Changed("", "model", before).ShouldBe(checks > 0);
     }
 
+    [Fact]
+    public void A_process_that_lost_the_run_retires_nothing()
+    {
+        Run.Save(SaveKind.Checkpoint, 10);
+        Run.Save(SaveKind.Checkpoint, 20);
+        Should.Throw<RunLockLostException>(() => Publisher(new LostLease(0)).Retire(10));
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);
+        Publisher(new LostLease(1)).Retire(10);
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([20]);
+    }
+
     sealed class LostLease(int checks) : ILease
     {
         int _left = checks;
