@@ -118,9 +118,11 @@ public sealed class CheckpointManager : IAsyncDisposable
         {
             return ranks.OrFail("start: begin", () => new CheckpointManager(run));
         }
-        catch
+        catch (Exception e)
         {
             run.Lease?.Dispose();
+            if (e is IOException or UnauthorizedAccessException)
+                throw RunStarter.Unusable(home, e);
             throw;
         }
     }

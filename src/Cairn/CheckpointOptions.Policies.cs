@@ -11,7 +11,7 @@ public partial class CheckpointOptions
     /// <summary>The steps between snapshots after defaults: <see langword="null"/> when there are none by steps.</summary>
     internal long? SnapshotSteps => SnapshotEvery switch
     {
-        null when CheckpointEvery is { } steps => Math.Max(1, steps / SnapshotsPerCheckpoint),
+        null when CheckpointPolicy is null && CheckpointEvery is { } steps => Math.Max(1, steps / SnapshotsPerCheckpoint),
         null or 0 => null,
         { } steps => steps,
     };
@@ -63,6 +63,8 @@ public partial class CheckpointOptions
             warnings.Add($"SnapshotInterval ({SnapshotInterval:c}) is not smaller than CheckpointInterval ({CheckpointInterval:c}): " +
                 "a checkpoint is always due first. Make it smaller, or leave it out.");
         }
+        if (CheckpointPolicy is not null && SnapshotPolicy is null && SnapshotEvery is null && SnapshotInterval is null)
+            warnings.Add("CheckpointPolicy is set, and nothing says when snapshots are due: there will be none. Set SnapshotEvery, SnapshotInterval or SnapshotPolicy; SnapshotEvery = 0 says that none are wanted.");
         if (SnapshotPolicy is null && SnapshotSteps > TotalSteps && SnapshotEvery is not null)
             warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({TotalSteps} steps): there will be no snapshot by steps.");
         if (CheckpointPolicy is null && CheckpointEvery > TotalSteps)

@@ -33,7 +33,7 @@ public partial class CheckpointOptions
 
     /// <summary>
     /// Steps between snapshots; 0 for none by steps. Default <see langword="null"/>: a fifth of <see cref="CheckpointEvery"/>,
-    /// at least 1, and none without it.
+    /// at least 1, and none without it or with <see cref="CheckpointPolicy"/>.
     /// </summary>
     [Range(0d, long.MaxValue)]
     public long? SnapshotEvery { get; set; }

@@ -15,7 +15,7 @@ public sealed class DoublingPolicy(long limit) : ISavePolicy
     {
         long due = 1;
         while (due <= step && due < limit)
-            due *= 2;
+            due = Math.Min(limit, due * 2);
         return due > step ? due : (step / limit + 1) * limit;
     }
 }

@@ -34,13 +34,14 @@ public static class CairnServiceCollectionExtensions
         return services;
     }
 
-    // What the options say themselves wins.
+    // What the options are given as an object wins, and Keep rules over a registered one.
     private static void TakeRegistered(CheckpointOptions options, IServiceProvider provider)
     {
         options.Store ??= provider.GetService<IRunStore>();
         options.CheckpointPolicy ??= provider.GetKeyedService<ISavePolicy>("checkpoint");
         options.SnapshotPolicy ??= provider.GetKeyedService<ISavePolicy>("snapshot");
-        options.RetentionPolicy ??= provider.GetService<IRetentionPolicy>();
+        if (options.KeepsAll)
+            options.RetentionPolicy = provider.GetService<IRetentionPolicy>();
         foreach (ICheckpointLayout layout in provider.GetServices<ICheckpointLayout>())
             CheckpointLayouts.Register(layout);
     }

@@ -9,7 +9,7 @@ namespace Cairn.Conversion;
 internal sealed class ConversionOptions
 {
     /// <summary>The layouts that can be written.</summary>
-    public static IReadOnlyList<string> Layouts { get; } = [.. CheckpointLayouts.Names.Order(StringComparer.Ordinal), HuggingFaceLayout.Name, TorchTarget.LayoutName];
+    public static IReadOnlyList<string> Layouts => [.. CheckpointLayouts.Names.Order(StringComparer.Ordinal), HuggingFaceLayout.Name, TorchTarget.LayoutName];
 
     /// <summary>The layout to write: <c>cairn</c>, <c>internlm</c>, <c>huggingface</c> or <c>torch</c>.</summary>
     public required string Layout { get; init; }

@@ -26,7 +26,7 @@ public static class CheckpointLayouts
 
     /// <summary>
     /// Makes a layout of your own known to this process: runs can be trained in it (<see cref="CheckpointOptions.Layout"/>), and its copies resumed, opened and verified. Call it
-    /// before the first run starts. With dependency injection, register it as <see cref="ICheckpointLayout"/> instead. The <c>cairn</c> command does not know it.
+    /// before the first run starts. Another one of the same type and name changes nothing. With dependency injection, register it as <see cref="ICheckpointLayout"/> instead. The <c>cairn</c> command does not know it.
     /// </summary>
     /// <exception cref="ArgumentException">The name is not made of lower-case letters, digits and hyphens, or another layout has it.</exception>
     public static void Register(ICheckpointLayout layout)

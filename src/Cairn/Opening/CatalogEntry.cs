@@ -201,7 +201,7 @@ internal sealed class CatalogEntry
     private CheckpointFault? Contradiction(Marker marker, string path) =>
         marker.Step != Step ? new CheckpointFault(Folder, path, $"the marker is of step {marker.Step}")
         : marker.Kind != Kind ? new CheckpointFault(Folder, path, $"the marker is of a {marker.Kind.ToString().ToLowerInvariant()}, not of a {Kind.ToString().ToLowerInvariant()}")
-        : !CheckpointLayouts.Contains(marker.Layout) ? new CheckpointFault(Folder, path, $"its layout is '{marker.Layout}', and this version of Cairn knows {string.Join(", ", CheckpointLayouts.Names)}: use a newer one")
+        : !CheckpointLayouts.Contains(marker.Layout) ? new CheckpointFault(Folder, path, $"its layout is '{marker.Layout}', and this version of Cairn knows {string.Join(", ", CheckpointLayouts.Names)}: use a newer one, or make the layout known (CheckpointLayouts.Register)")
         // Where the files stand apart from it, the marker has the one name.
         : marker.Attempt is null && $"{Folder}/{CheckpointLayouts.Of(marker.Layout).MarkerName(Step)}" != path ? new CheckpointFault(Folder, path, $"the marker of the layout '{marker.Layout}' has another name")
         : null;

@@ -12,12 +12,16 @@ namespace Cairn.Opening;
 internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<string, IFileSource> open)
 {
     private IFileSource? _named, _parent;
+    private string? _path;
 
     /// <summary>The run itself.</summary>
     public IFileSource Run => run;
 
+    /// <summary>Whether the options name anything. All ranks must agree on that.</summary>
+    public bool IsNamed => !string.IsNullOrEmpty(resumeFrom);
+
     /// <summary>What the options name, as a path.</summary>
-    public string Path { get; } = resumeFrom is null ? "" : System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(resumeFrom));
+    public string Path => _path ??= System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(resumeFrom!));
 
     /// <summary>The name of that place in <see cref="Parent"/>.</summary>
     public string Name => System.IO.Path.GetFileName(Path);

@@ -11,12 +11,13 @@ internal static class StateCheck
 {
     /// <returns>The parts as they are at the start.</returns>
     /// <exception cref="CheckpointException">A part cannot be captured, or the layout has no form for what it holds.</exception>
-    public static IReadOnlyList<RankPart> Run(CheckpointOptions options, IReadOnlyList<IStatePart> parts, RankGroup ranks)
+    public static List<RankPart> Run(CheckpointOptions options, IReadOnlyList<IStatePart> parts, RankGroup ranks)
     {
         var captured = new List<RankPart>(parts.Count);
         foreach (IStatePart part in parts)
             captured.Add(new RankPart(part.Name, part.Scope, Tried($"The part '{part.Name}'", part.Capture)));
-        _ = Tried("The state", () => CheckpointLayouts.Of(options.Layout).Plan(0, captured, ranks.World, ranks.Rank));
+        ICheckpointLayout layout = CheckpointLayouts.Of(options.Layout);
+        _ = Tried("The state", () => FilePlan.Of(layout, step: 0, layout.Plan(0, captured, ranks.World, ranks.Rank), mayBeEmpty: ranks.Size > 1));
         return captured;
     }
 

@@ -20,7 +20,7 @@ internal static class RetentionPlan
         if (complete.Length == 0)
             return [];
         HashSet<long> stay = [.. protectedSteps, complete[^1].Step];
-        stay.UnionWith(policy.Keep(complete, stay));
+        stay.UnionWith(policy.Keep(complete, new HashSet<long>(stay)));
         return [.. complete.Select(checkpoint => checkpoint.Step).Where(step => !stay.Contains(step))];
     }
 }

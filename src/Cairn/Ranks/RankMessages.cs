@@ -41,6 +41,16 @@ internal static class RankMessages
         return new UInt128(high, reader.ReadUInt64());
     }
 
+    /// <summary>A name, which may be empty, or none.</summary>
+    public static void WriteName(this BinaryWriter writer, string? name)
+    {
+        writer.Write(name is not null);
+        if (name is not null)
+            writer.Write(name);
+    }
+
+    public static string? ReadName(this BinaryReader reader) => reader.ReadBoolean() ? reader.ReadString() : null;
+
     public static void WriteList<T>(this BinaryWriter writer, IReadOnlyList<T> items, Action<T> write)
     {
         writer.Write(items.Count);

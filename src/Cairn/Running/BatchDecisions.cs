@@ -3,6 +3,7 @@ using Cairn.Ranks;
 using Cairn.Saving;
 using Cairn.Starting;
 using Cairn.Stopping;
+using Cairn.Telemetry;
 
 namespace Cairn.Running;
 
@@ -13,7 +14,7 @@ internal sealed class BatchDecisions(
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
     private long _previousStep = run.Train.Step;
-    private bool _savePending;
+    private bool _savePending, _policyFailed;
     private int _channelNumber;
 
     /// <summary>The channel on which the ranks commit the save that was decided last.</summary>
@@ -101,7 +102,18 @@ internal sealed class BatchDecisions(
             return null;
         // A save under way counts as made, unless its store hangs: the step must not be saved twice while it stands still.
         SavedTier checkpoint = UnderWay(SaveKind.Checkpoint, tiers.Checkpoint), snapshot = UnderWay(SaveKind.Snapshot, tiers.Snapshot);
-        return schedule.Decide(new SaveSituation(_train.Step, _previousStep, clock.Now, checkpoint, snapshot, wanted));
+        try
+        {
+            return schedule.Decide(new SaveSituation(_train.Step, _previousStep, clock.Now, checkpoint, snapshot, wanted));
+        }
+        // A rule of the user's: what it says of a batch is not worth the job. What was asked for, and the end, is saved whatever it says.
+        catch (Exception e)
+        {
+            if (!_policyFailed)
+                run.Logger.PolicyFailed(e, _train.Step);
+            _policyFailed = true;
+            return null;
+        }
     }
 
     private SavedTier UnderWay(SaveKind kind, SavedTier tier) =>

@@ -52,15 +52,24 @@ internal sealed class RunSession : IDisposable
         _saver = new RunSaver(run, _engine, _tiers, _patience, new SaveJournal(journal, logger), _operators, Raise);
         _signalSaver = new SignalSaver(Requests, _decisions, _saver, _engine.Writer, _batch, _patience, isAlone: run.Ranks.Size == 1);
         _ending = new RunEnding(run, _decisions, _saver, _tiers, _batch, _operators, _batches, _files, Raise);
-        if (options.HandleSignals)
-            _signals = new StopSignals(Signal);
         if (run.Record.Finished?.At(Train, run.Record.Lineage) is { } reason)
             Train.Finish(reason);
-        AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
         if (run.Ranks.IsFirst && options is { Enabled: true, RetentionPolicy: null, KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
             logger.OptionWarning(warning);
-        StartAnnouncement.Make(run, journal, schedule);
-        _operators?.Start();
+        try
+        {
+            StartAnnouncement.Make(run, journal, schedule);
+            _operators?.Start();
+        }
+        catch
+        {
+            Release();
+            throw;
+        }
+        // Last, when nothing can fail any more: a process that holds a signal back must be there to answer it.
+        AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
+        if (options.HandleSignals)
+            _signals = new StopSignals(Signal);
     }
 
     /// <summary>What the start has found out.</summary>
@@ -196,11 +205,16 @@ internal sealed class RunSession : IDisposable
             _disposed = true;
             AppDomain.CurrentDomain.ProcessExit -= WaitAtExit;
             _signals?.Dispose();
-            _operators?.Dispose();
-            _engine.Dispose();
             Run.Lease?.Dispose();
-            _files.Dispose();
+            Release();
         }
+    }
+
+    private void Release()
+    {
+        _operators?.Dispose();
+        _engine.Dispose();
+        _files.Dispose();
     }
 
     // A listener that throws keeps neither the end from being saved nor the save under way from being waited for.

@@ -32,28 +32,23 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     /// <param name="parts">All parts, the counters among them.</param>
     public (RunOpening Opening, ResumeReport Report) Begin(Action prepare, TrainState train, IReadOnlyList<IStatePart> parts)
     {
-        IReadOnlyList<RankPart>? atStart = null;
-        _work.Try(() => atStart = options.Enabled ? StateCheck.Run(options, parts, ranks) : null);
+        // Captured once, for all that must be known of the parts before they are restored, and not held longer.
+        List<RankPart>? atStart = null;
+        if (options.Enabled)
+            _work.Try(() => Measure(atStart = StateCheck.Run(options, parts, ranks), parts, train.Step));
         if (ranks.IsFirst)
         {
             _work.Try(prepare);
             _work.Try(() => home.Publisher().Recover());
         }
-        _work.Agree("take the run");
+        _work.Agree("take the run", to => to.Write(_places.IsNamed), parts => AllName(parts) ? [] : throw new CheckpointException("ResumeFrom is set on some ranks only. Give all ranks the same options."));
         // What the ranks hold is known before they restore; it is the plan of the first save as well.
         if (ranks.Size > 1)
             plan.Assign("start", () => atStart ?? RankPart.Capture(parts), options.RankTimeout);
+        atStart = null;
         (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
-        // What is there now is the measure of what is saved later.
-        if (options.Enabled)
-        {
-            _work.Try(() =>
-            {
-                IReadOnlyList<RankPart> now = opening.Source is null ? atStart! : RankPart.Capture(parts);
-                for (int i = 0; i < now.Count; i++)
-                    contents.Check(parts[i], now[i].State, train.Step);
-            });
-        }
+        if (options.Enabled && opening.Source is not null)
+            _work.Try(() => Measure(RankPart.Capture(parts), parts, train.Step));
         // Only what could be restored becomes history.
         if (ranks.IsFirst && opening.ChangesRecord)
             _work.Try(() => opening.Record.Save(_files));
@@ -70,6 +65,18 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             Branch = opening.Record.Lineage.Current,
         });
     }
+
+    // What is there now is the measure of what is saved later.
+    private void Measure(List<RankPart> now, IReadOnlyList<IStatePart> parts, long step)
+    {
+        for (int i = 0; i < now.Count; i++)
+        {
+            contents.Forget(parts[i].Name);
+            contents.Check(parts[i], now[i].State, step);
+        }
+    }
+
+    private bool AllName(IReadOnlyList<ReadOnlyMemory<byte>> parts) => parts.All(part => RankMessages.Read(part, from => from.ReadBoolean()) == _places.IsNamed);
 
     private (RunOpening Opening, long? LastKnown, RestoredState Restored) Resume(IReadOnlyList<IStatePart> parts)
     {

@@ -95,7 +95,8 @@ internal static class RunStarter
         }
     }
 
-    private static StoreException Unusable(IRunHome home, Exception e) =>
+    /// <summary>What to say of a store that refuses at the start.</summary>
+    public static StoreException Unusable(IRunHome home, Exception e) =>
         new($"{home.Files.Root} cannot be used: {e.Message} Check Folder, its permissions and free space.", e) { Path = home.Files.Root };
 
     private static IStatePart[] WithCounters(TrainState train, IEnumerable<IStatePart> parts, ICheckpointLayout layout)

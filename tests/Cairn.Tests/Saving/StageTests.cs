@@ -26,7 +26,7 @@ public class StageTests
     {
         SaveInProgress save = SaveOf(SaveKind.Checkpoint);
         new PlanStage().Run(save);
-        save.Files.Select(file => file.Name).ShouldBe(["model_tp0_pp0.safetensors"]);
+        save.Plan.Files.Select(file => file.Name).ShouldBe(["model_tp0_pp0.safetensors"]);
         _files.AllFiles().ShouldBeEmpty();
     }
 

@@ -16,10 +16,10 @@ internal sealed record RankReport(IReadOnlyList<MarkedFile> Files, string? NonFi
             to.Write(file.Length);
             to.Write(file.Hash);
         });
-        to.Write(NonFiniteTensor ?? "");
+        to.WriteName(NonFiniteTensor);
     }
 
     public static RankReport Read(BinaryReader from) => new(
         from.ReadList(() => new MarkedFile(from.ReadString(), from.ReadInt64(), from.ReadString())),
-        from.ReadString() is { Length: > 0 } tensor ? tensor : null);
+        from.ReadName());
 }

@@ -44,7 +44,7 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
     public List<string> Notes { get; } = [];
 
     /// <summary>After <see cref="PlanStage"/>: this rank's files to the byte.</summary>
-    public IReadOnlyList<PlannedFile> Files { get; set; } = [];
+    public FilePlan Plan { get; set; } = FilePlan.Empty;
 
     /// <summary>While and after <see cref="PrepareStage"/>, on the first rank: the place that is being made. It may be ready although nobody has heard of it.</summary>
     public Task<string>? Preparing { get; set; }

@@ -12,7 +12,7 @@ internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
         var own = new RankReport([], null);
         save.Work.Try(() =>
         {
-            own = CopyWriter.Write(publisher, save.Place!, save.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
+            own = CopyWriter.Write(publisher, save.Place!, save.Plan.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
             if (save.IsShared)
                 publisher.Settle(save.Place!);
         });
@@ -20,10 +20,10 @@ internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
         {
             save.Written = [.. parts.Select(part => RankMessages.Read(part, RankReport.Read))];
             string? first = save.Written.FirstOrDefault(report => report.NonFiniteTensor is not null)?.NonFiniteTensor;
-            return RankMessages.Write(to => to.Write(first ?? ""));
+            return RankMessages.Write(to => to.WriteName(first));
         });
         save.Progressed();
-        save.NonFiniteTensor = RankMessages.Read(nonFinite, from => from.ReadString()) is { Length: > 0 } name ? name : null;
+        save.NonFiniteTensor = RankMessages.Read(nonFinite, RankMessages.ReadName);
         if (save is { RefuseNonFinite: true, Marker.Kind: SaveKind.Snapshot, NonFiniteTensor: { } tensor })
             throw new NonFiniteStateException(tensor);
     }
