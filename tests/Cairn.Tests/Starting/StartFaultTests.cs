@@ -1,7 +1,4 @@
-using System.Collections.Concurrent;
-using System.Runtime.InteropServices;
 using Cairn.Checkpoints;
-using Cairn.Policies;
 using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Manager;
@@ -50,33 +47,6 @@ public sealed class StartFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_start_that_fails_leaves_no_signal_handler_and_no_lock_behind()
-    {
-        // Asked last, after those that were registered later.
-        using var asked = new BlockingCollection<bool>();
-        using PosixSignalRegistration own = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
-        {
-            bool isTaken = signal.Cancel;
-            signal.Cancel = true;
-            asked.Add(isTaken);
-        });
-        CheckpointOptions options = Options(_folder["run"]);
-        (options.HandleSignals, options.CheckpointPolicy) = (true, new Undescribed());
-        await Should.ThrowAsync<NotSupportedException>(() => Start(options));
-        IsTaken().ShouldBeFalse();
-        options.CheckpointPolicy = null;
-        await using (await Start(options))
-            IsTaken().ShouldBeTrue();
-        IsTaken().ShouldBeFalse();
-
-        bool IsTaken()
-        {
-            Kill(Environment.ProcessId, Hangup).ShouldBe(0);
-            return asked.Take(TestContext.Current.CancellationToken);
-        }
-    }
-
-    [Fact]
     public async Task What_was_captured_at_the_start_is_not_held_while_the_state_is_restored()
     {
         var files = new SimulatedFileSystem();
@@ -94,24 +64,10 @@ public sealed class StartFaultTests : IDisposable
 
     private static CheckpointOptions Options(string folder) => new() { Folder = folder, CheckpointEvery = 10, SnapshotEvery = 0, Asynchronous = false, HandleSignals = false };
 
-    private static Task<CheckpointManager> Start(CheckpointOptions options) =>
-        CheckpointManager.StartAsync(options, new TrainState(), [new WeightsPart()], NullLoggerFactory.Instance, cancellationToken: TestContext.Current.CancellationToken);
-
-    private const int Hangup = 1;
-
-    [DllImport("libc", EntryPoint = "kill")]
-    private static extern int Kill(int process, int signal);
-
     private sealed class FailsAt(IFileSystem inner, int at) : ForwardingFileSystem(inner)
     {
         public int Lists;
         public override IReadOnlyList<FileSystemEntry> List(string folder) => folder.Length == 0 && ++Lists == at ? throw new IOException("stale handle") : Inner.List(folder);
-    }
-
-    private sealed class Undescribed : ISavePolicy
-    {
-        public string Describe => throw new NotSupportedException("no words");
-        public bool IsDue(in SavePoint point) => false;
     }
 
     private sealed class Copying : IStatePart
