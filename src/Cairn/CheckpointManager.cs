@@ -112,19 +112,7 @@ public sealed class CheckpointManager : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(parts);
-        ranks ??= RankGroup.Single;
-        StartedRun run = RunStarter.Start(home, options, train, parts, loggers, time ?? TimeProvider.System, ranks, cancellationToken);
-        try
-        {
-            return ranks.OrFail("start: begin", () => new CheckpointManager(run));
-        }
-        catch (Exception e)
-        {
-            run.Lease?.Dispose();
-            if (e is IOException or UnauthorizedAccessException)
-                throw RunStarter.Unusable(home, e);
-            throw;
-        }
+        return RunStarter.Start(run => new CheckpointManager(run), home, options, train, parts, loggers, time ?? TimeProvider.System, ranks ?? RankGroup.Single, cancellationToken);
     }
 
     /// <summary>Asks for an end at the next batch boundary, with a checkpoint. From any thread.</summary>

@@ -22,8 +22,14 @@ public partial class CheckpointOptions
         CheckpointPolicy ?? PolicyOf(CheckpointEvery, CheckpointInterval),
         SnapshotPolicy ?? PolicyOf(SnapshotSteps, SnapshotInterval));
 
+    /// <summary>Whether any of the Keep rules is set.</summary>
+    internal bool HasKeepRule => this is not { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null };
+
     /// <summary>Whether every checkpoint stays.</summary>
-    internal bool KeepsAll => this is { RetentionPolicy: null, KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null };
+    internal bool KeepsAll => RetentionPolicy is null && !HasKeepRule;
+
+    /// <summary>The metric by which checkpoints are kept; <see langword="null"/> when they are not kept by one.</summary>
+    internal string? RetentionMetric => this is { RetentionPolicy: null, KeepBest: not null } ? KeepBestMetric : null;
 
     /// <summary>
     /// Which checkpoints stay: what <see cref="RetentionPolicy"/> says, or else those that any of the Keep rules keeps, all where there is no rule, and of these as many as

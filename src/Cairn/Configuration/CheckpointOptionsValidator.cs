@@ -57,7 +57,7 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
 
     private static void CheckRetention(CheckpointOptions options, List<string> failures)
     {
-        if (options is { RetentionPolicy: not null } and not { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null })
+        if (options is { RetentionPolicy: not null, HasKeepRule: true })
             failures.Add("RetentionPolicy stands in place of KeepLast, KeepEvery, KeepBest and KeepWithinBytes: leave these out, or join them to yours with Retention.Any.");
         if (options.KeepLast < 2)
         {

@@ -54,7 +54,7 @@ internal sealed class RunSession : IDisposable
         _ending = new RunEnding(run, _decisions, _saver, _tiers, _batch, _operators, _batches, _files, Raise);
         if (run.Record.Finished?.At(Train, run.Record.Lineage) is { } reason)
             Train.Finish(reason);
-        if (run.Ranks.IsFirst && options is { Enabled: true, RetentionPolicy: null, KeepBest: not null, KeepBestMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
+        if (run.Ranks.IsFirst && options is { Enabled: true, RetentionMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
             logger.OptionWarning(warning);
         try
         {

@@ -9,7 +9,7 @@ internal sealed class Retirement(IRetentionPolicy policy, string? metric)
 {
     /// <summary>As the options say; <see langword="null"/> when they keep all.</summary>
     public static Retirement? Of(CheckpointOptions options) => options.KeepsAll ? null
-        : new Retirement(options.CreateRetention(), options is { RetentionPolicy: null, KeepBest: not null } ? options.KeepBestMetric : null);
+        : new Retirement(options.CreateRetention(), options.RetentionMetric);
 
     /// <summary>Removes what need not be kept any more.</summary>
     /// <param name="publisher">The run's copies.</param>

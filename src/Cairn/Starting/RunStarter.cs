@@ -15,8 +15,9 @@ namespace Cairn.Starting;
 internal static class RunStarter
 {
     /// <summary>Starts a run. The parts hold the restored state when this returns.</summary>
-    public static StartedRun Start(
-        IRunHome home, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers, TimeProvider time, RankGroup ranks, CancellationToken cancellationToken)
+    /// <returns>What <paramref name="begin"/> makes of the run; its errors end the start like any other.</returns>
+    public static T Start<T>(
+        Func<StartedRun, T> begin, IRunHome home, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers, TimeProvider time, RankGroup ranks, CancellationToken cancellationToken)
     {
         ILogger logger = LoggerOf(options, loggers, ranks);
         train.TotalSteps ??= options.TotalSteps;
@@ -33,7 +34,7 @@ internal static class RunStarter
             var contents = new PartContents();
             var start = new RunStart(home, options, ranks, plan, contents, time, cancellationToken);
             (RunOpening opening, ResumeReport report) = start.Begin(() => lease = Take(home, options, time, logger, cancellationToken), train, all);
-            return new StartedRun
+            var run = new StartedRun
             {
                 Home = home,
                 Lease = lease,
@@ -49,6 +50,7 @@ internal static class RunStarter
                 Time = time,
                 Logger = logger,
             };
+            return ranks.OrFail("start: begin", () => begin(run));
         }
         catch (Exception e)
         {
@@ -95,8 +97,7 @@ internal static class RunStarter
         }
     }
 
-    /// <summary>What to say of a store that refuses at the start.</summary>
-    public static StoreException Unusable(IRunHome home, Exception e) =>
+    private static StoreException Unusable(IRunHome home, Exception e) =>
         new($"{home.Files.Root} cannot be used: {e.Message} Check Folder, its permissions and free space.", e) { Path = home.Files.Root };
 
     private static IStatePart[] WithCounters(TrainState train, IEnumerable<IStatePart> parts, ICheckpointLayout layout)
