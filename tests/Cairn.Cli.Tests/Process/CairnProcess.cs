@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Cairn.Cli.Tests;
 
@@ -96,6 +97,9 @@ internal sealed class CairnProcess : IDisposable
 
     /// <summary>Waits until the output holds this text.</summary>
     public Task WaitForAsync(string text) => UntilAsync(() => Out.Contains(text, StringComparison.Ordinal), $"'{text}'");
+
+    /// <summary>Waits until the output, without its colours, matches.</summary>
+    public Task WaitForMatchAsync(string pattern) => UntilAsync(() => Regex.IsMatch(Regex.Replace(Out, @"\e\[[0-9;?]*[A-Za-z]", ""), pattern), pattern);
 
     /// <summary>Waits until a file is there.</summary>
     public Task WaitForFileAsync(string path) => UntilAsync(() => File.Exists(path), path);

@@ -76,7 +76,7 @@ public class JobTests
         {
             var plan = new Cairn.Ranks.Planning.PlanExchange(rank.Group);
             for (int i = 0; i < 5; i++)
-                plan.Assign("test", () => [.. rank.Training.Parts.Select(part => new RankPart(part.Name, part.Scope, part.Capture()))], TimeSpan.FromSeconds(20)).ShouldNotBeEmpty();
+                plan.Assign("test", () => RankPart.Capture(rank.Training.Parts), TimeSpan.FromSeconds(20)).ShouldNotBeEmpty();
             plan.Exchanges.ShouldBe(1);
         });
     }
