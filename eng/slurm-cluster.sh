@@ -79,6 +79,7 @@ MpiDefault=none
 ReturnToService=2
 JobRequeue=1
 KillWait=2
+OverTimeLimit=5
 SlurmdTimeout=15
 SlurmdParameters=config_overrides
 JobAcctGatherType=jobacct_gather/none

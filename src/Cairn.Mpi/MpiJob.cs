@@ -19,7 +19,7 @@ public sealed class MpiJob : IDisposable
     private readonly MpiOptions _options;
     private readonly ILogger _logger;
     private readonly List<MpiCollectives> _groups = [];
-    private readonly bool _ownsMpi;
+    private readonly bool _ownsMpi, _needsQuietEnd;
     private readonly PosixSignalRegistration? _deathNotice;
     private bool _ended, _failed;
 
@@ -34,10 +34,11 @@ public sealed class MpiJob : IDisposable
     {
         (_options, _logger, Implementation) = (options, logger, implementation);
         SignalHandlers handlers = SignalHandlers.Note();
-        nint library = MpiLibrary.Load(implementation, options.LibraryPath);
-        _mpi = new MpiFunctions(library, MpiAbi.Of(implementation, library));
+        nint handle = MpiLibrary.Load(implementation, options.LibraryPath);
+        _mpi = new MpiFunctions(handle, MpiAbi.Of(implementation, handle));
         _thread = new MpiThread();
-        Library = _mpi.LibraryVersion();
+        string library = _mpi.LibraryVersion();
+        (Library, _needsQuietEnd) = (library.Split('\n', ',')[0].Trim(), MpichEnding.NeedsQuiet(library));
         if (_mpi.Finalized)
             throw new MpiException("MPI has been ended in this process and cannot be started again. Keep one MpiJob for the whole program.");
         _ownsMpi = !_mpi.Initialized;
@@ -132,7 +133,7 @@ public sealed class MpiJob : IDisposable
             foreach (MpiCollectives group in _groups)
                 group.Dispose();
             if (_ownsMpi)
-                Together("MPI_Finalize", () => { _mpi.FinalizeMpi(); return 0; });
+                EndMpi();
         }
         catch (CheckpointException e)
         {
@@ -140,6 +141,16 @@ public sealed class MpiJob : IDisposable
         }
         _thread!.Dispose();
         _deathNotice?.Dispose();
+    }
+
+    private void EndMpi()
+    {
+        if (_needsQuietEnd)
+        {
+            Ranks.Barrier(End, _options.StartTimeout);
+            MpiPolling.Rest(MpichEnding.Quiet);
+        }
+        Together("MPI_Finalize", () => { _mpi!.FinalizeMpi(); return 0; });
     }
 
     private MpiCollectives Group(string name, Func<RankCoordinates, bool> isMember, int color)

@@ -46,7 +46,7 @@ internal sealed unsafe class MpiFunctions(nint library, MpiAbi abi)
         byte* text = stackalloc byte[ErrorTextLength];
         int length;
         Check("MPI_Get_library_version", ((delegate* unmanaged<byte*, int*, int>)Export("MPI_Get_library_version"))(text, &length));
-        return Encoding.UTF8.GetString(text, length).Split('\n', ',')[0].Trim();
+        return Encoding.UTF8.GetString(text, length);
     }
 
     public nint CommDup(nint communicator)
