@@ -4,10 +4,12 @@ set -uo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-export DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
+# One compiler serves all projects, which halves the time of the build, and is sent away at the end.
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=true
 eng/install-test-needs.sh || echo "PyTorch, an MPI or Slurm could not be installed: tests that need it will be skipped, or fail in CI." >&2
 dotnet test --solution Cairn.slnx -c Release --no-progress 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
+dotnet build-server shutdown --vbcscompiler >/dev/null 2>&1
 count() { grep -E "^ *$1: [0-9]+" "$log" | tail -n 1 | grep -oE '[0-9]+' | head -n 1; }
 passed=$(count succeeded) failed=$(count failed)
 if [ "$status" -ne 0 ] && [ "${failed:-0}" -eq 0 ]; then failed=1; fi
