@@ -28,7 +28,7 @@ try
     var torchFiles = new TorchFiles(state, folder, rounds);
     (string Name, Action Run)[] all =
     [
-        ("stall", Stall), ("stall", Allocations), ("scan", Scan), ("save", () => Save(SaveKind.Checkpoint)), ("save", () => Save(SaveKind.Snapshot)),
+        ("stall", Stall), ("stall", Allocations), ("scan", Scan), ("save", () => Writes(SaveKind.Checkpoint)), ("save", () => Writes(SaveKind.Snapshot)),
         ("load", Load), ("torch", torchFiles.Write), ("torch", torchFiles.ReadMapped), ("inspect", new Inspections(state, folder, rounds, Forget).Run), ("catalog", CatalogOfMany),
         ("scale", () => LargeJobPlan.Run(folder, rounds)), ("ranks", () => RankStall.Run(folder, bytes, rounds)),
     ];
@@ -74,34 +74,6 @@ try
                 hash.Append(block);
                 NonFinite.IsIn(block, TensorType.F32);
             })));
-    }
-
-    void Save(SaveKind kind)
-    {
-        var files = new LocalFileSystem(Path.Combine(folder, kind.ToString()));
-        files.CreateFolder("");
-        var publisher = new RenamePublisher(files);
-        var protocol = new CommitProtocol(publisher);
-        long step = 0;
-        string raw = Path.Combine(folder, "raw");
-        // The replaced snapshot's files are recycled from the third one on.
-        for (int i = 0; kind == SaveKind.Snapshot && i < 3; i++)
-            protocol.Save(MarkerOf(kind, ++step), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true);
-        Measure.Compare($"durable {kind.ToString().ToLowerInvariant()} against raw write and fsync", state.Bytes, rounds,
-            () =>
-            {
-                if (kind == SaveKind.Checkpoint)
-                    File.Delete(raw);
-                return Measure.Time(() => RawWrite(raw));
-            },
-            () =>
-            {
-                TimeSpan time = Measure.Time(() => protocol.Save(MarkerOf(kind, ++step), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true));
-                if (kind == SaveKind.Checkpoint)
-                    publisher.Retire(step);
-                return time;
-            });
-        File.Delete(raw);
     }
 
     void Load()
@@ -175,17 +147,7 @@ try
         }
     }
 
-    void RawWrite(string path)
-    {
-        using SafeFileHandle handle = File.OpenHandle(path, File.Exists(path) ? FileMode.Open : FileMode.CreateNew, FileAccess.Write, FileShare.Read, FileOptions.None, File.Exists(path) ? 0 : state.Bytes);
-        long offset = 0;
-        Each(block =>
-        {
-            RandomAccess.Write(handle, block, offset);
-            offset += block.Length;
-        });
-        RandomAccess.FlushToDisk(handle);
-    }
+    void Writes(SaveKind kind) => new DurableWrites(state, folder, rounds, MarkerOf).Run(kind);
 }
 finally
 {

@@ -134,4 +134,7 @@ public partial class CheckpointOptions
 
     /// <summary>Whether a small file is written and read back at the start, so that a store which refuses is found before hours of training. Default <see langword="true"/>.</summary>
     public bool ProbeStore { get; set; } = true;
+
+    /// <summary>Whether large files are written past the system's page cache, which is faster for new files and leaves the cache to the training data. For a folder only.</summary>
+    public Stores.DirectIO DirectIO { get; set; }
 }

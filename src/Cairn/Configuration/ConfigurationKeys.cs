@@ -42,6 +42,7 @@ internal static class ConfigurationKeys
         Of("FailOnError", ConfigurationValues.Switch, (options, value) => options.FailOnError = value),
         Of("VerifyHashes", ConfigurationValues.Switch, (options, value) => options.VerifyHashes = value),
         Of("ProbeStore", ConfigurationValues.Switch, (options, value) => options.ProbeStore = value),
+        Of("DirectIO", ConfigurationValues.Direct, (options, value) => options.DirectIO = value),
         .. InternLmKeys.All,
     ];
 

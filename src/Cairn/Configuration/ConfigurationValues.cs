@@ -62,6 +62,16 @@ internal static class ConfigurationValues
         { } text => throw new FormatException($"expected saved or program, found '{text}'."),
     };
 
+    /// <summary>Which way large files take.</summary>
+    public static Stores.DirectIO Direct(IConfigurationSection entry) => Text(entry) switch
+    {
+        null => Stores.DirectIO.Auto,
+        { } text when Is(text, "auto") => Stores.DirectIO.Auto,
+        { } text when Is(text, "always") => Stores.DirectIO.Always,
+        { } text when Is(text, "never") => Stores.DirectIO.Never,
+        { } text => throw new FormatException($"expected auto, always or never, found '{text}'."),
+    };
+
     /// <summary>A folder or an address; <c>local:</c> in front of it is dropped.</summary>
     public static string? Address(IConfigurationSection entry)
     {

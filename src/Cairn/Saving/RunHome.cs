@@ -16,6 +16,6 @@ internal static class RunHome
         string folder = options.Folder.StartsWith(LocalScheme, StringComparison.Ordinal) ? options.Folder[LocalScheme.Length..] : options.Folder;
         return folder.Contains("://", StringComparison.Ordinal)
             ? throw new StoreException($"'{folder}' is not a folder. Give a local or mounted folder, or set Store for an object store.") { Path = folder }
-            : new DiskHome(new LocalFileSystem(folder));
+            : new DiskHome(new LocalFileSystem(folder) { DirectIO = options.DirectIO });
     }
 }

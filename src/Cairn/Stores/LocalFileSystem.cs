@@ -15,8 +15,14 @@ internal sealed class LocalFileSystem : IFileSystem
 
     private static readonly EnumerationOptions WholeTree = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
 
+    // What is shorter costs as much either way: the wait for the disk.
+    private const long DirectFrom = 4L << 20;
+    private const int BlockBytes = 8 << 20;
+    private const long TrialBytes = 32L * BlockBytes;
+
     private readonly Lock _probing = new();
-    private bool? _canExchange;
+    private readonly AlignedMemory _blocks = new(BlockBytes);
+    private bool? _canExchange, _isDirect;
 
     /// <summary>The file system below this folder. It need not exist yet; <see cref="CreateFolder"/> of the empty path makes it.</summary>
     public LocalFileSystem(string root)
@@ -27,6 +33,9 @@ internal sealed class LocalFileSystem : IFileSystem
 
     /// <summary>The root as an absolute path.</summary>
     public string Root { get; }
+
+    /// <summary>Whether large files are written past the page cache.</summary>
+    public DirectIO DirectIO { get; init; }
 
     /// <summary>Whether folders can be swapped atomically here. Tried out once, on the first call at which the root exists.</summary>
     public bool CanExchange
@@ -50,19 +59,7 @@ internal sealed class LocalFileSystem : IFileSystem
     {
         while (folder.Length > 0 && !FolderExists(folder))
             folder = StorePath.Parent(folder);
-        return AvailableAt(Full(folder, allowRoot: true));
-    }
-
-    private static long? AvailableAt(string path)
-    {
-        try
-        {
-            return new DriveInfo(OperatingSystem.IsWindows() ? Path.GetPathRoot(path)! : path).AvailableFreeSpace;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return null;
-        }
+        return DiskSpace.AvailableAt(Full(folder, allowRoot: true));
     }
 
     /// <inheritdoc/>
@@ -233,10 +230,10 @@ internal sealed class LocalFileSystem : IFileSystem
     }
 
     // Whoever has the old file open or linked keeps it, and its name is never without a file.
-    private static LocalWritableFile Replace(string full, long length)
+    private IWritableFile Replace(string full, long length)
     {
         string beside = $"{full}.{Guid.NewGuid():N}";
-        LocalWritableFile file = Prepared(RegularFile.OpenWrite(beside, out _), beside, length, made: true);
+        IWritableFile file = Prepared(RegularFile.OpenWrite(beside, out _), beside, length, made: true);
         try
         {
             if (OperatingSystem.IsWindows())
@@ -253,16 +250,16 @@ internal sealed class LocalFileSystem : IFileSystem
         }
     }
 
-    private static LocalWritableFile Prepared(SafeFileHandle handle, string full, long length, bool made)
+    private IWritableFile Prepared(SafeFileHandle handle, string full, long length, bool made)
     {
         try
         {
             // Space first: where there is none, a file that exists stays as it was.
             long present = RandomAccess.GetLength(handle);
-            Reserve(handle, full, present, length);
+            DiskSpace.Reserve(handle, full, present, length);
             if (present > length)
                 RandomAccess.SetLength(handle, length);
-            return new LocalWritableFile(handle);
+            return length >= DirectFrom && IsDirect() && DirectFile.TryTake(handle) is { } direct ? new BlockFileWriter(direct, _blocks) : new LocalWritableFile(handle);
         }
         catch
         {
@@ -273,26 +270,15 @@ internal sealed class LocalFileSystem : IFileSystem
         }
     }
 
-    private static void Reserve(SafeFileHandle handle, string path, long present, long length)
+    private bool IsDirect()
     {
-        if (length == 0)
-            return;
-        // Asked first, because a reservation that fails half way fills the disk for everybody until it is undone.
-        if (AvailableAt(Path.GetDirectoryName(path)!) is { } available && length - present > available)
-            throw new IOException($"There is no space for {length} bytes at '{path}': {available} bytes are free.", UnixCalls.NoSpace);
-        if (OperatingSystem.IsWindows())
-        {
-            if (length > present)
-                RandomAccess.SetLength(handle, length);
-        }
-        else if (OperatingSystem.IsLinux())
-        {
-            int error = UnixCalls.Reserve(handle, length);
-            if (error == 0 || error == UnixCalls.NotSupported || error == UnixCalls.NotImplemented || error == UnixCalls.InvalidArgument)
-                return;
-            // Gives back what was reserved beyond the end.
-            RandomAccess.SetLength(handle, present);
-            throw UnixCalls.Failure($"reserving {length} bytes", path, error);
-        }
+        lock (_probing)
+            return _isDirect ??= DirectIO switch
+            {
+                DirectIO.Never => false,
+                DirectIO.Always => true,
+                // A disk that is nearly full has no room for a trial.
+                _ => AvailableBytes() < TrialBytes || DirectProbe.IsWorthIt(Root, _blocks),
+            };
     }
 }

@@ -33,17 +33,24 @@ internal sealed class LocalWritableFile(SafeFileHandle handle) : IWritableFile
 
     private long _position, _started;
 
-    public void Write(ReadOnlySpan<byte> bytes)
+    /// <summary>Writes at a place of a file.</summary>
+    /// <exception cref="IOException">Among others: the file would be longer than a limit allows.</exception>
+    public static void WriteAt(SafeFileHandle handle, long offset, ReadOnlySpan<byte> bytes)
     {
         try
         {
-            RandomAccess.Write(handle, bytes, _position);
+            RandomAccess.Write(handle, bytes, offset);
         }
         // .NET's word for a limit of the size of files, of the process or of the file system.
         catch (ArgumentOutOfRangeException e)
         {
             throw new IOException($"File too large: a file may not grow beyond {RandomAccess.GetLength(handle)} bytes here. Look at 'ulimit -f' and the file system's limit.", e);
         }
+    }
+
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        WriteAt(handle, _position, bytes);
         _position += bytes.Length;
         if (OperatingSystem.IsLinux() && _position - _started >= StartWritingEvery)
         {

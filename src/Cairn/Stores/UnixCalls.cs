@@ -132,6 +132,15 @@ internal static partial class UnixCalls
         _ = sync_file_range(handle, offset, length, Write);
     }
 
+    /// <summary>Makes reads and writes of an open file go past the page cache, or through it again; <see langword="false"/> where that is refused. On Linux only.</summary>
+    public static bool SetDirect(SafeFileHandle handle, bool isDirect)
+    {
+        const int GetFlags = 3, SetFlags = 4;
+        int direct = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x10000 : 0x4000;
+        int flags = fcntl(handle, GetFlags, 0);
+        return flags >= 0 && fcntl(handle, SetFlags, isDirect ? flags | direct : flags & ~direct) >= 0;
+    }
+
     /// <summary>Takes an exclusive lock without waiting; 0 or the error number.</summary>
     public static int Lock(SafeFileHandle handle) =>
         flock(handle, LockExclusive | LockNonBlocking) < 0 ? Marshal.GetLastPInvokeError() : 0;
@@ -223,6 +232,9 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(SafeFileHandle handle, int command);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(SafeFileHandle handle, int command, int argument);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int link(string file, string name);

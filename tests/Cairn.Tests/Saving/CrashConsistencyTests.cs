@@ -13,10 +13,11 @@ namespace Cairn.Tests.Saving;
 /// <summary>For every prefix of the protocol's operations, and every loss of what was not synced: what was committed is found.</summary>
 public class CrashConsistencyTests
 {
-    [Theory, InlineData(true, "cairn"), InlineData(false, "cairn"), InlineData(true, "internlm"), InlineData(false, "internlm")]
-    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange, string layout)
+    [Theory, InlineData(true, "cairn", false), InlineData(false, "cairn", false), InlineData(true, "internlm", false), InlineData(false, "internlm", false)]
+    [InlineData(true, "cairn", true), InlineData(false, "internlm", true)]
+    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange, string layout, bool isDirect)
     {
-        var files = new SimulatedFileSystem { CanExchange = canExchange };
+        var files = new SimulatedFileSystem { CanExchange = canExchange, IsDirect = isDirect };
         var run = new SampleRun(files, layout);
         (SaveKind Kind, long Step)[] saves =
         [

@@ -19,6 +19,8 @@ internal sealed class SimulatedFileSystem : IFileSystem
 
     public string Root => "simulated:";
     public bool CanExchange { get; init; } = true;
+    /// <summary>Whether files are written in whole blocks, several at once, and cut to their length in the end.</summary>
+    public bool IsDirect { get; init; }
     /// <summary>Bytes that all files may have together; <see langword="null"/> for no limit.</summary>
     public long? Capacity { get; set; }
     /// <summary>The changes so far, as a person would write them.</summary>
@@ -140,7 +142,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
             if (present.Length > length)
                 SetContent($"cut {path} to {length}", inode, present[..(int)length]);
-            return new SimulatedWritableFile(this, path, inode);
+            return IsDirect ? new BlockFileWriter(new SimulatedBlockFile(this, path, inode), new AlignedMemory(AlignedMemory.Alignment)) : new SimulatedWritableFile(this, path, inode);
         }
     }
 
@@ -248,6 +250,12 @@ internal sealed class SimulatedFileSystem : IFileSystem
             bytes.CopyTo(content.AsSpan(position));
             SetContent($"write {bytes.Length} bytes to {path}", inode, content);
         }
+    }
+
+    internal void Cut(string path, int inode, int length)
+    {
+        lock (_gate)
+            SetContent($"cut {path} to {length}", inode, _tree.Files[inode][..length]);
     }
 
     internal void Sync(string path, int inode)

@@ -34,3 +34,19 @@ internal sealed class SimulatedWritableFile(SimulatedFileSystem fileSystem, stri
 
     public void Dispose() { }
 }
+
+internal sealed class SimulatedBlockFile(SimulatedFileSystem fileSystem, string path, int inode) : IBlockFile
+{
+    public void Write(long offset, ReadOnlySpan<byte> block)
+    {
+        (offset % AlignedMemory.Alignment).ShouldBe(0);
+        (block.Length % AlignedMemory.Alignment).ShouldBe(0);
+        fileSystem.Write(path, inode, (int)offset, block);
+    }
+
+    public void SetLength(long length) => fileSystem.Cut(path, inode, (int)length);
+
+    public void Sync() => fileSystem.Sync(path, inode);
+
+    public void Dispose() { }
+}

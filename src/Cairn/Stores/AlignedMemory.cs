@@ -1,0 +1,71 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+
+namespace Cairn.Stores;
+
+/// <summary>
+/// Blocks of native memory that begin at a page, as direct I/O wants them: huge ones where the system has them, because it has to hold each page while the disk reads it. They
+/// are kept for the next file, because never-touched memory is slow to write.
+/// </summary>
+internal sealed class AlignedMemory(int blockBytes)
+{
+    /// <summary>What offsets, lengths and addresses of direct I/O are multiples of: the largest sector that disks have.</summary>
+    public const int Alignment = 4096;
+
+    private const int HugePage = 2 << 20;
+
+    private readonly ConcurrentBag<Block> _free = [];
+
+    /// <summary>Bytes of each block.</summary>
+    public int BlockBytes => blockBytes;
+
+    /// <summary>Lends a block. Disposing what is given gives it back.</summary>
+    public IMemoryOwner<byte> Rent() => new Loan(_free, _free.TryTake(out Block? block) ? block : new Block(blockBytes));
+
+    private sealed class Loan(ConcurrentBag<Block> free, Block block) : IMemoryOwner<byte>
+    {
+        private int _returned;
+
+        public Memory<byte> Memory => Volatile.Read(ref _returned) == 0 ? block.Memory : throw new ObjectDisposedException(nameof(AlignedMemory));
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _returned, 1) == 0)
+                free.Add(block);
+        }
+    }
+
+    // Nobody disposes it: its memory is freed when neither the pool nor a file that is being written knows it any more.
+    private sealed unsafe class Block(int length) : MemoryManager<byte>
+    {
+        private readonly NativeBytes _bytes = new(length);
+
+        public override Span<byte> GetSpan() => new((void*)_bytes.DangerousGetHandle(), length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)_bytes.DangerousGetHandle() + elementIndex, default, this);
+
+        public override void Unpin() { }
+
+        protected override void Dispose(bool disposing) => _bytes.Dispose();
+    }
+
+    private sealed unsafe class NativeBytes : SafeHandle
+    {
+        public NativeBytes(int length) : base(0, ownsHandle: true)
+        {
+            void* start = NativeMemory.AlignedAlloc((nuint)length, (nuint)(length < HugePage ? Alignment : HugePage));
+            if (OperatingSystem.IsLinux())
+                UnixCalls.AdviseHugePages(start, (nuint)length);
+            SetHandle((nint)start);
+        }
+
+        public override bool IsInvalid => handle == 0;
+
+        protected override bool ReleaseHandle()
+        {
+            NativeMemory.AlignedFree((void*)handle);
+            return true;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+using System.Collections.Concurrent;
+using Cairn.Stores;
+
+namespace Cairn.Tests.Stores;
+
+public class BlockFileWriterTests
+{
+    const int Block = 2 * AlignedMemory.Alignment;
+
+    [Theory, InlineData(0), InlineData(1), InlineData(AlignedMemory.Alignment), InlineData(Block - 1), InlineData(Block), InlineData((5 * Block) + 4097)]
+    public void Whatever_its_length_the_file_has_the_bytes_in_order_and_no_more(int length)
+    {
+        byte[] bytes = Random(length);
+        var file = new Recorded();
+        using (var writer = new BlockFileWriter(file, new AlignedMemory(Block)))
+        {
+            for (int start = 0; start < length; start += 1000)
+                writer.Write(bytes.AsSpan(start, Math.Min(1000, length - start)));
+            writer.Sync();
+        }
+        file.Bytes.ShouldBe(bytes);
+        file.Offsets.ShouldBe(Enumerable.Range(0, (length + Block - 1) / Block).Select(i => (long)i * Block), ignoreOrder: true);
+        (file.Synced, file.Disposed).ShouldBe((1, 1));
+    }
+
+    [Fact]
+    public void Blocks_that_end_out_of_order_come_to_their_places()
+    {
+        byte[] bytes = Random(3 * Block);
+        using var others = new CountdownEvent(2);
+        var file = new Recorded
+        {
+            Writing = offset =>
+            {
+                // The first block ends when the two after it have ended.
+                if (offset == 0)
+                    others.Wait(TestContext.Current.CancellationToken);
+                else
+                    others.Signal();
+            },
+        };
+        using var writer = new BlockFileWriter(file, new AlignedMemory(Block));
+        writer.Write(bytes);
+        writer.Sync();
+        file.Bytes.ShouldBe(bytes);
+    }
+
+    [Fact]
+    public void What_a_block_fails_with_ends_the_file_before_it_is_synced()
+    {
+        var file = new Recorded { Writing = offset => throw new IOException($"full at {offset}") };
+        using (var writer = new BlockFileWriter(file, new AlignedMemory(Block)))
+        {
+            writer.Write(new byte[Block]);
+            Should.Throw<IOException>(writer.Sync).Message.ShouldBe("full at 0");
+        }
+        (file.Synced, file.Disposed).ShouldBe((0, 1));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_given_up_is_closed_when_no_block_is_under_way_any_more()
+    {
+        using ManualResetEventSlim given = new(), goOn = new();
+        var file = new Recorded
+        {
+            Writing = _ =>
+            {
+                given.Set();
+                goOn.Wait(TestContext.Current.CancellationToken);
+            },
+        };
+        var writer = new BlockFileWriter(file, new AlignedMemory(Block));
+        writer.Write(new byte[Block]);
+        given.Wait(TestContext.Current.CancellationToken);
+        Task closing = Task.Run(writer.Dispose, TestContext.Current.CancellationToken);
+        file.Disposed.ShouldBe(0);
+        goOn.Set();
+        await closing;
+        (file.Synced, file.Disposed, file.EndedAtDispose).ShouldBe((0, 1, 1));
+    }
+
+    [Fact]
+    public void Memory_of_one_file_serves_the_next()
+    {
+        var memory = new AlignedMemory(Block);
+        HashSet<nint> first = Addresses(), second = Addresses();
+        second.IsSubsetOf(first).ShouldBeTrue();
+        first.ShouldAllBe(address => (long)address % AlignedMemory.Alignment == 0);
+
+        unsafe HashSet<nint> Addresses()
+        {
+            var seen = new ConcurrentDictionary<nint, bool>();
+            var file = new Recorded { Block = block => { fixed (byte* start = block) seen.TryAdd((nint)start, true); } };
+            using var writer = new BlockFileWriter(file, memory);
+            writer.Write(new byte[10 * Block]);
+            writer.Sync();
+            return [.. seen.Keys];
+        }
+    }
+
+    static byte[] Random(int length)
+    {
+        byte[] bytes = new byte[length];
+        new Random(length).NextBytes(bytes);
+        return bytes;
+    }
+
+    delegate void Look(ReadOnlySpan<byte> block);
+
+    sealed class Recorded : IBlockFile
+    {
+        readonly Lock _gate = new();
+        int _ended;
+
+        public Action<long> Writing { get; init; } = _ => { };
+        public Look Block { get; init; } = _ => { };
+        public byte[] Bytes { get; private set; } = [];
+        public List<long> Offsets { get; } = [];
+        public int Synced { get; private set; }
+        public int Disposed { get; private set; }
+        public int EndedAtDispose { get; private set; }
+
+        public void Write(long offset, ReadOnlySpan<byte> block)
+        {
+            Writing(offset);
+            Block(block);
+            lock (_gate)
+            {
+                byte[] grown = Bytes.Length < offset + block.Length ? new byte[offset + block.Length] : Bytes;
+                if (grown != Bytes)
+                    Bytes.CopyTo(grown, 0);
+                block.CopyTo(grown.AsSpan((int)offset));
+                Bytes = grown;
+                Offsets.Add(offset);
+                _ended++;
+            }
+        }
+
+        public void SetLength(long length) => Bytes = Bytes[..(int)length];
+
+        public void Sync() => Synced++;
+
+        public void Dispose() => (Disposed, EndedAtDispose) = (Disposed + 1, _ended);
+    }
+}
