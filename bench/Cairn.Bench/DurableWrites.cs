@@ -71,6 +71,8 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
         if (isDirect && !UnixCalls.SetDirect(handle, isDirect: true))
             throw new InvalidOperationException("There is no direct I/O here.");
         _ = UnixCalls.Reserve(handle, state.Bytes);
+        if (isDirect)
+            RandomAccess.SetLength(handle, state.Bytes);
         using IMemoryOwner<byte> block = memory.Rent();
         Parallel.For(0, (int)(state.Bytes / Block), new ParallelOptions { MaxDegreeOfParallelism = isDirect ? UnderWay : 1 }, i => RandomAccess.Write(handle, block.Memory.Span, (long)i * Block));
         RandomAccess.FlushToDisk(handle);

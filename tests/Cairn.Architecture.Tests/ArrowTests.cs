@@ -30,7 +30,7 @@ public class ArrowTests
         ("Opening", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Ranks", "Layouts", Contracts]),
         ("Saving", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Opening"]),
         ("Conversion", ["State", "Checkpoints", "Stores", "Formats", "Layouts", "Opening"]),
-        ("Configuration", ["State", "Layouts", Contracts]),
+        ("Configuration", ["State", "Stores", "Layouts", Contracts]),
         ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving"]),
         ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
         ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Starting", "Stopping"]),

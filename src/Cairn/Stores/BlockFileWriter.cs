@@ -2,7 +2,7 @@ namespace Cairn.Stores;
 
 /// <summary>
 /// Writes a file in blocks, a few at once, while the next one is filled. The last block is written whole, and the file then cut to its length: until it is synced, it may
-/// be longer than it will be.
+/// have another one.
 /// </summary>
 internal sealed class BlockFileWriter : IWritableFile
 {
@@ -29,8 +29,7 @@ internal sealed class BlockFileWriter : IWritableFile
     public void Sync()
     {
         _blocks.Complete();
-        if (_blocks.Position % AlignedMemory.Alignment != 0)
-            _file.SetLength(_blocks.Position);
+        _file.SetLength(_blocks.Position);
         _file.Sync();
     }
 

@@ -59,7 +59,9 @@ internal sealed class BlockPipeline(int blockBytes, int mostUnderWay, Func<IMemo
             EndOldest();
         (IMemoryOwner<byte> block, long offset, int count) = (_block!, _offset, _filled);
         (_block, _filled, _offset) = (null, 0, offset + count);
-        _underWay.Enqueue((Task.Run(() => send(offset, block.Memory, count), CancellationToken.None), block));
+        // A thread of its own: a write that waits for the disk should not wait for the program's pool as well, nor keep a thread of it.
+        Task<Task> sending = Task.Factory.StartNew(() => send(offset, block.Memory, count), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _underWay.Enqueue((sending.Unwrap(), block));
     }
 
     private void EndOldest(bool isGivenUp = false)

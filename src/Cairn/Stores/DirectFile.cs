@@ -13,8 +13,15 @@ internal sealed class DirectFile : IBlockFile
     private DirectFile(SafeFileHandle handle) => _handle = handle;
 
     /// <summary>Turns an open file into one; <see langword="null"/> where the system or the file system has no direct I/O.</summary>
-    public static DirectFile? TryTake(SafeFileHandle handle) =>
-        OperatingSystem.IsLinux() && UnixCalls.SetDirect(handle, isDirect: true) ? new DirectFile(handle) : null;
+    /// <param name="handle">The file.</param>
+    /// <param name="length">Bytes that it will have. It has them at once: writes that make a file longer come one after the other.</param>
+    public static DirectFile? TryTake(SafeFileHandle handle, long length)
+    {
+        if (!OperatingSystem.IsLinux() || !UnixCalls.SetDirect(handle, isDirect: true))
+            return null;
+        RandomAccess.SetLength(handle, length);
+        return new DirectFile(handle);
+    }
 
     public void Write(long offset, ReadOnlySpan<byte> block)
     {

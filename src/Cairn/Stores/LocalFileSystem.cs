@@ -259,7 +259,7 @@ internal sealed class LocalFileSystem : IFileSystem
             DiskSpace.Reserve(handle, full, present, length);
             if (present > length)
                 RandomAccess.SetLength(handle, length);
-            return length >= DirectFrom && IsDirect() && DirectFile.TryTake(handle) is { } direct ? new BlockFileWriter(direct, _blocks) : new LocalWritableFile(handle);
+            return length >= DirectFrom && IsDirect() && DirectFile.TryTake(handle, length) is { } direct ? new BlockFileWriter(direct, _blocks) : new LocalWritableFile(handle);
         }
         catch
         {

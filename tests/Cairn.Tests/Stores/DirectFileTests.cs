@@ -37,6 +37,24 @@ public sealed class DirectFileTests : IDisposable
     }
 
     [Fact]
+    public void A_block_that_the_disk_does_not_take_goes_through_the_cache_and_so_do_those_after_it()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Direct I/O is for Linux.");
+        string path = Path.Join(_root, "file");
+        byte[] bytes = new byte[1000];
+        new Random(1).NextBytes(bytes);
+        using (DirectFile file = DirectFile.TryTake(RegularFile.OpenWrite(path, out _), bytes.Length).ShouldNotBeNull())
+        {
+            IsOpenDirectly(path).ShouldBeTrue();
+            file.Write(0, bytes.AsSpan(0, 600));
+            IsOpenDirectly(path).ShouldBeFalse();
+            file.Write(600, bytes.AsSpan(600));
+            file.Sync();
+        }
+        File.ReadAllBytes(path).ShouldBe(bytes);
+    }
+
+    [Fact]
     public void Without_space_for_it_nothing_is_written_and_what_was_there_stays()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs a mount.");
