@@ -1,3 +1,2 @@
-// Torch's random state and threads are the process's own, and processes that are killed at random moments should have the machine to themselves. A cluster of Slurm's mostly waits.
-[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.Collections)]
-[assembly: Xunit.CollectionBehavior(Xunit.CollectionBehavior.CollectionPerAssembly)]
+// Torch's random state and threads are the process's own, and processes that are killed at random moments should have the machine to themselves.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]

@@ -19,7 +19,7 @@ internal sealed class DirectFile : IBlockFile
     {
         if (!OperatingSystem.IsLinux() || !UnixCalls.SetDirect(handle, isDirect: true))
             return null;
-        RandomAccess.SetLength(handle, length);
+        LocalWritableFile.SetLength(handle, length);
         return new DirectFile(handle);
     }
 
@@ -36,7 +36,7 @@ internal sealed class DirectFile : IBlockFile
         }
     }
 
-    public void SetLength(long length) => RandomAccess.SetLength(_handle, length);
+    public void SetLength(long length) => LocalWritableFile.SetLength(_handle, length);
 
     public void Sync() => RandomAccess.FlushToDisk(_handle);
 

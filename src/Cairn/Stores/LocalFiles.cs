@@ -41,12 +41,29 @@ internal sealed class LocalWritableFile(SafeFileHandle handle) : IWritableFile
         {
             RandomAccess.Write(handle, bytes, offset);
         }
-        // .NET's word for a limit of the size of files, of the process or of the file system.
         catch (ArgumentOutOfRangeException e)
         {
-            throw new IOException($"File too large: a file may not grow beyond {RandomAccess.GetLength(handle)} bytes here. Look at 'ulimit -f' and the file system's limit.", e);
+            throw TooLarge(handle, e);
         }
     }
+
+    /// <summary>Makes a file longer or shorter.</summary>
+    /// <inheritdoc cref="WriteAt"/>
+    public static void SetLength(SafeFileHandle handle, long length)
+    {
+        try
+        {
+            RandomAccess.SetLength(handle, length);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw TooLarge(handle, e);
+        }
+    }
+
+    // .NET's word for a limit of the size of files, of the process or of the file system, is that of a wrong argument.
+    private static IOException TooLarge(SafeFileHandle handle, ArgumentOutOfRangeException error) =>
+        new($"File too large: a file may not grow beyond {RandomAccess.GetLength(handle)} bytes here. Look at 'ulimit -f' and the file system's limit.", error);
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
