@@ -34,8 +34,8 @@ internal sealed class LocalFileSystem : IFileSystem
     /// <summary>The root as an absolute path.</summary>
     public string Root { get; }
 
-    /// <summary>Whether large files are written past the page cache.</summary>
-    public DirectIO DirectIO { get; init; }
+    /// <summary>Whether large files are written past the page cache. A run may have it tried out; for a file or two that would cost more than it tells.</summary>
+    public DirectIO DirectIO { get; init; } = DirectIO.Always;
 
     /// <summary>Whether folders can be swapped atomically here. Tried out once, on the first call at which the root exists.</summary>
     public bool CanExchange
