@@ -84,10 +84,11 @@ public partial class RankFaultTests
         // Shorter than the time-out: all wait, and go on.
         using (RankJob job = Start(mpi, run, before, Endless))
         {
+            int victim = 0;
             for (int fault = 0; fault < ShortStalls; fault++)
             {
                 Pause(job, run, random);
-                int victim = random.Next(4);
+                victim = random.Next(4);
                 string story = $"fault {fault}: rank {victim} stalls shortly under {mpi}";
                 job.Signal(victim, "STOP");
                 job.WaitForEnd(RankTimeout / 4).ShouldBeFalse($"{story}\n{job.Output}");
@@ -96,7 +97,7 @@ public partial class RankFaultTests
                 job.WaitFor("Saved ", after: lines);
                 before = Good(run, before, story);
             }
-            job.Signal(1, "TERM");
+            job.Signal(victim, "TERM");
             job.WaitForEnd(ToEnd).ShouldBeTrue(job.Output);
             job.Output.ShouldContain("stopped as asked");
         }
