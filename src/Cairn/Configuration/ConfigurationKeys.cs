@@ -24,7 +24,7 @@ internal static class ConfigurationKeys
         Of("AutoResume", ConfigurationValues.Switch, (options, value) => options.AutoResume = value),
         Of("ResumeFrom", ConfigurationValues.Address, (options, value) => options.ResumeFrom = value),
         new("ResumeParts", (entry, reading) => InternLmKeys.SetParts(entry.Path, ConfigurationValues.Names(entry), reading)),
-        Of("ResumeSettings", ConfigurationValues.Settings, (options, value) => options.ResumeSettings = value),
+        Of("ResumeSettings", ConfigurationValues.Choice<State.SettingsSource>, (options, value) => options.ResumeSettings = value),
         Of("Branch", ConfigurationValues.Text, (options, value) => options.Branch = value),
         Of("StopFile", ConfigurationValues.Address, (options, value) => options.StopFile = value),
         Of("HandleSignals", ConfigurationValues.Switch, (options, value) => options.HandleSignals = value),
@@ -42,7 +42,7 @@ internal static class ConfigurationKeys
         Of("FailOnError", ConfigurationValues.Switch, (options, value) => options.FailOnError = value),
         Of("VerifyHashes", ConfigurationValues.Switch, (options, value) => options.VerifyHashes = value),
         Of("ProbeStore", ConfigurationValues.Switch, (options, value) => options.ProbeStore = value),
-        Of("DirectIO", ConfigurationValues.Direct, (options, value) => options.DirectIO = value),
+        Of("DirectIO", ConfigurationValues.Choice<Stores.DirectIO>, (options, value) => options.DirectIO = value),
         .. InternLmKeys.All,
     ];
 

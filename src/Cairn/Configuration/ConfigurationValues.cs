@@ -53,24 +53,16 @@ internal static class ConfigurationValues
             : throw new FormatException($"expected a time as hh:mm:ss or d.hh:mm:ss, for example 00:30:00 for half an hour, found '{text}'.");
     }
 
-    /// <summary>Whose settings hold after a resume.</summary>
-    public static State.SettingsSource Settings(IConfigurationSection entry) => Text(entry) switch
+    /// <summary>One of the values of an option by its name, in any case; the first of them when there is none.</summary>
+    public static T Choice<T>(IConfigurationSection entry) where T : struct, Enum
     {
-        null => State.SettingsSource.Saved,
-        { } text when Is(text, "saved") => State.SettingsSource.Saved,
-        { } text when Is(text, "program") => State.SettingsSource.Program,
-        { } text => throw new FormatException($"expected saved or program, found '{text}'."),
-    };
-
-    /// <summary>Which way large files take.</summary>
-    public static Stores.DirectIO Direct(IConfigurationSection entry) => Text(entry) switch
-    {
-        null => Stores.DirectIO.Auto,
-        { } text when Is(text, "auto") => Stores.DirectIO.Auto,
-        { } text when Is(text, "always") => Stores.DirectIO.Always,
-        { } text when Is(text, "never") => Stores.DirectIO.Never,
-        { } text => throw new FormatException($"expected auto, always or never, found '{text}'."),
-    };
+        if (Text(entry) is not { } text)
+            return default;
+        string[] names = Enum.GetNames<T>();
+        return Array.Find(names, name => Is(text, name)) is { } known
+            ? Enum.Parse<T>(known)
+            : throw new FormatException($"expected {string.Join(", ", names[..^1])} or {names[^1]}".ToLowerInvariant() + $", found '{text}'.");
+    }
 
     /// <summary>A folder or an address; <c>local:</c> in front of it is dropped.</summary>
     public static string? Address(IConfigurationSection entry)

@@ -72,7 +72,7 @@ internal static partial class UnixCalls
     public static void Sync(SafeFileHandle handle, string path)
     {
         // On macOS fsync stops at the drive's cache.
-        if (OperatingSystem.IsMacOS() && fcntl(handle, FullFsync) >= 0)
+        if (OperatingSystem.IsMacOS() && fcntl(handle, FullFsync, 0) >= 0)
             return;
         while (fsync(handle) < 0)
         {
@@ -229,9 +229,6 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(SafeFileHandle handle);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int fcntl(SafeFileHandle handle, int command);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(SafeFileHandle handle, int command, int argument);

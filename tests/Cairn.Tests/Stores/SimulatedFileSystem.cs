@@ -141,7 +141,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
             if (inode < 0)
                 inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
             if (present.Length > length)
-                SetContent($"cut {path} to {length}", inode, present[..(int)length]);
+                Cut(path, inode, (int)length);
             return IsDirect ? new BlockFileWriter(new SimulatedBlockFile(this, path, inode), new AlignedMemory(AlignedMemory.Alignment)) : new SimulatedWritableFile(this, path, inode);
         }
     }
