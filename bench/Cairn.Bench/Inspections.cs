@@ -1,5 +1,6 @@
 using Cairn.Formats.Safetensors;
 using Cairn.Inspection;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
 using Microsoft.Win32.SafeHandles;
@@ -37,9 +38,7 @@ internal sealed class Inspections(LargeState state, string folder, int rounds, A
     private static void Write(LocalFileSystem files, string name, LargeState state)
     {
         SafetensorsWriter content = SafetensorsWriter.Plan([.. state.Model.Select(entry => KeyValuePair.Create(entry.Key, (StateTensor)entry.Value))]);
-        using IWritableFile file = files.OpenWrite(name, content.Length);
-        content.WriteTo((bytes, _, _) => file.Write(bytes));
-        file.Sync();
+        FilesWriter.Write([new FileToWrite(name, content, () => files.OpenWrite(name, content.Length))], static _ => { }, CancellationToken.None);
     }
 
     private static void Statistics(LocalFileSystem files, string name)

@@ -42,7 +42,7 @@ internal static class LargeJobPlan
         for (int rank = 0; rank < World.Size; rank++)
         {
             foreach ((string part, PartScope scope) in new[] { ("model", PartScope.Shared), ("optimizer", PartScope.Shared), ("random", PartScope.PerRank) })
-                marked.Add(new MarkedFile(PartFileName.StemOf(part, scope, World, rank) + ".safetensors", 0, new string('0', 32)));
+                marked.Add(new MarkedFile(PartFileName.StemOf(part, scope, World, rank) + ".safetensors", 0, ChunkHashes.Whole(0)));
         }
         foreach (MarkedFile file in marked)
             files.Append($"500/{file.Name}", [], durable: false);

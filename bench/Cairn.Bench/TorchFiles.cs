@@ -72,7 +72,9 @@ internal sealed class TorchFiles(LargeState state, string folder, int rounds)
         {
             IFileContent content = plan();
             using IWritableFile file = files.OpenWrite(Name, content.Length);
-            content.WriteTo((bytes, _, _) => file.Write(bytes));
+            using var writer = new SequentialWriter(file, content.Length);
+            content.WriteTo((bytes, _, _) => writer.Write(bytes));
+            writer.Complete();
             if (durable)
                 file.Sync();
         });

@@ -46,16 +46,19 @@ internal sealed record DiskProbe(double WriteRate, double CopyRate, long? Availa
             throw new IOException($"{files.Root} has too little free space for a trial. Give --write-rate instead.");
         using var status = new StatusLine(screen);
         long start = Stopwatch.GetTimestamp(), written = 0;
-        using (IWritableFile file = files.OpenWrite(name, 0))
+        // As a save writes it: some blocks at once, past the page cache where that can be.
+        using (IWritableFile file = files.OpenWrite(name, most))
         {
+            using var writer = new SequentialWriter(file, most);
             for (; written < most && Stopwatch.GetElapsedTime(start) < Enough; written += Block)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                file.Write(block);
+                writer.Write(block);
                 TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
                 // Whichever comes first, the time or the space, ends it; mostly the time.
                 status.Show($"probe  {Units.Bytes((written + Block) / elapsed.TotalSeconds)}/s  {Units.Time(elapsed < Enough ? Enough - elapsed : TimeSpan.Zero)} left");
             }
+            writer.Complete();
             file.Sync();
         }
         return written / Stopwatch.GetElapsedTime(start).TotalSeconds;

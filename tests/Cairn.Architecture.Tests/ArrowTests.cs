@@ -29,7 +29,7 @@ public class ArrowTests
         ("Journal", ["State", "Policies", "Checkpoints", "Stores", Contracts, "Telemetry"]),
         ("Opening", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Ranks", "Layouts", Contracts]),
         ("Saving", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Opening"]),
-        ("Conversion", ["State", "Checkpoints", "Stores", "Formats", "Layouts", "Opening"]),
+        ("Conversion", ["State", "Checkpoints", "Stores", "Formats", "Layouts", "Opening", "Saving"]),
         ("Configuration", ["State", "Stores", "Layouts", Contracts]),
         ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving"]),
         ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),

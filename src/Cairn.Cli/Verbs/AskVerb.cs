@@ -102,7 +102,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
             // By a rename: the run must never see half a command.
             string beside = $"{RunFolder.Command}.{command.Id}";
             using (IWritableFile file = files.OpenWrite(beside, text.Length))
-                file.Write(text);
+                file.Write(0, text);
             files.Move(beside, RunFolder.Command);
         }
 

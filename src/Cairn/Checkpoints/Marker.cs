@@ -12,16 +12,28 @@ namespace Cairn.Checkpoints;
 /// <summary>A file that a marker vouches for.</summary>
 /// <param name="Name">Name in the checkpoint's folder.</param>
 /// <param name="Length">Bytes.</param>
-/// <param name="Hash">XXH3-128 of the bytes, 32 lower-case hexadecimal digits.</param>
-internal sealed record MarkedFile(string Name, long Length, string Hash)
+/// <param name="Hashes">The hashes of its bytes.</param>
+internal sealed record MarkedFile(string Name, long Length, ChunkHashes Hashes)
 {
-    internal void Write(Utf8JsonWriter json)
+    /// <summary>Writes it as an object.</summary>
+    public void Write(Utf8JsonWriter json)
     {
         json.WriteStartObject();
         json.WriteString("name", Name);
         json.WriteNumber("size", Length);
-        json.WriteString("xxh3_128", Hash);
+        Hashes.Write(json);
         json.WriteEndObject();
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="FormatException">It is no file of a checkpoint; among others, its name leads out of the folder.</exception>
+    public static MarkedFile Read(JsonElement json)
+    {
+        string name = json.GetProperty("name").GetString() ?? "";
+        long length = json.GetProperty("size").GetInt64();
+        return Marker.IsName(name) && length >= 0
+            ? new MarkedFile(name, length, ChunkHashes.Read(json, length))
+            : throw new FormatException($"'{name}' of {length} bytes is no file of a checkpoint");
     }
 }
 
@@ -33,8 +45,8 @@ internal sealed record Marker
 {
     /// <summary>The layout of a copy that names none, and of a run for which none was chosen.</summary>
     public const string DefaultLayout = "cairn";
-    /// <summary>The newest format that is written and read.</summary>
-    public const int Format = 1;
+    /// <summary>The newest format, which is written. The first had one hash for each file, whatever its length.</summary>
+    public const int Format = 2;
 
     /// <summary>Longest marker that is written and read, in bytes: it grows with files and ranks, not with tensors.</summary>
     public const int MaxLength = 32 << 20;
@@ -87,7 +99,7 @@ internal sealed record Marker
     public static string FileName(long step) => step.ToString(CultureInfo.InvariantCulture) + ".step";
 
     /// <summary>The hash of these bytes as it stands in a marker.</summary>
-    public static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(XxHash128.Hash(bytes));
+    public static string HashOf(ReadOnlySpan<byte> bytes) => ChunkHashes.Text(XxHash128.HashToUInt128(bytes));
 
     /// <summary>The marker's bytes.</summary>
     /// <exception cref="CheckpointException">No reader would take it: the counters hold a tensor, or it is too long.</exception>
@@ -180,7 +192,7 @@ internal sealed record Marker
             Time = json.GetProperty("time").GetDateTimeOffset(),
             World = json.TryGetProperty("world", out JsonElement world) ? ReadWorld(world) : World.Single,
             Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),
-            Files = [.. json.GetProperty("files").EnumerateArray().Select(ReadFile)],
+            Files = [.. json.GetProperty("files").EnumerateArray().Select(MarkedFile.Read)],
         };
     }
 
@@ -194,15 +206,7 @@ internal sealed record Marker
         name is [AttemptStart, _, ..] && IsName(name) ? name : throw new FormatException($"'{name}' is no folder of an attempt");
 
     // A name is a name in this folder: a marker must not make anybody read elsewhere.
-    private static bool IsName(string name) => name.Length > 0 && name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && name is not ("." or "..");
-
-    private static MarkedFile ReadFile(JsonElement json)
-    {
-        var file = new MarkedFile(Text(json, "name"), json.GetProperty("size").GetInt64(), Text(json, "xxh3_128"));
-        return IsName(file.Name) && file.Length >= 0
-            ? file
-            : throw new FormatException($"'{file.Name}' of {file.Length} bytes is no file of a checkpoint");
-    }
+    internal static bool IsName(string name) => name.Length > 0 && name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && name is not ("." or "..");
 
     // The file has the words of the documentation, in lower case.
     private static string NameOf<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();

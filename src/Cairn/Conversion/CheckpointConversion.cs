@@ -1,4 +1,3 @@
-using System.Buffers;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
@@ -19,8 +18,6 @@ namespace Cairn.Conversion;
 /// </summary>
 internal sealed class CheckpointConversion
 {
-    private const int BlockBytes = 1 << 20;
-
     private readonly LoadedCheckpoint _source;
     private readonly ConversionOptions _options;
     private readonly ConversionPlan _plan;
@@ -222,21 +219,7 @@ internal sealed class CheckpointConversion
             return;
         foreach (string name in _plan.OtherFiles)
         {
-            using IReadableFile from = source.Files.OpenRead(source.Path.Length == 0 ? name : $"{source.Path}/{name}");
-            byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
-            using (IWritableFile to = _files.OpenWrite(In(name + FileConversion.Partial), from.Length))
-            {
-                for (long offset = 0; offset < from.Length;)
-                {
-                    int read = from.Read(offset, block.AsSpan(0, (int)Math.Min(block.Length, from.Length - offset)));
-                    if (read <= 0)
-                        throw new CorruptCheckpointException($"'{name}' ended while it was copied.") { Path = name };
-                    to.Write(block.AsSpan(0, read));
-                    offset += read;
-                }
-                to.Sync();
-            }
-            ArrayPool<byte>.Shared.Return(block);
+            FileCopying.Run(source.Files, source.Path.Length == 0 ? name : $"{source.Path}/{name}", length => _files.OpenWrite(In(name + FileConversion.Partial), length), In(name));
             _files.Move(In(name + FileConversion.Partial), In(name));
         }
     }
@@ -260,7 +243,7 @@ internal sealed class CheckpointConversion
     {
         using (IWritableFile file = _files.OpenWrite(In(name + FileConversion.Partial), bytes.Length))
         {
-            file.Write(bytes);
+            file.Write(0, bytes);
             file.Sync();
         }
         _files.Move(In(name + FileConversion.Partial), In(name));

@@ -48,8 +48,8 @@ internal sealed class ConversionLedger
                 return ledger;
             foreach (JsonElement file in json.GetProperty("files").EnumerateArray())
             {
-                string name = file.GetProperty("name").GetString() ?? "";
-                ledger._done[name] = new MarkedFile(name, file.GetProperty("size").GetInt64(), file.GetProperty("xxh3_128").GetString() ?? "");
+                var done = MarkedFile.Read(file);
+                ledger._done[done.Name] = done;
             }
             ledger.IsResumed = true;
         }
@@ -105,7 +105,7 @@ internal sealed class ConversionLedger
         }
         using (IWritableFile file = _files.OpenWrite(_path + ".new", buffer.WrittenCount))
         {
-            file.Write(buffer.WrittenSpan);
+            file.Write(0, buffer.WrittenSpan);
             file.Sync();
         }
         _files.Move(_path + ".new", _path);

@@ -1,7 +1,7 @@
-using System.Buffers;
-using System.IO.Hashing;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Opening;
+using Cairn.Saving;
 using Cairn.Stores;
 
 namespace Cairn.Conversion;
@@ -11,7 +11,6 @@ internal sealed class FileConversion(IFileSystem files, string folder, Conversio
 {
     /// <summary>What a file's name ends in until it is complete.</summary>
     public const string Partial = ".partial";
-    private const int BlockBytes = 1 << 20;
 
     /// <summary>Bytes of files that were complete already.</summary>
     public long BytesKept { get; private set; }
@@ -33,7 +32,9 @@ internal sealed class FileConversion(IFileSystem files, string folder, Conversio
                 marked.Add(kept);
                 continue;
             }
-            MarkedFile file = WriteOne(planned, bytes => progress?.Invoke(new ConversionProgress(ConversionPhase.Writing, planned.Name, done += bytes, total)));
+            long before = done;
+            MarkedFile file = WriteOne(planned, written => Report(ConversionPhase.Writing, planned.Name, before + written, total));
+            done += planned.Length;
             ledger.Add(file);
             marked.Add(file);
         }
@@ -41,28 +42,13 @@ internal sealed class FileConversion(IFileSystem files, string folder, Conversio
         return this;
     }
 
-    private MarkedFile WriteOne(PlannedFile planned, Action<int> wrote)
+    private MarkedFile WriteOne(PlannedFile planned, Action<long> wrote)
     {
         string path = In(planned.Name), beside = path + Partial;
-        var hash = new XxHash128();
-        long length = 0;
-        using (IWritableFile file = files.OpenWrite(beside, planned.Length))
-        {
-            planned.WriteTo((bytes, _, _) =>
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                hash.Append(bytes);
-                file.Write(bytes);
-                length += bytes.Length;
-                wrote(bytes.Length);
-            });
-            if (length != planned.Length)
-                throw new InvalidOperationException($"{planned.Name} was planned with {planned.Length} bytes and has {length}.");
-            file.Sync();
-        }
+        WrittenFile written = FilesWriter.Write([new FileToWrite(planned.Name, planned.Content, () => files.OpenWrite(beside, planned.Length))], Summed(wrote), cancellationToken)[0];
         files.Move(beside, path);
         files.SyncFolder(folder);
-        return new MarkedFile(planned.Name, length, Convert.ToHexStringLower(hash.GetCurrentHash()));
+        return new MarkedFile(planned.Name, planned.Length, written.Hashes);
     }
 
     private bool IsAsWritten(MarkedFile marked)
@@ -73,26 +59,22 @@ internal sealed class FileConversion(IFileSystem files, string folder, Conversio
         using IReadableFile file = files.OpenRead(path);
         if (file.Length != marked.Length)
             return false;
-        var hash = new XxHash128();
-        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
-        try
+        Action<int> read = Summed(bytes => Report(ConversionPhase.Checking, marked.Name, bytes, marked.Length));
+        return MarkedChunk.Of(marked).All(chunk => ChunkCheck.FaultOf(chunk, file, read, cancellationToken) is null);
+    }
+
+    private void Report(ConversionPhase phase, string item, long done, long total) => progress?.Invoke(new ConversionProgress(phase, item, done, total));
+
+    // Blocks end on several threads; whoever hears of it hears of one at a time, and of a sum that grows.
+    private static Action<int> Summed(Action<long> report)
+    {
+        var gate = new Lock();
+        long sum = 0;
+        return bytes =>
         {
-            for (long offset = 0; offset < file.Length;)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                int read = file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, file.Length - offset)));
-                if (read <= 0)
-                    return false;
-                hash.Append(block.AsSpan(0, read));
-                offset += read;
-                progress?.Invoke(new ConversionProgress(ConversionPhase.Checking, marked.Name, offset, file.Length));
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(block);
-        }
-        return Convert.ToHexStringLower(hash.GetCurrentHash()) == marked.Hash;
+            lock (gate)
+                report(sum += bytes);
+        };
     }
 
     private string In(string name) => folder.Length == 0 ? name : $"{folder}/{name}";

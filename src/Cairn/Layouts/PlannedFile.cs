@@ -18,7 +18,7 @@ public sealed record PlannedFile(string Part, string Name, IFileContent Content)
 }
 
 /// <summary>A small file that is made in memory.</summary>
-internal sealed class BytesContent(ReadOnlyMemory<byte> bytes) : IFileContent
+internal sealed class BytesContent(ReadOnlyMemory<byte> bytes) : IRangedContent
 {
     public long Length => bytes.Length;
     public IReadOnlyList<TensorPlacement> Tensors => [];
@@ -27,5 +27,13 @@ internal sealed class BytesContent(ReadOnlyMemory<byte> bytes) : IFileContent
     {
         using var blocks = new BlockWriter(sink);
         blocks.Write(bytes.Span);
+    }
+
+    public void Read(long offset, Span<byte> destination) => bytes.Span.Slice((int)offset, destination.Length).CopyTo(destination);
+
+    public bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> span)
+    {
+        span = bytes.Span.Slice((int)offset, length);
+        return true;
     }
 }

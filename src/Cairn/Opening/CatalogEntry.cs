@@ -179,7 +179,7 @@ internal sealed class CatalogEntry
     // InternEvo overwrites the files of a folder one by one, its own marker too, and leaves Cairn's as it was. It then vouches for nothing that is there.
     private static bool Describes(byte[] manifest, string path, string step, byte[] found) =>
         Checkpoints.Marker.Parse(manifest, path).Files.FirstOrDefault(file => file.Name == step) is { } marked
-        && marked.Length == found.Length && marked.Hash == Checkpoints.Marker.HashOf(found);
+        && marked.Length == found.Length && marked.Hashes.Equals(ChunkHashes.Of(found));
 
     // A snapshot's step is its marker's, seen when the run was listed. A checkpoint loses its name before its files.
     private bool WasMarked => Kind == SaveKind.Snapshot ? Step != NoStep : !_files.FolderExists(Folder);

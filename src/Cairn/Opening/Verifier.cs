@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Collections.Concurrent;
-using System.IO.Hashing;
 using Cairn.Checkpoints;
 using Cairn.Layouts.InternLm;
 using Cairn.Stores;
@@ -10,8 +8,6 @@ namespace Cairn.Opening;
 /// <summary>Compares every byte of a checkpoint with the hashes of its marker; of one that another program wrote, with the checksums that its files have.</summary>
 internal static class Verifier
 {
-    private const int BlockBytes = 4 << 20;
-
     /// <summary>
     /// Reads all files of an entry, a few at a time. <see langword="null"/> when they are what the marker says. A run that is trained meanwhile may replace the
     /// copy: that is no damage, and the fault is then transient (<see cref="CheckpointFault.IsTransient"/>).
@@ -27,13 +23,13 @@ internal static class Verifier
     /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read; nothing can be said about it.</exception>
     internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSource files, CatalogEntry entry, CancellationToken cancellationToken)
     {
-        var faults = new ConcurrentBag<CheckpointFault>(entry.Faults);
-        Parallel.ForEach(OfRightSize(entry), AFewAtATime(cancellationToken), file =>
+        var faults = new ConcurrentDictionary<string, CheckpointFault>(StringComparer.Ordinal);
+        ForEachChunk(OfRightSize(entry), (chunk, _) =>
         {
-            if (FaultOf(files, entry, file, cancellationToken) is { } fault)
-                faults.Add(fault);
-        });
-        return faults.Any(fault => fault.IsTransient) ? throw PinnedCopy.Changed(files, entry.Folder) : [.. faults.OrderBy(fault => fault.Path, StringComparer.Ordinal)];
+            if (FaultOf(files, entry, chunk, cancellationToken) is { } fault)
+                faults.TryAdd(fault.Path, fault);
+        }, cancellationToken);
+        return faults.Values.Any(fault => fault.IsTransient) ? throw PinnedCopy.Changed(files, entry.Folder) : [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>The files that <see cref="FaultsOf"/> reads.</summary>
@@ -70,19 +66,23 @@ internal static class Verifier
         if (marker.IsDerived)
             return InternLmCopy.Verify(pinned, entry.Folder, marker, Assigned(marker.Files, share, shares), cancellationToken);
         CheckpointFault? first = null;
-        Parallel.ForEach(Assigned(marker.Files, share, shares), AFewAtATime(cancellationToken), (file, state) =>
+        ForEachChunk(Assigned(marker.Files, share, shares), (chunk, state) =>
         {
-            if (FaultOf(pinned, entry, file, cancellationToken) is { } fault)
+            if (FaultOf(pinned, entry, chunk, cancellationToken) is { } fault)
             {
                 Interlocked.CompareExchange(ref first, fault, null);
                 state.Stop();
             }
-        });
+        }, cancellationToken);
         return first;
     }
 
-    private static ParallelOptions AFewAtATime(CancellationToken cancellationToken) =>
-        new() { MaxDegreeOfParallelism = Math.Min(Environment.ProcessorCount, 8), CancellationToken = cancellationToken };
+    private static void ForEachChunk(IEnumerable<MarkedFile> files, Action<MarkedChunk, ParallelLoopState> check, CancellationToken cancellationToken)
+    {
+        var some = new ParallelOptions { MaxDegreeOfParallelism = ChunkCheck.AtOnce, CancellationToken = cancellationToken };
+        // One at a time to each thread: they come in the order of the file, as a disk reads best.
+        Parallel.ForEach(Partitioner.Create(files.SelectMany(MarkedChunk.Of), EnumerablePartitionerOptions.NoBuffering), some, check);
+    }
 
     /// <summary>One of several shares of the files: the largest go first, each to the share that has the least.</summary>
     internal static List<MarkedFile> Assigned(IReadOnlyList<MarkedFile> files, int share, int shares)
@@ -101,31 +101,13 @@ internal static class Verifier
         return mine;
     }
 
-    private static CheckpointFault? FaultOf(IFileSource files, CatalogEntry entry, MarkedFile marked, CancellationToken cancellationToken)
+    private static CheckpointFault? FaultOf(IFileSource files, CatalogEntry entry, MarkedChunk chunk, CancellationToken cancellationToken)
     {
-        string path = $"{entry.Folder}/{marked.Name}";
-        byte[] current = ArrayPool<byte>.Shared.Rent(BlockBytes), next = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        string path = $"{entry.Folder}/{chunk.File.Name}";
         try
         {
             using IReadableFile file = files.OpenRead(path);
-            var hash = new XxHash128();
-            int ready = Read(file, 0, marked.Length, current);
-            for (long offset = 0; offset < marked.Length;)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (ready == 0)
-                    return Bad($"the file ends after {offset} of {marked.Length} bytes");
-                // The next block is read while this one is hashed; the last needs no other thread.
-                long after = offset + ready;
-                byte[] block = next;
-                Task<int>? reading = after < marked.Length ? Task.Run(() => Read(file, after, marked.Length, block), CancellationToken.None) : null;
-                hash.Append(current.AsSpan(0, ready));
-                offset = after;
-                ready = reading?.GetAwaiter().GetResult() ?? 0;
-                (current, next) = (next, current);
-            }
-            string found = Convert.ToHexStringLower(hash.GetCurrentHash());
-            return found == marked.Hash ? null : Bad($"the file was altered: its hash is {found} instead of {marked.Hash}");
+            return ChunkCheck.FaultOf(chunk, file, read: null, cancellationToken) is { } reason ? new CheckpointFault(entry.Folder, path, reason) : null;
         }
         catch (CopyChangedException)
         {
@@ -133,17 +115,7 @@ internal static class Verifier
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Bad($"the file cannot be read: {e.Message}");
+            return new CheckpointFault(entry.Folder, path, $"the file cannot be read: {e.Message}");
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(current);
-            ArrayPool<byte>.Shared.Return(next);
-        }
-
-        CheckpointFault Bad(string reason) => new(entry.Folder, path, reason);
     }
-
-    private static int Read(IReadableFile file, long offset, long length, byte[] block) =>
-        file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, length - offset)));
 }

@@ -29,15 +29,7 @@ public static class FileSaving
         string beside = path + ".partial";
         try
         {
-            using (IWritableFile file = files.OpenWrite(beside, content.Length))
-            {
-                content.WriteTo((bytes, _, _) =>
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    file.Write(bytes);
-                });
-                file.Sync();
-            }
+            FilesWriter.Write([new FileToWrite(path, content, () => files.OpenWrite(beside, content.Length))], static _ => { }, cancellationToken);
             files.Move(beside, path);
         }
         catch

@@ -99,7 +99,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         byte[] seal = (marker with { Fence = lease?.Fence, Token = lease?.Token }).ToBytes();
         using (IWritableFile file = files.OpenWrite($"{place}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
         {
-            file.Write(seal);
+            file.Write(0, seal);
             file.Sync();
         }
         if (CatalogEntry.At(files, place, marker.Kind, marker.Step).Fault is { } fault)

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace Cairn.Stores;
 
 /// <summary>
-/// Blocks of native memory that begin at a page, as direct I/O wants them: huge ones where the system has them, because it has to hold each page while the disk reads it. They
+/// Blocks of native memory that begin at a page, as direct I/O wants them: huge ones where the system has them, because it has to hold each page while the disk reads it. Some
 /// are kept for the next file, because never-touched memory is slow to write.
 /// </summary>
 internal sealed class AlignedMemory(int blockBytes)
@@ -14,14 +14,31 @@ internal sealed class AlignedMemory(int blockBytes)
     public const int Alignment = 4096;
 
     private const int HugePage = 2 << 20;
+    private const int MostKept = 8;
 
     private readonly ConcurrentBag<Block> _free = [];
+
+    /// <summary>The blocks of this process.</summary>
+    public static AlignedMemory Shared { get; } = new(8 << 20);
 
     /// <summary>Bytes of each block.</summary>
     public int BlockBytes => blockBytes;
 
     /// <summary>Lends a block. Disposing what is given gives it back.</summary>
     public IMemoryOwner<byte> Rent() => new Loan(_free, _free.TryTake(out Block? block) ? block : new Block(blockBytes));
+
+    /// <summary>Lends memory for the blocks of a file of this length: of a short one, just for that.</summary>
+    public IMemoryOwner<byte> Rent(long length) => length < blockBytes / 2 ? MemoryPool<byte>.Shared.Rent(Math.Max(1, (int)length)) : Rent();
+
+    /// <summary>Rounds up to a multiple of <see cref="Alignment"/>.</summary>
+    public static long RoundUp(long length) => checked(length + Alignment - 1) / Alignment * Alignment;
+
+    /// <summary>Whether bytes lie in memory as direct I/O wants them.</summary>
+    public static unsafe bool IsAligned(ReadOnlySpan<byte> bytes)
+    {
+        fixed (byte* start = bytes)
+            return (nuint)start % Alignment == 0;
+    }
 
     private sealed class Loan(ConcurrentBag<Block> free, Block block) : IMemoryOwner<byte>
     {
@@ -31,12 +48,16 @@ internal sealed class AlignedMemory(int blockBytes)
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _returned, 1) == 0)
+            if (Interlocked.Exchange(ref _returned, 1) != 0)
+                return;
+            if (free.Count < MostKept)
                 free.Add(block);
+            else
+                ((IDisposable)block).Dispose();
         }
     }
 
-    // Nobody disposes it: its memory is freed when neither the pool nor a file that is being written knows it any more.
+    // Where nobody disposes it, its memory is freed when neither the pool nor a file that is being written knows it any more.
     private sealed unsafe class Block(int length) : MemoryManager<byte>
     {
         private readonly NativeBytes _bytes = new(length);

@@ -10,13 +10,13 @@ internal static class DirectProbe
     private const int Rounds = 2, MuchFaster = 2;
 
     /// <summary>Whether to write past the cache: the way through it is not much faster. What cannot be tried out is left to the save, which says what is wrong.</summary>
-    public static bool IsWorthIt(string root, AlignedMemory memory)
+    public static bool IsWorthIt(string root)
     {
         if (!OperatingSystem.IsLinux())
             return false;
         try
         {
-            using IMemoryOwner<byte> block = memory.Rent();
+            using IMemoryOwner<byte> block = AlignedMemory.Shared.Rent();
             block.Memory.Span.Clear();
             TimeSpan direct = TimeSpan.MaxValue, cached = TimeSpan.MaxValue;
             for (int round = 0; round < Rounds; round++)

@@ -20,13 +20,17 @@ internal static class FileCopying
         {
             using IReadableFile source = files.OpenRead(from);
             using IWritableFile target = open(source.Length);
-            for (long offset = 0; offset < source.Length;)
+            using (var writer = new SequentialWriter(target, source.Length))
             {
-                int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, source.Length - offset)));
-                if (read == 0)
-                    throw new IOException($"'{from}' in {files.Root} ended after {offset} of {source.Length} bytes while it was copied to '{to}'.");
-                target.Write(block.AsSpan(0, read));
-                offset += read;
+                for (long offset = 0; offset < source.Length;)
+                {
+                    int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, source.Length - offset)));
+                    if (read == 0)
+                        throw new IOException($"'{from}' in {files.Root} ended after {offset} of {source.Length} bytes while it was copied to '{to}'.");
+                    writer.Write(block.AsSpan(0, read));
+                    offset += read;
+                }
+                writer.Complete();
             }
             target.Sync();
         }

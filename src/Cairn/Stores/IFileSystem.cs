@@ -51,7 +51,7 @@ internal interface IFileSystem : IRunFiles
         string beside = path + ".new";
         using (IWritableFile file = OpenWrite(beside, bytes.Length))
         {
-            file.Write(bytes);
+            file.Write(0, bytes);
             if (durable)
                 file.Sync();
         }
@@ -61,11 +61,16 @@ internal interface IFileSystem : IRunFiles
     }
 }
 
-/// <summary>A file open for writing, from its start to its end.</summary>
+/// <summary>A file open for writing. All of its bytes are to be written, each once.</summary>
 internal interface IWritableFile : IDisposable
 {
-    /// <summary>Writes at the end of what was written so far.</summary>
-    void Write(ReadOnlySpan<byte> bytes);
-    /// <summary>Makes all that was written durable.</summary>
+    /// <summary>
+    /// Writes a block. Blocks may come in any order and from several threads at once; each begins at a multiple of <see cref="AlignedMemory.Alignment"/>, and but for the last of
+    /// the file ends at one.
+    /// </summary>
+    void Write(long offset, ReadOnlySpan<byte> block);
+    /// <summary>Whether blocks are written best from memory that begins at a multiple of <see cref="AlignedMemory.Alignment"/>; from other memory they are copied first.</summary>
+    bool WantsPages => false;
+    /// <summary>Makes all that was written durable. No block may be under way.</summary>
     void Sync();
 }

@@ -45,7 +45,7 @@ public interface IStoreReader : IAsyncDisposable
 /// <summary>An object that is being written. Disposed before it is complete, it never was.</summary>
 public interface IStoreWriter : IAsyncDisposable
 {
-    /// <summary>Writes a block at an offset, once. Blocks may come in any order, and from several threads at once.</summary>
+    /// <summary>Writes a block at an offset, once. Blocks may come in any order, and from several threads at once. All but the last of the object have the same length, 8 MiB.</summary>
     ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default);
 
     /// <summary>Makes the object visible and durable, when all of its bytes were written.</summary>

@@ -17,11 +17,9 @@ internal sealed class LocalFileSystem : IFileSystem
 
     // What is shorter costs as much either way: the wait for the disk.
     private const long DirectFrom = 4L << 20;
-    private const int BlockBytes = 8 << 20;
-    private const long TrialBytes = 32L * BlockBytes;
+    private const long TrialBytes = 256L << 20;
 
     private readonly Lock _probing = new();
-    private readonly AlignedMemory _blocks = new(BlockBytes);
     private bool? _canExchange, _isDirect;
 
     /// <summary>The file system below this folder. It need not exist yet; <see cref="CreateFolder"/> of the empty path makes it.</summary>
@@ -259,7 +257,7 @@ internal sealed class LocalFileSystem : IFileSystem
             DiskSpace.Reserve(handle, full, present, length);
             if (present > length)
                 RandomAccess.SetLength(handle, length);
-            return length >= DirectFrom && IsDirect() && DirectFile.TryTake(handle, length) is { } direct ? new BlockFileWriter(direct, _blocks) : new LocalWritableFile(handle);
+            return length >= DirectFrom && IsDirect() && DirectFile.TryTake(handle, length) is { } direct ? direct : new LocalWritableFile(handle);
         }
         catch
         {
@@ -278,7 +276,7 @@ internal sealed class LocalFileSystem : IFileSystem
                 DirectIO.Never => false,
                 DirectIO.Always => true,
                 // A disk that is nearly full has no room for a trial.
-                _ => AvailableBytes() < TrialBytes || DirectProbe.IsWorthIt(Root, _blocks),
+                _ => AvailableBytes() < TrialBytes || DirectProbe.IsWorthIt(Root),
             };
     }
 }

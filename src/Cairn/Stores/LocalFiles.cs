@@ -29,9 +29,7 @@ internal sealed class LocalReadableFile(SafeFileHandle handle) : IReadableFile, 
 internal sealed class LocalWritableFile(SafeFileHandle handle) : IWritableFile
 {
     // Left alone, the kernel keeps gigabytes in memory and the disk idles until the final fsync.
-    private const long StartWritingEvery = 8L << 20;
-
-    private long _position, _started;
+    private const int StartWritingFrom = 1 << 20;
 
     /// <summary>Writes at a place of a file.</summary>
     /// <exception cref="IOException">Among others: the file would be longer than a limit allows.</exception>
@@ -65,15 +63,11 @@ internal sealed class LocalWritableFile(SafeFileHandle handle) : IWritableFile
     private static IOException TooLarge(SafeFileHandle handle, ArgumentOutOfRangeException error) =>
         new($"File too large: a file may not grow beyond {RandomAccess.GetLength(handle)} bytes here. Look at 'ulimit -f' and the file system's limit.", error);
 
-    public void Write(ReadOnlySpan<byte> bytes)
+    public void Write(long offset, ReadOnlySpan<byte> block)
     {
-        WriteAt(handle, _position, bytes);
-        _position += bytes.Length;
-        if (OperatingSystem.IsLinux() && _position - _started >= StartWritingEvery)
-        {
-            UnixCalls.StartWriting(handle, _started, _position - _started);
-            _started = _position;
-        }
+        WriteAt(handle, offset, block);
+        if (OperatingSystem.IsLinux() && block.Length >= StartWritingFrom)
+            UnixCalls.StartWriting(handle, offset, block.Length);
     }
 
     public void Sync() => RandomAccess.FlushToDisk(handle);

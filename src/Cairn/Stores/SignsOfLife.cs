@@ -1,15 +1,16 @@
 namespace Cairn.Stores;
 
 /// <summary>
-/// What a store was seen to do: which of its operations is under way and since when, so that one that hangs can be named. Once given up (<see cref="GiveUp"/>), nothing more is to be
-/// written: what was to be written may have changed meanwhile. For one writer at a time; it may be asked from any thread.
+/// What a store was seen to do: which of its operations are under way and when one last began or ended, so that one that hangs can be named. Once given up (<see cref="GiveUp"/>), nothing
+/// more is to be written: what was to be written may have changed meanwhile. For one save at a time, with all its threads; it may be asked from any.
 /// </summary>
 /// <param name="root">The store, for messages.</param>
 /// <param name="time">The clock.</param>
 internal sealed class SignsOfLife(string root, TimeProvider time)
 {
+    private readonly Lock _gate = new();
+    private readonly List<string> _underWay = [];
     private long _lastSign = time.GetTimestamp();
-    private volatile string? _underWay;
     private volatile bool _isGivenUp;
 
     /// <summary>Begins anew: what was given up belongs to the save before.</summary>
@@ -31,7 +32,10 @@ internal sealed class SignsOfLife(string root, TimeProvider time)
     /// <summary>What hangs, in words.</summary>
     public StoreException Hangs(string whose)
     {
-        string operation = _underWay is { } what ? $"'{what}' has not returned" : "nothing has been written";
+        string? oldest;
+        lock (_gate)
+            oldest = _underWay.FirstOrDefault();
+        string operation = oldest is { } what ? $"'{what}' has not returned" : "nothing has been written";
         return new StoreException($"{whose} hangs in {root}: {operation} for {Silence.TotalSeconds:0} s. Look at the disk or mount; training goes on, and saves succeed again when it answers.") { Path = root, IsTransient = true };
     }
 
@@ -43,10 +47,19 @@ internal sealed class SignsOfLife(string root, TimeProvider time)
             throw new IOException($"The save was given up while {root} did not answer; '{path}' is not written.");
     }
 
-    /// <summary>An operation begins; <see langword="null"/> when it has ended.</summary>
-    public void Note(string? operation)
+    /// <summary>An operation begins.</summary>
+    public void Began(string operation)
     {
-        _underWay = operation;
+        lock (_gate)
+            _underWay.Add(operation);
+        Progressed();
+    }
+
+    /// <summary>An operation has ended.</summary>
+    public void Ended(string operation)
+    {
+        lock (_gate)
+            _underWay.Remove(operation);
         Progressed();
     }
 }

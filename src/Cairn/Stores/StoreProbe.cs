@@ -30,7 +30,7 @@ internal static class StoreProbe
         string name = within + ".probe", folder = within + ".probe-folder", renamed = within + ".probe-renamed";
         using (IWritableFile file = files.OpenWrite(name, Content.Length))
         {
-            file.Write(Content);
+            file.Write(0, Content);
             file.Sync();
         }
         byte[] back = new byte[Content.Length];

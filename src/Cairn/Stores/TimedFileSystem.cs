@@ -29,14 +29,15 @@ internal sealed class TimedFileSystem(IFileSystem inner, SignsOfLife signs) : Fo
 
     private T Do<T>(string what, string path, Func<T> operation)
     {
-        signs.Note($"{what} {path}".TrimEnd());
+        string doing = $"{what} {path}".TrimEnd();
+        signs.Began(doing);
         try
         {
             return operation();
         }
         finally
         {
-            signs.Note(null);
+            signs.Ended(doing);
         }
     }
 
@@ -56,14 +57,14 @@ internal sealed class TimedFileSystem(IFileSystem inner, SignsOfLife signs) : Fo
         // No closure: this is called for each block.
         public int Read(long offset, Span<byte> destination)
         {
-            owner.Signs.Note(_reading);
+            owner.Signs.Began(_reading);
             try
             {
                 return file.Read(offset, destination);
             }
             finally
             {
-                owner.Signs.Note(null);
+                owner.Signs.Ended(_reading);
             }
         }
 
@@ -74,18 +75,20 @@ internal sealed class TimedFileSystem(IFileSystem inner, SignsOfLife signs) : Fo
     {
         private readonly string _writing = $"write {path}";
 
+        public bool WantsPages => file.WantsPages;
+
         // No closure: this is called for each block.
-        public void Write(ReadOnlySpan<byte> bytes)
+        public void Write(long offset, ReadOnlySpan<byte> block)
         {
             _ = owner.Open(path);
-            owner.Signs.Note(_writing);
+            owner.Signs.Began(_writing);
             try
             {
-                file.Write(bytes);
+                file.Write(offset, block);
             }
             finally
             {
-                owner.Signs.Note(null);
+                owner.Signs.Ended(_writing);
             }
         }
 

@@ -33,14 +33,14 @@ internal sealed class TimedRunStore(IRunStore inner, SignsOfLife signs) : IRunSt
 
     private async ValueTask<T> Do<T>(string what, Func<ValueTask<T>> call)
     {
-        signs.Note(what);
+        signs.Began(what);
         try
         {
             return await call().ConfigureAwait(false);
         }
         finally
         {
-            signs.Note(null);
+            signs.Ended(what);
         }
     }
 

@@ -53,7 +53,7 @@ internal sealed class SampleRun
             string copy = run.PathOf(RunFolder.Checkpoint(step));
             Directory.CreateDirectory(copy);
             File.WriteAllBytes(Path.Join(copy, "context.json"), file);
-            Marker marker = run.MarkerOf(step, SaveKind.Checkpoint, SaveReason.Interval, TimeSpan.FromMinutes(count - step), null) with { Files = [new MarkedFile("context.json", file.Length, Marker.HashOf(file))] };
+            Marker marker = run.MarkerOf(step, SaveKind.Checkpoint, SaveReason.Interval, TimeSpan.FromMinutes(count - step), null) with { Files = [new MarkedFile("context.json", file.Length, ChunkHashes.Of(file))] };
             File.WriteAllBytes(Path.Join(copy, Marker.FileName(step)), marker.ToBytes());
         }
         return run;

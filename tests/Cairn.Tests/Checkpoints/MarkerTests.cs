@@ -18,7 +18,7 @@ public class MarkerTests
         Parent = 250,
         Time = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
         Train = new StateMap { { "batch", 500L }, { "loss", 0.25 } },
-        Files = [new MarkedFile("context.json", 12, new string('a', 32))],
+        Files = [new MarkedFile("context.json", 12, ChunkHashes.Whole(0xAB)), new MarkedFile("model_tp0_pp0.safetensors", 25, ChunkHashes.Of(10, [1, 2, UInt128.MaxValue]))],
     };
 
     [Fact]
@@ -63,16 +63,26 @@ public class MarkerTests
     [InlineData("../secret"), InlineData("a/b"), InlineData(".."), InlineData(""), InlineData("a\\b")]
     public void A_file_outside_the_folder_is_refused(string name)
     {
-        Marker lying = Sample with { Files = [new MarkedFile(name, 1, "")] };
+        Marker lying = Sample with { Files = [new MarkedFile(name, 1, ChunkHashes.Whole(0))] };
         Should.Throw<CorruptCheckpointException>(() => Marker.Parse(lying.ToBytes(), "m")).Message.ShouldContain("no file of a checkpoint");
     }
 
     [Fact]
-    public void A_newer_format_is_named()
+    public void A_newer_format_is_named() =>
+        Should.Throw<CorruptCheckpointException>(() => Marker.Parse(OfFormat(9, Sample), "m")).Message.ShouldContain("format 9");
+
+    [Fact]
+    public void A_marker_of_the_first_format_is_read()
     {
-        string body = Encoding.UTF8.GetString(Sample.ToBytes()).Replace("\"format\": 1", "\"format\": 9", StringComparison.Ordinal);
+        // There a file had one hash, whatever its length.
+        Marker first = Sample with { Files = [new MarkedFile("model_tp0_pp0.safetensors", 1L << 40, ChunkHashes.Whole(0xAB))] };
+        Marker.Parse(OfFormat(1, first), "m").Files.ShouldBe(first.Files);
+    }
+
+    static byte[] OfFormat(int format, Marker marker)
+    {
+        string body = Encoding.UTF8.GetString(marker.ToBytes()).Replace("\"format\": 2", $"\"format\": {format}", StringComparison.Ordinal);
         body = body[..body.LastIndexOf(",\n", StringComparison.Ordinal)];
-        string whole = $"{body},\n  \"xxh3_128\": \"{Marker.HashOf(Encoding.UTF8.GetBytes(body))}\"\n}}\n";
-        Should.Throw<CorruptCheckpointException>(() => Marker.Parse(Encoding.UTF8.GetBytes(whole), "m")).Message.ShouldContain("format 9");
+        return Encoding.UTF8.GetBytes($"{body},\n  \"xxh3_128\": \"{Marker.HashOf(Encoding.UTF8.GetBytes(body))}\"\n}}\n");
     }
 }

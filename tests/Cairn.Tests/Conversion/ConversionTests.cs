@@ -433,15 +433,12 @@ public sealed class ConversionTests : IDisposable
 
         private sealed class Lying(IWritableFile file, long length) : IWritableFile
         {
-            private long _written;
-
-            public void Write(ReadOnlySpan<byte> bytes)
+            public void Write(long offset, ReadOnlySpan<byte> block)
             {
-                byte[] copy = bytes.ToArray();
-                _written += copy.Length;
-                if (_written == length)
+                byte[] copy = block.ToArray();
+                if (offset + copy.Length == length)
                     copy[^1] ^= 1;
-                file.Write(copy);
+                file.Write(offset, copy);
             }
 
             public void Sync() => file.Sync();

@@ -67,12 +67,34 @@ public class SafetensorsTests
         int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes);
         string header = Encoding.UTF8.GetString(bytes, 8, length);
         header.TrimEnd(' ').ShouldBe("""{"__metadata__":{"a":"2","z":"1"},"l":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},"ü/\"m":{"dtype":"BF16","shape":[1],"data_offsets":[16,18]},"s":{"dtype":"U8","shape":[3],"data_offsets":[18,21]}}""");
-        ((8 + length) % 64).ShouldBe(0);
+        ((8 + length) % 4096).ShouldBe(0);
         JsonDocument.Parse(header).RootElement.GetProperty("s").GetProperty("dtype").GetString().ShouldBe("U8");
         bytes[(8 + length)..].ShouldBe([.. large.Bytes(), .. middle.Bytes(), .. small.Bytes()]);
         plan.Length.ShouldBe(bytes.Length);
         foreach (TensorPlacement placement in plan.Tensors)
             bytes.AsSpan((int)placement.Offset, (int)placement.Tensor.ByteLength).ToArray().ShouldBe(placement.Tensor.Bytes());
+    }
+
+    [Fact]
+    public void Any_range_of_a_planned_file_is_that_of_the_whole()
+    {
+        StateTensor[] tensors = [TestTensors.Of(TensorType.U8, 3), TestTensors.Of(TensorType.F64, 2), TestTensors.Of(TensorType.F32, 0), new CopyOnlyTensor(TestTensors.Of(TensorType.BF16, 5)), TestTensors.Of(TensorType.I8, 0)];
+        SafetensorsWriter plan = SafetensorsWriter.Plan(tensors.Select((tensor, i) => Named($"t{i}", tensor)));
+        byte[] whole = TestTensors.Written(plan.WriteTo), part = new byte[whole.Length];
+        for (int start = whole.Length - 60; start <= whole.Length; start++)
+        {
+            for (int length = 0; length <= whole.Length - start; length++)
+            {
+                plan.Read(start, part.AsSpan(0, length));
+                part.AsSpan(0, length).SequenceEqual(whole.AsSpan(start, length)).ShouldBeTrue($"{length} bytes at {start}");
+                if (plan.TryGetSpan(start, length, out ReadOnlySpan<byte> span))
+                    span.SequenceEqual(whole.AsSpan(start, length)).ShouldBeTrue($"{length} bytes at {start}");
+            }
+        }
+        plan.Read(0, part);
+        part.ShouldBe(whole);
+        plan.TryGetSpan(plan.Tensors[0].Offset, 16, out _).ShouldBeTrue();
+        plan.TryGetSpan(plan.Tensors[0].Offset - 1, 2, out _).ShouldBeFalse();
     }
 
     [Fact]

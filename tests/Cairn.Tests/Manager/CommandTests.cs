@@ -214,7 +214,7 @@ public class CommandTests
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
         using IWritableFile file = _files.OpenWrite(RunFolder.Command, bytes.Length);
-        file.Write(bytes);
+        file.Write(0, bytes);
     }
 
     private List<JsonElement> Answers(string id) => [.. Events("command").Where(line => line.TryGetProperty("id", out JsonElement found) && found.GetString() == id)];

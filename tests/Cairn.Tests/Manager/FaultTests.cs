@@ -152,10 +152,10 @@ internal sealed class BreakableFileSystem(IFileSystem inner) : ForwardingFileSys
 
     sealed class Writable(BreakableFileSystem owner, string path, IWritableFile file) : IWritableFile
     {
-        public void Write(ReadOnlySpan<byte> bytes)
+        public void Write(long offset, ReadOnlySpan<byte> block)
         {
-            byte[] copy = bytes.ToArray();
-            owner.Do($"write {path}", () => file.Write(copy));
+            byte[] copy = block.ToArray();
+            owner.Do($"write {path}", () => file.Write(offset, copy));
         }
 
         public void Sync() => owner.Do($"fsync {path}", file.Sync);

@@ -101,7 +101,7 @@ public class ReadableSaveTests
             if (opened != lost)
                 return;
             using IWritableFile file = _files.OpenWrite(opened, 8);
-            file.Write(new byte[8]);
+            file.Write(0, new byte[8]);
         });
         var training = new SampleTraining();
         await using CheckpointManager checkpoints = training.Start(files, Options());

@@ -102,7 +102,7 @@ public class CommitTests : PublisherConformance
         string damaged = _files.AllFiles().Keys.First(name => name.StartsWith("snapshot/1/model_tp0_pp0.", StringComparison.Ordinal));
         int length = _files.AllFiles()[damaged].Length;
         using (IWritableFile file = _files.OpenWrite(damaged, length))
-            file.Write(new byte[length]);
+            file.Write(0, new byte[length]);
         LeaveRoom(bytes - 1);
         Should.Throw<StoreException>(() => Run.Save(SaveKind.Checkpoint, 30));
         Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);

@@ -43,7 +43,7 @@ public class MarkerPublisherTests : PublisherConformance
         string place = late.Prepare(MarkerOf(30), 1, isShared: true, notes);
         using IWritableFile file = late.Create(place, "model_tp0_pp0.safetensors", 1);
         Run.Save(SaveKind.Checkpoint, 30);
-        file.Write([1]);
+        file.Write(0, [1]);
         file.Sync();
         CatalogEntry copy = Catalog.Read(Files).Entries.Single();
         Verifier.Verify(Files, copy, TestContext.Current.CancellationToken).ShouldBeNull();

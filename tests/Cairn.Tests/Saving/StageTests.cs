@@ -75,7 +75,7 @@ public class StageTests
         var save = new SaveInProgress(group, MarkerOf(SaveKind.Checkpoint), static () => [], refuseNonFinite: true, RankGroup.StandardTimeout)
         {
             Place = "place",
-            Written = [new RankReport([], null), new RankReport([new MarkedFile("b.safetensors", 8, new string('0', 32))], null)],
+            Written = [new RankReport([], null), new RankReport([new MarkedFile("b.safetensors", 8, ChunkHashes.Whole(0))], null)],
         };
         new SealStage(_publisher).Run(save);
         // Its error is what the next agreement would tell all ranks.

@@ -139,17 +139,17 @@ internal sealed class FaultyFileSystem(IFileSystem inner, Func<FaultPoint, Excep
 
     private sealed class FaultyWritableFile(FaultyFileSystem owner, IWritableFile file, string path) : IWritableFile
     {
-        public void Write(ReadOnlySpan<byte> bytes)
+        public void Write(long offset, ReadOnlySpan<byte> block)
         {
             bool alive = !owner._broken;
             Exception? failure = owner.Fault(FileSystemCall.Write, path);
             if (failure is not null)
             {
                 if (alive)
-                    file.Write(bytes[..(bytes.Length / 2)]);
+                    file.Write(offset, block[..(block.Length / 2)]);
                 throw failure;
             }
-            file.Write(bytes);
+            file.Write(offset, block);
         }
 
         public void Sync()

@@ -40,15 +40,23 @@ public abstract class FileSystemConformance
     }
 
     [Fact]
-    public void Writes_follow_each_other()
+    public void Blocks_may_come_in_any_order_and_from_several_threads()
     {
-        using (IWritableFile file = Files.OpenWrite("a.bin", 6))
+        byte[] bytes = new byte[(7 * AlignedMemory.Alignment) + 5];
+        new Random(1).NextBytes(bytes);
+        using (IWritableFile file = Files.OpenWrite("a.bin", bytes.Length))
         {
-            file.Write("abc"u8);
-            file.Write("def"u8);
+            Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i =>
+            {
+                int start = (7 - i) * AlignedMemory.Alignment;
+                file.Write(start, bytes.AsSpan(start, Math.Min(AlignedMemory.Alignment, bytes.Length - start)));
+            });
             file.Sync();
         }
-        Read("a.bin").ShouldBe("abcdef");
+        using IReadableFile written = Files.OpenRead("a.bin");
+        byte[] read = new byte[bytes.Length + 1];
+        written.Read(0, read).ShouldBe(bytes.Length);
+        read[..bytes.Length].ShouldBe(bytes);
     }
 
     [Fact]
@@ -201,7 +209,7 @@ public abstract class FileSystemConformance
     {
         byte[] bytes = Encoding.UTF8.GetBytes(content);
         using IWritableFile file = Files.OpenWrite(path, bytes.Length);
-        file.Write(bytes);
+        file.Write(0, bytes);
         file.Sync();
     }
 

@@ -48,10 +48,10 @@ internal sealed class HangingFileSystem(IFileSystem inner) : ForwardingFileSyste
 
     sealed class Writable(HangingFileSystem owner, string path, IWritableFile file) : IWritableFile
     {
-        public void Write(ReadOnlySpan<byte> bytes)
+        public void Write(long offset, ReadOnlySpan<byte> block)
         {
             owner.At(path);
-            file.Write(bytes);
+            file.Write(offset, block);
         }
 
         public void Sync() => file.Sync();

@@ -27,7 +27,7 @@ public sealed class LocalFileSystemTests : FileSystemConformance, IDisposable
         {
             _files.CreateFolder("copy/sub");
             using IWritableFile file = _files.OpenWrite(name, Bytes);
-            file.Write(new byte[Bytes]);
+            file.Write(0, new byte[Bytes]);
             file.Sync();
         }
         _files.ReclaimableBytes("copy").ShouldBeInRange(2 * Bytes, 2 * Bytes + (1 << 16));
@@ -58,7 +58,7 @@ public sealed class LocalFileSystemTests : FileSystemConformance, IDisposable
         using (IWritableFile file = _files.OpenWrite("big", bytes.Length))
         {
             for (int i = 0; i < bytes.Length; i += 1 << 22)
-                file.Write(bytes.AsSpan(i, 1 << 22));
+                file.Write(i, bytes.AsSpan(i, 1 << 22));
             file.Sync();
         }
         File.ReadAllBytes(Path.Join(_root, "big")).AsSpan().SequenceEqual(bytes).ShouldBeTrue();

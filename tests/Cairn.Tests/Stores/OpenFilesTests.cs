@@ -12,7 +12,7 @@ public class OpenFilesTests
         for (byte i = 0; i < 100; i++)
         {
             using IWritableFile file = files.OpenWrite($"a/{i}", 1);
-            file.Write([i]);
+            file.Write(0, [i]);
         }
         using var open = new OpenFiles(files, "a", most: 7);
         IReadableFile[] all = [.. Enumerable.Range(0, 100).Select(i => open[$"{i}"])];
@@ -37,7 +37,7 @@ public class OpenFilesTests
         for (byte i = 0; i < 100; i++)
         {
             using IWritableFile file = store.OpenWrite($"{i}", 1);
-            file.Write([i]);
+            file.Write(0, [i]);
         }
         var files = new CountingFileSystem(store);
         using var pool = new FilePool(files, mostOpen: 7);
@@ -61,7 +61,7 @@ public class OpenFilesTests
         using var open = new OpenFiles(files, "", most: 7);
         Should.Throw<IOException>(() => open["late"]);
         using (IWritableFile file = files.OpenWrite("late", 1))
-            file.Write([1]);
+            file.Write(0, [1]);
         open["late"].Length.ShouldBe(1);
     }
 

@@ -113,7 +113,7 @@ public sealed class OverwritingTests : IDisposable
     {
         byte[] bytes = Encoding.ASCII.GetBytes(text);
         using IWritableFile file = _files.OpenWrite(path, bytes.Length);
-        file.Write(bytes);
+        file.Write(0, bytes);
         file.Sync();
     }
 }

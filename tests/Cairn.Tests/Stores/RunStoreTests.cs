@@ -35,20 +35,24 @@ public class StoreCallTests
 public class StoreFileWriterTests
 {
     [Theory, InlineData(0), InlineData(1), InlineData(20 << 20)]
-    public void A_writer_keeps_several_blocks_under_way_and_the_order_of_the_bytes(int length)
+    public void An_object_is_there_when_it_is_synced_and_not_before(int length)
     {
         var store = new MemoryRunStore();
         byte[] bytes = new byte[length];
         new Random(7).NextBytes(bytes);
-        using (var writer = new StoreFileWriter(store, "x/y", length))
+        using (var file = new StoreFileWriter(store, "x/y", length))
         {
-            for (int offset = 0; offset < length; offset += 1_000_003)
-                writer.Write(bytes.AsSpan(offset, Math.Min(1_000_003, length - offset)));
-            writer.Sync();
+            using (var writer = new SequentialWriter(file, length))
+            {
+                writer.Write(bytes);
+                writer.Complete();
+            }
+            new StoreFiles(store).FileExists("x/y").ShouldBeFalse();
+            file.Sync();
         }
-        using IReadableFile file = new StoreFiles(store).OpenRead("x/y");
+        using IReadableFile written = new StoreFiles(store).OpenRead("x/y");
         byte[] read = new byte[length];
-        file.Read(0, read).ShouldBe(length);
+        written.Read(0, read).ShouldBe(length);
         read.AsSpan().SequenceEqual(bytes).ShouldBeTrue();
     }
 }

@@ -19,7 +19,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
 
     public string Root => "simulated:";
     public bool CanExchange { get; init; } = true;
-    /// <summary>Whether files are written in whole blocks, several at once, and cut to their length in the end.</summary>
+    /// <summary>Whether files are written in whole pages, in any order, and cut to their length in the end.</summary>
     public bool IsDirect { get; init; }
     /// <summary>Bytes that all files may have together; <see langword="null"/> for no limit.</summary>
     public long? Capacity { get; set; }
@@ -142,7 +142,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
             if (present.Length > length)
                 Cut(path, inode, (int)length);
-            return IsDirect ? new BlockFileWriter(new SimulatedBlockFile(this, path, inode), new AlignedMemory(AlignedMemory.Alignment)) : new SimulatedWritableFile(this, path, inode);
+            return IsDirect ? new SimulatedDirectFile(this, path, inode, length) : new SimulatedWritableFile(this, path, inode);
         }
     }
 

@@ -169,9 +169,9 @@ public sealed class SimulatedFileSystemTests : FileSystemConformance
     {
         FaultyFileSystem faulty = FaultyFileSystem.Where(_files, p => p is { Call: FileSystemCall.Write, Path: "b" });
         using (IWritableFile a = faulty.OpenWrite("a", 4))
-            a.Write("1234"u8);
+            a.Write(0, "1234"u8);
         using (IWritableFile b = faulty.OpenWrite("b", 4))
-            Should.Throw<IOException>(() => b.Write("1234"u8));
+            Should.Throw<IOException>(() => b.Write(0, "1234"u8));
         Read("a").ShouldBe("1234");
         Read("b").ShouldBe("12");
         faulty.Changes.ShouldBe(4);
@@ -185,7 +185,7 @@ public sealed class SimulatedFileSystemTests : FileSystemConformance
     private void Put(string path, string content, bool sync)
     {
         using IWritableFile file = _files.OpenWrite(path, content.Length);
-        file.Write(Encoding.UTF8.GetBytes(content));
+        file.Write(0, Encoding.UTF8.GetBytes(content));
         if (sync)
             file.Sync();
     }

@@ -20,14 +20,10 @@ internal sealed class SimulatedReadableFile(byte[] content) : IReadableFile
 
 internal sealed class SimulatedWritableFile(SimulatedFileSystem fileSystem, string path, int inode) : IWritableFile
 {
-    private int _position;
-
-    public void Write(ReadOnlySpan<byte> bytes)
+    public void Write(long offset, ReadOnlySpan<byte> block)
     {
-        if (bytes.IsEmpty)
-            return;
-        fileSystem.Write(path, inode, _position, bytes);
-        _position += bytes.Length;
+        if (!block.IsEmpty)
+            fileSystem.Write(path, inode, (int)offset, block);
     }
 
     public void Sync() => fileSystem.Sync(path, inode);
@@ -35,18 +31,25 @@ internal sealed class SimulatedWritableFile(SimulatedFileSystem fileSystem, stri
     public void Dispose() { }
 }
 
-internal sealed class SimulatedBlockFile(SimulatedFileSystem fileSystem, string path, int inode) : IBlockFile
+/// <summary>As <see cref="DirectFile"/> writes: whole pages, here the last first, and the length at the end.</summary>
+internal sealed class SimulatedDirectFile(SimulatedFileSystem fileSystem, string path, int inode, long length) : IWritableFile
 {
     public void Write(long offset, ReadOnlySpan<byte> block)
     {
         (offset % AlignedMemory.Alignment).ShouldBe(0);
-        (block.Length % AlignedMemory.Alignment).ShouldBe(0);
-        fileSystem.Write(path, inode, (int)offset, block);
+        if (offset + block.Length < length)
+            (block.Length % AlignedMemory.Alignment).ShouldBe(0);
+        byte[] pages = new byte[AlignedMemory.RoundUp(block.Length)];
+        block.CopyTo(pages);
+        for (int start = pages.Length - AlignedMemory.Alignment; start >= 0; start -= AlignedMemory.Alignment)
+            fileSystem.Write(path, inode, (int)offset + start, pages.AsSpan(start, AlignedMemory.Alignment));
     }
 
-    public void SetLength(long length) => fileSystem.Cut(path, inode, (int)length);
-
-    public void Sync() => fileSystem.Sync(path, inode);
+    public void Sync()
+    {
+        fileSystem.Cut(path, inode, (int)length);
+        fileSystem.Sync(path, inode);
+    }
 
     public void Dispose() { }
 }

@@ -29,7 +29,8 @@ internal sealed class SafetensorsHeader
     public const int MaxLength = 100_000_000;
     internal const string MetadataName = "__metadata__";
     internal const int PrefixLength = sizeof(ulong);
-    private const int DataAlignment = 64;
+    // A page, so that the data can be mapped, and written and read past the system's cache.
+    private const int DataAlignment = 4096;
 
     internal SafetensorsHeader(IReadOnlyList<SafetensorsEntry> tensors, IReadOnlyDictionary<string, string> metadata, long dataOffset)
     {
@@ -75,7 +76,7 @@ internal sealed class SafetensorsHeader
     }
 
     /// <summary>
-    /// The header's bytes, length included, padded with spaces so that the data begins at a multiple of 64 bytes.
+    /// The header's bytes, length included, padded with spaces so that the data begins at a multiple of 4096 bytes.
     /// Equal input gives equal bytes: tensors in the given order, metadata by ordinal order of its keys.
     /// </summary>
     /// <param name="tensors">The tensors in the order of their bytes.</param>

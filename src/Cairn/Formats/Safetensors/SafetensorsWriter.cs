@@ -6,7 +6,7 @@ namespace Cairn.Formats.Safetensors;
 /// A safetensors file that is planned to the byte: its length is known, and equal input gives equal bytes. Tensors lie by element
 /// size, largest first, and else in the given order, so each is aligned to its element without padding.
 /// </summary>
-internal sealed class SafetensorsWriter : IFileContent
+internal sealed class SafetensorsWriter : IRangedContent
 {
     private readonly byte[] _header;
 
@@ -57,5 +57,36 @@ internal sealed class SafetensorsWriter : IFileContent
         blocks.Write(_header);
         foreach (TensorPlacement placement in Tensors)
             blocks.Write(placement.Tensor, placement.Name);
+    }
+
+    /// <inheritdoc/>
+    public void Read(long offset, Span<byte> destination)
+    {
+        if (offset < _header.Length)
+        {
+            int count = (int)Math.Min(destination.Length, _header.Length - offset);
+            _header.AsSpan((int)offset, count).CopyTo(destination);
+            offset += count;
+            destination = destination[count..];
+        }
+        for (int i = TensorRanges.FirstBehind(Tensors, offset); !destination.IsEmpty; i++)
+        {
+            (_, StateTensor tensor, long start) = Tensors[i];
+            int count = (int)Math.Min(destination.Length, start + tensor.ByteLength - offset);
+            tensor.CopyTo(offset - start, destination[..count]);
+            offset += count;
+            destination = destination[count..];
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
+    {
+        bytes = default;
+        int first = TensorRanges.FirstBehind(Tensors, offset);
+        if (offset < _header.Length || first == Tensors.Count)
+            return false;
+        (_, StateTensor tensor, long start) = Tensors[first];
+        return offset + length <= start + tensor.ByteLength && tensor.TryGetSpan(offset - start, length, out bytes);
     }
 }

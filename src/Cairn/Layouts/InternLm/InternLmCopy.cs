@@ -117,6 +117,6 @@ internal static class InternLmCopy
         Time = DateTimeOffset.UnixEpoch,
         World = new World(sizes.JobTp, sizes.Pp, sizes.Dp, sizes.Dp % sizes.Zo == 0 ? sizes.Zo : sizes.Dp),
         Train = context ?? new StateMap { { StepWitnesses.BatchCount, step - 1 }, { StepWitnesses.StepCount, step } },
-        Files = [.. entries.Where(entry => InternLmFileName.TryParse(entry.Name, out _)).Select(entry => new MarkedFile(entry.Name, entry.Length, ""))],
+        Files = [.. entries.Where(entry => InternLmFileName.TryParse(entry.Name, out _)).Select(entry => new MarkedFile(entry.Name, entry.Length, ChunkHashes.None))],
     };
 }

@@ -14,12 +14,26 @@ internal sealed record RankReport(IReadOnlyList<MarkedFile> Files, string? NonFi
         {
             to.Write(file.Name);
             to.Write(file.Length);
-            to.Write(file.Hash);
+            Write(to, file.Hashes);
         });
         to.WriteName(NonFiniteTensor);
     }
 
     public static RankReport Read(BinaryReader from) => new(
-        from.ReadList(() => new MarkedFile(from.ReadString(), from.ReadInt64(), from.ReadString())),
+        from.ReadList(() => new MarkedFile(from.ReadString(), from.ReadInt64(), ReadHashes(from))),
         from.ReadName());
+
+    private static void Write(BinaryWriter to, ChunkHashes hashes)
+    {
+        to.Write(hashes.ChunkBytes);
+        to.Write(hashes.Count);
+        for (int i = 0; i < hashes.Count; i++)
+            to.Write(hashes[i]);
+    }
+
+    private static ChunkHashes ReadHashes(BinaryReader from)
+    {
+        long chunkBytes = from.ReadInt64();
+        return ChunkHashes.Of(chunkBytes, [.. from.ReadList(from.ReadUInt128)]);
+    }
 }

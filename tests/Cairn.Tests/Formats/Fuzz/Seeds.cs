@@ -96,7 +96,7 @@ internal static class Seeds
             Parent = 250,
             Time = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
             Train = new StateMap { ["batch"] = 500L, ["loss"] = 0.25 },
-            Files = [new MarkedFile("context.json", 12, new string('a', 32)), new MarkedFile("model_tp0_pp0.safetensors", 4096, new string('0', 32))],
+            Files = [new MarkedFile("context.json", 12, ChunkHashes.Whole(UInt128.MaxValue)), new MarkedFile("model_tp0_pp0.safetensors", 4096, ChunkHashes.Of(2000, [0, 1, 2]))],
         };
         return [marker.ToBytes()[..^Seal([]).Length]];
     }

@@ -2,6 +2,7 @@ using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.InternLm;
 using Cairn.Opening;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Manager;
@@ -185,10 +186,7 @@ public class InternLmLayoutTests
     static void Write(IFileSystem files, IReadOnlyList<PlannedFile> plan)
     {
         foreach (PlannedFile planned in plan)
-        {
-            using IWritableFile file = files.OpenWrite(planned.Name, planned.Length);
-            planned.WriteTo((bytes, _, _) => file.Write(bytes));
-        }
+            FilesWriter.Write([new FileToWrite(planned.Name, planned.Content, () => files.OpenWrite(planned.Name, planned.Length))], _ => { }, TestContext.Current.CancellationToken);
     }
 
     sealed class Fixed(string name, StateMap state) : IStatePart

@@ -1,8 +1,8 @@
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.InternLm;
+using Cairn.Saving;
 using Cairn.State;
-using Cairn.Stores;
 using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Layouts.InternLm;
@@ -150,8 +150,7 @@ public class InternLmProgressTests
     {
         var files = new SimulatedFileSystem();
         PlannedFile planned = InternLmLayout.Instance.Plan(15, parts).Single(file => file.Name == name);
-        using (IWritableFile file = files.OpenWrite(name, planned.Length))
-            planned.WriteTo((bytes, _, _) => file.Write(bytes));
+        FilesWriter.Write([new FileToWrite(planned.Name, planned.Content, () => files.OpenWrite(planned.Name, planned.Length))], _ => { }, TestContext.Current.CancellationToken);
         using TorchFile opened = TorchFile.Open(files, name);
         return (TorchMap)opened.Root;
     }

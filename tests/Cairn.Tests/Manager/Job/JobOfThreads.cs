@@ -169,10 +169,10 @@ internal sealed class RankFiles(IFileSystem inner, Action silence) : ForwardingF
 
     private sealed class Writable(RankFiles owner, string path, IWritableFile file) : IWritableFile
     {
-        public void Write(ReadOnlySpan<byte> bytes)
+        public void Write(long offset, ReadOnlySpan<byte> block)
         {
-            byte[] copy = bytes.ToArray();
-            owner.Change($"write {path}", () => file.Write(copy));
+            byte[] copy = block.ToArray();
+            owner.Change($"write {path}", () => file.Write(offset, copy));
         }
 
         public void Sync() => owner.Change($"fsync {path}", file.Sync);

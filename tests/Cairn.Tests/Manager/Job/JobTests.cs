@@ -284,6 +284,6 @@ public class JobTests
             file.Read(0, bytes);
         bytes[^1] ^= 1;
         using Cairn.Stores.IWritableFile to = _files.OpenWrite(path, bytes.Length);
-        to.Write(bytes);
+        to.Write(0, bytes);
     }
 }

@@ -118,9 +118,9 @@ public class ScaleTests
         {
             RankCoordinates at = world.CoordinatesOf(rank);
             foreach ((string part, PartScope scope) in new[] { ("model", PartScope.Shared), ("optimizer", PartScope.Shared), ("random", PartScope.PerRank) })
-                files.Add(new MarkedFile(PartFileName.StemOf(part, scope, world, rank) + ".safetensors", length, new string('a', 32)));
+                files.Add(new MarkedFile(PartFileName.StemOf(part, scope, world, rank) + ".safetensors", length, ChunkHashes.Whole(0xA)));
             if (at is { Tp: 0, Pp: 0 })
-                files.Add(new MarkedFile(PartFileName.StemOf("sampler", PartScope.PerDataRank, world, rank) + ".json", length, new string('b', 32)));
+                files.Add(new MarkedFile(PartFileName.StemOf("sampler", PartScope.PerDataRank, world, rank) + ".json", length, ChunkHashes.Whole(0xB)));
         }
         return new Marker
         {

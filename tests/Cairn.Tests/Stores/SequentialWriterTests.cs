@@ -3,7 +3,7 @@ using Cairn.Stores;
 
 namespace Cairn.Tests.Stores;
 
-public class BlockFileWriterTests
+public class SequentialWriterTests
 {
     const int Block = 2 * AlignedMemory.Alignment;
 
@@ -12,15 +12,14 @@ public class BlockFileWriterTests
     {
         byte[] bytes = Random(length);
         var file = new Recorded();
-        using (var writer = new BlockFileWriter(file, new AlignedMemory(Block)))
+        using (var writer = new SequentialWriter(file, length, new AlignedMemory(Block)))
         {
             for (int start = 0; start < length; start += 1000)
                 writer.Write(bytes.AsSpan(start, Math.Min(1000, length - start)));
-            writer.Sync();
+            writer.Complete();
         }
         file.Bytes.ShouldBe(bytes);
         file.Offsets.ShouldBe(Enumerable.Range(0, (length + Block - 1) / Block).Select(i => (long)i * Block), ignoreOrder: true);
-        (file.Synced, file.Disposed).ShouldBe((1, 1));
     }
 
     [Fact]
@@ -39,26 +38,26 @@ public class BlockFileWriterTests
                     others.Signal();
             },
         };
-        using var writer = new BlockFileWriter(file, new AlignedMemory(Block));
+        using var writer = new SequentialWriter(file, bytes.Length, new AlignedMemory(Block));
         writer.Write(bytes);
-        writer.Sync();
+        writer.Complete();
         file.Bytes.ShouldBe(bytes);
     }
 
     [Fact]
-    public void What_a_block_fails_with_ends_the_file_before_it_is_synced()
+    public void What_a_block_fails_with_is_thrown_at_the_latest_at_the_end()
     {
         var file = new Recorded { Writing = offset => throw new IOException($"full at {offset}") };
-        using (var writer = new BlockFileWriter(file, new AlignedMemory(Block)))
+        using var writer = new SequentialWriter(file, 3 * Block, new AlignedMemory(Block));
+        Should.Throw<IOException>(() =>
         {
-            writer.Write(new byte[Block]);
-            Should.Throw<IOException>(writer.Sync).Message.ShouldBe("full at 0");
-        }
-        (file.Synced, file.Disposed).ShouldBe((0, 1));
+            writer.Write(new byte[3 * Block]);
+            writer.Complete();
+        }).Message.ShouldBe("full at 0");
     }
 
     [Fact]
-    public async Task A_file_that_is_given_up_is_closed_when_no_block_is_under_way_any_more()
+    public async Task A_writer_that_is_given_up_ends_when_no_block_is_under_way_any_more()
     {
         using ManualResetEventSlim given = new(), goOn = new();
         var file = new Recorded
@@ -69,14 +68,14 @@ public class BlockFileWriterTests
                 goOn.Wait(TestContext.Current.CancellationToken);
             },
         };
-        var writer = new BlockFileWriter(file, new AlignedMemory(Block));
+        var writer = new SequentialWriter(file, 2 * Block, new AlignedMemory(Block));
         writer.Write(new byte[Block]);
         given.Wait(TestContext.Current.CancellationToken);
         Task closing = Task.Run(writer.Dispose, TestContext.Current.CancellationToken);
-        file.Disposed.ShouldBe(0);
+        file.Offsets.ShouldBeEmpty();
         goOn.Set();
         await closing;
-        (file.Synced, file.Disposed, file.EndedAtDispose).ShouldBe((0, 1, 1));
+        file.Offsets.ShouldBe([0]);
     }
 
     [Fact]
@@ -91,9 +90,9 @@ public class BlockFileWriterTests
         {
             var seen = new ConcurrentDictionary<nint, bool>();
             var file = new Recorded { Block = block => { fixed (byte* start = block) seen.TryAdd((nint)start, true); } };
-            using var writer = new BlockFileWriter(file, memory);
+            using var writer = new SequentialWriter(file, 10 * Block, memory);
             writer.Write(new byte[10 * Block]);
-            writer.Sync();
+            writer.Complete();
             return [.. seen.Keys];
         }
     }
@@ -107,18 +106,14 @@ public class BlockFileWriterTests
 
     delegate void Look(ReadOnlySpan<byte> block);
 
-    sealed class Recorded : IBlockFile
+    sealed class Recorded : IWritableFile
     {
         readonly Lock _gate = new();
-        int _ended;
 
         public Action<long> Writing { get; init; } = _ => { };
         public Look Block { get; init; } = _ => { };
         public byte[] Bytes { get; private set; } = [];
         public List<long> Offsets { get; } = [];
-        public int Synced { get; private set; }
-        public int Disposed { get; private set; }
-        public int EndedAtDispose { get; private set; }
 
         public void Write(long offset, ReadOnlySpan<byte> block)
         {
@@ -132,14 +127,11 @@ public class BlockFileWriterTests
                 block.CopyTo(grown.AsSpan((int)offset));
                 Bytes = grown;
                 Offsets.Add(offset);
-                _ended++;
             }
         }
 
-        public void SetLength(long length) => Bytes = Bytes[..(int)length];
+        public void Sync() { }
 
-        public void Sync() => Synced++;
-
-        public void Dispose() => (Disposed, EndedAtDispose) = (Disposed + 1, _ended);
+        public void Dispose() { }
     }
 }

@@ -1,0 +1,145 @@
+using System.Buffers;
+using System.IO.Hashing;
+using Cairn.Checkpoints;
+using Cairn.Formats;
+using Cairn.State;
+using Cairn.Stores;
+
+namespace Cairn.Saving;
+
+/// <summary>A file that several threads write, a chunk each at a time. Whoever ends the last chunk makes it durable and closes it.</summary>
+internal sealed class FileInWork : IDisposable
+{
+    private const int PieceBytes = 256 << 10;
+
+    private readonly FileToWrite _file;
+    private readonly Action<int> _wrote;
+    private readonly CancellationToken _cancellationToken;
+    private readonly Lazy<IWritableFile> _target;
+    private readonly IRangedContent? _ranged;
+    private readonly Lock _gate = new();
+    private readonly long _length, _chunkBytes;
+    private readonly UInt128[] _hashes;
+    private (int Chunk, string Tensor)? _nonFinite;
+    private ChunkHashes? _ordered;
+    private int _taken = -1, _left;
+    private bool _isClosed;
+
+    public FileInWork(FileToWrite file, Action<int> wrote, CancellationToken cancellationToken)
+    {
+        (_file, _wrote, _cancellationToken) = (file, wrote, cancellationToken);
+        _target = new Lazy<IWritableFile>(file.Open);
+        _ranged = file.Content as IRangedContent;
+        _length = file.Content.Length;
+        _chunkBytes = ChunkHashes.ChunkBytesFor(_length);
+        // One that is made in order is written as a whole.
+        _hashes = new UInt128[_ranged is null ? 1 : ChunkHashes.CountOf(_length, _chunkBytes)];
+        _left = _hashes.Length;
+    }
+
+    /// <summary>What was written, when all of it was.</summary>
+    public WrittenFile Result => new(_ordered ?? ChunkHashes.Of(_chunkBytes, _hashes), _nonFinite?.Tensor);
+
+    /// <summary>Takes the next chunk, if one is left.</summary>
+    public bool TryTake(out int chunk)
+    {
+        // Counted up no further than to the end: many threads may ask for ever.
+        chunk = Volatile.Read(ref _taken) < _hashes.Length ? Interlocked.Increment(ref _taken) : _hashes.Length;
+        return chunk < _hashes.Length;
+    }
+
+    /// <summary>Writes a chunk that was taken.</summary>
+    public void Write(int chunk)
+    {
+        if (_ranged is null)
+            WriteInOrder();
+        else
+            WriteChunk(_ranged, chunk);
+        if (Interlocked.Decrement(ref _left) > 0)
+            return;
+        _cancellationToken.ThrowIfCancellationRequested();
+        _target.Value.Sync();
+        _isClosed = true;
+        _target.Value.Dispose();
+        _wrote(0);
+    }
+
+    /// <summary>Closes a file that was not written to its end. No thread may be writing it.</summary>
+    public void Dispose()
+    {
+        if (_isClosed || !_target.IsValueCreated)
+            return;
+        _isClosed = true;
+        _target.Value.Dispose();
+    }
+
+    private void WriteChunk(IRangedContent content, int chunk)
+    {
+        long start = chunk * _chunkBytes, end = Math.Min(start + _chunkBytes, _length);
+        var hash = new XxHash128();
+        IWritableFile target = _target.Value;
+        using var memory = new BlockMemory(_length);
+        for (long offset = start; offset < end;)
+        {
+            _cancellationToken.ThrowIfCancellationRequested();
+            int count = (int)Math.Min(BlockWriter.BlockLength, end - offset);
+            bool isThere = content.TryGetSpan(offset, count, out ReadOnlySpan<byte> block) && (!target.WantsPages || AlignedMemory.IsAligned(block));
+            Span<byte> made = isThere ? [] : memory.Span[..count];
+            // Piece by piece, so that what was copied is hashed and looked at in the processor's own cache.
+            for (int at = 0; at < count; at += PieceBytes)
+            {
+                int length = Math.Min(PieceBytes, count - at);
+                if (!isThere)
+                    content.Read(offset + at, made.Slice(at, length));
+                ReadOnlySpan<byte> piece = isThere ? block.Slice(at, length) : made.Slice(at, length);
+                hash.Append(piece);
+                if (_file.LooksForNonFinite && TensorRanges.FirstNonFinite(content.Tensors, offset + at, piece) is { } tensor)
+                    Note(chunk, tensor);
+            }
+            target.Write(offset, isThere ? block : made);
+            offset += count;
+            _wrote(count);
+        }
+        _hashes[chunk] = hash.GetCurrentHashAsUInt128();
+    }
+
+    private void WriteInOrder()
+    {
+        var hasher = new ChunkHasher(_chunkBytes);
+        long length = 0;
+        using var writer = new SequentialWriter(_target.Value, _length);
+        _file.Content.WriteTo((bytes, type, name) =>
+        {
+            _cancellationToken.ThrowIfCancellationRequested();
+            hasher.Append(bytes);
+            if (_file.LooksForNonFinite && _nonFinite is null && type is { } element && NonFinite.IsIn(bytes, element))
+                Note(0, name ?? "");
+            writer.Write(bytes);
+            length += bytes.Length;
+            _wrote(bytes.Length);
+        });
+        if (length != _length)
+            throw new InvalidOperationException($"{_file.Name} was planned with {_length} bytes and has {length}.");
+        writer.Complete();
+        _ordered = hasher.Finish();
+    }
+
+    // The first in the file, whichever thread finds one first.
+    private void Note(int chunk, string tensor)
+    {
+        lock (_gate)
+        {
+            if (_nonFinite is not { } found || chunk < found.Chunk)
+                _nonFinite = (chunk, tensor);
+        }
+    }
+
+    private sealed class BlockMemory(long length) : IDisposable
+    {
+        private IMemoryOwner<byte>? _owner;
+
+        public Span<byte> Span => (_owner ??= AlignedMemory.Shared.Rent(length)).Memory.Span;
+
+        public void Dispose() => _owner?.Dispose();
+    }
+}
