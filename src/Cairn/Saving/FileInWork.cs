@@ -13,6 +13,7 @@ internal sealed class FileInWork : IDisposable
     private const int PieceBytes = 256 << 10;
 
     private readonly FileToWrite _file;
+    private readonly Lock _inOrder;
     private readonly Action<int> _wrote;
     private readonly CancellationToken _cancellationToken;
     private readonly Lazy<IWritableFile> _target;
@@ -25,9 +26,13 @@ internal sealed class FileInWork : IDisposable
     private int _taken = -1, _left;
     private bool _isClosed;
 
-    public FileInWork(FileToWrite file, Action<int> wrote, CancellationToken cancellationToken)
+    /// <param name="file">The file.</param>
+    /// <param name="inOrder">Held while the bytes of a file come in order: of one at a time, to bound memory.</param>
+    /// <param name="wrote">Called with the bytes of each block, and with 0 at the end.</param>
+    /// <param name="cancellationToken">Gives up between two blocks.</param>
+    public FileInWork(FileToWrite file, Lock inOrder, Action<int> wrote, CancellationToken cancellationToken)
     {
-        (_file, _wrote, _cancellationToken) = (file, wrote, cancellationToken);
+        (_file, _inOrder, _wrote, _cancellationToken) = (file, inOrder, wrote, cancellationToken);
         _target = new Lazy<IWritableFile>(file.Open);
         _ranged = file.Content as IRangedContent;
         _length = file.Content.Length;
@@ -51,10 +56,15 @@ internal sealed class FileInWork : IDisposable
     /// <summary>Writes a chunk that was taken.</summary>
     public void Write(int chunk)
     {
-        if (_ranged is null)
-            WriteInOrder();
-        else
+        if (_ranged is not null)
+        {
             WriteChunk(_ranged, chunk);
+        }
+        else
+        {
+            lock (_inOrder)
+                WriteInOrder();
+        }
         if (Interlocked.Decrement(ref _left) > 0)
             return;
         _cancellationToken.ThrowIfCancellationRequested();

@@ -26,11 +26,13 @@ internal sealed class FilesWriter
     private const int MostThreads = 4;
     private const long BytesOfAThread = 16L << 20;
 
+    // Each of these has some threads of its own, and their memory.
+    private readonly Lock _inOrder = new();
     private readonly FileInWork[] _files;
     private ExceptionDispatchInfo? _fault;
 
     private FilesWriter(IReadOnlyList<FileToWrite> files, Action<int> wrote, CancellationToken cancellationToken) =>
-        _files = [.. files.Select(file => new FileInWork(file, wrote, cancellationToken))];
+        _files = [.. files.Select(file => new FileInWork(file, _inOrder, wrote, cancellationToken))];
 
     /// <summary>Writes the files and makes them durable.</summary>
     /// <param name="files">The files, in the order in which they are begun.</param>

@@ -42,6 +42,25 @@ public class FilesWriterTests
     }
 
     [Fact]
+    public void Of_contents_that_come_in_order_one_at_a_time_is_written()
+    {
+        IFileContent content = Content(2 * Chunk);
+        int now = 0, most = 0;
+        var inOrder = new InOrder(content)
+        {
+            Around = write =>
+            {
+                most = Math.Max(most, Interlocked.Increment(ref now));
+                write();
+                Interlocked.Decrement(ref now);
+            },
+        };
+        FileToWrite[] files = [.. Enumerable.Range(0, 4).Select(i => new FileToWrite($"{i}", inOrder, () => new Recorded((int)content.Length)))];
+        FilesWriter.Write(files, _ => { }, TestContext.Current.CancellationToken).Select(file => file.Hashes).Distinct().ShouldHaveSingleItem();
+        most.ShouldBe(1);
+    }
+
+    [Fact]
     public void The_first_tensor_with_a_nan_is_named_whichever_chunk_is_written_first()
     {
         IRangedContent content = Content(4 * Chunk, nanAt: [0, 1, 3]);
@@ -121,9 +140,10 @@ public class FilesWriterTests
 
     sealed class InOrder(IFileContent content) : IFileContent
     {
+        public Action<Action> Around { get; init; } = write => write();
         public long Length => content.Length;
         public IReadOnlyList<TensorPlacement> Tensors => content.Tensors;
-        public void WriteTo(BlockSink sink) => content.WriteTo(sink);
+        public void WriteTo(BlockSink sink) => Around(() => content.WriteTo(sink));
     }
 
     sealed class Recorded(int length) : IWritableFile
