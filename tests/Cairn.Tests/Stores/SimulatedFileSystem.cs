@@ -10,12 +10,11 @@ internal sealed class SimulatedFileSystem : IFileSystem
 {
     private readonly Lock _gate = new();
     private readonly SimulatedTree _tree;
-    private readonly List<SimulatedOperation> _log = [];
-    private SimulatedTree? _start;
+    private readonly SimulatedLog _log;
 
     public SimulatedFileSystem() : this(new SimulatedTree()) { }
 
-    public SimulatedFileSystem(SimulatedTree tree) => _tree = tree;
+    public SimulatedFileSystem(SimulatedTree tree) => (_tree, _log) = (tree, new SimulatedLog(tree));
 
     public string Root => "simulated:";
     public bool CanExchange { get; init; } = true;
@@ -29,7 +28,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
         get
         {
             lock (_gate)
-                return [.. _log.Select(o => o.Description)];
+                return _log.Descriptions;
         }
     }
 
@@ -37,7 +36,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
     public void Mark(string label)
     {
         lock (_gate)
-            Record(new MarkOperation(label));
+            _log.Record(new MarkOperation(label));
     }
 
     /// <summary>
@@ -47,7 +46,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
     public IEnumerable<CrashState> CrashStates(int from = 0, int seed = 1)
     {
         lock (_gate)
-            return new CrashSimulation(_start ?? _tree.Clone(), [.. _log], CanExchange, seed).States(from);
+            return _log.CrashStates(CanExchange, seed, from);
     }
 
     /// <summary>All files with their bytes; folders end in <c>/</c> and have none.</summary>
@@ -112,7 +111,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 made = made.Length == 0 ? name : $"{made}/{name}";
                 int inode = _tree.Find(made);
                 if (inode < 0)
-                    Make($"make folder {made}", parent, name, isFolder: true);
+                    _log.Make($"make folder {made}", parent, name, isFolder: true);
                 else if (!_tree.IsFolder(inode))
                     throw new IOException($"'{made}' is a file.");
             }
@@ -139,7 +138,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
             if (length - present.Length > Free())
                 throw new IOException($"There is no space for {length} bytes at '{path}'.");
             if (inode < 0)
-                inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
+                inode = _log.Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
             if (present.Length > length)
                 Cut(path, inode, (int)length);
             return IsDirect ? new SimulatedDirectFile(this, path, inode, length) : new SimulatedWritableFile(this, path, inode);
@@ -154,7 +153,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
             int inode = _tree.Find(path);
             if (!_tree.IsFolder(inode))
                 throw new FileNotFoundException($"There is no folder '{path}'.", path);
-            Record(new SyncFolderOperation($"sync folder /{path}", inode));
+            _log.Record(new SyncFolderOperation($"sync folder /{path}", inode));
         }
     }
 
@@ -169,7 +168,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 throw new IOException($"'{from}' cannot be renamed to '{to}', which exists.");
             if (to.StartsWith(from + "/", StringComparison.Ordinal))
                 throw new IOException($"'{from}' cannot be moved into itself.");
-            Change(new EntryOperation($"move {from} to {to}", [source, destination],
+            _log.Change(new EntryOperation($"move {from} to {to}", [source, destination],
                 [new(source, SimulatedTree.NameOf(from), inode, false), new(destination, SimulatedTree.NameOf(to), inode, true)]));
         }
     }
@@ -183,7 +182,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
         lock (_gate)
         {
             int one = _tree.Existing(first), other = _tree.Existing(second), a = _tree.ParentOf(first), b = _tree.ParentOf(second);
-            Change(new EntryOperation($"exchange {first} with {second}", [a, b],
+            _log.Change(new EntryOperation($"exchange {first} with {second}", [a, b],
                 [new(a, SimulatedTree.NameOf(first), one, false), new(b, SimulatedTree.NameOf(second), one, true), new(a, SimulatedTree.NameOf(first), other, true)]));
         }
     }
@@ -198,7 +197,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 return;
             if (_tree.IsFolder(inode))
                 throw new UnauthorizedAccessException($"'{path}' is a folder.");
-            Change(Removal(path, inode, null));
+            _log.Change(_log.Removal(path, inode, null));
         }
     }
 
@@ -212,9 +211,9 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 return;
             if (!_tree.IsFolder(inode))
                 throw new IOException($"'{path}' is a file.");
-            EntryOperation last = Removal(path, inode, null);
-            DeleteEntries(path, inode, last);
-            Change(last);
+            EntryOperation last = _log.Removal(path, inode, null);
+            _log.DeleteEntries(path, inode, last);
+            _log.Change(last);
         }
     }
 
@@ -228,12 +227,12 @@ internal sealed class SimulatedFileSystem : IFileSystem
             int inode = _tree.Find(path);
             bool made = inode < 0;
             if (made)
-                inode = Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
-            SetContent($"append {bytes.Length} bytes to {path}", inode, [.. _tree.Files[inode], .. bytes]);
+                inode = _log.Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
+            _log.SetContent($"append {bytes.Length} bytes to {path}", inode, [.. _tree.Files[inode], .. bytes]);
             if (durable)
-                Record(new SyncOperation($"sync {path}", inode));
+                _log.Record(new SyncOperation($"sync {path}", inode));
             if (durable && made)
-                Record(new SyncFolderOperation($"sync folder of {path}", _tree.ParentOf(path)));
+                _log.Record(new SyncFolderOperation($"sync folder of {path}", _tree.ParentOf(path)));
         }
     }
 
@@ -248,63 +247,21 @@ internal sealed class SimulatedFileSystem : IFileSystem
             byte[] content = new byte[Math.Max(old.Length, end)];
             old.CopyTo(content, 0);
             bytes.CopyTo(content.AsSpan(position));
-            SetContent($"write {bytes.Length} bytes to {path}", inode, content);
+            _log.SetContent($"write {bytes.Length} bytes to {path}", inode, content);
         }
     }
 
     internal void Cut(string path, int inode, int length)
     {
         lock (_gate)
-            SetContent($"cut {path} to {length}", inode, _tree.Files[inode][..length]);
+            _log.SetContent($"cut {path} to {length}", inode, _tree.Files[inode][..length]);
     }
 
     internal void Sync(string path, int inode)
     {
         lock (_gate)
-            Record(new SyncOperation($"sync {path}", inode));
+            _log.Record(new SyncOperation($"sync {path}", inode));
     }
 
     private long? Free() => Capacity is { } capacity ? capacity - _tree.FileBytes() : null;
-
-    private void DeleteEntries(string path, int folder, EntryOperation whole)
-    {
-        foreach ((string name, int inode) in _tree.Entries(folder).ToArray())
-        {
-            string child = $"{path}/{name}";
-            if (_tree.IsFolder(inode))
-                DeleteEntries(child, inode, whole);
-            Change(Removal(child, inode, whole));
-        }
-    }
-
-    private EntryOperation Removal(string path, int inode, EntryOperation? impliedBy)
-    {
-        int parent = _tree.ParentOf(path);
-        return new EntryOperation($"delete {path}", [parent], [new(parent, SimulatedTree.NameOf(path), inode, false)]) { ImpliedBy = impliedBy };
-    }
-
-    private int Make(string description, int parent, string name, bool isFolder)
-    {
-        int inode = _tree.NextInode;
-        Change(new EntryOperation(description, [parent], [new(parent, name, inode, true)]) { Made = inode, MadeFolder = isFolder });
-        return inode;
-    }
-
-    private void Change(EntryOperation operation)
-    {
-        Record(operation);
-        CrashSimulation.Apply(_tree, operation);
-    }
-
-    private void SetContent(string description, int inode, byte[] content)
-    {
-        Record(new ContentOperation(description, inode, content));
-        _tree.Files[inode] = content;
-    }
-
-    private void Record(SimulatedOperation operation)
-    {
-        _start ??= _tree.Clone();
-        _log.Add(operation);
-    }
 }
