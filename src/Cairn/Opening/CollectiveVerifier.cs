@@ -36,7 +36,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
                 return;
             to.Write((byte)entry.Kind);
             to.Write(entry.Step);
-            WriteDigest(to, entry.MarkerDigest);
+            to.Write(entry.MarkerDigest);
         });
         return VerifyShare(folder, Verification(files, entry, folder, entry?.MarkerDigest ?? 0));
     }
@@ -57,7 +57,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
                 IFileSource files = places.Read(from);
                 string folder = from.ReadString();
                 return !from.ReadBoolean() ? (folder, Verification(files, null, folder, 0))
-                    : (folder, Verification(files, CatalogEntry.At(files, folder, (SaveKind)from.ReadByte(), from.ReadInt64()), folder, ReadDigest(from)));
+                    : (folder, Verification(files, CatalogEntry.At(files, folder, (SaveKind)from.ReadByte(), from.ReadInt64()), folder, from.ReadUInt128()));
             });
             if (copy is not { } next)
                 return;
@@ -84,16 +84,6 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
         _held?.Pin.Dispose();
         _held = null;
     }
-
-    /// <summary>Writes what a marker is known by.</summary>
-    public static void WriteDigest(BinaryWriter to, UInt128 digest)
-    {
-        to.Write((ulong)(digest >> 64));
-        to.Write((ulong)digest);
-    }
-
-    /// <summary>Reads what <see cref="WriteDigest"/> wrote.</summary>
-    public static UInt128 ReadDigest(BinaryReader from) => new(from.ReadUInt64(), from.ReadUInt64());
 
     private void Tell(Action<BinaryWriter> command) => _ = ranks.Agree(Next, default, _ => RankMessages.Write(command), timeout, cancellationToken);
 

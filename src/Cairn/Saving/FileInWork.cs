@@ -46,12 +46,7 @@ internal sealed class FileInWork : IDisposable
     public WrittenFile Result => new(_ordered ?? ChunkHashes.Of(_chunkBytes, _hashes), _nonFinite?.Tensor);
 
     /// <summary>Takes the next chunk, if one is left.</summary>
-    public bool TryTake(out int chunk)
-    {
-        // Counted up no further than to the end: many threads may ask for ever.
-        chunk = Volatile.Read(ref _taken) < _hashes.Length ? Interlocked.Increment(ref _taken) : _hashes.Length;
-        return chunk < _hashes.Length;
-    }
+    public bool TryTake(out int chunk) => (chunk = Interlocked.Increment(ref _taken)) < _hashes.Length;
 
     /// <summary>Writes a chunk that was taken.</summary>
     public void Write(int chunk)
@@ -92,7 +87,7 @@ internal sealed class FileInWork : IDisposable
         for (long offset = start; offset < end;)
         {
             _cancellationToken.ThrowIfCancellationRequested();
-            int count = (int)Math.Min(BlockWriter.BlockLength, end - offset);
+            int count = (int)Math.Min(AlignedMemory.Shared.BlockBytes, end - offset);
             bool isThere = content.TryGetSpan(offset, count, out ReadOnlySpan<byte> block) && (!target.WantsPages || AlignedMemory.IsAligned(block));
             Span<byte> made = isThere ? [] : memory.Span[..count];
             // Piece by piece, so that what was copied is hashed and looked at in the processor's own cache.

@@ -37,6 +37,6 @@ public static class FileSaving
             files.DeleteFile(beside);
             throw;
         }
-        files.SyncFolder(path.Contains('/', StringComparison.Ordinal) ? path[..path.LastIndexOf('/')] : "");
+        files.SyncFolder(StorePath.Parent(path));
     }
 }

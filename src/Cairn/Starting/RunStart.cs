@@ -143,7 +143,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             to.Write(source.Name);
             to.Write(source.Entry is not null);
             if (source.Entry is { } entry)
-                CollectiveVerifier.WriteDigest(to, entry.MarkerDigest);
+                to.Write(entry.MarkerDigest);
         }
         to.WriteList([.. opening.Parts], to.Write);
         to.WriteList(opening.PassedOver, fault =>
@@ -164,7 +164,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         {
             IFileSource at = _places.Read(from);
             (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
-            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), CollectiveVerifier.ReadDigest(from), name) : ResumeSource.Weights(at, folder, name);
+            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), from.ReadUInt128(), name) : ResumeSource.Weights(at, folder, name);
         }
         List<string> parts = from.ReadList(from.ReadString);
         List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));

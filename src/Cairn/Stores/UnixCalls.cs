@@ -208,7 +208,7 @@ internal static partial class UnixCalls
         };
     }
 
-#pragma warning disable IDE1006, SYSLIB1054 // Names of the C library.
+#pragma warning disable IDE1006 // Names of the C library.
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
 
@@ -262,5 +262,5 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial int madvise(void* start, nuint length, int advice);
-#pragma warning restore IDE1006, SYSLIB1054
+#pragma warning restore IDE1006
 }
