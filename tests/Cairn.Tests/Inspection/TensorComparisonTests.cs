@@ -29,9 +29,26 @@ public class TensorComparisonTests
         found.Different.ShouldBe(both.Count(pair => pair.Left != pair.Right));
         found.MaxAbsolute.ShouldBe(both.Max(pair => Math.Abs(pair.Left - pair.Right)));
         found.MaxRelative.ShouldBe(both.Max(pair => pair.Left == pair.Right ? 0 : Math.Abs(pair.Left - pair.Right) / Math.Max(Math.Abs(pair.Left), Math.Abs(pair.Right))));
-        found.Cosine!.Value.ShouldBe(both.Sum(pair => pair.Left * pair.Right) / norms, 1e-9);
+        if (norms > 0)
+        {
+            found.Cosine!.Value.ShouldBe(both.Sum(pair => pair.Left * pair.Right) / norms, 1e-9);
+        }
+        else
+        {
+            found.Cosine.ShouldBeNull();
+        }
         found.RelativeNorm!.Value.ShouldBe(Math.Sqrt(both.Sum(pair => Math.Pow(pair.Left - pair.Right, 2))) / Math.Sqrt(Math.Max(a.Sum(x => x * x), b.Sum(x => x * x))), 1e-9);
     }, iter: 100);
+
+    [Theory]
+    [InlineData(0.0, 1.0)]
+    [InlineData(-1.0, 0.0)]
+    [InlineData(1e-200, 1.0)]
+    public void There_is_no_cosine_where_a_norm_is_zero(double left, double right)
+    {
+        TensorComparison found = Compare(Tensors.Doubles(left), Tensors.Doubles(right));
+        (found.Cosine, found.RelativeNorm).ShouldBe((null, 1));
+    }
 
     [Fact]
     public void Types_may_differ()
