@@ -107,9 +107,11 @@ try
                     Forget(cold);
                     return Measure.Time(() =>
                     {
-                        if (Verifier.Verify(files, Catalog.Read(files).Entries[0]) is { } fault)
+                        CatalogEntry entry = Catalog.Read(files).Entries[0];
+                        using var copy = new VerifiedCopy(entry.Pin(files)!, entry.Folder, new SpareMemory());
+                        if (Verifier.Verify(copy, entry, World.Single, rank: 0, CancellationToken.None) is { } fault)
                             throw new InvalidOperationException(fault.ToString());
-                        Fill(files, target);
+                        Fill(copy, target);
                     });
                 });
         }
@@ -194,29 +196,44 @@ static ulong Sum(ReadOnlySpan<byte> block)
 static void RawRead(string path, LargeState target)
 {
     using SafeFileHandle handle = File.OpenHandle(path);
+    var pieces = new List<(NativeTensor Tensor, long At, long Offset)>();
     long offset = 0;
     foreach (NativeTensor tensor in target.Tensors)
     {
-        for (long at = 0; at < tensor.ByteLength;)
+        for (long at = 0; at < tensor.ByteLength; at += Block)
+            pieces.Add((tensor, at, offset + at));
+        offset += tensor.ByteLength;
+    }
+    int next = -1;
+    WorkCrew.Run(4, "raw read", () =>
+    {
+        if (Interlocked.Increment(ref next) is var i && i >= pieces.Count)
+            return false;
+        (NativeTensor tensor, long at, long from) = pieces[i];
+        Span<byte> piece = tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at));
+        for (int done = 0; done < piece.Length;)
         {
-            int read = RandomAccess.Read(handle, tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at)), offset);
+            int read = RandomAccess.Read(handle, piece[done..], from + done);
             if (read == 0)
                 throw new EndOfStreamException(path);
-            at += read;
-            offset += read;
+            done += read;
         }
-    }
+        return true;
+    });
 }
 
-static void Fill(LocalFileSystem files, LargeState target)
+static void Fill(IFileSource files, LargeState target)
 {
     using SafetensorsFile file = SafetensorsFile.Open(files, "1/model_tp0_pp0.safetensors");
     int i = 0;
     foreach ((_, StateTensor saved) in target.Model.Select(entry => (entry.Key, file.Tensors[entry.Key])))
     {
         NativeTensor tensor = target.Tensors[i++];
-        for (long at = 0; at < tensor.ByteLength; at += Block)
+        Parallel.For(0, (tensor.ByteLength + Block - 1) / Block, block =>
+        {
+            long at = block * Block;
             saved.CopyTo(at, tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at)));
+        });
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Cairn.State;
 using TorchSharp;
 
@@ -111,13 +112,35 @@ public sealed unsafe class TorchTensor : StateTensor
             return (nint)address;
     }
 
+    // Large ones with all processors: one alone copies at a fraction of what the memory can do.
     private static void FillDense(torch.Tensor destination, StateTensor source)
     {
-        const int Chunk = 1 << 30;
+        const int Chunk = 4 << 20;
         byte* address = (byte*)AddressOf(destination);
-        for (long offset = 0; offset < source.ByteLength; offset += Chunk)
-            source.CopyTo(offset, new Span<byte>(address + offset, (int)Math.Min(Chunk, source.ByteLength - offset)));
+        long chunks = (source.ByteLength + Chunk - 1) / Chunk;
+        if (chunks <= 1)
+            Fill(0);
+        else
+            InParallel(chunks, Fill);
         GC.KeepAlive(destination);
+
+        void Fill(long chunk)
+        {
+            long offset = chunk * Chunk;
+            source.CopyTo(offset, new Span<byte>(address + offset, (int)Math.Min(Chunk, source.ByteLength - offset)));
+        }
+    }
+
+    private static void InParallel(long count, Action<long> work)
+    {
+        try
+        {
+            Parallel.For(0, count, work);
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
     }
 
     private (torch.Tensor, nint) OpenMemory()

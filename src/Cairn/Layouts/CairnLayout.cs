@@ -78,6 +78,21 @@ internal sealed class CairnLayout : ICheckpointLayout
         return [.. parts.Select(part => PartEncoder.Encode(part.Name, PartFileName.StemOf(part.Name, part.Scope, world, rank), part.State))];
     }
 
+    /// <summary>Which rank of the world that saved a checkpoint wrote each of its files, as far as their names say it: in the same world it is the one that wants most of it.</summary>
+    internal static IReadOnlyDictionary<string, int> Writers(IEnumerable<string> fileNames, World world)
+    {
+        var writers = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach ((string part, PartScope scope) in fileNames.Select(PartFileName.Parse).OfType<PartFileName>().Select(name => (name.Part, name.Scope)).Distinct())
+        {
+            for (int rank = 0; rank < world.Size; rank++)
+            {
+                string stem = PartFileName.StemOf(part, scope, world, rank);
+                _ = writers.TryAdd(stem + PartEncoder.SafetensorsExtension, rank) && writers.TryAdd(stem + PartEncoder.JsonExtension, rank);
+            }
+        }
+        return writers;
+    }
+
     /// <summary>Reads a file of a part: all of it, or what one rank saved of it. JSON is read whole; tensors are read from the file when they are asked for.</summary>
     /// <param name="files">The file system.</param>
     /// <param name="folder">The checkpoint's folder; empty for the root.</param>
@@ -116,7 +131,7 @@ internal sealed class CairnLayout : ICheckpointLayout
     }
 
     /// <inheritdoc/>
-    string ICheckpointLayout.Name => "cairn";
+    string ICheckpointLayout.Name => Marker.DefaultLayout;
     /// <inheritdoc/>
     /// <inheritdoc/>
     void ICheckpointLayout.CheckPart(string part) => StemOf(part);

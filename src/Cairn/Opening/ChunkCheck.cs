@@ -23,11 +23,11 @@ internal readonly record struct MarkedChunk(MarkedFile File, int Index)
 /// <summary>Compares chunks of files with their hashes.</summary>
 internal static class ChunkCheck
 {
-    // Read and hashed while it is in a processor's own cache.
-    private const int BlockBytes = 1 << 20;
+    // Read and hashed while it is in a processor's own cache; into memory, as much as keeps a disk busy.
+    private const int BlockBytes = 256 << 10, KeptBlockBytes = 4 << 20;
 
     /// <summary>How many chunks are worth reading at the same time: while some are hashed, others wait for the disk.</summary>
-    public static int AtOnce => Math.Clamp(Environment.ProcessorCount * 2, 2, 8);
+    public static int AtOnce => Math.Clamp(Environment.ProcessorCount * 4, 4, 16);
 
     /// <summary>Reads a chunk. <see langword="null"/> when it is what the marker says, else what is wrong with it.</summary>
     /// <param name="chunk">The chunk.</param>
@@ -41,26 +41,56 @@ internal static class ChunkCheck
         byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
-            var hash = new XxHash128();
-            for (long offset = chunk.Offset, end = chunk.End; offset < end;)
+            XxHash128 hash = new();
+            for (long offset = chunk.Offset; offset < chunk.End;)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int count = file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, end - offset)));
+                int count = file.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, chunk.End - offset)));
                 if (count <= 0)
-                    return $"the file ends after {offset} of {chunk.File.Length} bytes";
+                    return EndsEarly(chunk, offset);
                 hash.Append(block.AsSpan(0, count));
                 offset += count;
                 read?.Invoke(count);
             }
-            UInt128 found = hash.GetCurrentHashAsUInt128(), expected = chunk.File.Hashes[chunk.Index];
-            if (found == expected)
-                return null;
-            string where = chunk.File.Hashes.Count == 1 ? "its hash" : $"between its bytes {chunk.Offset} and {chunk.End} the hash";
-            return $"the file was altered: {where} is {ChunkHashes.Text(found)} instead of {ChunkHashes.Text(expected)}";
+            return FaultOf(chunk, hash);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(block);
         }
+    }
+
+    /// <summary>Reads a chunk, once, into memory that keeps it.</summary>
+    /// <param name="chunk">The chunk.</param>
+    /// <param name="file">Its file, open.</param>
+    /// <param name="memory">As many bytes as the chunk has, rounded up to pages.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <inheritdoc cref="FaultOf(MarkedChunk, IReadableFile, Action{int}, CancellationToken)"/>
+    public static string? Read(MarkedChunk chunk, IReadableFile file, Span<byte> memory, CancellationToken cancellationToken)
+    {
+        XxHash128 hash = new();
+        int length = checked((int)(chunk.End - chunk.Offset));
+        for (int done = 0; done < length;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Span<byte> block = memory.Slice(done, Math.Min(KeptBlockBytes, memory.Length - done));
+            int count = Math.Min(length - done, file is ICachedFile cached ? cached.ReadOnce(chunk.Offset + done, block) : file.Read(chunk.Offset + done, block));
+            if (count <= 0)
+                return EndsEarly(chunk, chunk.Offset + done);
+            hash.Append(block[..count]);
+            done += count;
+        }
+        return FaultOf(chunk, hash);
+    }
+
+    private static string EndsEarly(MarkedChunk chunk, long offset) => $"the file ends after {offset} of {chunk.File.Length} bytes";
+
+    private static string? FaultOf(MarkedChunk chunk, XxHash128 hash)
+    {
+        UInt128 found = hash.GetCurrentHashAsUInt128(), expected = chunk.File.Hashes[chunk.Index];
+        if (found == expected)
+            return null;
+        string where = chunk.File.Hashes.Count == 1 ? "its hash" : $"between its bytes {chunk.Offset} and {chunk.End} the hash";
+        return $"the file was altered: {where} is {ChunkHashes.Text(found)} instead of {ChunkHashes.Text(expected)}";
     }
 }

@@ -13,7 +13,8 @@ namespace Cairn.Opening;
 /// </summary>
 internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, TimeSpan timeout, CancellationToken cancellationToken) : IDisposable
 {
-    private (string Root, string Folder, PinnedCopy Pin)? _held;
+    private readonly SpareMemory _spare = new();
+    private (string Root, string Folder, VerifiedCopy Copy)? _held;
 
     private const string Next = "start: what to verify", Progress = "start: verifying";
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
@@ -65,23 +66,24 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
         }
     }
 
-    /// <summary>Where the files of a copy are read: pinned, when there is a marker to hold on to.</summary>
+    /// <summary>Where the files of a complete copy are read: pinned, and from memory as far as they were verified by this rank and are there.</summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed since it was chosen.</exception>
-    public IFileSource Hold(IFileSource files, CatalogEntry entry)
+    public IFileSource Hold(IFileSource files, CatalogEntry entry) => HoldCopy(files, entry);
+
+    private VerifiedCopy HoldCopy(IFileSource files, CatalogEntry entry)
     {
-        if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Pin.MarkerDigest == entry.MarkerDigest)
-            return held.Pin;
+        if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Copy.MarkerDigest == entry.MarkerDigest)
+            return held.Copy;
         Dispose();
-        if (entry.Pin(files) is not { } pin)
-            return files;
-        _held = (files.Root, entry.Folder, pin);
-        return pin;
+        var copy = new VerifiedCopy(entry.Pin(files) ?? throw entry.Changed(), entry.Folder, _spare);
+        _held = (files.Root, entry.Folder, copy);
+        return copy;
     }
 
     /// <summary>Lets go of the copy that is held.</summary>
     public void Dispose()
     {
-        _held?.Pin.Dispose();
+        _held?.Copy.Dispose();
         _held = null;
     }
 
@@ -91,7 +93,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
     {
         try
         {
-            return entry.Fault ?? Verifier.VerifyPinned(Hold(files, entry), entry, ranks.Rank, ranks.Size, cancellationToken);
+            return entry.Fault ?? Verifier.Verify(HoldCopy(files, entry), entry, ranks.World, ranks.Rank, cancellationToken);
         }
         catch (CopyChangedException)
         {

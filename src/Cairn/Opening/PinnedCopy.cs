@@ -172,15 +172,21 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         return now.Length == bytes.Length && now.Read(0, bytes) == bytes.Length && bytes.AsSpan().SequenceEqual(MarkerBytes);
     }
 
-    private sealed class FileOfCopy(PinnedCopy copy, IReadableFile file, bool isHeld) : IReadableFile
+    private sealed class FileOfCopy(PinnedCopy copy, IReadableFile file, bool isHeld) : ICachedFile
     {
         public long Length => file.Length;
 
-        public int Read(long offset, Span<byte> destination)
+        public bool IsCached(long offset, int length) => file is ICachedFile cached && cached.IsCached(offset, length);
+
+        public int Read(long offset, Span<byte> destination) => Read(offset, destination, once: false);
+
+        public int ReadOnce(long offset, Span<byte> destination) => Read(offset, destination, once: true);
+
+        private int Read(long offset, Span<byte> destination, bool once)
         {
             try
             {
-                return file.Read(offset, destination);
+                return once && file is ICachedFile cached ? cached.ReadOnce(offset, destination) : file.Read(offset, destination);
             }
             catch (FileNotFoundException)
             {

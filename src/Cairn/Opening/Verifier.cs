@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Cairn.Checkpoints;
+using Cairn.Layouts;
 using Cairn.Layouts.InternLm;
 using Cairn.Stores;
 
@@ -24,10 +25,11 @@ internal static class Verifier
     internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSource files, CatalogEntry entry, CancellationToken cancellationToken)
     {
         var faults = new ConcurrentDictionary<string, CheckpointFault>(StringComparer.Ordinal);
-        ForEachChunk(OfRightSize(entry), (chunk, _) =>
+        ForEachChunk([.. OfRightSize(entry)], chunk =>
         {
             if (FaultOf(files, entry, chunk, cancellationToken) is { } fault)
                 faults.TryAdd(fault.Path, fault);
+            return true;
         }, cancellationToken);
         return faults.Values.Any(fault => fault.IsTransient) ? throw PinnedCopy.Changed(files, entry.Folder) : [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
@@ -60,38 +62,76 @@ internal static class Verifier
     }
 
     /// <summary>As above, of a complete entry, through files that belong to it whatever is saved meanwhile (<see cref="CatalogEntry.Pin"/>).</summary>
-    internal static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    private static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
+    {
+        List<MarkedFile> files = Assigned(entry.Marker!.Files, share, shares);
+        return entry.Marker.IsDerived ? InternLmCopy.Verify(pinned, entry.Folder, entry.Marker, files, cancellationToken)
+            : FirstFault(files, chunk => FaultOf(pinned, entry, chunk, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Reads one rank's share of the files of a complete entry, and keeps what can be kept of them: in the world that saved it, those that the rank goes on with.</summary>
+    internal static CheckpointFault? Verify(VerifiedCopy copy, CatalogEntry entry, World world, int rank, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker!;
-        if (marker.IsDerived)
-            return InternLmCopy.Verify(pinned, entry.Folder, marker, Assigned(marker.Files, share, shares), cancellationToken);
+        IReadOnlyDictionary<string, int>? writers = world.Size > 1 && world == marker.World && marker.Layout == Marker.DefaultLayout
+            ? CairnLayout.Writers(marker.Files.Select(file => file.Name), world) : null;
+        List<MarkedFile> files = Assigned(marker.Files, rank, world.Size, writers);
+        return marker.IsDerived ? InternLmCopy.Verify(copy, entry.Folder, marker, files, cancellationToken)
+            : FirstFault(files, chunk => FaultOf(entry, chunk, one => copy.Verify(one, cancellationToken)), cancellationToken);
+    }
+
+    private static CheckpointFault? FirstFault(IReadOnlyCollection<MarkedFile> files, Func<MarkedChunk, CheckpointFault?> check, CancellationToken cancellationToken)
+    {
         CheckpointFault? first = null;
-        ForEachChunk(Assigned(marker.Files, share, shares), (chunk, state) =>
+        ForEachChunk(files, chunk =>
         {
-            if (FaultOf(pinned, entry, chunk, cancellationToken) is { } fault)
-            {
+            if (check(chunk) is { } fault)
                 Interlocked.CompareExchange(ref first, fault, null);
-                state.Stop();
-            }
+            return Volatile.Read(ref first) is null;
         }, cancellationToken);
         return first;
     }
 
-    private static void ForEachChunk(IEnumerable<MarkedFile> files, Action<MarkedChunk, ParallelLoopState> check, CancellationToken cancellationToken)
+    // One at a time to each thread: they come in the order of the file, as a disk reads best. Until one says false.
+    private static void ForEachChunk(IReadOnlyCollection<MarkedFile> files, Func<MarkedChunk, bool> check, CancellationToken cancellationToken)
     {
-        var some = new ParallelOptions { MaxDegreeOfParallelism = ChunkCheck.AtOnce, CancellationToken = cancellationToken };
-        // One at a time to each thread: they come in the order of the file, as a disk reads best.
-        Parallel.ForEach(Partitioner.Create(files.SelectMany(MarkedChunk.Of), EnumerablePartitionerOptions.NoBuffering), some, check);
+        using IEnumerator<MarkedChunk> chunks = files.SelectMany(MarkedChunk.Of).GetEnumerator();
+        var taking = new Lock();
+        WorkCrew.Run(Math.Min(files.Sum(file => file.Hashes.Count), ChunkCheck.AtOnce), "cairn reader", () =>
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            MarkedChunk chunk;
+            lock (taking)
+            {
+                if (!chunks.MoveNext())
+                    return false;
+                chunk = chunks.Current;
+            }
+            return check(chunk);
+        });
     }
 
-    /// <summary>One of several shares of the files: the largest go first, each to the share that has the least.</summary>
-    internal static List<MarkedFile> Assigned(IReadOnlyList<MarkedFile> files, int share, int shares)
+    /// <summary>One of several shares of the files: those that have a reader of their own go to it; of the others the largest first, each to the share that has the least.</summary>
+    internal static List<MarkedFile> Assigned(IReadOnlyList<MarkedFile> files, int share, int shares, IReadOnlyDictionary<string, int>? readers = null)
     {
         if (shares == 1)
             return [.. files];
-        var loads = new PriorityQueue<int, (long, int)>(Enumerable.Range(0, shares).Select(of => (of, (0L, of))));
         var mine = new List<MarkedFile>();
-        foreach (MarkedFile file in files.OrderByDescending(file => file.Length))
+        var others = new List<MarkedFile>();
+        long[] bytes = new long[shares];
+        foreach (MarkedFile file in files)
+        {
+            if (readers is null || !readers.TryGetValue(file.Name, out int reader) || reader >= shares)
+            {
+                others.Add(file);
+                continue;
+            }
+            bytes[reader] += file.Length;
+            if (reader == share)
+                mine.Add(file);
+        }
+        var loads = new PriorityQueue<int, (long, int)>(bytes.Select((load, of) => (of, (load, of))));
+        foreach (MarkedFile file in others.OrderByDescending(file => file.Length))
         {
             _ = loads.TryDequeue(out int of, out (long Bytes, int) load);
             loads.Enqueue(of, (load.Bytes + file.Length, of));
@@ -101,13 +141,18 @@ internal static class Verifier
         return mine;
     }
 
-    private static CheckpointFault? FaultOf(IFileSource files, CatalogEntry entry, MarkedChunk chunk, CancellationToken cancellationToken)
+    private static CheckpointFault? FaultOf(IFileSource files, CatalogEntry entry, MarkedChunk chunk, CancellationToken cancellationToken) => FaultOf(entry, chunk, chunk =>
+    {
+        using IReadableFile file = files.OpenRead($"{entry.Folder}/{chunk.File.Name}");
+        return ChunkCheck.FaultOf(chunk, file, read: null, cancellationToken);
+    });
+
+    private static CheckpointFault? FaultOf(CatalogEntry entry, MarkedChunk chunk, Func<MarkedChunk, string?> check)
     {
         string path = $"{entry.Folder}/{chunk.File.Name}";
         try
         {
-            using IReadableFile file = files.OpenRead(path);
-            return ChunkCheck.FaultOf(chunk, file, read: null, cancellationToken) is { } reason ? new CheckpointFault(entry.Folder, path, reason) : null;
+            return check(chunk) is { } reason ? new CheckpointFault(entry.Folder, path, reason) : null;
         }
         catch (CopyChangedException)
         {

@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using Cairn.Checkpoints;
 using Cairn.Formats;
 using Cairn.Stores;
@@ -29,7 +28,8 @@ internal sealed class FilesWriter
     // Each of these has some threads of its own, and their memory.
     private readonly Lock _inOrder = new();
     private readonly FileInWork[] _files;
-    private ExceptionDispatchInfo? _fault;
+    // All before it are taken.
+    private int _first;
 
     private FilesWriter(IReadOnlyList<FileToWrite> files, Action<int> wrote, CancellationToken cancellationToken) =>
         _files = [.. files.Select(file => new FileInWork(file, _inOrder, wrote, cancellationToken))];
@@ -45,31 +45,29 @@ internal sealed class FilesWriter
     {
         var writer = new FilesWriter(files, wrote, cancellationToken);
         long bytes = files.Sum(file => file.Content.Length);
-        using (var crew = WorkCrew.Start((int)Math.Clamp(bytes / BytesOfAThread, 1, MostThreads) - 1, WriterThread.Name, writer.Work))
-            writer.Work();
-        foreach (FileInWork file in writer._files)
-            file.Dispose();
-        writer._fault?.Throw();
+        try
+        {
+            WorkCrew.Run((int)Math.Clamp(bytes / BytesOfAThread, 1, MostThreads), WriterThread.Name, writer.WriteNext);
+        }
+        finally
+        {
+            foreach (FileInWork file in writer._files)
+                file.Dispose();
+        }
         return [.. writer._files.Select(file => file.Result)];
     }
 
-    private void Work()
+    private bool WriteNext()
     {
-        try
+        for (int at = Volatile.Read(ref _first); at < _files.Length; at++)
         {
-            foreach (FileInWork file in _files)
+            if (_files[at].TryTake(out int chunk))
             {
-                while (file.TryTake(out int chunk))
-                {
-                    if (Volatile.Read(ref _fault) is not null)
-                        return;
-                    file.Write(chunk);
-                }
+                _files[at].Write(chunk);
+                return true;
             }
+            Interlocked.CompareExchange(ref _first, at + 1, at);
         }
-        catch (Exception e)
-        {
-            Interlocked.CompareExchange(ref _fault, ExceptionDispatchInfo.Capture(e), null);
-        }
+        return false;
     }
 }

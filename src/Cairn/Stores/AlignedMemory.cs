@@ -30,6 +30,9 @@ internal sealed class AlignedMemory(int blockBytes)
     /// <summary>Lends memory for the blocks of a file of this length: of a short one, just for that.</summary>
     public IMemoryOwner<byte> Rent(long length) => length < blockBytes / 2 ? MemoryPool<byte>.Shared.Rent(Math.Max(1, (int)length)) : Rent();
 
+    /// <summary>Makes memory of at least this many bytes that is freed when it is disposed: whole pages, of which huge ones are never-touched.</summary>
+    public static IMemoryOwner<byte> Allocate(int length) => new Block(checked((int)RoundUp(Math.Max(1, length))));
+
     /// <summary>Rounds up to a multiple of <see cref="Alignment"/>.</summary>
     public static long RoundUp(long length) => checked(length + Alignment - 1) / Alignment * Alignment;
 

@@ -105,7 +105,7 @@ internal sealed class LocalFileSystem : IFileSystem
     public void CreateFolder(string path) => Directory.CreateDirectory(Full(path, allowRoot: true));
 
     /// <inheritdoc/>
-    public IReadableFile OpenRead(string path) => new LocalReadableFile(RegularFile.OpenRead(Full(path)));
+    public IReadableFile OpenRead(string path) => new LocalReadableFile(RegularFile.OpenRead(Full(path)), mayBeDirect: DirectIO != DirectIO.Never);
 
     /// <inheritdoc/>
     public IWritableFile OpenWrite(string path, long length)

@@ -3,26 +3,81 @@ using Microsoft.Win32.SafeHandles;
 namespace Cairn.Stores;
 
 /// <summary>A local file open for reading.</summary>
-internal sealed class LocalReadableFile(SafeFileHandle handle) : IReadableFile, IIdentifiedFile
+/// <param name="handle">The file.</param>
+/// <param name="mayBeDirect">Whether it may be read past the page cache.</param>
+internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect = false) : IIdentifiedFile, ICachedFile
 {
+    // Of a short read the disk's own time counts, and a page of the cache is as good as any.
+    private const int DirectFrom = 1 << 20;
+
+    private readonly Lock _opening = new();
+    private SafeFileHandle? _direct;
+    private volatile bool _mayBeDirect = mayBeDirect && OperatingSystem.IsLinux();
+
     public FileStatus? Status => OperatingSystem.IsWindows() ? null : FileStatus.Of(handle, "");
 
     public long Length { get; } = RandomAccess.GetLength(handle);
 
-    public int Read(long offset, Span<byte> destination)
+    public int Read(long offset, Span<byte> destination) => Read(handle, offset, destination);
+
+    public bool IsCached(long offset, int length)
+    {
+        const int NearlyAll = 8;
+        if (!OperatingSystem.IsLinux() || length == 0)
+            return false;
+        (int cached, int pages) = UnixCalls.CountCached(handle, offset, length);
+        return pages > 0 && cached >= pages - pages / NearlyAll;
+    }
+
+    public int ReadOnce(long offset, Span<byte> destination)
+    {
+        if (destination.Length < DirectFrom || offset % AlignedMemory.Alignment != 0 || destination.Length % AlignedMemory.Alignment != 0 || !AlignedMemory.IsAligned(destination) || Direct() is not { } direct)
+            return Read(offset, destination);
+        try
+        {
+            // At the end of the file it gives less.
+            int read = RandomAccess.Read(direct, destination, offset);
+            return read == destination.Length ? read : read + Read(offset + read, destination[read..]);
+        }
+        catch (IOException e) when (e.HResult == UnixCalls.InvalidArgument)
+        {
+            // It wants larger blocks than any known disk, or wants none at all.
+            _mayBeDirect = false;
+            return Read(offset, destination);
+        }
+    }
+
+    public void Dispose()
+    {
+        handle.Dispose();
+        lock (_opening)
+            _direct?.Dispose();
+    }
+
+    private SafeFileHandle? Direct()
+    {
+        if (!_mayBeDirect)
+            return null;
+        lock (_opening)
+        {
+            _direct ??= UnixCalls.OpenDirect(handle);
+            _mayBeDirect = _direct is not null;
+            return _direct;
+        }
+    }
+
+    private static int Read(SafeFileHandle from, long offset, Span<byte> destination)
     {
         int total = 0;
         while (total < destination.Length)
         {
-            int read = RandomAccess.Read(handle, destination[total..], offset + total);
+            int read = RandomAccess.Read(from, destination[total..], offset + total);
             if (read == 0)
                 break;
             total += read;
         }
         return total;
     }
-
-    public void Dispose() => handle.Dispose();
 }
 
 /// <summary>A local file open for writing.</summary>

@@ -21,6 +21,7 @@ internal static partial class UnixCalls
     public static int NonBlocking => OperatingSystem.IsLinux() ? 0x800 : 0x4;
     public static int NoTerminal => OperatingSystem.IsLinux() ? 0x100 : 0x20000;
     public static int WouldBlock => OperatingSystem.IsLinux() ? 11 : 35;
+    private static int Direct => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x10000 : 0x4000;
     private static int CloseOnExec => OperatingSystem.IsLinux() ? 0x80000 : 0x1000000;
 
     /// <summary>Opens what exists. The handle is not inherited by child processes, and .NET takes no advisory lock on it.</summary>
@@ -136,9 +137,45 @@ internal static partial class UnixCalls
     public static bool SetDirect(SafeFileHandle handle, bool isDirect)
     {
         const int GetFlags = 3, SetFlags = 4;
-        int direct = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x10000 : 0x4000;
         int flags = fcntl(handle, GetFlags, 0);
-        return flags >= 0 && fcntl(handle, SetFlags, isDirect ? flags | direct : flags & ~direct) >= 0;
+        return flags >= 0 && fcntl(handle, SetFlags, isDirect ? flags | Direct : flags & ~Direct) >= 0;
+    }
+
+    /// <summary>Opens an open file once more, for reads past the page cache; <see langword="null"/> where that cannot be had. On Linux only.</summary>
+    public static SafeFileHandle? OpenDirect(SafeFileHandle handle)
+    {
+        bool added = false;
+        try
+        {
+            handle.DangerousAddRef(ref added);
+            int descriptor = open($"/proc/self/fd/{handle.DangerousGetHandle()}", ReadOnly | NonBlocking | CloseOnExec | Direct);
+            return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
+        }
+        finally
+        {
+            if (added)
+                handle.DangerousRelease();
+        }
+    }
+
+    /// <summary>How many pages of a range of a file are in memory, of how many. On Linux only.</summary>
+    public static unsafe (int Cached, int Pages) CountCached(SafeFileHandle handle, long offset, int length)
+    {
+        const int ReadProtection = 1, Shared = 1;
+        nint page = Environment.SystemPageSize;
+        byte* start = mmap(null, length, ReadProtection, Shared, handle, (nint)offset);
+        if ((nint)start == -1)
+            return default;
+        try
+        {
+            byte[] found = new byte[(length + page - 1) / page];
+            fixed (byte* pages = found)
+                return mincore(start, length, pages) != 0 ? default : (found.Count(static state => (state & 1) != 0), found.Length);
+        }
+        finally
+        {
+            _ = munmap(start, length);
+        }
     }
 
     /// <summary>Takes an exclusive lock without waiting; 0 or the error number.</summary>
@@ -262,5 +299,14 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial int madvise(void* start, nuint length, int advice);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial byte* mmap(void* start, nint length, int protection, int flags, SafeFileHandle handle, nint offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int munmap(byte* start, nint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static unsafe partial int mincore(byte* start, nint length, byte* pages);
 #pragma warning restore IDE1006
 }
