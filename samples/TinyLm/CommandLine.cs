@@ -43,6 +43,7 @@ public sealed class CommandLine
         DefaultValueFactory = _ => Defaults.Dropout,
         CustomParser = Share,
     };
+    readonly Option<bool> _overlap = new("--overlap") { Description = "Copy the state for a save while the next batch is computed, instead of before it." };
     readonly Option<bool> _sync = new("--sync") { Description = "Wait until each save is durable instead of saving in the background." };
     readonly Option<string?> _resumeFrom = new("--resume-from")
     {
@@ -94,7 +95,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
+            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -113,6 +114,7 @@ public sealed class CommandLine
         Layout = result.GetValue(_layout)!,
         Dropout = result.GetValue(_dropout),
         Sync = result.GetValue(_sync),
+        Overlap = result.GetValue(_overlap),
         ResumeFrom = result.GetValue(_resumeFrom),
         Branch = result.GetValue(_branch),
         StopFile = result.GetValue(_stopFile),

@@ -33,6 +33,9 @@ public sealed record TinyLmOptions
     /// <summary>Whether training waits until each save is durable. Default no.</summary>
     public bool Sync { get; init; }
 
+    /// <summary>Whether the state is copied for a save while the next batch is computed. Default no.</summary>
+    public bool Overlap { get; init; }
+
     /// <summary>Where to begin: a step of this run, a checkpoint's folder or a run's folder; the newest good copy when null.</summary>
     public string? ResumeFrom { get; init; }
 

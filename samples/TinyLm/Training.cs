@@ -40,7 +40,7 @@ public static class Training
         BatchResult last = default;
         while (train.Batch < total)
         {
-            last = run.Update(overflow: options.OverflowAt.Contains((int)train.Batch + 1));
+            last = run.Update(overflow: options.OverflowAt.Contains((int)train.Batch + 1), checkpoints.BeforeUpdate);
             if (train.Batch == options.CrashAt && (options.CrashRank ?? job.Ranks.Rank) == job.Ranks.Rank)
             {
                 // SIGKILL: no handler runs, nothing is flushed, as when the machine's memory runs out.
@@ -87,6 +87,7 @@ public static class Training
         CheckpointEvery = options.CheckpointEvery > 0 ? options.CheckpointEvery : null,
         SnapshotEvery = options.SnapshotEvery,
         Asynchronous = !options.Sync,
+        OverlapCapture = options.Overlap,
         ResumeFrom = options.ResumeFrom,
         Branch = options.Branch,
         StopFile = options.StopFile,

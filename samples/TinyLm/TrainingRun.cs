@@ -100,7 +100,9 @@ public sealed class TrainingRun : IDisposable
     public IReadOnlyList<IStatePart> Parts { get; }
 
     /// <summary>Draws a batch and learns from it, or skips it when its gradients overflow in fp16.</summary>
-    public BatchResult Update(bool overflow)
+    /// <param name="overflow">Whether to make them overflow.</param>
+    /// <param name="beforeUpdate">Called when all is computed, right before the weights change.</param>
+    public BatchResult Update(bool overflow, Action? beforeUpdate = null)
     {
         using var scope = NewDisposeScope();
         var learningRate = Optimizer.ParamGroups.First().LearningRate;
@@ -116,6 +118,7 @@ public sealed class TrainingRun : IDisposable
         {
             Scaler.ReportOverflow();
         }
+        beforeUpdate?.Invoke();
         var stepped = Scaler.Step(Optimizer);
         Scaler.Update();
         if (stepped)

@@ -1,5 +1,6 @@
 using Cairn.State;
 using TorchSharp;
+using TorchSharp.Modules;
 
 namespace Cairn.TorchSharp;
 
@@ -25,12 +26,14 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
     {
         StateMap state = [];
         Dictionary<(nint, TensorType, string), StateTensor> seen = [];
+        // Running statistics are buffers, and change in each forward pass.
+        HashSet<(nint, TensorType, string)> buffers = [.. Tensors().Where(entry => entry.Tensor is not Parameter).Select(entry => TorchTensor.IdentityOf(entry.Tensor))];
         foreach ((string entry, torch.Tensor tensor) in Tensors())
         {
             (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
             if (!seen.TryGetValue(identity, out StateTensor? live))
             {
-                live = new TorchTensor(tensor);
+                live = new TorchTensor(tensor) { ChangesOnlyInUpdate = !buffers.Contains(identity) };
                 seen.Add(identity, live = shards is not null && shards.TryGetValue(entry, out ShardExtent? extent) && !extent.IsWhole ? new ShardTensor(live, extent) : live);
             }
             state.Add(entry, live);

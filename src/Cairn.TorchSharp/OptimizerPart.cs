@@ -200,7 +200,7 @@ public sealed class OptimizerPart : ISettingsPart, IProgressMark
     // What lies as the parameter does is cut as it is.
     private static StateTensor Tensor(torch.Tensor value, Slot slot)
     {
-        var tensor = new TorchTensor(value);
+        var tensor = new TorchTensor(value) { ChangesOnlyInUpdate = true };
         return slot.Extent is { IsWhole: false } extent && tensor.Shape.SequenceEqual(extent.LocalShape) ? new ShardTensor(tensor, extent) : tensor;
     }
 

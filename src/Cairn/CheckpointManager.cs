@@ -54,7 +54,7 @@ public sealed class CheckpointManager : IAsyncDisposable
     /// </summary>
     public bool StopRequested => _session.StopRequested;
 
-    /// <summary>Whether a save is being written in the background now.</summary>
+    /// <summary>Whether a save is under way in the background now. With <see cref="CheckpointOptions.OverlapCapture"/> it goes on when <see cref="BeforeUpdate"/>, <see cref="Poll"/> or a later call ends its copy.</summary>
     public bool IsSaving => _session.IsSaving;
 
     /// <summary>Raised on the training thread, by the call after a save ended.</summary>
@@ -135,11 +135,18 @@ public sealed class CheckpointManager : IAsyncDisposable
     public void BeginBatch() => _session.BeginBatch();
 
     /// <summary>
+    /// Call right before the state is updated (<c>optimizer.step()</c>), and before anything else that writes to it, such as swapping averaged weights in for an evaluation: waits until what is still being copied
+    /// of it for a save is copied (<see cref="CheckpointOptions.OverlapCapture"/>). On the training thread. Costs nothing when nothing is being copied.
+    /// </summary>
+    public void BeforeUpdate() => _session.BeforeUpdate();
+
+    /// <summary>
     /// Call after every batch, skipped ones too: saves what is due. Runs on the calling thread and lets training wait only for the copy of its
     /// state (for the whole save when not asynchronous, and for the save before when a checkpoint is due).
     /// </summary>
     /// <returns><see langword="false"/> when training shall end: all planned steps are made, or it was told to stop. The end is saved by then; <see cref="Complete"/> makes sure of it and sums up.</returns>
     /// <exception cref="CheckpointException">A save failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
+    /// <exception cref="InvalidOperationException">With <see cref="CheckpointOptions.OverlapCapture"/>: <see cref="BeforeUpdate"/> was not called before the update. The save that was being copied is given up.</exception>
     public bool AfterBatch() => _session.AfterBatch();
 
     /// <summary>

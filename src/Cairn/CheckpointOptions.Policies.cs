@@ -73,6 +73,8 @@ public partial class CheckpointOptions
             warnings.Add("CheckpointPolicy is set, and nothing says when snapshots are due: there will be none. Set SnapshotEvery, SnapshotInterval or SnapshotPolicy; SnapshotEvery = 0 says that none are wanted.");
         if (SnapshotPolicy is null && SnapshotSteps > TotalSteps && SnapshotEvery is not null)
             warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({TotalSteps} steps): there will be no snapshot by steps.");
+        if (OverlapCapture && !Asynchronous)
+            warnings.Add("OverlapCapture is set and Asynchronous is not: training waits for each save anyway. Set Asynchronous, or leave OverlapCapture out.");
         if (CheckpointPolicy is null && CheckpointEvery > TotalSteps)
         {
             warnings.Add($"CheckpointEvery ({CheckpointEvery}) is longer than the run ({TotalSteps} steps): " +

@@ -50,6 +50,12 @@ public partial class CheckpointOptions
     /// <summary>Whether training goes on while a save is written; it waits only for the copy of its state. Default <see langword="true"/>.</summary>
     public bool Asynchronous { get; set; } = true;
 
+    /// <summary>
+    /// Whether tensors that change in the update alone are still copied while the next batch is computed. The program then calls <see cref="CheckpointManager.BeforeUpdate"/> before each
+    /// <c>optimizer.step()</c>, which waits only for what is left; one that forgets it is told so at the end of the batch. For saves in the background. Default <see langword="false"/>.
+    /// </summary>
+    public bool OverlapCapture { get; set; }
+
     /// <summary>Whether the run resumes from its own newest good checkpoint or snapshot, if it has one, before <see cref="ResumeFrom"/> is looked at. Default <see langword="true"/>.</summary>
     public bool AutoResume { get; set; } = true;
 

@@ -30,7 +30,8 @@ public class CrashTests
         for (; kills < Kills || during < KillsDuringSaves; kills++)
         {
             kills.ShouldBeLessThan(Kills * 4, $"seed {seed}: only {during} kills came during a save");
-            using SampleProcess sample = SampleProcess.Start(run, command);
+            // Every other life copies its state while it computes the next batch.
+            using SampleProcess sample = SampleProcess.Start(run, [.. command, .. kills % 2 == 0 ? ["--overlap"] : Array.Empty<string>()]);
             // A life begins with a batch of its own, or, two of three, with a save, so that the run goes on however fast its files are written.
             // It ends at a change of the copies' files. How long all this takes is of no account.
             await sample.WaitForAsync(random.Next(3) == 0 ? "\nbatch " : "\nSaved ");

@@ -7,9 +7,10 @@ internal sealed class CapturedState : IDisposable
 {
     private readonly StagingBuffer _buffer;
 
-    internal CapturedState(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap State)> parts, long totalBytes)
+    internal CapturedState(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap State)> parts, long totalBytes, OverlappedCopy? overlapped)
     {
         _buffer = buffer;
+        Overlapped = overlapped;
         Parts = parts;
         TotalBytes = totalBytes;
     }
@@ -17,9 +18,16 @@ internal sealed class CapturedState : IDisposable
     /// <summary>The parts in the order given, equal to the live ones; ties are ties here too.</summary>
     public IReadOnlyList<(string Name, StateMap State)> Parts { get; }
 
+    /// <summary>What is still being copied, and must be found good before a tensor is read; <see langword="null"/> when all is there.</summary>
+    public OverlappedCopy? Overlapped { get; }
+
     /// <summary>Bytes of all distinct tensors.</summary>
     public long TotalBytes { get; }
 
-    /// <summary>Gives the staging memory back.</summary>
-    public void Dispose() => _buffer.Dispose();
+    /// <summary>Gives the staging memory back, into which nothing is copied any more.</summary>
+    public void Dispose()
+    {
+        Overlapped?.Abandon(new ObjectDisposedException(nameof(CapturedState)));
+        _buffer.Dispose();
+    }
 }

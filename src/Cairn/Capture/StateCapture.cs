@@ -32,13 +32,20 @@ internal sealed class StateCapture
     /// <summary>Copies the state. Waits while an earlier capture has not been disposed. The live state may change as soon as this returns.</summary>
     /// <exception cref="CheckpointException">There is no memory for the copy, or a tensor could not be read.</exception>
     /// <exception cref="OperationCanceledException">Cancelled while waiting for the memory.</exception>
-    public CapturedState Capture(IReadOnlyList<(string Name, StateMap Live)> parts, CancellationToken cancellationToken = default)
+    public CapturedState Capture(IReadOnlyList<(string Name, StateMap Live)> parts, CancellationToken cancellationToken = default) => Capture(parts, overlap: false, cancellationToken);
+
+    /// <summary>As <see cref="Capture(IReadOnlyList{ValueTuple{string, StateMap}}, CancellationToken)"/>, but tensors that change in the update alone are still being copied when this returns (<see cref="CapturedState.Overlapped"/>).</summary>
+    /// <exception cref="CheckpointException">There is no memory for the copy, or a tensor could not be read.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled while waiting for the memory.</exception>
+    public CapturedState CaptureOverlapped(IReadOnlyList<(string Name, StateMap Live)> parts, CancellationToken cancellationToken = default) => Capture(parts, overlap: true, cancellationToken);
+
+    private CapturedState Capture(IReadOnlyList<(string Name, StateMap Live)> parts, bool overlap, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(parts);
         try
         {
             Plan(parts);
-            return Fill(_pool.Rent(_end, cancellationToken), parts);
+            return Fill(_pool.Rent(_end, cancellationToken), parts, overlap);
         }
         finally
         {
@@ -46,7 +53,7 @@ internal sealed class StateCapture
         }
     }
 
-    /// <summary>As <see cref="Capture"/>, but gives <see langword="null"/> when an earlier capture has not been disposed.</summary>
+    /// <summary>As <see cref="Capture(IReadOnlyList{ValueTuple{string, StateMap}}, CancellationToken)"/>, but gives <see langword="null"/> when an earlier capture has not been disposed.</summary>
     /// <exception cref="CheckpointException">There is no memory for the copy, or a tensor could not be read.</exception>
     public CapturedState? TryCapture(IReadOnlyList<(string Name, StateMap Live)> parts)
     {
@@ -54,7 +61,7 @@ internal sealed class StateCapture
         try
         {
             Plan(parts);
-            return _pool.TryRent(_end) is { } buffer ? Fill(buffer, parts) : null;
+            return _pool.TryRent(_end) is { } buffer ? Fill(buffer, parts, overlap: false) : null;
         }
         finally
         {
@@ -104,12 +111,19 @@ internal sealed class StateCapture
         }
     }
 
-    private CapturedState Fill(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap Live)> parts)
+    private CapturedState Fill(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap Live)> parts, bool overlap)
     {
         try
         {
             _buffer = buffer;
-            if (_total < SingleThreadBelow)
+            Chunk[] later = overlap ? [.. _chunks.Where(static chunk => chunk.Live.ChangesOnlyInUpdate)] : [];
+            long bytes = _total;
+            if (overlap)
+            {
+                _chunks.RemoveAll(static chunk => chunk.Live.ChangesOnlyInUpdate);
+                bytes = _chunks.Sum(static chunk => (long)chunk.Length);
+            }
+            if (bytes < SingleThreadBelow)
             {
                 for (int i = 0; i < _chunks.Count; i++)
                     Copy(i);
@@ -121,7 +135,9 @@ internal sealed class StateCapture
             var copies = new (string Name, StateMap State)[parts.Count];
             for (int i = 0; i < copies.Length; i++)
                 copies[i] = (parts[i].Name, (StateMap)Staged(parts[i].Live, buffer));
-            return new CapturedState(buffer, copies, _total);
+            // Last, when nothing can fail any more: the memory is not given back while it is written.
+            OverlappedCopy? overlapped = overlap ? OverlappedCopy.Begin(later.Length, i => later[i].CopyTo(buffer)) : null;
+            return new CapturedState(buffer, copies, _total, overlapped);
         }
         catch
         {
@@ -142,11 +158,7 @@ internal sealed class StateCapture
         }
     }
 
-    private void Copy(int index)
-    {
-        Chunk chunk = _chunks[index];
-        chunk.Live.CopyTo(chunk.Offset, _buffer!.Span(chunk.Start, chunk.Length));
-    }
+    private void Copy(int index) => _chunks[index].CopyTo(_buffer!);
 
     private StateNode Staged(StateNode node, StagingBuffer buffer)
     {
@@ -184,5 +196,8 @@ internal sealed class StateCapture
         _end = _total = 0;
     }
 
-    private readonly record struct Chunk(StateTensor Live, long Offset, long Start, int Length);
+    private readonly record struct Chunk(StateTensor Live, long Offset, long Start, int Length)
+    {
+        public void CopyTo(StagingBuffer buffer) => Live.CopyTo(Offset, buffer.Span(Start, Length));
+    }
 }

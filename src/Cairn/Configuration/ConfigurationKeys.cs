@@ -21,6 +21,7 @@ internal static class ConfigurationKeys
         Of("SnapshotEvery", ConfigurationValues.Count, (options, value) => options.SnapshotEvery = value),
         Of("SnapshotInterval", ConfigurationValues.Time, (options, value) => options.SnapshotInterval = value),
         Of("Asynchronous", ConfigurationValues.Switch, (options, value) => options.Asynchronous = value),
+        Of("OverlapCapture", ConfigurationValues.Switch, (options, value) => options.OverlapCapture = value),
         Of("AutoResume", ConfigurationValues.Switch, (options, value) => options.AutoResume = value),
         Of("ResumeFrom", ConfigurationValues.Address, (options, value) => options.ResumeFrom = value),
         new("ResumeParts", (entry, reading) => InternLmKeys.SetParts(entry.Path, ConfigurationValues.Names(entry), reading)),

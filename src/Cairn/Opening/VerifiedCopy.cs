@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using Cairn.Checkpoints;
 using Cairn.Stores;
 
 namespace Cairn.Opening;

@@ -29,7 +29,7 @@ internal sealed class RunSession : IDisposable
     private readonly SignalSaver _signalSaver;
     private readonly RunEnding _ending;
     private readonly StopSignals? _signals;
-    private bool _disposed;
+    private bool _disposed, _hasCalledBeforeUpdate;
 
     /// <param name="run">What the start has found out.</param>
     /// <param name="owner">Whom errors name.</param>
@@ -115,9 +115,17 @@ internal sealed class RunSession : IDisposable
         _batch.Begin();
     }
 
+    public void BeforeUpdate()
+    {
+        Enter();
+        _hasCalledBeforeUpdate = true;
+        _engine.FinishCapture();
+    }
+
     public bool AfterBatch()
     {
         Enter();
+        EndCapture();
         _ending.Reopen();
         _batch.MarkBoundary();
         _saver.HasThrown = false;
@@ -151,9 +159,33 @@ internal sealed class RunSession : IDisposable
         return !decision.Ends;
     }
 
+    // What is still being copied is whole when nothing was updated since it began.
+    private void EndCapture()
+    {
+        if (!_engine.IsCapturing || !_batch.HasUpdated)
+        {
+            _engine.FinishCapture();
+            return;
+        }
+        var forgotten = new InvalidOperationException(
+            $"The state was updated while it was still being copied for the save of step {_engine.Writer.UnderWayStep}, which is given up; earlier copies stand. With OverlapCapture, call BeforeUpdate() before each optimizer.step() and before anything else that writes to the state.");
+        _engine.AbandonCapture(forgotten);
+        throw forgotten;
+    }
+
+    // At the end it is given up as well when nobody can know whether an update has begun. What is written at the end is newer.
+    private void EndCaptureAtEnd()
+    {
+        if (_engine.IsCapturing && (_batch.HasUpdated || !_hasCalledBeforeUpdate && !_batch.IsAtBoundary))
+            _engine.AbandonCapture(new UnfinishedBatchException("The run ended in a batch whose update may have begun while the state was still being copied: BeforeUpdate() was not called. Earlier copies stand."));
+        else
+            _engine.FinishCapture();
+    }
+
     public bool Poll()
     {
         Enter();
+        EndCapture();
         return WithRanks(() =>
         {
             _saver.Collect();
@@ -172,6 +204,7 @@ internal sealed class RunSession : IDisposable
     public IDisposable BetweenBatches()
     {
         Enter();
+        EndCapture();
         return _signalSaver.Begin(() => _disposed);
     }
 
@@ -181,6 +214,7 @@ internal sealed class RunSession : IDisposable
     public RunSummary Complete()
     {
         Enter();
+        EndCaptureAtEnd();
         return _ending.Complete();
     }
 
@@ -228,6 +262,7 @@ internal sealed class RunSession : IDisposable
         {
             try
             {
+                EndCaptureAtEnd();
                 if (!_ending.IsOver)
                     _ending.EndWithoutWord();
             }
@@ -265,6 +300,7 @@ internal sealed class RunSession : IDisposable
     // Runs also when the program ends without a disposal.
     private void WaitAtExit(object? sender, EventArgs e)
     {
+        _engine.AbandonCapture(new OperationCanceledException("The process ended while the state was still being copied."));
         if (_engine.Writer.WaitAtExit(_patience.LongestSilence) is { } hangs)
             Run.Logger.EndedWhileSaving(hangs.Message);
     }

@@ -14,22 +14,36 @@ internal sealed class CopyContent : IDisposable
 
     private CopyContent(Func<IReadOnlyList<PlannedFile>> plan, CapturedState? captured = null) => (_plan, _captured) = (plan, captured);
 
+    /// <summary>What is still being copied; <see langword="null"/> when nothing is.</summary>
+    public OverlappedCopy? Overlapped => _captured?.Overlapped;
+
     /// <summary>Which part goes into which file. No tensor is read.</summary>
     /// <exception cref="CheckpointException">The layout has no form for it, or it could not be captured.</exception>
     public IReadOnlyList<PlannedFile> Plan() => _plan();
 
+    /// <summary>Waits until it is known that what was copied is the state of one step.</summary>
+    /// <exception cref="CheckpointException">It is not, or nobody knows.</exception>
+    public void Confirm() => Overlapped?.WaitUntilGood();
+
     /// <summary>State that does not change before this is disposed.</summary>
     public static CopyContent Live(ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks) => new(() => layout.Plan(step, share, ranks.World, ranks.Rank));
 
-    /// <summary>Copies live state, which may change as soon as this returns.</summary>
+    /// <summary>
+    /// Copies live state, which may change as soon as this returns. With <paramref name="overlap"/>, what changes in the update alone may not until <see cref="Overlapped"/> was
+    /// finished: <see cref="Plan"/> waits for the copy, <see cref="Confirm"/> for the word that it is good.
+    /// </summary>
     /// <exception cref="OutOfMemoryException">There is no memory for the copy, and no other rank waits for this one's word.</exception>
-    public static CopyContent Capture(StateCapture capture, ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks)
+    public static CopyContent Capture(StateCapture capture, ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks, bool overlap)
     {
         try
         {
-            CapturedState captured = capture.Capture(Trees(share));
+            CapturedState captured = overlap ? capture.CaptureOverlapped(Trees(share)) : capture.Capture(Trees(share));
             RankPart[] copied = [.. share.Select((part, i) => part with { State = captured.Parts[i].State })];
-            return new CopyContent(() => layout.Plan(step, copied, ranks.World, ranks.Rank), captured);
+            return new CopyContent(() =>
+            {
+                captured.Overlapped?.WaitUntilCopied();
+                return layout.Plan(step, copied, ranks.World, ranks.Rank);
+            }, captured);
         }
         catch (Exception e) when (ranks.Size > 1)
         {

@@ -29,6 +29,7 @@ internal sealed class SaveEngine : IDisposable
     private CommitProtocol? _protocol;
     private StateCapture? _capture;
     private Task? _warmUp;
+    private OverlappedCopy? _overlapped;
 
     public SaveEngine(IRunHome home, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null)
     {
@@ -78,9 +79,17 @@ internal sealed class SaveEngine : IDisposable
         if (background)
         {
             WaitForWarmUp();
-            CopyContent captured = CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, marker.Step, share, _ranks);
+            CopyContent captured = CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, marker.Step, share, _ranks, _options.OverlapCapture);
+            _overlapped = captured.Overlapped;
             TimeSpan stall = _time.GetElapsedTime(started);
-            Writer.Begin(marker, () => Write(captured, marker, started, stall, channel, timeout));
+            int caller = Environment.CurrentManagedThreadId;
+            Writer.Begin(marker, () =>
+            {
+                // Where the system gives no thread: nobody else would finish it.
+                if (Environment.CurrentManagedThreadId == caller)
+                    FinishCapture();
+                return Write(captured, marker, started, stall, channel, timeout);
+            });
             return null;
         }
         CopyContent live = CopyContent.Live(_layout, marker.Step, share, _ranks);
@@ -92,6 +101,28 @@ internal sealed class SaveEngine : IDisposable
         StoreException hangs = Writer.Hangs();
         Writer.GiveUp();
         return Failed(marker, hangs, TimeSpan.Zero, started) with { Stall = _time.GetElapsedTime(started) };
+    }
+
+    /// <summary>Whether state is still being copied that must not change meanwhile.</summary>
+    public bool IsCapturing => _overlapped is not null;
+
+    /// <summary>Copies what is left of the state. On the training thread, before the state changes.</summary>
+    public void FinishCapture()
+    {
+        if (Interlocked.Exchange(ref _overlapped, null) is not { } copy)
+            return;
+        // That the writer had to wait is no silence of its store.
+        _signs.Progressed();
+        copy.Finish(_time);
+    }
+
+    /// <summary>Gives up a copy of state that may have changed: its save fails.</summary>
+    public void AbandonCapture(Exception why)
+    {
+        if (Interlocked.Exchange(ref _overlapped, null) is not { } copy)
+            return;
+        _signs.Progressed();
+        copy.Abandon(why);
     }
 
     public void Dispose()
@@ -123,8 +154,9 @@ internal sealed class SaveEngine : IDisposable
         activity?.SetTag("cairn.step", marker.Step).SetTag("cairn.kind", marker.Kind.ToString());
         try
         {
-            SavedCopy copy = Protocol.Save(new SaveInProgress(channel, marker, held.Plan, _options.RefuseNonFiniteSnapshots, timeout) { Progressed = _signs.Progressed });
+            SavedCopy copy = Protocol.Save(new SaveInProgress(channel, marker, held.Plan, _options.RefuseNonFiniteSnapshots, timeout) { Confirm = held.Confirm, Progressed = _signs.Progressed });
             WasDisturbed |= copy.IsDisturbed;
+            stall += held.Overlapped?.Waited ?? TimeSpan.Zero;
             TimeSpan duration = _time.GetElapsedTime(started);
             var notes = new List<string>(copy.Notes);
             (IReadOnlyList<long> retired, Exception? retentionError) = _retirement is not null && _ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);

@@ -15,6 +15,7 @@ public sealed class ShardTensor : StateTensor
     {
         Local = local;
         Extent = extent;
+        ChangesOnlyInUpdate = local.ChangesOnlyInUpdate;
         _ = JoinedTensor.SizeOf(Type);
     }
 

@@ -29,6 +29,12 @@ public abstract class StateTensor : StateNode
     /// <summary>Bytes of the whole tensor.</summary>
     public long ByteLength { get; }
 
+    /// <summary>
+    /// Whether the bytes change in the update alone (<c>optimizer.step()</c>), and neither in a forward nor in a backward pass: parameters and the moments of an optimizer do, running statistics and
+    /// gradients do not. Such a tensor may still be copied while the next batch has begun (<see cref="CheckpointOptions.OverlapCapture"/>).
+    /// </summary>
+    public bool ChangesOnlyInUpdate { get; init; }
+
     /// <summary>How many shards, in as many places of the files, it is put together from; 1 for a tensor that lies in one piece.</summary>
     public virtual int ShardCount => 1;
 

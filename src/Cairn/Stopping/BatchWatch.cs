@@ -11,7 +11,7 @@ internal sealed class BatchWatch
     private readonly TrainState _train;
     private readonly IProgressMark[] _marks;
     private readonly ulong[] _atBoundary;
-    private long _batch, _begunAt;
+    private long _batch, _step, _begunAt;
     private bool _begun;
     private string? _broken;
 
@@ -26,7 +26,7 @@ internal sealed class BatchWatch
     /// <summary>The state is whole here.</summary>
     public void MarkBoundary()
     {
-        _batch = _train.Batch;
+        (_batch, _step) = (_train.Batch, _train.Step);
         (_begun, _broken) = (false, null);
         for (int i = 0; i < _marks.Length; i++)
             _atBoundary[i] = MarkOf(i);
@@ -43,6 +43,9 @@ internal sealed class BatchWatch
 
     /// <summary>Whether a batch was counted since the last boundary.</summary>
     public bool HasCounted => _train.Batch != _batch;
+
+    /// <summary>Whether the state was updated since the last boundary, as far as steps and marks tell.</summary>
+    public bool HasUpdated => _train.Step != _step || HasMoved(static part => part.MarksUpdates);
 
     /// <summary>What happened since the last boundary, for one who leaves without a word; <see langword="null"/> when nothing did.</summary>
     public string? WhyUnfinished()

@@ -1,7 +1,6 @@
 using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Opening;
-using Cairn.Policies;
 using Cairn.Stores;
 using Cairn.Tests.Manager;
 using Cairn.Tests.Manager.Job;
@@ -103,8 +102,8 @@ public class VerifiedCopyTests
         for (int rank = 0; rank < 4; rank++)
         {
             string[] mine = [.. Verifier.Assigned(marker.Files, rank, 4, writers).Select(file => file.Name)];
-            mine.ShouldContain($"random_{rank}.json");
-            mine.ShouldContain($"optimizer_tp{rank % 2}_pp0_zo{rank / 2}.safetensors");
+            mine.ShouldContain(name => name == $"random_{rank}.json");
+            mine.ShouldContain(name => name == $"optimizer_tp{rank % 2}_pp0_zo{rank / 2}.safetensors");
             all.AddRange(mine);
         }
         all.Order(StringComparer.Ordinal).ShouldBe(marker.Files.Select(file => file.Name).Order(StringComparer.Ordinal));
@@ -116,8 +115,8 @@ public class VerifiedCopyTests
         MarkedFile[] files = [File("a", 50), File("b", 40), File("c", 30), File("d", 20), File("e", 10)];
         var readers = new Dictionary<string, int>(StringComparer.Ordinal) { ["a"] = 2, ["e"] = 9 };
         IEnumerable<string> Of(int rank) => Verifier.Assigned(files, rank, 3, readers).Select(file => file.Name);
-        Of(0).ShouldBe(["b", "e"], ignoreOrder: true);
-        Of(1).ShouldBe(["c", "d"], ignoreOrder: true);
+        string.Join(' ', Of(0)).ShouldBe("b e");
+        string.Join(' ', Of(1)).ShouldBe("c d");
         Of(2).ShouldBe(["a"]);
 
         static MarkedFile File(string name, long length) => new(name, length, ChunkHashes.Of([]));

@@ -31,6 +31,9 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
     /// <summary>Longest wait for another rank.</summary>
     public TimeSpan Timeout => timeout;
 
+    /// <summary>Called when all is written: waits until it is known that this rank wrote the state of the marker's step. What it throws fails the save on all ranks.</summary>
+    public Action Confirm { get; init; } = static () => { };
+
     /// <summary>Called after each block and each word of another rank.</summary>
     public Action Progressed { get; init; } = static () => { };
 

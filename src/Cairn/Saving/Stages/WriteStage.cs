@@ -4,7 +4,7 @@ using Cairn.Ranks;
 
 namespace Cairn.Saving.Stages;
 
-/// <summary>Each rank writes its files, hashes them on the way and makes them durable; then all know what all wrote. A snapshot whose model holds NaN or infinity is given up here.</summary>
+/// <summary>Each rank writes its files, hashes them on the way, makes them durable and knows that they are of one step; then all know what all wrote. A snapshot whose model holds NaN or infinity is given up here.</summary>
 internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
 {
     public void Run(SaveInProgress save)
@@ -15,6 +15,7 @@ internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
             own = CopyWriter.Write(publisher, save.Place!, save.Plan.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
             if (save.IsShared)
                 publisher.Settle(save.Place!);
+            save.Confirm();
         });
         ReadOnlyMemory<byte> nonFinite = save.Work.Agree("written", own.Write, parts =>
         {
