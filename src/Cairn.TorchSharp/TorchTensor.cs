@@ -6,21 +6,24 @@ namespace Cairn.TorchSharp;
 
 /// <summary>
 /// A live <see cref="torch.Tensor"/> as a tensor of the state. Dense row-major CPU tensors of any size are read where they
-/// lie; others (strided, conjugated or on a device) are copied once to dense CPU memory when their bytes are first read.
+/// lie; of others (strided, conjugated or on a device) some rows at a time are made dense in CPU memory, so that there is never a second copy of the whole.
 /// Valid while the tensor is neither disposed nor moved.
 /// </summary>
 public sealed unsafe class TorchTensor : StateTensor
 {
-    // Keeps the memory alive, and holds the address for as long as it is read.
+    // Rows that are made dense at once take no more than this.
+    private const long MostDense = 16 << 20;
+
+    // Keeps the memory alive.
     private readonly torch.Tensor _tensor;
-    private readonly Lazy<(torch.Tensor Owner, nint Address)> _memory;
+    private readonly Lazy<nint?> _address;
 
     /// <summary>A view of this tensor; nothing is copied yet.</summary>
     /// <exception cref="CheckpointException">The tensor is sparse, quantized, on the meta device, or of a dtype that checkpoints lack.</exception>
     public TorchTensor(torch.Tensor tensor) : base(TypeOf(tensor), tensor.shape)
     {
         _tensor = tensor;
-        _memory = new(OpenMemory);
+        _address = new(() => LiesDense(_tensor) ? AddressOf(_tensor) : null);
     }
 
     /// <summary>Whether the bytes are read where they lie, without a copy.</summary>
@@ -30,7 +33,15 @@ public sealed unsafe class TorchTensor : StateTensor
     public override void CopyTo(long offset, Span<byte> destination)
     {
         CheckRange(offset, destination.Length);
-        new ReadOnlySpan<byte>((byte*)_memory.Value.Address + offset, destination.Length).CopyTo(destination);
+        if (_address.Value is { } address)
+        {
+            new ReadOnlySpan<byte>((byte*)address + offset, destination.Length).CopyTo(destination);
+        }
+        else
+        {
+            using torch.Tensor detached = _tensor.detach();
+            CopyRows(detached, offset, destination);
+        }
         GC.KeepAlive(this);
     }
 
@@ -38,8 +49,9 @@ public sealed unsafe class TorchTensor : StateTensor
     public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
     {
         CheckRange(offset, length);
-        bytes = new ReadOnlySpan<byte>((byte*)_memory.Value.Address + offset, length);
-        return true;
+        nint? address = _address.Value;
+        bytes = address is { } start ? new ReadOnlySpan<byte>((byte*)start + offset, length) : default;
+        return address is not null;
     }
 
     /// <summary>
@@ -143,16 +155,46 @@ public sealed unsafe class TorchTensor : StateTensor
         }
     }
 
-    private (torch.Tensor, nint) OpenMemory()
+    // Rows of the outermost dimension, as many as may be dense at once; of a larger row, its own rows.
+    private static void CopyRows(torch.Tensor tensor, long offset, Span<byte> destination)
     {
-        if (LiesDense(_tensor))
-            return (_tensor, AddressOf(_tensor));
-        using IDisposable quiet = torch.no_grad();
-        using torch.Tensor here = _tensor.detach().cpu();
+        long bytes = tensor.NumberOfElements * tensor.ElementSize;
+        if (bytes <= MostDense || tensor.dim() == 0)
+        {
+            CopyDense(tensor, offset, destination);
+            return;
+        }
+        long row = bytes / tensor.shape[0];
+        while (!destination.IsEmpty)
+        {
+            (long first, long within) = Math.DivRem(offset, row);
+            int taken;
+            if (row > MostDense)
+            {
+                using torch.Tensor one = tensor.select(0, first);
+                taken = (int)Math.Min(destination.Length, row - within);
+                CopyRows(one, within, destination[..taken]);
+            }
+            else
+            {
+                long rows = Math.Min(MostDense / row, (within + destination.Length + row - 1) / row);
+                using torch.Tensor some = tensor.narrow(0, first, rows);
+                taken = (int)Math.Min(destination.Length, rows * row - within);
+                CopyDense(some, within, destination[..taken]);
+            }
+            offset += taken;
+            destination = destination[taken..];
+        }
+    }
+
+    private static void CopyDense(torch.Tensor tensor, long offset, Span<byte> destination)
+    {
+        using torch.Tensor here = tensor.cpu();
         using torch.Tensor real = here.resolve_neg();
         using torch.Tensor resolved = real.is_complex() ? real.resolve_conj() : real.alias();
-        torch.Tensor dense = resolved.contiguous().DetachFromDisposeScope();
-        return (dense, AddressOf(dense));
+        using torch.Tensor dense = resolved.contiguous();
+        new ReadOnlySpan<byte>((byte*)AddressOf(dense) + offset, destination.Length).CopyTo(destination);
+        GC.KeepAlive(dense);
     }
 
     private void CheckRange(long offset, int length)

@@ -51,6 +51,30 @@ public sealed class TorchTensorTests
         square.sum().item<float>().ShouldBe(0f);
     }
 
+    // Larger than what is made dense at once: by rows, and by rows of rows.
+    [Theory, InlineData(3_000_001, 2), InlineData(3, 6_000_001), InlineData(2_000, 3_000)]
+    public void Any_range_of_a_large_strided_tensor_is_read_without_a_copy_of_the_whole(long rows, long columns)
+    {
+        using Tensor turned = arange(rows * columns, int32).reshape(columns, rows).t();
+        TorchTensor live = new(turned);
+        live.IsZeroCopy.ShouldBeFalse();
+        live.TryGetSpan(0, 4, out _).ShouldBeFalse();
+        long row = columns * 4, size = live.ByteLength;
+        foreach ((long offset, long length) in ((long, long)[])[(0, 4), (row - 2, 4), (row, row), (row / 2 + 1, row + 8), (size - 7, 7), (size / 2 + 3, Math.Min(size / 2 - 3, 40_000_001)), (0, 20 << 20), (size, 0)])
+        {
+            byte[] found = new byte[Math.Min(length, size - offset)];
+            live.CopyTo(offset, found);
+            int bad = 0;
+            for (int i = 0; i < found.Length; i++)
+            {
+                (long at, int shift) = Math.DivRem(offset + i, 4) is var (q, r) ? (q, (int)r * 8) : default;
+                (long down, long across) = Math.DivRem(at, columns);
+                bad += found[i] == (byte)((int)(across * rows + down) >> shift) ? 0 : 1;
+            }
+            bad.ShouldBe(0, $"{length} bytes at {offset}");
+        }
+    }
+
     [Fact]
     public void A_view_into_the_middle_of_a_tensor_touches_no_neighbour()
     {

@@ -10,7 +10,6 @@ namespace Cairn.Capture;
 /// </summary>
 internal sealed unsafe class StagingPool : IDisposable
 {
-    internal const int Alignment = 64;
     private const long HugePage = 2L << 20;
     private const long Page = 4096;
     private const long TouchedAtOnce = 16L << 20;

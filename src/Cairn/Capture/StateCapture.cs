@@ -1,21 +1,26 @@
 using System.Runtime.ExceptionServices;
 using Cairn.State;
+using Cairn.Stores;
 
 namespace Cairn.Capture;
 
 /// <summary>
 /// Copies live state into staging memory. Training waits for this and for nothing else, so the copy runs on all processors in
-/// chunks, and what it needs is kept from one capture to the next. One capture at a time; called on the training thread.
+/// chunks, and what it needs is kept from one capture to the next. The tensors of a part lie as they do in a safetensors file, from the beginning of a page on: by element size,
+/// largest first, without gaps. So the file is written from where they lie. One capture at a time; called on the training thread.
 /// </summary>
 internal sealed class StateCapture
 {
     private const int ChunkBytes = 4 << 20;
     private const long SingleThreadBelow = 1L << 20;
 
+    private static readonly Comparison<(StateTensor, int)> BySize = CompareSizes;
+
     private readonly StagingPool _pool;
     private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount };
     private readonly Dictionary<StateTensor, long> _starts = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<StateTensor, StateTensor> _staged = new(ReferenceEqualityComparer.Instance);
+    private readonly List<(StateTensor Tensor, int Index)> _ofPart = [];
     private readonly List<Chunk> _chunks = [];
     private readonly Action<int, ParallelLoopState> _copyChunk;
     private StagingBuffer? _buffer;
@@ -87,28 +92,46 @@ internal sealed class StateCapture
     private void Plan(IReadOnlyList<(string Name, StateMap Live)> parts)
     {
         for (int i = 0; i < parts.Count; i++)
-            Plan(parts[i].Live);
+        {
+            _ofPart.Clear();
+            Collect(parts[i].Live);
+            _ofPart.Sort(BySize);
+            foreach ((StateTensor tensor, _) in _ofPart)
+                Place(tensor);
+            _end = AlignedMemory.RoundUp(_end);
+        }
+        _ofPart.Clear();
     }
 
-    private void Plan(StateNode node)
+    // Stable, which List.Sort by itself is not.
+    private static int CompareSizes((StateTensor Tensor, int Index) one, (StateTensor Tensor, int Index) other) =>
+        other.Tensor.Type.BitsPerElement().CompareTo(one.Tensor.Type.BitsPerElement()) is not 0 and var bySize ? bySize : one.Index.CompareTo(other.Index);
+
+    private void Collect(StateNode node)
     {
         switch (node)
         {
             case StateMap map:
                 foreach ((_, StateNode child) in map)
-                    Plan(child);
+                    Collect(child);
                 break;
             case StateList list:
                 for (int i = 0; i < list.Count; i++)
-                    Plan(list[i]);
+                    Collect(list[i]);
                 break;
-            case StateTensor tensor when _starts.TryAdd(tensor, _end):
-                for (long offset = 0; offset < tensor.ByteLength; offset += ChunkBytes)
-                    _chunks.Add(new Chunk(tensor, offset, _end + offset, (int)Math.Min(ChunkBytes, tensor.ByteLength - offset)));
-                _total += tensor.ByteLength;
-                _end = checked(_end + tensor.ByteLength + StagingPool.Alignment - 1) / StagingPool.Alignment * StagingPool.Alignment;
+            case StateTensor tensor when _starts.TryAdd(tensor, 0):
+                _ofPart.Add((tensor, _ofPart.Count));
                 break;
         }
+    }
+
+    private void Place(StateTensor tensor)
+    {
+        _starts[tensor] = _end;
+        for (long offset = 0; offset < tensor.ByteLength; offset += ChunkBytes)
+            _chunks.Add(new Chunk(tensor, offset, _end + offset, (int)Math.Min(ChunkBytes, tensor.ByteLength - offset)));
+        _total += tensor.ByteLength;
+        _end = checked(_end + tensor.ByteLength);
     }
 
     private CapturedState Fill(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap Live)> parts, bool overlap)

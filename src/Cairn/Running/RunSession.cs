@@ -159,29 +159,6 @@ internal sealed class RunSession : IDisposable
         return !decision.Ends;
     }
 
-    // What is still being copied is whole when nothing was updated since it began.
-    private void EndCapture()
-    {
-        if (!_engine.IsCapturing || !_batch.HasUpdated)
-        {
-            _engine.FinishCapture();
-            return;
-        }
-        var forgotten = new InvalidOperationException(
-            $"The state was updated while it was still being copied for the save of step {_engine.Writer.UnderWayStep}, which is given up; earlier copies stand. With OverlapCapture, call BeforeUpdate() before each optimizer.step() and before anything else that writes to the state.");
-        _engine.AbandonCapture(forgotten);
-        throw forgotten;
-    }
-
-    // At the end it is given up as well when nobody can know whether an update has begun. What is written at the end is newer.
-    private void EndCaptureAtEnd()
-    {
-        if (_engine.IsCapturing && (_batch.HasUpdated || !_hasCalledBeforeUpdate && !_batch.IsAtBoundary))
-            _engine.AbandonCapture(new UnfinishedBatchException("The run ended in a batch whose update may have begun while the state was still being copied: BeforeUpdate() was not called. Earlier copies stand."));
-        else
-            _engine.FinishCapture();
-    }
-
     public bool Poll()
     {
         Enter();
@@ -272,6 +249,29 @@ internal sealed class RunSession : IDisposable
                 _saver.Collect();
             }
         }
+    }
+
+    // What is still being copied is whole when nothing was updated since it began.
+    private void EndCapture()
+    {
+        if (!_engine.IsCapturing || !_batch.HasUpdated)
+        {
+            _engine.FinishCapture();
+            return;
+        }
+        var forgotten = new InvalidOperationException(
+            $"The state was updated while it was still being copied for the save of step {_engine.Writer.UnderWayStep}, which is given up; earlier copies stand. With OverlapCapture, call BeforeUpdate() before each optimizer.step() and before anything else that writes to the state.");
+        _engine.AbandonCapture(forgotten);
+        throw forgotten;
+    }
+
+    // At the end it is given up as well when nobody can know whether an update has begun. What is written at the end is newer.
+    private void EndCaptureAtEnd()
+    {
+        if (_engine.IsCapturing && (_batch.HasUpdated || !_hasCalledBeforeUpdate && !_batch.IsAtBoundary))
+            _engine.AbandonCapture(new UnfinishedBatchException("The run ended in a batch whose update may have begun while the state was still being copied: BeforeUpdate() was not called. Earlier copies stand."));
+        else
+            _engine.FinishCapture();
     }
 
     // Each call of the training thread ends the time in which a signal may save, once a save that it began is over.

@@ -2,7 +2,7 @@ namespace Cairn.Stores;
 
 /// <summary>
 /// Memory that the machine, or the container that this process runs in, can do without. It is lent in steps, each after a look at what is used by then: other processes may take of the
-/// same. All members may be called from any thread.
+/// same. A little is always there. All members may be called from any thread.
 /// </summary>
 /// <param name="look">Says what there is and what is used of it.</param>
 internal sealed class SpareMemory(Func<(long Total, long Used)> look)
@@ -10,9 +10,11 @@ internal sealed class SpareMemory(Func<(long Total, long Used)> look)
     // Of all memory, so much stays free: a quarter.
     private const int Untouched = 4;
     private const long Step = 256L << 20;
+    // Not worth a look.
+    private const long Little = 64L << 20;
 
     private readonly Lock _gate = new();
-    private long _granted;
+    private long _granted = Little;
 
     /// <summary>That of this machine or container.</summary>
     public SpareMemory() : this(Look) { }

@@ -1,5 +1,8 @@
 using Cairn.Capture;
+using Cairn.Formats;
+using Cairn.Layouts;
 using Cairn.State;
+using Cairn.Stores;
 
 namespace Cairn.Tests.Capture;
 
@@ -37,6 +40,31 @@ public sealed class StateCaptureTests : IDisposable
     }
 
     [Fact]
+    public void A_part_lies_in_memory_as_in_its_file_so_that_nothing_is_copied_to_write_it()
+    {
+        MemoryTensor tied = Tensor(Noise(33));
+        var model = new StateMap { ["bytes"] = tied, ["doubles"] = Doubles(1001), ["again"] = tied, ["halves"] = new MemoryTensor(TensorType.F16, [5], Noise(10)), ["none"] = Tensor([]), ["more"] = Doubles(3000) };
+        var other = new StateMap { ["deep"] = new StateList([new StateMap { ["x"] = Tensor(Noise(9)) }, 7L, Doubles(2)]) };
+        using CapturedState captured = new StateCapture(_pool).Capture([("model", model), ("other", other), ("third", new StateMap { ["x"] = Tensor(Noise(3)) })], Stop);
+        foreach ((string name, StateMap state) in captured.Parts)
+        {
+            var content = (IRangedContent)PartEncoder.Encode(name, name, state).Content;
+            int start = (int)content.Tensors[0].Offset, length = (int)content.Length - start;
+            (start % AlignedMemory.Alignment).ShouldBe(0);
+            content.TryGetSpan(start, length, out ReadOnlySpan<byte> bytes).ShouldBeTrue(name);
+            AlignedMemory.IsAligned(bytes).ShouldBeTrue(name);
+            byte[] made = new byte[length];
+            content.Read(start, made);
+            bytes.SequenceEqual(made).ShouldBeTrue(name);
+            content.TryGetSpan(start - 1, length, out _).ShouldBeFalse();
+        }
+        // What lies elsewhere is copied.
+        ((IRangedContent)PartEncoder.Encode("live", "live", model).Content).TryGetSpan(4096, 40_000, out _).ShouldBeFalse();
+
+        static MemoryTensor Doubles(int count) => new(TensorType.F64, [count], Noise(count * 8));
+    }
+
+    [Fact]
     public void Ties_stay_ties_across_parts_and_are_copied_once()
     {
         MemoryTensor tied = Tensor(Noise(100)), equal = Tensor(Noise(100));
@@ -67,17 +95,18 @@ public sealed class StateCaptureTests : IDisposable
     }
 
     [Fact]
-    public unsafe void Staged_tensors_are_aligned()
+    public unsafe void Staged_tensors_are_aligned_to_their_elements()
     {
+        (TensorType Type, int Size)[] types = [(TensorType.U8, 1), (TensorType.F32, 4), (TensorType.BF16, 2), (TensorType.F64, 8), (TensorType.C128, 16)];
         var map = new StateMap();
-        for (int i = 0; i < 10; i++)
-            map[$"{i}"] = Tensor(Noise(i + 1));
+        for (int i = 0; i < 20; i++)
+            map[$"{i}"] = new MemoryTensor(types[i % 5].Type, [i + 1], Noise((i + 1) * types[i % 5].Size));
         using CapturedState captured = new StateCapture(_pool).Capture([("model", map)], Stop);
-        foreach (StateNode node in captured.Parts[0].State.Values)
+        for (int i = 0; i < 20; i++)
         {
-            ((StateTensor)node).TryGetSpan(0, 1, out ReadOnlySpan<byte> bytes).ShouldBeTrue();
+            ((StateTensor)captured.Parts[0].State[$"{i}"]).TryGetSpan(0, 1, out ReadOnlySpan<byte> bytes).ShouldBeTrue();
             fixed (byte* start = bytes)
-                ((long)start % 64).ShouldBe(0);
+                ((long)start % types[i % 5].Size).ShouldBe(0);
         }
     }
 

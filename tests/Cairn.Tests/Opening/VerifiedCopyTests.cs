@@ -43,12 +43,14 @@ public class VerifiedCopyTests
         marker.Files.ShouldAllBe(file => counted.Read[$"20/{file.Name}"] > file.Length);
     }
 
-    [Theory, InlineData(0), InlineData(5000), InlineData(long.MaxValue)]
+    [Theory, InlineData(0), InlineData(long.MaxValue)]
     public async Task Where_memory_is_short_the_rest_is_read_again(long free)
     {
         float value = await Save("cairn");
         CatalogEntry entry = Catalog.Read(_disk).Entries[0];
         var spare = new SpareMemory(() => (free, 0));
+        // The little that is always there.
+        spare.TryTake(64 << 20).ShouldBeTrue();
         using var copy = new VerifiedCopy(entry.Pin(_disk)!, entry.Folder, spare);
         Verifier.Verify(copy, entry, World.Single, rank: 0, TestContext.Current.CancellationToken).ShouldBeNull();
         (copy.KeptBytes > 0).ShouldBe(free == long.MaxValue);

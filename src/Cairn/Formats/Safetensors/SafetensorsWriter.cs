@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Cairn.State;
 
 namespace Cairn.Formats.Safetensors;
@@ -87,6 +89,20 @@ internal sealed class SafetensorsWriter : IRangedContent
         if (offset < _header.Length || first == Tensors.Count)
             return false;
         (_, StateTensor tensor, long start) = Tensors[first];
-        return offset + length <= start + tensor.ByteLength && tensor.TryGetSpan(offset - start, length, out bytes);
+        int count = (int)Math.Min(length, start + tensor.ByteLength - offset);
+        if (!tensor.TryGetSpan(offset - start, count, out ReadOnlySpan<byte> found))
+            return false;
+        // Tensors that were captured together lie in memory as they do in the file.
+        ref byte origin = ref MemoryMarshal.GetReference(found);
+        for (int i = first + 1; count < length && i < Tensors.Count; i++)
+        {
+            tensor = Tensors[i].Tensor;
+            int more = (int)Math.Min(length - count, tensor.ByteLength);
+            if (!tensor.TryGetSpan(0, more, out found) || more > 0 && !Unsafe.AreSame(ref Unsafe.Add(ref origin, count), ref MemoryMarshal.GetReference(found)))
+                return false;
+            count += more;
+        }
+        bytes = MemoryMarshal.CreateReadOnlySpan(ref origin, count);
+        return count == length;
     }
 }
