@@ -43,6 +43,13 @@ public sealed class CommandLine
         DefaultValueFactory = _ => Defaults.Dropout,
         CustomParser = Share,
     };
+    readonly Option<int> _width = new("--width")
+    {
+        Description = "Width of the model, a multiple of 8: 176 makes 1 million parameters, 928 30 millions.",
+        HelpName = "number",
+        DefaultValueFactory = _ => Defaults.Width,
+        CustomParser = Width,
+    };
     readonly Option<bool> _overlap = new("--overlap") { Description = "Copy the state for a save while the next batch is computed, instead of before it." };
     readonly Option<bool> _sync = new("--sync") { Description = "Wait until each save is durable instead of saving in the background." };
     readonly Option<string?> _resumeFrom = new("--resume-from")
@@ -95,7 +102,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
+            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -112,6 +119,7 @@ public sealed class CommandLine
         BatchSize = result.GetValue(_batchSize),
         Seed = result.GetValue(_seed),
         Layout = result.GetValue(_layout)!,
+        Width = result.GetValue(_width),
         Dropout = result.GetValue(_dropout),
         Sync = result.GetValue(_sync),
         Overlap = result.GetValue(_overlap),
@@ -155,6 +163,17 @@ public sealed class CommandLine
         }
         result.AddError($"--layout cannot be '{text}': type one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal))}.");
         return null;
+    }
+
+    static int Width(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var width) && width > 0 && width % 8 == 0)
+        {
+            return width;
+        }
+        result.AddError($"--width cannot be '{text}': type a multiple of 8, such as --width 928.");
+        return Defaults.Width;
     }
 
     static double Share(ArgumentResult result)

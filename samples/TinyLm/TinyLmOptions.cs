@@ -27,6 +27,9 @@ public sealed record TinyLmOptions
     /// <summary>Layout of the files: <c>cairn</c> or <c>internlm</c>. Default <c>cairn</c>.</summary>
     public string Layout { get; init; } = "cairn";
 
+    /// <summary>Width of the model, a multiple of 8. Default 176.</summary>
+    public int Width { get; init; } = 176;
+
     /// <summary>Share of the feed-forward part's output that is dropped while training, from 0 to below 1. Default 0.02.</summary>
     public double Dropout { get; init; } = 0.02;
 

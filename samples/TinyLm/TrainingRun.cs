@@ -46,6 +46,9 @@ public sealed class TrainingRun : IDisposable
         {
             VocabularySize = ArithmeticText.Vocabulary.Length,
             MaxLength = ArithmeticText.LineLength,
+            HiddenSize = options.Width,
+            // Nearly three times as wide inside, as the default is.
+            FeedForwardSize = options.Width * 512 / 176 / 8 * 8,
             Dropout = options.Dropout,
         });
         var alone = job is null || job.Ranks.Size == 1;

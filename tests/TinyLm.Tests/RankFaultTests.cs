@@ -134,7 +134,8 @@ public partial class RankFaultTests
     // Trains from the newest good copy on, at the least, and has saved a new one.
     static RankJob Start(MpiImplementation mpi, string run, long before, TimeSpan? timeout = null)
     {
-        var job = new RankJob(mpi, 4, ["--run", run, .. Command, "--rank-timeout", $"{(timeout ?? RankTimeout).TotalSeconds}"]);
+        // Half of them copy their state while they compute the next batch.
+        var job = new RankJob(mpi, 4, ["--run", run, .. Command, .. mpi == MpiImplementation.Mpich ? (string[])["--overlap"] : [], "--rank-timeout", $"{(timeout ?? RankTimeout).TotalSeconds}"]);
         try
         {
             if (before > 0)

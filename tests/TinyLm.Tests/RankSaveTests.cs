@@ -21,8 +21,8 @@ public class RankSaveTests
         using var folder = new TemporaryFolder();
         string[] command = [.. Four, "--batch-size", "16", "--total-steps", "24", "--checkpoint-every", "10", "--snapshot-every", "4", "--overflow-at", "7", "--final-digest"];
         string whole = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("whole"), .. command]));
-        RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command, "--crash-at", "16"]).Code.ShouldNotBe(0);
-        string resumed = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command]));
+        RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command, "--overlap", "--crash-at", "16"]).Code.ShouldNotBe(0);
+        string resumed = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command, "--overlap"]));
         resumed.ShouldContain("resumes at step");
         RankTests.Digest(resumed).ShouldBe(RankTests.Digest(whole));
     }

@@ -1,6 +1,8 @@
 using Cairn.Layouts;
 using Cairn.Opening;
+using Cairn.Ranks;
 using Cairn.State;
+using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Stores;
 
 namespace Cairn.Tests.Manager;
@@ -146,6 +148,32 @@ public sealed class OverlapTests : IAsyncDisposable
         _checkpoints.Poll();
         _reports.Single(report => report.Step == 1).Error!.Message.ShouldContain("cannot be read");
         Saved(2).ShouldBe((2, 2, 2));
+    }
+
+    [Fact]
+    public void One_rank_that_forgets_it_ends_the_save_of_all()
+    {
+        var disk = new SimulatedFileSystem();
+        var job = new JobOfThreads(disk);
+        job.Run(JobTests.Four, rank =>
+        {
+            CheckpointOptions options = JobTests.Options(every: 1);
+            options.OverlapCapture = true;
+            CheckpointManager checkpoints = rank.Start(options);
+            for (int step = 1; step <= 6; step++)
+            {
+                if (rank.Rank != 2 || step != 4)
+                    checkpoints.BeforeUpdate();
+                rank.Training.Batch();
+                checkpoints.AfterBatch();
+            }
+        }, mayFail: true);
+        job.Errors[2].ShouldBeOfType<InvalidOperationException>().Message.ShouldContain("BeforeUpdate()");
+        foreach (int rank in (int[])[0, 1, 3])
+            job.Errors[rank].ShouldBeOfType<RankFailedException>().Rank.ShouldBe(2);
+        IReadOnlyList<CatalogEntry> left = Catalog.Read(disk).Entries;
+        left.Select(entry => entry.Step).ShouldBe([2, 1]);
+        left.ShouldAllBe(entry => Verifier.Verify(disk, entry, default) == null);
     }
 
     [Fact]
