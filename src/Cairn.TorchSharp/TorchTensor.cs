@@ -11,9 +11,6 @@ namespace Cairn.TorchSharp;
 /// </summary>
 public sealed unsafe class TorchTensor : StateTensor
 {
-    // Rows that are made dense at once take no more than this.
-    private const long MostDense = 16 << 20;
-
     // Keeps the memory alive.
     private readonly torch.Tensor _tensor;
     private readonly Lazy<nint?> _address;
@@ -39,8 +36,7 @@ public sealed unsafe class TorchTensor : StateTensor
         }
         else
         {
-            using torch.Tensor detached = _tensor.detach();
-            CopyRows(detached, offset, destination);
+            RowCopy.Read(_tensor, offset, destination);
         }
         GC.KeepAlive(this);
     }
@@ -56,7 +52,7 @@ public sealed unsafe class TorchTensor : StateTensor
 
     /// <summary>
     /// Fills an existing tensor in place with the bytes of <paramref name="source"/>, which must have its dtype and shape.
-    /// Dense CPU tensors are written where they lie; others through a temporary of their size. Autograd does not see it.
+    /// Dense CPU tensors are written where they lie; others some rows at a time. Autograd does not see it.
     /// </summary>
     /// <exception cref="CheckpointException">Type or shape differ (nothing was written), or the source could not be read.</exception>
     public static void Fill(torch.Tensor destination, StateTensor source)
@@ -72,14 +68,9 @@ public sealed unsafe class TorchTensor : StateTensor
             };
         }
         if (LiesDense(destination))
-        {
             FillDense(destination, source);
-            return;
-        }
-        using IDisposable quiet = torch.no_grad();
-        using torch.Tensor dense = torch.empty(destination.shape, destination.dtype, torch.CPU);
-        FillDense(dense, source);
-        destination.copy_(dense);
+        else
+            RowCopy.Write(destination, source);
     }
 
     /// <summary>Where a dense CPU tensor lies, and its element type.</summary>
@@ -114,7 +105,7 @@ public sealed unsafe class TorchTensor : StateTensor
         tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && !tensor.is_neg() && !(tensor.is_complex() && tensor.is_conj());
 
     // A one-element view works for tensors over 2 GiB and for strided ones, where tensor.bytes refuses.
-    private static nint AddressOf(torch.Tensor tensor)
+    internal static nint AddressOf(torch.Tensor tensor)
     {
         if (tensor.NumberOfElements == 0)
             return 0;
@@ -153,48 +144,6 @@ public sealed unsafe class TorchTensor : StateTensor
         {
             ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
         }
-    }
-
-    // Rows of the outermost dimension, as many as may be dense at once; of a larger row, its own rows.
-    private static void CopyRows(torch.Tensor tensor, long offset, Span<byte> destination)
-    {
-        long bytes = tensor.NumberOfElements * tensor.ElementSize;
-        if (bytes <= MostDense || tensor.dim() == 0)
-        {
-            CopyDense(tensor, offset, destination);
-            return;
-        }
-        long row = bytes / tensor.shape[0];
-        while (!destination.IsEmpty)
-        {
-            (long first, long within) = Math.DivRem(offset, row);
-            int taken;
-            if (row > MostDense)
-            {
-                using torch.Tensor one = tensor.select(0, first);
-                taken = (int)Math.Min(destination.Length, row - within);
-                CopyRows(one, within, destination[..taken]);
-            }
-            else
-            {
-                long rows = Math.Min(MostDense / row, (within + destination.Length + row - 1) / row);
-                using torch.Tensor some = tensor.narrow(0, first, rows);
-                taken = (int)Math.Min(destination.Length, rows * row - within);
-                CopyDense(some, within, destination[..taken]);
-            }
-            offset += taken;
-            destination = destination[taken..];
-        }
-    }
-
-    private static void CopyDense(torch.Tensor tensor, long offset, Span<byte> destination)
-    {
-        using torch.Tensor here = tensor.cpu();
-        using torch.Tensor real = here.resolve_neg();
-        using torch.Tensor resolved = real.is_complex() ? real.resolve_conj() : real.alias();
-        using torch.Tensor dense = resolved.contiguous();
-        new ReadOnlySpan<byte>((byte*)AddressOf(dense) + offset, destination.Length).CopyTo(destination);
-        GC.KeepAlive(dense);
     }
 
     private void CheckRange(long offset, int length)
