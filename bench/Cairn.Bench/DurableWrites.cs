@@ -1,16 +1,18 @@
 using System.Buffers;
 using System.Globalization;
+using Cairn.Capture;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.Saving;
+using Cairn.State;
 using Cairn.Stores;
 using Microsoft.Win32.SafeHandles;
 
 namespace Cairn.Bench;
 
 /// <summary>
-/// Durable saves, past the page cache and through it, against what the disk takes either way: all in random order with pauses, each keeping its last two copies. New files, and
+/// Durable saves of captured state, as in the background, and of live state, as when training waits; past the page cache and through it, against what the disk takes either way: all in random order with pauses, each keeping its last two copies. New files, and
 /// files that are written over.
 /// </summary>
 internal sealed class DurableWrites(LargeState state, string folder, int rounds, Func<SaveKind, long, Marker> marker)
@@ -22,11 +24,14 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
 
     public void Run(SaveKind kind)
     {
+        (string, StateMap)[] live = [("model", state.Model)];
+        using var pool = new StagingPool();
+        using CapturedState captured = new StateCapture(pool).Capture(live);
         string files = kind == SaveKind.Checkpoint ? "new files" : "files written over";
         (string Name, Func<TimeSpan> Write)[] ways =
         [
             ("raw, direct", Raw(kind, isDirect: true)), ("raw, buffered", Raw(kind, isDirect: false)),
-            ("Cairn, direct", Saving(kind, DirectIO.Always)), ("Cairn, buffered", Saving(kind, DirectIO.Never)),
+            ("captured, direct", Saving(kind, DirectIO.Always, captured.Parts)), ("captured, buffered", Saving(kind, DirectIO.Never, captured.Parts)), ("live, direct", Saving(kind, DirectIO.Always, live)),
         ];
         var times = ways.ToDictionary(way => way.Name, _ => new List<double>(), StringComparer.Ordinal);
         var random = new Random(1);
@@ -47,7 +52,7 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
         {
             double median = Measure.Median([.. seconds]);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"durable write, {files,-18} {name,-16} {median * 1e3,7:0} ms ({seconds.Min() * 1e3:0} to {seconds.Max() * 1e3:0})  {state.Bytes / median / 1e9:0.00} GB/s  {limit / median,4:0%} of raw direct"));
+                $"durable write, {files,-18} {name,-18} {median * 1e3,7:0} ms ({seconds.Min() * 1e3:0} to {seconds.Max() * 1e3:0})  {state.Bytes / median / 1e9:0.00} GB/s  {limit / median,4:0%} of raw direct"));
         }
     }
 
@@ -78,9 +83,9 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
         RandomAccess.FlushToDisk(handle);
     }
 
-    private Func<TimeSpan> Saving(SaveKind kind, DirectIO way)
+    private Func<TimeSpan> Saving(SaveKind kind, DirectIO way, IReadOnlyList<(string Part, StateMap State)> parts)
     {
-        var files = new LocalFileSystem(Path.Combine(folder, $"{kind}-{way}")) { DirectIO = way };
+        var files = new LocalFileSystem(Path.Combine(folder, Guid.NewGuid().ToString("N"))) { DirectIO = way };
         files.CreateFolder("");
         var publisher = new RenamePublisher(files);
         var protocol = new CommitProtocol(publisher);
@@ -95,6 +100,6 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
             return Measure.Time(Save);
         };
 
-        void Save() => protocol.Save(marker(kind, ++step), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true);
+        void Save() => protocol.Save(marker(kind, ++step), CairnLayout.Plan(parts), refuseNonFinite: true);
     }
 }
