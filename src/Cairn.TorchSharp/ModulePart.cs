@@ -26,14 +26,14 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
     {
         StateMap state = [];
         Dictionary<(nint, TensorType, string), StateTensor> seen = [];
-        // Running statistics are buffers, and change in each forward pass.
-        HashSet<(nint, TensorType, string)> buffers = [.. Tensors().Where(entry => entry.Tensor is not Parameter).Select(entry => TorchTensor.IdentityOf(entry.Tensor))];
+        // Running statistics are buffers, and change in each forward pass; so may what is frozen, as an average of other weights.
+        HashSet<nint> buffers = [.. ModuleTensors.AllBuffers(_module).Select(TorchTensor.StorageOf)];
         foreach ((string entry, torch.Tensor tensor) in Tensors())
         {
             (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
             if (!seen.TryGetValue(identity, out StateTensor? live))
             {
-                live = new TorchTensor(tensor) { ChangesOnlyInUpdate = !buffers.Contains(identity) };
+                live = new TorchTensor(tensor) { ChangesOnlyInUpdate = tensor is Parameter { requires_grad: true } && (buffers.Count == 0 || !buffers.Contains(TorchTensor.StorageOf(tensor))) };
                 seen.Add(identity, live = shards is not null && shards.TryGetValue(entry, out ShardExtent? extent) && !extent.IsWhole ? new ShardTensor(live, extent) : live);
             }
             state.Add(entry, live);

@@ -17,6 +17,10 @@ internal static class ModuleTensors
     public static List<(string Name, torch.Tensor Buffer)> Buffers(torch.nn.Module module) =>
         [.. Walk(module, "").SelectMany(at => at.Module.named_buffers(recurse: false, include_nonpersistent: false), (at, entry) => (at.Prefix + entry.name, entry.buffer))];
 
+    /// <summary>All buffers, those too that are not saved.</summary>
+    public static IEnumerable<torch.Tensor> AllBuffers(torch.nn.Module module) =>
+        Walk(module, "").SelectMany(static at => at.Module.named_buffers(recurse: false, include_nonpersistent: true)).Select(static entry => entry.buffer);
+
     private static IEnumerable<(string Prefix, torch.nn.Module Module)> Walk(torch.nn.Module module, string prefix)
     {
         yield return (prefix, module);

@@ -11,7 +11,6 @@ namespace Cairn.TorchSharp;
 /// </summary>
 public sealed unsafe class TorchTensor : StateTensor
 {
-    // Keeps the memory alive.
     private readonly torch.Tensor _tensor;
     private readonly Lazy<nint?> _address;
 
@@ -40,6 +39,9 @@ public sealed unsafe class TorchTensor : StateTensor
         }
         GC.KeepAlive(this);
     }
+
+    /// <inheritdoc/>
+    public override IDisposable Hold() => _tensor.detach().DetachFromDisposeScope();
 
     /// <inheritdoc/>
     public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
@@ -92,6 +94,10 @@ public sealed unsafe class TorchTensor : StateTensor
             return (tensor.Handle, type, "");
         return (AddressOf(tensor), type, $"{string.Join(',', tensor.shape)}:{string.Join(',', tensor.stride())}");
     }
+
+    /// <summary>The same for tensors that share memory, at whatever place of it. Of those on a device that cannot be told, and all are the same.</summary>
+    internal static nint StorageOf(torch.Tensor tensor) =>
+        tensor.device_type == DeviceType.CPU && tensor.NumberOfElements > 0 ? AddressOf(tensor) - (nint)(tensor.storage_offset() * tensor.ElementSize) : -1;
 
     private static TensorType TypeOf(torch.Tensor tensor)
     {

@@ -39,6 +39,7 @@ internal sealed class UpdateMark
     }
 
     /// <summary>The mark.</summary>
+    /// <exception cref="ObjectDisposedException">A parameter was disposed: nobody knows.</exception>
     public ulong Read()
     {
         ulong mark = 0;
@@ -50,7 +51,8 @@ internal sealed class UpdateMark
         }
         foreach (Parameter parameter in _sampled)
         {
-            if (parameter.IsInvalid || parameter.device_type != DeviceType.CPU || !parameter.is_contiguous() || parameter.is_sparse)
+            ObjectDisposedException.ThrowIf(parameter.IsInvalid, parameter);
+            if (parameter.device_type != DeviceType.CPU || !parameter.is_contiguous() || parameter.is_sparse)
                 continue;
             foreach (byte value in Sample(parameter))
                 mark = (mark * 1_099_511_628_211) ^ value;

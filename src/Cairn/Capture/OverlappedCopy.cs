@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Cairn.State;
 using Cairn.Stores;
 
 namespace Cairn.Capture;
@@ -13,6 +14,7 @@ internal sealed class OverlappedCopy
 
     private readonly TaskCompletionSource _copied = new(TaskCreationOptions.RunContinuationsAsynchronously), _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly int _count;
+    private readonly List<IDisposable> _held = [];
     private Action<int>? _copy;
     private ExceptionDispatchInfo? _fault;
     private int _next, _left;
@@ -28,11 +30,18 @@ internal sealed class OverlappedCopy
     public TimeSpan Waited { get; private set; }
 
     /// <summary>Begins to copy. Where the system gives no thread, <see cref="Finish"/> does it all.</summary>
+    /// <param name="live">What is copied.</param>
     /// <param name="count">How many pieces there are.</param>
     /// <param name="copy">Copies one of them; called for several at once.</param>
-    public static OverlappedCopy Begin(int count, Action<int> copy)
+    public static OverlappedCopy Begin(IEnumerable<StateTensor> live, int count, Action<int> copy)
     {
         var overlapped = new OverlappedCopy(count, copy);
+        // The program may dispose a model at any time; what is read here is then the last that has it.
+        foreach (StateTensor tensor in live)
+        {
+            if (tensor.Hold() is { } held)
+                overlapped._held.Add(held);
+        }
         _ = AsideThread.TryStart(ThreadName, overlapped.CopyAll, out _);
         return overlapped;
     }
@@ -78,6 +87,12 @@ internal sealed class OverlappedCopy
     {
         _copied.Task.Wait();
         _copy = null;
+        lock (_held)
+        {
+            foreach (IDisposable held in _held)
+                held.Dispose();
+            _held.Clear();
+        }
         before();
         _settled.TrySetResult();
     }

@@ -159,7 +159,7 @@ internal sealed class StateCapture
             for (int i = 0; i < copies.Length; i++)
                 copies[i] = (parts[i].Name, (StateMap)Staged(parts[i].Live, buffer));
             // Last, when nothing can fail any more: the memory is not given back while it is written.
-            OverlappedCopy? overlapped = overlap ? OverlappedCopy.Begin(later.Length, i => later[i].CopyTo(buffer)) : null;
+            OverlappedCopy? overlapped = overlap ? OverlappedCopy.Begin(later.Select(static chunk => chunk.Live).Distinct(), later.Length, i => later[i].CopyTo(buffer)) : null;
             return new CapturedState(buffer, copies, _total, overlapped);
         }
         catch

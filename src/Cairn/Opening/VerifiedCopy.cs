@@ -32,9 +32,8 @@ internal sealed class VerifiedCopy(PinnedCopy pin, string folder, SpareMemory sp
         string path = $"{folder}/{chunk.File.Name}";
         using IReadableFile file = pin.OpenRead(path);
         long length = chunk.End - chunk.Offset;
-        if (length is 0 or > int.MaxValue - AlignedMemory.Alignment || file is ICachedFile cached && cached.IsCached(chunk.Offset, (int)length) || !spare.TryTake(AlignedMemory.RoundUp(length)))
+        if (length is 0 or > int.MaxValue - AlignedMemory.Alignment || file is ICachedFile cached && cached.IsCached(chunk.Offset, (int)length) || TryAllocate((int)length) is not { } memory)
             return ChunkCheck.FaultOf(chunk, file, read: null, cancellationToken);
-        IMemoryOwner<byte> memory = AlignedMemory.Allocate((int)length);
         bool isKept = false;
         try
         {
@@ -65,6 +64,19 @@ internal sealed class VerifiedCopy(PinnedCopy pin, string folder, SpareMemory sp
             memory.Dispose();
         _kept.Clear();
         pin.Dispose();
+    }
+
+    private IMemoryOwner<byte>? TryAllocate(int length)
+    {
+        try
+        {
+            return spare.TryTake(AlignedMemory.RoundUp(length)) ? AlignedMemory.Allocate(length) : null;
+        }
+        catch (OutOfMemoryException)
+        {
+            // A limit of this process, of which the machine knows nothing.
+            return null;
+        }
     }
 
     private sealed class KeptFile(VerifiedCopy copy, string path, IReadableFile file, long chunkBytes) : IReadableFile

@@ -29,7 +29,7 @@ internal sealed class RunSession : IDisposable
     private readonly SignalSaver _signalSaver;
     private readonly RunEnding _ending;
     private readonly StopSignals? _signals;
-    private bool _disposed, _hasCalledBeforeUpdate;
+    private bool _disposed;
 
     /// <param name="run">What the start has found out.</param>
     /// <param name="owner">Whom errors name.</param>
@@ -118,7 +118,6 @@ internal sealed class RunSession : IDisposable
     public void BeforeUpdate()
     {
         Enter();
-        _hasCalledBeforeUpdate = true;
         _engine.FinishCapture();
     }
 
@@ -152,6 +151,8 @@ internal sealed class RunSession : IDisposable
             decision = _decisions.At(DecisionPoint.End);
         }
         _saver.Save(decision, _decisions.Channel, background: Run.Options.Asynchronous && !savesEnd);
+        // A part may look anew at what it holds when it is captured.
+        _batch.RefreshMarks();
         _operators?.Settle(Train.Step, LastCheckpoint);
         _decisions.BatchEnded();
         if (savesEnd)
@@ -162,7 +163,7 @@ internal sealed class RunSession : IDisposable
     public bool Poll()
     {
         Enter();
-        EndCapture();
+        EndCaptureAtRest();
         return WithRanks(() =>
         {
             _saver.Collect();
@@ -171,6 +172,7 @@ internal sealed class RunSession : IDisposable
             {
                 _saver.CollectUnderWay();
                 _saver.Save(decision with { IsBusy = false }, _decisions.Channel, background: false);
+                _batch.RefreshMarks();
                 _operators?.Settle(Train.Step, LastCheckpoint);
             }
             _signalSaver.Allow();
@@ -181,7 +183,7 @@ internal sealed class RunSession : IDisposable
     public IDisposable BetweenBatches()
     {
         Enter();
-        EndCapture();
+        EndCaptureAtRest();
         return _signalSaver.Begin(() => _disposed);
     }
 
@@ -191,7 +193,7 @@ internal sealed class RunSession : IDisposable
     public RunSummary Complete()
     {
         Enter();
-        EndCaptureAtEnd();
+        EndCaptureForGood();
         return _ending.Complete();
     }
 
@@ -239,7 +241,7 @@ internal sealed class RunSession : IDisposable
         {
             try
             {
-                EndCaptureAtEnd();
+                EndCaptureForGood();
                 if (!_ending.IsOver)
                     _ending.EndWithoutWord();
             }
@@ -251,7 +253,7 @@ internal sealed class RunSession : IDisposable
         }
     }
 
-    // What is still being copied is whole when nothing was updated since it began.
+    // At the end of a batch. What is still being copied is whole when nothing was updated since it began.
     private void EndCapture()
     {
         if (!_engine.IsCapturing || !_batch.HasUpdated)
@@ -265,13 +267,20 @@ internal sealed class RunSession : IDisposable
         throw forgotten;
     }
 
-    // At the end it is given up as well when nobody can know whether an update has begun. What is written at the end is newer.
-    private void EndCaptureAtEnd()
+    // In the middle of a batch the copy goes on: BeforeUpdate or AfterBatch ends it.
+    private void EndCaptureAtRest()
     {
-        if (_engine.IsCapturing && (_batch.HasUpdated || !_hasCalledBeforeUpdate && !_batch.IsAtBoundary))
-            _engine.AbandonCapture(new UnfinishedBatchException("The run ended in a batch whose update may have begun while the state was still being copied: BeforeUpdate() was not called. Earlier copies stand."));
-        else
+        if (_batch.IsAtBoundary)
             _engine.FinishCapture();
+    }
+
+    // In the middle of a batch nobody knows whether its update has begun.
+    private void EndCaptureForGood()
+    {
+        if (_batch.IsAtBoundary)
+            _engine.FinishCapture();
+        else if (_engine.IsCapturing)
+            _engine.AbandonCapture(new UnfinishedBatchException($"The state was still being copied for the save of step {_engine.Writer.UnderWayStep} when the run ended within the next batch, whose update may have begun"));
     }
 
     // Each call of the training thread ends the time in which a signal may save, once a save that it began is over.

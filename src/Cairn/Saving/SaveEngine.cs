@@ -109,20 +109,23 @@ internal sealed class SaveEngine : IDisposable
     /// <summary>Copies what is left of the state. On the training thread, before the state changes.</summary>
     public void FinishCapture()
     {
-        if (Interlocked.Exchange(ref _overlapped, null) is not { } copy)
+        if (Volatile.Read(ref _overlapped) is not { } copy)
             return;
         // That the writer had to wait is no silence of its store.
         _signs.Progressed();
         copy.Finish(_time);
+        // Not before: who else asks has to wait as well.
+        Interlocked.CompareExchange(ref _overlapped, null, copy);
     }
 
     /// <summary>Gives up a copy of state that may have changed: its save fails.</summary>
     public void AbandonCapture(Exception why)
     {
-        if (Interlocked.Exchange(ref _overlapped, null) is not { } copy)
+        if (Volatile.Read(ref _overlapped) is not { } copy)
             return;
         _signs.Progressed();
         copy.Abandon(why);
+        Interlocked.CompareExchange(ref _overlapped, null, copy);
     }
 
     public void Dispose()

@@ -30,6 +30,9 @@ public sealed class ShardTensor : StateTensor
     /// <inheritdoc/>
     public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes) => Local.TryGetSpan(offset, length, out bytes);
 
+    /// <inheritdoc/>
+    public override IDisposable? Hold() => Local.Hold();
+
     /// <summary>Type, shape and extent, for example <c>F32[4, 8] at [0:4, 0:8] of [8, 8]</c>.</summary>
     public override string ToString() => $"{base.ToString()} at {Extent}";
 

@@ -49,6 +49,12 @@ public abstract class StateTensor : StateNode
         return false;
     }
 
+    /// <summary>
+    /// Keeps the memory of the bytes from being freed until the result is disposed, although its owner may dispose it before; <see langword="null"/> where the garbage collector keeps it, as it does arrays.
+    /// Asked for when the bytes are still read while training goes on (<see cref="ChangesOnlyInUpdate"/>).
+    /// </summary>
+    public virtual IDisposable? Hold() => null;
+
     /// <summary>A shard of this tensor, as a tensor of its own. Nothing is copied until its bytes are asked for.</summary>
     /// <exception cref="ArgumentException">The shard is of a tensor of another shape, or the elements do not fill whole bytes.</exception>
     public StateTensor Slice(ShardExtent extent)

@@ -28,6 +28,12 @@ internal sealed class BatchWatch
     {
         (_batch, _step) = (_train.Batch, _train.Step);
         (_begun, _broken) = (false, null);
+        RefreshMarks();
+    }
+
+    /// <summary>Reads the marks of the boundary anew, at the boundary.</summary>
+    public void RefreshMarks()
+    {
         for (int i = 0; i < _marks.Length; i++)
             _atBoundary[i] = MarkOf(i);
     }

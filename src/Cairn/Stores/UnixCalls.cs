@@ -144,12 +144,18 @@ internal static partial class UnixCalls
     /// <summary>Opens an open file once more, for reads past the page cache; <see langword="null"/> where that cannot be had. On Linux only.</summary>
     public static SafeFileHandle? OpenDirect(SafeFileHandle handle)
     {
+        int descriptor = open(PathOf(handle), ReadOnly | NonBlocking | CloseOnExec | Direct);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
+    }
+
+    // Of the very file, whatever its name stands for by now.
+    private static string PathOf(SafeFileHandle handle)
+    {
         bool added = false;
         try
         {
             handle.DangerousAddRef(ref added);
-            int descriptor = open($"/proc/self/fd/{handle.DangerousGetHandle()}", ReadOnly | NonBlocking | CloseOnExec | Direct);
-            return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
+            return $"/proc/self/fd/{handle.DangerousGetHandle()}";
         }
         finally
         {
@@ -158,10 +164,12 @@ internal static partial class UnixCalls
         }
     }
 
-    /// <summary>How many pages of a range of a file are in memory, of how many. On Linux only.</summary>
+    /// <summary>How many pages of a range of a file are in memory, of how many; 0 of 0 when that cannot be known: of files that this process may not write, the system says that all are. On Linux only.</summary>
     public static unsafe (int Cached, int Pages) CountCached(SafeFileHandle handle, long offset, int length)
     {
-        const int ReadProtection = 1, Shared = 1;
+        const int ReadProtection = 1, Shared = 1, ForWriting = 2;
+        if (access(PathOf(handle), ForWriting) != 0)
+            return default;
         nint page = Environment.SystemPageSize;
         byte* start = mmap(null, length, ReadProtection, Shared, handle, (nint)offset);
         if ((nint)start == -1)
@@ -248,6 +256,9 @@ internal static partial class UnixCalls
 #pragma warning disable IDE1006 // Names of the C library.
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int access(string path, int mode);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int statx(int folder, string path, int flags, uint mask, byte* status);

@@ -19,7 +19,8 @@ public class ManySavesTests
         var train = new TrainState();
         var part = new Arrays();
         await using CheckpointManager checkpoints = CheckpointManager.Start(
-            new LocalFileSystem(folder.Path), new CheckpointOptions { Folder = folder.Path, CheckpointEvery = 2, SnapshotEvery = 1, KeepLast = 2, OverlapCapture = overlap, HandleSignals = false }, train, [part], NullLoggerFactory.Instance);
+            new LocalFileSystem(folder.Path), new CheckpointOptions { Folder = folder.Path, CheckpointEvery = 2, SnapshotEvery = 1, KeepLast = 2, OverlapCapture = overlap, HandleSignals = false }, train, [part], NullLoggerFactory.Instance,
+            cancellationToken: TestContext.Current.CancellationToken);
         int saved = 0;
         checkpoints.SaveEnded += (_, report) => saved += report.Outcome == SaveOutcome.Saved ? 1 : 0;
         (long Memory, int Handles, int Threads) settled = default;

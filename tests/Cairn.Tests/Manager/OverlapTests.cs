@@ -110,12 +110,44 @@ public sealed class OverlapTests : IAsyncDisposable
         Saved(1).ShouldBe((1, 1, 1));
     }
 
+    // Whether the update had begun, nobody knows.
     [Fact]
-    public async Task An_exception_before_the_update_costs_no_copy()
+    public async Task An_exception_in_the_next_batch_costs_the_copy_that_was_under_way_and_no_other()
     {
         Batch(1);
+        Batch(2);
         await Should.ThrowAsync<FormatException>(_checkpoints.RunAsync(_ => throw new FormatException("in the forward pass"), TestContext.Current.CancellationToken));
         await _checkpoints.DisposeAsync();
+        Saved(1).ShouldBe((1, 1, 1));
+        Catalog.Read(_files).Entries.ShouldHaveSingleItem();
+        _reports.ShouldContain(report => report.Step == 2 && report.Outcome == SaveOutcome.Failed && report.Error is UnfinishedBatchException);
+    }
+
+    [Theory, InlineData("dispose"), InlineData("complete"), InlineData("poll"), InlineData("between")]
+    public async Task A_batch_that_was_begun_is_no_place_to_take_the_copy_for_whole(string call)
+    {
+        Batch(1);
+        CloseGate();
+        Batch(2);
+        _model.Reached.Wait(TestContext.Current.CancellationToken);
+        _checkpoints.BeginBatch();
+        // Without a word, where it was said before.
+        _model.Change(3);
+        _model.Gate.Set();
+        switch (call)
+        {
+            case "poll":
+                _checkpoints.Poll().ShouldBeFalse();
+                break;
+            case "between":
+                _checkpoints.BetweenBatches().Dispose();
+                break;
+            case "complete":
+                _checkpoints.Complete();
+                break;
+        }
+        await _checkpoints.DisposeAsync();
+        Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([1]);
         Saved(1).ShouldBe((1, 1, 1));
     }
 
