@@ -87,21 +87,7 @@ public sealed class OverlapTests : IAsyncDisposable
     public async Task Every_call_between_two_batches_ends_the_copy(string call)
     {
         Batch(1);
-        switch (call)
-        {
-            case "poll":
-                _checkpoints.Poll().ShouldBeFalse();
-                break;
-            case "between":
-                _checkpoints.BetweenBatches().Dispose();
-                break;
-            case "complete":
-                _checkpoints.Complete();
-                break;
-            default:
-                await _checkpoints.DisposeAsync();
-                break;
-        }
+        await Call(call);
         if (call is "poll" or "between")
         {
             _model.Change(9);
@@ -134,18 +120,7 @@ public sealed class OverlapTests : IAsyncDisposable
         // Without a word, where it was said before.
         _model.Change(3);
         _model.Gate.Set();
-        switch (call)
-        {
-            case "poll":
-                _checkpoints.Poll().ShouldBeFalse();
-                break;
-            case "between":
-                _checkpoints.BetweenBatches().Dispose();
-                break;
-            case "complete":
-                _checkpoints.Complete();
-                break;
-        }
+        await Call(call);
         await _checkpoints.DisposeAsync();
         Catalog.Read(_files).Entries.Select(entry => entry.Step).ShouldBe([1]);
         Saved(1).ShouldBe((1, 1, 1));
@@ -237,6 +212,25 @@ public sealed class OverlapTests : IAsyncDisposable
         _checkpoints.Poll();
         _model.Gate.Reset();
         _model.Reached.Reset();
+    }
+
+    private async Task Call(string name)
+    {
+        switch (name)
+        {
+            case "poll":
+                _checkpoints.Poll().ShouldBeFalse();
+                break;
+            case "between":
+                _checkpoints.BetweenBatches().Dispose();
+                break;
+            case "complete":
+                _checkpoints.Complete();
+                break;
+            default:
+                await _checkpoints.DisposeAsync();
+                break;
+        }
     }
 
     private void Batch(int value)
