@@ -15,6 +15,8 @@ internal sealed class AlignedMemory(int blockBytes)
 
     private const int HugePage = 2 << 20;
     private const int MostKept = 8;
+    // The array pool keeps one for the thread that gave it back, and a save's threads end with it: a larger array would be a new one in each save, among the large objects.
+    private const int LargestArray = 64 << 10;
 
     private readonly ConcurrentBag<Block> _free = [];
 
@@ -28,7 +30,7 @@ internal sealed class AlignedMemory(int blockBytes)
     public IMemoryOwner<byte> Rent() => new Loan(_free, _free.TryTake(out Block? block) ? block : new Block(blockBytes));
 
     /// <summary>Lends memory for the blocks of a file of this length: of a short one, just for that.</summary>
-    public IMemoryOwner<byte> Rent(long length) => length < blockBytes / 2 ? MemoryPool<byte>.Shared.Rent(Math.Max(1, (int)length)) : Rent();
+    public IMemoryOwner<byte> Rent(long length) => length <= LargestArray && length < blockBytes / 2 ? MemoryPool<byte>.Shared.Rent(Math.Max(1, (int)length)) : Rent();
 
     /// <summary>Makes memory of at least this many bytes that is freed when it is disposed: whole pages, of which huge ones are never-touched.</summary>
     public static IMemoryOwner<byte> Allocate(int length) => new Block(checked((int)RoundUp(Math.Max(1, length))));

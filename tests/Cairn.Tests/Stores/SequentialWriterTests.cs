@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using Cairn.Stores;
 
@@ -94,6 +95,30 @@ public class SequentialWriterTests
             writer.Write(new byte[10 * Block]);
             writer.Complete();
             return [.. seen.Keys];
+        }
+    }
+
+    [Fact]
+    public void Memory_for_a_file_of_some_hundred_kilobytes_comes_back_though_the_thread_that_had_it_is_gone()
+    {
+        const int Length = 300 << 10;
+        var memory = new AlignedMemory(1 << 20);
+        AllocatedByAnotherThread();
+        AllocatedByAnotherThread().ShouldBeLessThan(16 << 10);
+
+        long AllocatedByAnotherThread()
+        {
+            long allocated = 0;
+            var thread = new Thread(() =>
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                using (IMemoryOwner<byte> block = memory.Rent(Length))
+                    block.Memory.Span[Length - 1] = 1;
+                allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            });
+            thread.Start();
+            thread.Join();
+            return allocated;
         }
     }
 
