@@ -7,8 +7,8 @@ namespace Cairn.Stores;
 /// <param name="look">Says what there is and what is used of it.</param>
 internal sealed class SpareMemory(Func<(long Total, long Used)> look)
 {
-    // Of all memory, so much stays free: a quarter.
-    private const int Untouched = 4;
+    // Of all memory, so much stays free: an eighth.
+    private const int Untouched = 8;
     private const long Step = 256L << 20;
     // Not worth a look.
     private const long Little = 64L << 20;

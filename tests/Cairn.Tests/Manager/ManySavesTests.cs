@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Starting;
@@ -23,7 +24,7 @@ public class ManySavesTests
             cancellationToken: TestContext.Current.CancellationToken);
         int saved = 0;
         checkpoints.SaveEnded += (_, report) => saved += report.Outcome == SaveOutcome.Saved ? 1 : 0;
-        (long Memory, int Handles, int Threads) settled = default;
+        (long Memory, long Addresses, int Handles, int Threads) settled = default;
         for (int batch = 1; batch <= Saves; batch++)
         {
             checkpoints.BeforeUpdate();
@@ -36,20 +37,23 @@ public class ManySavesTests
         }
         checkpoints.BeforeUpdate();
         checkpoints.WaitForSave();
-        (long Memory, int Handles, int Threads) end = Count();
+        (long Memory, long Addresses, int Handles, int Threads) end = Count();
         end.Handles.ShouldBeLessThanOrEqualTo(settled.Handles + 4);
         end.Threads.ShouldBeLessThanOrEqualTo(settled.Threads + 8);
         // The runtime's own comes and goes; what a save leaves behind is more than that, 700 times.
         (end.Memory - settled.Memory).ShouldBeLessThan((Saves - Settled) << 10);
+        // A block of native memory that each save left behind would be gigabytes.
+        (end.Addresses - settled.Addresses).ShouldBeLessThan(256 << 20);
         checkpoints.Complete();
         saved.ShouldBe(Saves);
         Directory.GetDirectories(folder.Path).Length.ShouldBeLessThan(10);
 
-        (long, int, int) Count()
+        (long, long, int, int) Count()
         {
             checkpoints.BeforeUpdate();
             checkpoints.WaitForSave();
-            return (GC.GetTotalMemory(forceFullCollection: true), Directory.GetFiles("/proc/self/fd").Length, Directory.GetDirectories("/proc/self/task").Length);
+            long pages = long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0], CultureInfo.InvariantCulture);
+            return (GC.GetTotalMemory(forceFullCollection: true), pages * Environment.SystemPageSize, Directory.GetFiles("/proc/self/fd").Length, Directory.GetDirectories("/proc/self/task").Length);
         }
     }
 
