@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using Cairn.Capture;
 using Cairn.Checkpoints;
@@ -7,7 +6,6 @@ using Cairn.Policies;
 using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
-using Microsoft.Win32.SafeHandles;
 
 namespace Cairn.Bench;
 
@@ -17,7 +15,7 @@ namespace Cairn.Bench;
 /// </summary>
 internal sealed class DurableWrites(LargeState state, string folder, int rounds, Func<SaveKind, long, Marker> marker)
 {
-    private const int Block = 8 << 20, UnderWay = 3;
+    private const int UnderWay = 3;
 
     // What one has left to the disk should not be paid for by the next.
     private const int PauseMilliseconds = 2000;
@@ -25,12 +23,13 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
     public void Run(SaveKind kind)
     {
         (string, StateMap)[] live = [("model", state.Model)];
+        using var raw = new RawMemory(state.Bytes);
         using var pool = new StagingPool();
         using CapturedState captured = new StateCapture(pool).Capture(live);
         string files = kind == SaveKind.Checkpoint ? "new files" : "files written over";
         (string Name, Func<TimeSpan> Write)[] ways =
         [
-            ("raw, direct", Raw(kind, isDirect: true)), ("raw, buffered", Raw(kind, isDirect: false)),
+            ("raw, direct", Raw(kind, raw, isDirect: true)), ("raw, buffered", Raw(kind, raw, isDirect: false)),
             ("captured, direct", Saving(kind, DirectIO.Always, captured.Parts)), ("captured, buffered", Saving(kind, DirectIO.Never, captured.Parts)), ("live, direct", Saving(kind, DirectIO.Always, live)),
         ];
         var times = ways.ToDictionary(way => way.Name, _ => new List<double>(), StringComparer.Ordinal);
@@ -57,30 +56,16 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
     }
 
     // The last two copies stay, as with a save.
-    private Func<TimeSpan> Raw(SaveKind kind, bool isDirect)
+    private Func<TimeSpan> Raw(SaveKind kind, RawMemory source, bool isDirect)
     {
-        var memory = new AlignedMemory(Block);
         int copy = 0;
         return () =>
         {
             string path = Path.Combine(folder, $"raw-{isDirect}-{copy++ % 2}");
             if (kind == SaveKind.Checkpoint)
                 File.Delete(path);
-            return Measure.Time(() => Write(path, memory, isDirect));
+            return Measure.Time(() => RawDisk.Write(path, source, isDirect, isDirect ? UnderWay : 1));
         };
-    }
-
-    private void Write(string path, AlignedMemory memory, bool isDirect)
-    {
-        using SafeFileHandle handle = RegularFile.OpenWrite(path, out _);
-        if (isDirect && !UnixCalls.SetDirect(handle, isDirect: true))
-            throw new InvalidOperationException("There is no direct I/O here.");
-        _ = UnixCalls.Reserve(handle, state.Bytes);
-        if (isDirect)
-            RandomAccess.SetLength(handle, state.Bytes);
-        using IMemoryOwner<byte> block = memory.Rent();
-        Parallel.For(0, (int)(state.Bytes / Block), new ParallelOptions { MaxDegreeOfParallelism = isDirect ? UnderWay : 1 }, i => RandomAccess.Write(handle, block.Memory.Span, (long)i * Block));
-        RandomAccess.FlushToDisk(handle);
     }
 
     private Func<TimeSpan> Saving(SaveKind kind, DirectIO way, IReadOnlyList<(string Part, StateMap State)> parts)

@@ -11,7 +11,6 @@ using Cairn.Policies;
 using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
-using Microsoft.Win32.SafeHandles;
 
 // bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|inspect|catalog|scale|ranks]...
 if (args is [RankStall.Verb, ..])
@@ -83,13 +82,14 @@ try
         new CommitProtocol(files).Save(MarkerOf(SaveKind.Checkpoint, 1), CairnLayout.Plan([("model", state.Model)]), refuseNonFinite: true);
         string path = Path.Combine(files.Root, "1", "model_tp0_pp0.safetensors");
         using var target = new LargeState(bytes, seed: 3);
+        using var raw = new RawMemory(new FileInfo(path).Length);
         foreach (bool cold in (bool[])[false, true])
         {
             Measure.Compare($"load into tensors, {(cold ? "cold" : "warm")}, against raw read", state.Bytes, rounds,
                 () =>
                 {
                     Forget(cold);
-                    return Measure.Time(() => RawRead(path, target));
+                    return Measure.Time(() => RawDisk.Read(path, raw, isDirect: false, threads: 4));
                 },
                 () =>
                 {
@@ -100,7 +100,7 @@ try
                 () =>
                 {
                     Forget(cold);
-                    return Measure.Time(() => RawRead(path, target));
+                    return Measure.Time(() => RawDisk.Read(path, raw, isDirect: false, threads: 4));
                 },
                 () =>
                 {
@@ -191,35 +191,6 @@ static ulong Sum(ReadOnlySpan<byte> block)
     foreach (System.Numerics.Vector<ulong> value in MemoryMarshal.Cast<byte, System.Numerics.Vector<ulong>>(block))
         total += value;
     return total[0];
-}
-
-static void RawRead(string path, LargeState target)
-{
-    using SafeFileHandle handle = File.OpenHandle(path);
-    var pieces = new List<(NativeTensor Tensor, long At, long Offset)>();
-    long offset = 0;
-    foreach (NativeTensor tensor in target.Tensors)
-    {
-        for (long at = 0; at < tensor.ByteLength; at += Block)
-            pieces.Add((tensor, at, offset + at));
-        offset += tensor.ByteLength;
-    }
-    int next = -1;
-    WorkCrew.Run(4, "raw read", () =>
-    {
-        if (Interlocked.Increment(ref next) is var i && i >= pieces.Count)
-            return false;
-        (NativeTensor tensor, long at, long from) = pieces[i];
-        Span<byte> piece = tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at));
-        for (int done = 0; done < piece.Length;)
-        {
-            int read = RandomAccess.Read(handle, piece[done..], from + done);
-            if (read == 0)
-                throw new EndOfStreamException(path);
-            done += read;
-        }
-        return true;
-    });
 }
 
 static void Fill(IFileSource files, LargeState target)

@@ -61,13 +61,9 @@ internal static class Verifier
         }
     }
 
-    /// <summary>As above, of a complete entry, through files that belong to it whatever is saved meanwhile (<see cref="CatalogEntry.Pin"/>).</summary>
-    private static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken)
-    {
-        List<MarkedFile> files = Assigned(entry.Marker!.Files, share, shares);
-        return entry.Marker.IsDerived ? InternLmCopy.Verify(pinned, entry.Folder, entry.Marker, files, cancellationToken)
-            : FirstFault(files, chunk => FaultOf(pinned, entry, chunk, cancellationToken), cancellationToken);
-    }
+    // Through files that belong to the entry whatever is saved meanwhile (CatalogEntry.Pin).
+    private static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken) =>
+        FirstFault(pinned, entry, Assigned(entry.Marker!.Files, share, shares), chunk => FaultOf(pinned, entry, chunk, cancellationToken), cancellationToken);
 
     /// <summary>Reads one rank's share of the files of a complete entry, and keeps what can be kept of them: in the world that saved it, those that the rank goes on with.</summary>
     internal static CheckpointFault? Verify(VerifiedCopy copy, CatalogEntry entry, World world, int rank, CancellationToken cancellationToken)
@@ -75,13 +71,13 @@ internal static class Verifier
         Marker marker = entry.Marker!;
         IReadOnlyDictionary<string, int>? writers = world.Size > 1 && world == marker.World && marker.Layout == Marker.DefaultLayout
             ? CairnLayout.Writers(marker.Files.Select(file => file.Name), world) : null;
-        List<MarkedFile> files = Assigned(marker.Files, rank, world.Size, writers);
-        return marker.IsDerived ? InternLmCopy.Verify(copy, entry.Folder, marker, files, cancellationToken)
-            : FirstFault(files, chunk => FaultOf(entry, chunk, one => copy.Verify(one, cancellationToken)), cancellationToken);
+        return FirstFault(copy, entry, Assigned(marker.Files, rank, world.Size, writers), chunk => FaultOf(entry, chunk, one => copy.Verify(one, cancellationToken)), cancellationToken);
     }
 
-    private static CheckpointFault? FirstFault(IReadOnlyCollection<MarkedFile> files, Func<MarkedChunk, CheckpointFault?> check, CancellationToken cancellationToken)
+    private static CheckpointFault? FirstFault(IFileSource copy, CatalogEntry entry, List<MarkedFile> files, Func<MarkedChunk, CheckpointFault?> check, CancellationToken cancellationToken)
     {
+        if (entry.Marker!.IsDerived)
+            return InternLmCopy.Verify(copy, entry.Folder, entry.Marker, files, cancellationToken);
         CheckpointFault? first = null;
         ForEachChunk(files, chunk =>
         {

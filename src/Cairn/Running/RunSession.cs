@@ -28,6 +28,7 @@ internal sealed class RunSession : IDisposable
     private readonly RunSaver _saver;
     private readonly SignalSaver _signalSaver;
     private readonly RunEnding _ending;
+    private readonly CaptureEnding _capture;
     private readonly StopSignals? _signals;
     private bool _disposed;
 
@@ -45,6 +46,7 @@ internal sealed class RunSession : IDisposable
         _engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease);
         _operators = run.Ranks.IsFirst ? new OperatorRequests(run.Home.Files, options, run.Resume.Step, journal, time, logger) : null;
         _batch = new BatchWatch(Train, run.Parts);
+        _capture = new CaptureEnding(_engine, _batch);
         Requests = new RunRequests(time);
         _patience = new RunPatience(options, run.Ranks, Requests);
         _tiers = new SavedTiers(run, clock);
@@ -124,7 +126,7 @@ internal sealed class RunSession : IDisposable
     public bool AfterBatch()
     {
         Enter();
-        EndCapture();
+        _capture.AfterBatch();
         _ending.Reopen();
         _batch.MarkBoundary();
         _saver.HasThrown = false;
@@ -163,7 +165,7 @@ internal sealed class RunSession : IDisposable
     public bool Poll()
     {
         Enter();
-        EndCaptureAtRest();
+        _capture.AtRest();
         return WithRanks(() =>
         {
             _saver.Collect();
@@ -183,7 +185,7 @@ internal sealed class RunSession : IDisposable
     public IDisposable BetweenBatches()
     {
         Enter();
-        EndCaptureAtRest();
+        _capture.AtRest();
         return _signalSaver.Begin(() => _disposed);
     }
 
@@ -193,7 +195,7 @@ internal sealed class RunSession : IDisposable
     public RunSummary Complete()
     {
         Enter();
-        EndCaptureForGood();
+        _capture.AtEnd();
         return _ending.Complete();
     }
 
@@ -241,7 +243,7 @@ internal sealed class RunSession : IDisposable
         {
             try
             {
-                EndCaptureForGood();
+                _capture.AtEnd();
                 if (!_ending.IsOver)
                     _ending.EndWithoutWord();
             }
@@ -251,36 +253,6 @@ internal sealed class RunSession : IDisposable
                 _saver.Collect();
             }
         }
-    }
-
-    // At the end of a batch. What is still being copied is whole when nothing was updated since it began.
-    private void EndCapture()
-    {
-        if (!_engine.IsCapturing || !_batch.HasUpdated)
-        {
-            _engine.FinishCapture();
-            return;
-        }
-        var forgotten = new InvalidOperationException(
-            $"The state was updated while it was still being copied for the save of step {_engine.Writer.UnderWayStep}, which is given up; earlier copies stand. With OverlapCapture, call BeforeUpdate() before each optimizer.step() and before anything else that writes to the state.");
-        _engine.AbandonCapture(forgotten);
-        throw forgotten;
-    }
-
-    // In the middle of a batch the copy goes on: BeforeUpdate or AfterBatch ends it.
-    private void EndCaptureAtRest()
-    {
-        if (_batch.IsAtBoundary)
-            _engine.FinishCapture();
-    }
-
-    // In the middle of a batch nobody knows whether its update has begun.
-    private void EndCaptureForGood()
-    {
-        if (_batch.IsAtBoundary)
-            _engine.FinishCapture();
-        else if (_engine.IsCapturing)
-            _engine.AbandonCapture(new UnfinishedBatchException($"The state was still being copied for the save of step {_engine.Writer.UnderWayStep} when the run ended within the next batch, whose update may have begun"));
     }
 
     // Each call of the training thread ends the time in which a signal may save, once a save that it began is over.

@@ -18,7 +18,18 @@ internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect 
 
     public long Length { get; } = RandomAccess.GetLength(handle);
 
-    public int Read(long offset, Span<byte> destination) => Read(handle, offset, destination);
+    public int Read(long offset, Span<byte> destination)
+    {
+        int total = 0;
+        while (total < destination.Length)
+        {
+            int read = RandomAccess.Read(handle, destination[total..], offset + total);
+            if (read == 0)
+                break;
+            total += read;
+        }
+        return total;
+    }
 
     public bool IsCached(long offset, int length)
     {
@@ -64,19 +75,6 @@ internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect 
             _mayBeDirect = _direct is not null;
             return _direct;
         }
-    }
-
-    private static int Read(SafeFileHandle from, long offset, Span<byte> destination)
-    {
-        int total = 0;
-        while (total < destination.Length)
-        {
-            int read = RandomAccess.Read(from, destination[total..], offset + total);
-            if (read == 0)
-                break;
-            total += read;
-        }
-        return total;
     }
 }
 
