@@ -2,12 +2,18 @@ using Cairn.State;
 
 namespace Cairn.Capture;
 
+/// <summary>A copy of a part.</summary>
+/// <param name="Name">The part's name.</param>
+/// <param name="State">The copy. One tree may serve several captures, one after the other.</param>
+/// <param name="Revision">Grows when a number or text in such a tree is another one than at the capture before.</param>
+internal sealed record CapturedPart(string Name, StateMap State, int Revision);
+
 /// <summary>A copy of the state at one step, in staging memory. Disposing it gives the memory back; its tensors cannot be read after that.</summary>
 internal sealed class CapturedState : IDisposable
 {
     private readonly StagingBuffer _buffer;
 
-    internal CapturedState(StagingBuffer buffer, IReadOnlyList<(string Name, StateMap State)> parts, long totalBytes, OverlappedCopy? overlapped)
+    internal CapturedState(StagingBuffer buffer, IReadOnlyList<CapturedPart> parts, long totalBytes, OverlappedCopy? overlapped)
     {
         _buffer = buffer;
         Overlapped = overlapped;
@@ -16,7 +22,7 @@ internal sealed class CapturedState : IDisposable
     }
 
     /// <summary>The parts in the order given, equal to the live ones; ties are ties here too.</summary>
-    public IReadOnlyList<(string Name, StateMap State)> Parts { get; }
+    public IReadOnlyList<CapturedPart> Parts { get; }
 
     /// <summary>What is still being copied, and must be found good before a tensor is read; <see langword="null"/> when all is there.</summary>
     public OverlappedCopy? Overlapped { get; }

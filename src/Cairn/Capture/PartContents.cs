@@ -9,10 +9,7 @@ namespace Cairn.Capture;
 /// </summary>
 internal sealed class PartContents
 {
-    // For each part the elements of each tensor, by path; and whether it had any entry at all.
     private readonly Dictionary<string, Contents> _known = new(StringComparer.Ordinal);
-
-    private readonly record struct Contents(Dictionary<string, long> Tensors, bool IsEmpty);
 
     /// <summary>Compares a part with what it was, and remembers it as it is now.</summary>
     /// <param name="part">The part.</param>
@@ -23,8 +20,10 @@ internal sealed class PartContents
     {
         if (part.MayShrink)
             return;
-        Contents now = ContentsOf(state);
-        if (_known.TryGetValue(part.Name, out Contents before))
+        if (_known.TryGetValue(part.Name, out Contents? before) && before.Are(state))
+            return;
+        var now = new Contents(state);
+        if (before is not null)
         {
             List<string> lost = [.. before.Tensors.Where(entry => now.Tensors.GetValueOrDefault(entry.Key, -1) < entry.Value).Select(entry => Describe(entry.Key, entry.Value, now))];
             if (lost.Count > 0 || (now.IsEmpty && !before.IsEmpty))
@@ -39,30 +38,78 @@ internal sealed class PartContents
     private static string Describe(string path, long elements, Contents now) => now.Tensors.TryGetValue(path, out long left)
         ? string.Create(CultureInfo.InvariantCulture, $"{path} has {left} of {elements} elements") : path;
 
-    private static Contents ContentsOf(StateMap state)
+    /// <summary>The maps, lists and tensors of a part in the order in which they are met, and how much is in each.</summary>
+    private sealed class Contents
     {
-        var tensors = new Dictionary<string, long>(StringComparer.Ordinal);
-        Add(state, "", tensors);
-        return new Contents(tensors, state.Count == 0);
-    }
+        // Of a tensor its elements; of a map or list the complement of the number of its entries.
+        private readonly List<(string? Key, int Index, long Count)> _nodes = [];
 
-    private static void Add(StateNode node, string path, Dictionary<string, long> tensors)
-    {
-        switch (node)
+        public Contents(StateMap state)
         {
-            case StateMap map:
-                foreach ((string key, StateNode child) in map)
-                    Add(child, Join(path, TensorNames.Escape(key)), tensors);
-                break;
-            case StateList list:
-                for (int i = 0; i < list.Count; i++)
-                    Add(list[i], Join(path, i.ToString(CultureInfo.InvariantCulture)), tensors);
-                break;
-            case StateTensor tensor:
-                tensors[path] = TensorBox.Elements([.. tensor.Shape]);
-                break;
+            IsEmpty = state.Count == 0;
+            Add(null, 0, "", state);
         }
-    }
 
-    private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
+        /// <summary>Whether there is no entry at all.</summary>
+        public bool IsEmpty { get; }
+
+        /// <summary>The elements of each tensor by its path.</summary>
+        public Dictionary<string, long> Tensors { get; } = new(StringComparer.Ordinal);
+
+        /// <summary>Whether a part has the same in it, in the same order. Allocates nothing.</summary>
+        public bool Are(StateMap state)
+        {
+            int at = 0;
+            return Are(null, 0, state, ref at) && at == _nodes.Count;
+        }
+
+        private void Add(string? key, int index, string path, StateNode node)
+        {
+            if (CountOf(node) is not { } count)
+                return;
+            _nodes.Add((key, index, count));
+            if (count >= 0)
+                Tensors[path] = count;
+            for (int i = 0; i < ~count; i++)
+            {
+                (string? childKey, StateNode child) = ChildOf(node, i);
+                Add(childKey, i, Join(path, childKey is null ? i.ToString(CultureInfo.InvariantCulture) : TensorNames.Escape(childKey)), child);
+            }
+        }
+
+        private bool Are(string? key, int index, StateNode node, ref int at)
+        {
+            if (CountOf(node) is not { } count)
+                return true;
+            if (at == _nodes.Count || _nodes[at].Count != count || _nodes[at].Index != index || !string.Equals(_nodes[at].Key, key, StringComparison.Ordinal))
+                return false;
+            at++;
+            for (int i = 0; i < ~count; i++)
+            {
+                (string? childKey, StateNode child) = ChildOf(node, i);
+                if (!Are(childKey, i, child, ref at))
+                    return false;
+            }
+            return true;
+        }
+
+        // Null for what holds nothing that could be lost.
+        private static long? CountOf(StateNode node) => node switch
+        {
+            StateMap map => ~map.Count,
+            StateList list => ~list.Count,
+            StateTensor tensor => TensorBox.Elements(tensor.Sizes),
+            _ => null,
+        };
+
+        private static (string? Key, StateNode Node) ChildOf(StateNode node, int index)
+        {
+            if (node is StateList list)
+                return (null, list[index]);
+            (string key, StateNode child) = ((StateMap)node).At(index);
+            return (key, child);
+        }
+
+        private static string Join(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
+    }
 }

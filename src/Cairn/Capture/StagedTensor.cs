@@ -5,15 +5,18 @@ namespace Cairn.Capture;
 /// <summary>A copy of a tensor in staging memory.</summary>
 internal sealed class StagedTensor : StateTensor
 {
-    private readonly StagingBuffer _buffer;
-    private readonly long _start;
+    private StagingBuffer _buffer;
+    private long _start;
 
     public StagedTensor(StateTensor live, StagingBuffer buffer, long start)
-        : base(live.Type, live.Shape is long[] shape ? shape : [.. live.Shape])
+        : base(live.Type, live.Sizes)
     {
         _buffer = buffer;
         _start = start;
     }
+
+    /// <summary>Makes it the copy of another time, in other memory. Nobody may be reading it.</summary>
+    public void Place(StagingBuffer buffer, long start) => (_buffer, _start) = (buffer, start);
 
     public override void CopyTo(long offset, Span<byte> destination) => Bytes(offset, destination.Length).CopyTo(destination);
 

@@ -19,7 +19,7 @@ internal sealed class StateCapture
     private readonly StagingPool _pool;
     private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Environment.ProcessorCount };
     private readonly Dictionary<StateTensor, long> _starts = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<StateTensor, StateTensor> _staged = new(ReferenceEqualityComparer.Instance);
+    private readonly StagedTrees _trees = new();
     private readonly List<(StateTensor Tensor, int Index)> _ofPart = [];
     private readonly List<Chunk> _chunks = [];
     private readonly Action<int, ParallelLoopState> _copyChunk;
@@ -112,8 +112,8 @@ internal sealed class StateCapture
         switch (node)
         {
             case StateMap map:
-                foreach ((_, StateNode child) in map)
-                    Collect(child);
+                for (int i = 0; i < map.Count; i++)
+                    Collect(map.At(i).Value);
                 break;
             case StateList list:
                 for (int i = 0; i < list.Count; i++)
@@ -155,9 +155,7 @@ internal sealed class StateCapture
             {
                 CopyInParallel();
             }
-            var copies = new (string Name, StateMap State)[parts.Count];
-            for (int i = 0; i < copies.Length; i++)
-                copies[i] = (parts[i].Name, (StateMap)Staged(parts[i].Live, buffer));
+            CapturedPart[] copies = _trees.Of(parts, buffer, _starts);
             // Last, when nothing can fail any more: the memory is not given back while it is written.
             OverlappedCopy? overlapped = overlap ? OverlappedCopy.Begin(later.Select(static chunk => chunk.Live).Distinct(), later.Length, i => later[i].CopyTo(buffer)) : null;
             return new CapturedState(buffer, copies, _total, overlapped);
@@ -183,37 +181,10 @@ internal sealed class StateCapture
 
     private void Copy(int index) => _chunks[index].CopyTo(_buffer!);
 
-    private StateNode Staged(StateNode node, StagingBuffer buffer)
-    {
-        switch (node)
-        {
-            case StateMap map:
-                var staged = new StateMap();
-                foreach ((string name, StateNode child) in map)
-                    staged.Add(name, Staged(child, buffer));
-                return staged;
-            case StateList list:
-                var items = new StateList();
-                for (int i = 0; i < list.Count; i++)
-                    items.Add(Staged(list[i], buffer));
-                return items;
-            case StateTensor tensor:
-                if (!_staged.TryGetValue(tensor, out StateTensor? copy))
-                {
-                    copy = new StagedTensor(tensor, buffer, _starts[tensor]);
-                    _staged.Add(tensor, copy = tensor is ShardTensor shard ? new ShardTensor(copy, shard.Extent) : copy);
-                }
-                return copy;
-            default:
-                return node;
-        }
-    }
-
     /// <summary>Lets go of the live tensors, but keeps the room in the lists.</summary>
     private void Forget()
     {
         _starts.Clear();
-        _staged.Clear();
         _chunks.Clear();
         _buffer = null;
         _end = _total = 0;

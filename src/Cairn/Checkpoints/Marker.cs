@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Frozen;
 using System.Globalization;
 using System.IO.Hashing;
@@ -105,48 +104,49 @@ internal sealed record Marker
     /// <exception cref="CheckpointException">No reader would take it: the counters hold a tensor, or it is too long.</exception>
     public byte[] ToBytes()
     {
-        (ReadOnlyMemory<byte> train, IReadOnlyList<KeyValuePair<string, StateTensor>> tensors) = ValuesWriter.Write(Train, indented: false);
+        (byte[] train, IReadOnlyList<KeyValuePair<string, StateTensor>> tensors) = ValuesWriter.Write(Train, indented: false);
         if (tensors.Count > 0)
             throw Unreadable($"its counters hold a tensor, '{tensors[0].Key}', and a marker has no place for one");
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
-        {
-            json.WriteStartObject();
-            json.WriteNumber("format", Format);
-            json.WriteNumber("step", Step);
-            json.WriteString("kind", NameOf(Kind));
-            json.WriteString("reason", NameOf(Reason));
-            json.WriteString("layout", Layout);
-            json.WriteString("run", Run);
-            LineageJson.Write(json, Lineage);
-            if (Parent is { } parent)
-                json.WriteNumber("parent", parent);
-            if (Fence is { } fence)
-                json.WriteNumber("fence", fence);
-            if (Token is { } token)
-                json.WriteString("token", token);
-            if (Attempt is { } attempt)
-                json.WriteString("attempt", attempt);
-            json.WriteString("time", Time);
-            json.WriteStartObject("world");
-            json.WriteNumber("tp", World.Tp);
-            json.WriteNumber("pp", World.Pp);
-            json.WriteNumber("dp", World.Dp);
-            json.WriteNumber("zo", World.Zo);
-            json.WriteEndObject();
-            json.WritePropertyName("train");
-            json.WriteRawValue(train.Span);
-            json.WriteStartArray("files");
-            foreach (MarkedFile file in Files)
-                file.Write(json);
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
-        ReadOnlySpan<byte> body = buffer.WrittenSpan[..^"\n}".Length];
+        byte[] unsealed = JsonBytes.Write(JsonBytes.Indented, json => Write(json, train));
+        ReadOnlySpan<byte> body = unsealed.AsSpan()[..^"\n}".Length];
         int length = body.Length + SealStart.Length + HashDigits + SealEnd.Length;
         if (length > MaxLength)
             throw Unreadable($"it would take {length} bytes, and readers accept {MaxLength}. Shorten the names of metrics and skip reasons, or save with fewer files");
         return [.. body, .. Encoding.ASCII.GetBytes(SealStart + HashOf(body) + SealEnd)];
+    }
+
+    private void Write(Utf8JsonWriter json, byte[] train)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("format", Format);
+        json.WriteNumber("step", Step);
+        json.WriteString("kind", NameOf(Kind));
+        json.WriteString("reason", NameOf(Reason));
+        json.WriteString("layout", Layout);
+        json.WriteString("run", Run);
+        LineageJson.Write(json, Lineage);
+        if (Parent is { } parent)
+            json.WriteNumber("parent", parent);
+        if (Fence is { } fence)
+            json.WriteNumber("fence", fence);
+        if (Token is { } token)
+            json.WriteString("token", token);
+        if (Attempt is { } attempt)
+            json.WriteString("attempt", attempt);
+        json.WriteString("time", Time);
+        json.WriteStartObject("world");
+        json.WriteNumber("tp", World.Tp);
+        json.WriteNumber("pp", World.Pp);
+        json.WriteNumber("dp", World.Dp);
+        json.WriteNumber("zo", World.Zo);
+        json.WriteEndObject();
+        json.WritePropertyName("train");
+        json.WriteRawValue(train);
+        json.WriteStartArray("files");
+        foreach (MarkedFile file in Files)
+            file.Write(json);
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     /// <summary>Reads a marker.</summary>

@@ -1,10 +1,10 @@
-using System.Buffers;
 using System.IO.Hashing;
 using System.Text;
 using System.Text.Json;
 using Cairn.Checkpoints;
 using Cairn.Formats;
 using Cairn.Layouts;
+using Cairn.State;
 using Cairn.Stores;
 
 namespace Cairn.Conversion;
@@ -91,8 +91,7 @@ internal sealed class ConversionLedger
     /// <summary>Writes the ledger.</summary>
     public void Save()
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        byte[] bytes = JsonBytes.Write(JsonBytes.Indented, json =>
         {
             json.WriteStartObject();
             json.WriteString("about", "An unfinished conversion by Cairn. The same command goes on with it.");
@@ -102,10 +101,10 @@ internal sealed class ConversionLedger
                 file.Write(json);
             json.WriteEndArray();
             json.WriteEndObject();
-        }
-        using (IWritableFile file = _files.OpenWrite(_path + ".new", buffer.WrittenCount))
+        });
+        using (IWritableFile file = _files.OpenWrite(_path + ".new", bytes.Length))
         {
-            file.Write(0, buffer.WrittenSpan);
+            file.Write(0, bytes);
             file.Sync();
         }
         _files.Move(_path + ".new", _path);

@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Text.Json;
 using Cairn.Checkpoints;
+using Cairn.State;
 using Cairn.Stores;
 using Cairn.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -29,21 +29,19 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
     {
         if (!writes)
             return;
-        var buffer = new ArrayBufferWriter<byte>();
         lock (_gate)
         {
-            using (var json = new Utf8JsonWriter(buffer))
+            byte[] line = JsonBytes.Write(default, json =>
             {
                 json.WriteStartObject();
                 json.WriteString("time", time.GetUtcNow());
                 json.WriteString("event", @event);
                 fields(json);
                 json.WriteEndObject();
-            }
-            buffer.Write("\n"u8);
+            }, endsLine: true);
             if (_unwritten.Count == MostUnwritten)
                 _unwritten.Dequeue();
-            _unwritten.Enqueue(buffer.WrittenSpan.ToArray());
+            _unwritten.Enqueue(line);
             Guarded(WriteLines);
         }
     }
@@ -70,8 +68,7 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
         if (!now && _lastProgress != 0 && time.GetElapsedTime(_lastProgress) < BetweenProgress)
             return;
         _lastProgress = time.GetTimestamp();
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
+        byte[] progress = JsonBytes.Write(default, json =>
         {
             json.WriteStartObject();
             json.WriteString("time", time.GetUtcNow());
@@ -84,8 +81,8 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
             if (train.TotalSteps is { } total)
                 json.WriteNumber("total_steps", total);
             json.WriteEndObject();
-        }
-        Guarded(() => files.Put(RunFolder.Progress, buffer.WrittenSpan, durable: false));
+        });
+        Guarded(() => files.Put(RunFolder.Progress, progress, durable: false));
     }
 
     /// <summary>The step that the run was last known to have made, before this process; <see langword="null"/> when that is not known.</summary>

@@ -71,11 +71,13 @@ internal sealed class CairnLayout : ICheckpointLayout
 
     /// <summary>Plans the files that one rank of a job saves, in the order of the parts.</summary>
     /// <inheritdoc cref="ICheckpointLayout.Plan(long, IReadOnlyList{RankPart}, World, int)"/>
-    public static IReadOnlyList<PlannedFile> Plan(IReadOnlyList<RankPart> parts, World world, int rank)
+    public static IReadOnlyList<PlannedFile> Plan(IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank, new PlanMemory());
+
+    private static PlannedFile[] Plan(IReadOnlyList<RankPart> parts, World world, int rank, PlanMemory before)
     {
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(world);
-        return [.. parts.Select(part => PartEncoder.Encode(part.Name, PartFileName.StemOf(part.Name, part.Scope, world, rank), part.State))];
+        return [.. parts.Select(part => before.Encode(part, PartFileName.StemOf(part.Name, part.Scope, world, rank)))];
     }
 
     /// <summary>Which rank of the world that saved a checkpoint wrote each of its files, as far as their names say it: in the same world it is the one that wants most of it.</summary>
@@ -141,6 +143,8 @@ internal sealed class CairnLayout : ICheckpointLayout
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<(string Part, StateMap State)> parts) => Plan(parts);
     /// <inheritdoc/>
     IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank);
+    /// <inheritdoc/>
+    IReadOnlyList<PlannedFile> ICheckpointLayout.Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank, PlanMemory before) => Plan(parts, world, rank, before);
     /// <inheritdoc/>
     void ICheckpointLayout.CheckReadable(IFileSource files, string folder, IReadOnlyList<string> fileNames)
     {

@@ -44,6 +44,9 @@ public interface ICheckpointLayout
         return Plan(step, [.. parts.Select(part => (part.Name, part.State))]);
     }
 
+    /// <summary>As <see cref="Plan(long, IReadOnlyList{RankPart}, World, int)"/>, with what is known of the plan before.</summary>
+    internal IReadOnlyList<PlannedFile> Plan(long step, IReadOnlyList<RankPart> parts, World world, int rank, PlanMemory before) => Plan(step, parts, world, rank);
+
     /// <summary>Opens the files that one rank has just written, and reads all of them but the tensors' bytes, as a resume does.</summary>
     /// <param name="files">The file system.</param>
     /// <param name="folder">The checkpoint's folder.</param>

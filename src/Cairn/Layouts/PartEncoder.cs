@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Cairn.Formats.Safetensors;
 using Cairn.State;
@@ -23,12 +21,16 @@ internal static class PartEncoder
     public const string TiesKey = "cairn.ties";
     public const string OrderKey = "cairn.order";
 
+    /// <param name="part">The part's name.</param>
+    /// <param name="stem">The file's name, without extension.</param>
+    /// <param name="state">The part.</param>
+    /// <param name="before">The file of this very tree when it had other values.</param>
     /// <exception cref="ArgumentException">The tree is too deep, too large, or holds a text that is not well-formed.</exception>
-    public static PlannedFile Encode(string part, string stem, StateMap state)
+    public static PlannedFile Encode(string part, string stem, StateMap state, SafetensorsWriter? before = null)
     {
         if (state.Count > 0 && state.Values.All(node => node is StateTensor))
             return new PlannedFile(part, stem + SafetensorsExtension, EncodeFlat(state));
-        (ReadOnlyMemory<byte> json, IReadOnlyList<KeyValuePair<string, StateTensor>> tensors) = ValuesWriter.Write(state, indented: false);
+        (byte[] json, IReadOnlyList<KeyValuePair<string, StateTensor>> tensors) = ValuesWriter.Write(state, indented: false);
         if (tensors.Count == 0)
         {
             (json, _) = ValuesWriter.Write(state, indented: true);
@@ -37,9 +39,9 @@ internal static class PartEncoder
             return new PlannedFile(part, stem + JsonExtension, new BytesContent(json));
         }
         Dictionary<string, string> metadata = Metadata();
-        metadata.Add(ValuesKey, Encoding.UTF8.GetString(json.Span));
+        metadata.Add(ValuesKey, Encoding.UTF8.GetString(json));
         ShardMetadata.AddTo(metadata, tensors);
-        return new PlannedFile(part, stem + SafetensorsExtension, SafetensorsWriter.Plan(tensors, metadata));
+        return new PlannedFile(part, stem + SafetensorsExtension, before?.With(metadata) ?? SafetensorsWriter.Plan(tensors, metadata));
     }
 
     private static SafetensorsWriter EncodeFlat(StateMap state)
@@ -88,11 +90,5 @@ internal static class PartEncoder
         json.WriteEndArray();
     }
 
-    internal static string Json(Action<Utf8JsonWriter> write)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-            write(json);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
+    internal static string Json(Action<Utf8JsonWriter> write) => Encoding.UTF8.GetString(JsonBytes.Write(JsonBytes.Dense, write));
 }

@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Text.Json;
 using Cairn.Checkpoints;
+using Cairn.State;
 using Cairn.Stores;
 
 namespace Cairn.Opening;
@@ -44,8 +44,7 @@ internal sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Line
     /// <summary>The record as JSON.</summary>
     internal byte[] ToBytes()
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        byte[] bytes = JsonBytes.Write(JsonBytes.Indented, json =>
         {
             json.WriteStartObject();
             json.WriteNumber("format", Format);
@@ -70,9 +69,9 @@ internal sealed record RunRecord(string Id, DateTimeOffset Created, Lineage Line
             }
             LineageJson.Write(json, Lineage);
             json.WriteEndObject();
-        }
-        return buffer.WrittenCount <= LargestFile ? buffer.WrittenSpan.ToArray()
-            : throw new CheckpointException($"{RunFolder.Record} would take {buffer.WrittenCount} bytes, and {LargestFile} are the most that is read back. Give branches shorter names.") { Path = RunFolder.Record };
+        });
+        return bytes.Length <= LargestFile ? bytes
+            : throw new CheckpointException($"{RunFolder.Record} would take {bytes.Length} bytes, and {LargestFile} are the most that is read back. Give branches shorter names.") { Path = RunFolder.Record };
     }
 
     /// <summary>Reads the record; <see langword="null"/> when the run has none yet.</summary>

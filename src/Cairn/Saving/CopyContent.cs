@@ -33,16 +33,16 @@ internal sealed class CopyContent : IDisposable
     /// finished: <see cref="Plan"/> waits for the copy, <see cref="Confirm"/> for the word that it is good.
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no memory for the copy, and no other rank waits for this one's word.</exception>
-    public static CopyContent Capture(StateCapture capture, ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks, bool overlap)
+    public static CopyContent Capture(StateCapture capture, ICheckpointLayout layout, PlanMemory before, long step, IReadOnlyList<RankPart> share, RankGroup ranks, bool overlap)
     {
         try
         {
             CapturedState captured = overlap ? capture.CaptureOverlapped(Trees(share)) : capture.Capture(Trees(share));
-            RankPart[] copied = [.. share.Select((part, i) => part with { State = captured.Parts[i].State })];
+            RankPart[] copied = [.. share.Select((part, i) => part with { State = captured.Parts[i].State, Revision = captured.Parts[i].Revision })];
             return new CopyContent(() =>
             {
                 captured.Overlapped?.WaitUntilCopied();
-                return layout.Plan(step, copied, ranks.World, ranks.Rank);
+                return layout.Plan(step, copied, ranks.World, ranks.Rank, before);
             }, captured);
         }
         catch (Exception e) when (ranks.Size > 1)

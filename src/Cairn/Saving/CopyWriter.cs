@@ -1,4 +1,6 @@
+using System.Buffers;
 using Cairn.Checkpoints;
+using Cairn.Formats.Safetensors;
 using Cairn.Layouts;
 using Cairn.Saving.Stages;
 using Cairn.Stores;
@@ -8,6 +10,8 @@ namespace Cairn.Saving;
 /// <summary>Writes the files of a copy into their place: see <see cref="FilesWriter"/>.</summary>
 internal static class CopyWriter
 {
+    private const int HeadBlock = 128 << 10;
+
     /// <summary>Writes and makes durable all files, and opens each again as a resume does; their names are not durable yet.</summary>
     /// <param name="publisher">Opens the files.</param>
     /// <param name="place">Where they are written.</param>
@@ -20,20 +24,58 @@ internal static class CopyWriter
     {
         FileToWrite[] files = [.. plan.Select(planned => new FileToWrite(planned.Name, planned.Content, () => publisher.Create(place, planned.Name, planned.Length), LooksForNonFinite: planned.Part == "model"))];
         IReadOnlyList<WrittenFile> written = FilesWriter.Write(files, _ => progressed?.Invoke(), cancellationToken);
-        CheckReadable(publisher.Files, place, [.. plan.Select(planned => planned.Name)], layout);
+        CheckReadable(publisher.Files, place, plan, layout);
         return new RankReport([.. plan.Zip(written, (planned, file) => new MarkedFile(planned.Name, planned.Length, file.Hashes))], written.Select(file => file.NonFiniteTensor).FirstOrDefault(tensor => tensor is not null));
     }
 
-    // Limits of a reader that its writer does not know would else be found at the next start, when nothing can be done any more.
-    private static void CheckReadable(IFileSource files, string folder, IReadOnlyList<string> names, ICheckpointLayout layout)
+    // Limits of a reader that its writer does not know would else be found at the next start, when nothing can be done any more. A head that was opened before need only be there.
+    private static void CheckReadable(IFileSource files, string folder, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout)
     {
+        var unknown = new List<string>();
+        foreach (PlannedFile planned in plan)
+        {
+            if (planned.Content is SafetensorsWriter { WasOpened: true } known)
+                CheckHead(files, $"{folder}/{planned.Name}", known);
+            else
+                unknown.Add(planned.Name);
+        }
+        if (unknown.Count == 0)
+            return;
         try
         {
-            layout.CheckReadable(files, folder, names);
+            layout.CheckReadable(files, folder, unknown);
         }
         catch (CorruptCheckpointException e)
         {
             throw NotReadable(e.Path ?? folder, e.Message, e);
+        }
+        foreach (PlannedFile planned in plan)
+        {
+            if (planned.Content is SafetensorsWriter writer)
+                writer.WasOpened = true;
+        }
+    }
+
+    private static void CheckHead(IFileSource files, string path, SafetensorsWriter known)
+    {
+        ReadOnlySpan<byte> head = known.Header.Span;
+        byte[] block = ArrayPool<byte>.Shared.Rent(Math.Min(head.Length, HeadBlock));
+        try
+        {
+            using IReadableFile file = files.OpenRead(path);
+            if (file.Length != known.Length)
+                throw NotReadable(path, $"it has {file.Length} bytes and not {known.Length}");
+            for (int at = 0; at < head.Length;)
+            {
+                int read = file.Read(at, block.AsSpan(0, Math.Min(block.Length, head.Length - at)));
+                if (read <= 0 || !block.AsSpan(0, read).SequenceEqual(head.Slice(at, read)))
+                    throw NotReadable(path, "its header is not the one that was written");
+                at += read;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
         }
     }
 

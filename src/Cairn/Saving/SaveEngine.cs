@@ -25,6 +25,7 @@ internal sealed class SaveEngine : IDisposable
     private readonly ICheckpointLayout _layout;
     private readonly Retirement? _retirement;
     private readonly StagingPool _pool = new();
+    private readonly PlanMemory _plans = new();
     private ICopyPublisher? _publisher;
     private CommitProtocol? _protocol;
     private StateCapture? _capture;
@@ -79,7 +80,7 @@ internal sealed class SaveEngine : IDisposable
         if (background)
         {
             WaitForWarmUp();
-            CopyContent captured = CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, marker.Step, share, _ranks, _options.OverlapCapture);
+            CopyContent captured = CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, _plans, marker.Step, share, _ranks, _options.OverlapCapture);
             _overlapped = captured.Overlapped;
             TimeSpan stall = _time.GetElapsedTime(started);
             int caller = Environment.CurrentManagedThreadId;

@@ -48,6 +48,12 @@ public sealed class StateMap : StateNode, IReadOnlyDictionary<string, StateNode>
     /// <inheritdoc/>
     public IEnumerator<KeyValuePair<string, StateNode>> GetEnumerator() => _items.GetEnumerator();
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>The entry at a place in the order.</summary>
+    internal KeyValuePair<string, StateNode> At(int index) => _items.GetAt(index);
+
+    /// <summary>Gives the entry at a place another node.</summary>
+    internal void SetAt(int index, StateNode node) => _items.SetAt(index, node);
 }
 
 /// <summary>A list of nodes.</summary>
@@ -66,6 +72,9 @@ public sealed class StateList : StateNode, IReadOnlyList<StateNode>
     public int Count => _items.Count;
     /// <summary>Adds a node at the end.</summary>
     public void Add(StateNode node) => _items.Add(node ?? throw new ArgumentNullException(nameof(node)));
+
+    /// <summary>Puts another node in a place.</summary>
+    internal void SetAt(int index, StateNode node) => _items[index] = node;
     /// <inheritdoc/>
     public IEnumerator<StateNode> GetEnumerator() => _items.GetEnumerator();
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();

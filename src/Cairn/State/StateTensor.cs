@@ -29,6 +29,9 @@ public abstract class StateTensor : StateNode
     /// <summary>Bytes of the whole tensor.</summary>
     public long ByteLength { get; }
 
+    /// <summary>The shape.</summary>
+    internal ReadOnlySpan<long> Sizes => (long[])Shape;
+
     /// <summary>
     /// Whether the bytes change in the update alone (<c>optimizer.step()</c>), and neither in a forward nor in a backward pass: parameters and the moments of an optimizer do, running statistics and
     /// gradients do not. Such a tensor may still be copied while the next batch has begun (<see cref="CheckpointOptions.OverlapCapture"/>).

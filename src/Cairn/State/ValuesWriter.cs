@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Cairn.State;
@@ -25,18 +23,12 @@ internal sealed class ValuesWriter
 
     /// <summary>The tree as JSON, with its tensors in the order in which they are met, each instance once under the name of its first place.</summary>
     /// <exception cref="ArgumentException">The tree is too deep or a text is not well-formed.</exception>
-    public static (ReadOnlyMemory<byte> Json, IReadOnlyList<KeyValuePair<string, StateTensor>> Tensors) Write(StateMap state, bool indented)
+    public static (byte[] Json, IReadOnlyList<KeyValuePair<string, StateTensor>> Tensors) Write(StateMap state, bool indented)
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        var options = new JsonWriterOptions { Indented = indented, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using var json = new Utf8JsonWriter(buffer, options);
-        var writer = new ValuesWriter(json);
         var tensors = new List<KeyValuePair<string, StateTensor>>();
-        writer.WriteNode(state, path: null, depth: 1, tensors);
-        json.Flush();
-        if (indented)
-            buffer.Write("\n"u8);
-        return (buffer.WrittenMemory, tensors);
+        JsonWriterOptions options = JsonBytes.Dense with { Indented = indented, NewLine = "\n" };
+        byte[] json = JsonBytes.Write(options, json => new ValuesWriter(json).WriteNode(state, path: null, depth: 1, tensors), endsLine: indented);
+        return (json, tensors);
     }
 
     private void WriteNode(StateNode node, string? path, int depth, List<KeyValuePair<string, StateTensor>> tensors)

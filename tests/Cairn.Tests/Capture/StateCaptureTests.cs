@@ -46,7 +46,7 @@ public sealed class StateCaptureTests : IDisposable
         var model = new StateMap { ["bytes"] = tied, ["doubles"] = Doubles(1001), ["again"] = tied, ["halves"] = new MemoryTensor(TensorType.F16, [5], Noise(10)), ["none"] = Tensor([]), ["more"] = Doubles(3000) };
         var other = new StateMap { ["deep"] = new StateList([new StateMap { ["x"] = Tensor(Noise(9)) }, 7L, Doubles(2)]) };
         using CapturedState captured = new StateCapture(_pool).Capture([("model", model), ("other", other), ("third", new StateMap { ["x"] = Tensor(Noise(3)) })], Stop);
-        foreach ((string name, StateMap state) in captured.Parts)
+        foreach ((string name, StateMap state, _) in captured.Parts)
         {
             var content = (IRangedContent)PartEncoder.Encode(name, name, state).Content;
             int start = (int)content.Tensors[0].Offset, length = (int)content.Length - start;

@@ -114,7 +114,7 @@ public class StageTests
     private static (CopyContent Content, WeakReference Live) Captured(StateCapture capture)
     {
         StateMap live = Model(1);
-        return (CopyContent.Capture(capture, CheckpointLayouts.Of(CheckpointLayouts.Default), 7, [new RankPart("model", PartScope.Shared, live)], RankGroup.Single, overlap: false), new WeakReference(live["w"]));
+        return (CopyContent.Capture(capture, CheckpointLayouts.Of(CheckpointLayouts.Default), new PlanMemory(), 7, [new RankPart("model", PartScope.Shared, live)], RankGroup.Single, overlap: false), new WeakReference(live["w"]));
     }
 
     private static void Run(SaveInProgress save, params ISaveStage[] stages)

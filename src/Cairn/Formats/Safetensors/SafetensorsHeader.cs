@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Cairn.State;
 using Cairn.Stores;
@@ -75,41 +74,53 @@ internal sealed class SafetensorsHeader
         }
     }
 
+    /// <summary>The tensors' part of a header, as an object of its own. Equal input gives equal bytes.</summary>
+    /// <param name="tensors">The tensors in the order of their bytes.</param>
+    /// <exception cref="ArgumentException">A name is reserved, double or not well-formed, or a type is none of the format (C32, C128).</exception>
+    public static byte[] WriteEntries(IReadOnlyList<SafetensorsEntry> tensors) => JsonBytes.Write(JsonBytes.Dense, json =>
+    {
+        json.WriteStartObject();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (SafetensorsEntry tensor in tensors)
+        {
+            if (tensor.Name == MetadataName)
+                throw new ArgumentException($"'{MetadataName}' is reserved and cannot name a tensor.", nameof(tensors));
+            if (!names.Add(tensor.Name))
+                throw new ArgumentException($"Two tensors are named '{tensor.Name}'.", nameof(tensors));
+            WriteEntry(json, tensor);
+        }
+        json.WriteEndObject();
+    });
+
     /// <summary>
     /// The header's bytes, length included, padded with spaces so that the data begins at a multiple of 4096 bytes.
-    /// Equal input gives equal bytes: tensors in the given order, metadata by ordinal order of its keys.
+    /// Equal input gives equal bytes: metadata by ordinal order of its keys, then the tensors.
     /// </summary>
-    /// <param name="tensors">The tensors in the order of their bytes.</param>
+    /// <param name="entries">What <see cref="WriteEntries"/> gave.</param>
     /// <param name="metadata">Free texts, or <see langword="null"/>.</param>
-    /// <exception cref="ArgumentException">A name is reserved, double or not well-formed, a type is none of the format (C32, C128), or the header would be too long.</exception>
-    public static byte[] Write(IReadOnlyList<SafetensorsEntry> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <exception cref="ArgumentException">A text is not well-formed, or the header would be too long.</exception>
+    public static byte[] Write(ReadOnlySpan<byte> entries, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        buffer.GetSpan(PrefixLength)[..PrefixLength].Clear();
-        buffer.Advance(PrefixLength);
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        byte[] written = JsonBytes.Write(JsonBytes.Dense, json =>
         {
             json.WriteStartObject();
             if (metadata is { Count: > 0 })
                 WriteMetadata(json, metadata);
-            var names = new HashSet<string>(StringComparer.Ordinal);
-            foreach (SafetensorsEntry tensor in tensors)
-            {
-                if (tensor.Name == MetadataName)
-                    throw new ArgumentException($"'{MetadataName}' is reserved and cannot name a tensor.", nameof(tensors));
-                if (!names.Add(tensor.Name))
-                    throw new ArgumentException($"Two tensors are named '{tensor.Name}'.", nameof(tensors));
-                WriteEntry(json, tensor);
-            }
             json.WriteEndObject();
-        }
-        int padded = (buffer.WrittenCount + DataAlignment - 1) / DataAlignment * DataAlignment;
+        });
+        // The two objects become one.
+        ReadOnlySpan<byte> texts = written.AsSpan()[..^1];
+        ReadOnlySpan<byte> between = texts.Length > 1 && entries.Length > "{}".Length ? ","u8 : [], rest = entries[1..];
+        int length = PrefixLength + texts.Length + between.Length + rest.Length, padded = (length + DataAlignment - 1) / DataAlignment * DataAlignment;
         if (padded - PrefixLength > MaxLength)
-            throw new ArgumentException($"The header takes {padded - PrefixLength} bytes, more than the {MaxLength} that readers accept. Use fewer tensors or less metadata per file.", nameof(tensors));
+            throw new ArgumentException($"The header takes {padded - PrefixLength} bytes, more than the {MaxLength} that readers accept. Use fewer tensors or less metadata per file.", nameof(entries));
         byte[] header = new byte[padded];
-        buffer.WrittenSpan.CopyTo(header);
-        header.AsSpan(buffer.WrittenCount).Fill((byte)' ');
         BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)(padded - PrefixLength));
+        Span<byte> left = header.AsSpan(PrefixLength);
+        texts.CopyTo(left);
+        between.CopyTo(left = left[texts.Length..]);
+        rest.CopyTo(left = left[between.Length..]);
+        left[rest.Length..].Fill((byte)' ');
         return header;
     }
 

@@ -10,11 +10,12 @@ namespace Cairn.Formats.Safetensors;
 /// </summary>
 internal sealed class SafetensorsWriter : IRangedContent
 {
-    private readonly byte[] _header;
+    private readonly byte[] _header, _entries;
 
-    private SafetensorsWriter(byte[] header, TensorPlacement[] tensors, long length)
+    private SafetensorsWriter(byte[] header, byte[] entries, IReadOnlyList<TensorPlacement> tensors, long length)
     {
         _header = header;
+        _entries = entries;
         Tensors = tensors;
         Length = length;
     }
@@ -25,6 +26,8 @@ internal sealed class SafetensorsWriter : IRangedContent
     public IReadOnlyList<TensorPlacement> Tensors { get; }
     /// <summary>Bytes of the whole file.</summary>
     public long Length { get; }
+    /// <summary>Whether a file with this header was read back as a resume reads it.</summary>
+    public bool WasOpened { get; set; }
 
     /// <summary>Plans a file.</summary>
     /// <param name="tensors">The tensors with their names.</param>
@@ -44,11 +47,21 @@ internal sealed class SafetensorsWriter : IRangedContent
             entries[i] = new SafetensorsEntry(name, tensor.Type, tensor.Shape, position, end);
             position = end;
         }
-        byte[] header = SafetensorsHeader.Write(entries, metadata);
+        byte[] json = SafetensorsHeader.WriteEntries(entries), header = SafetensorsHeader.Write(json, metadata);
         var placements = new TensorPlacement[ordered.Length];
         for (int i = 0; i < ordered.Length; i++)
             placements[i] = new TensorPlacement(ordered[i].Key, ordered[i].Value, checked(header.Length + entries[i].Begin));
-        return new SafetensorsWriter(header, placements, checked(header.Length + position));
+        return new SafetensorsWriter(header, json, placements, checked(header.Length + position));
+    }
+
+    /// <summary>The file with other metadata.</summary>
+    /// <exception cref="ArgumentException">A text is not well-formed, or the header would be longer than readers accept.</exception>
+    public SafetensorsWriter With(IReadOnlyDictionary<string, string> metadata)
+    {
+        byte[] header = SafetensorsHeader.Write(_entries, metadata);
+        long moved = header.Length - _header.Length;
+        IReadOnlyList<TensorPlacement> tensors = moved == 0 ? Tensors : [.. Tensors.Select(tensor => tensor with { Offset = checked(tensor.Offset + moved) })];
+        return new SafetensorsWriter(header, _entries, tensors, checked(Length + moved));
     }
 
     /// <summary>Gives the file's bytes to a sink, from first to last: without a copy where a tensor has a span, else through one pooled buffer.</summary>

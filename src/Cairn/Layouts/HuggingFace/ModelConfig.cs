@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Cairn.State;
@@ -33,10 +31,7 @@ internal static class ModelConfig
             foreach (string key in TypeKeys.Where(config.ContainsKey))
                 config[key] = NameOf(cast);
         }
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, IndentSize = 2, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-            config.WriteTo(writer);
-        return [.. buffer.WrittenSpan, (byte)'\n'];
+        return JsonBytes.Write(ShardIndex.Format, json => config.WriteTo(json), endsLine: true);
     }
 
     private static void Merge(JsonObject target, JsonObject patch)

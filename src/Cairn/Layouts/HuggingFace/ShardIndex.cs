@@ -1,7 +1,7 @@
-using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Cairn.State;
 using Cairn.Stores;
 
 namespace Cairn.Layouts.HuggingFace;
@@ -14,6 +14,9 @@ namespace Cairn.Layouts.HuggingFace;
 /// <param name="FileOfTensor">The file of each tensor, by the tensor's name, in the order of the index.</param>
 internal sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, string> FileOfTensor)
 {
+    /// <summary>The form in which transformers writes JSON.</summary>
+    public static readonly JsonWriterOptions Format = JsonBytes.Indented with { IndentSize = 2, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private const int LargestFile = 100_000_000;
 
     /// <summary>Reads an index. Nothing is opened that it names.</summary>
@@ -51,25 +54,19 @@ internal sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, s
     }
 
     /// <summary>The index's bytes: indented by two, names in ordinal order, a line end at the end, as transformers writes it.</summary>
-    public byte[] ToBytes()
+    public byte[] ToBytes() => JsonBytes.Write(Format, json =>
     {
-        var buffer = new ArrayBufferWriter<byte>();
-        var options = new JsonWriterOptions { Indented = true, IndentSize = 2, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using (var json = new Utf8JsonWriter(buffer, options))
-        {
-            json.WriteStartObject();
-            json.WriteStartObject("metadata");
-            if (TotalSize is { } size)
-                json.WriteNumber("total_size", size);
-            json.WriteEndObject();
-            json.WriteStartObject("weight_map");
-            foreach ((string tensor, string file) in FileOfTensor.OrderBy(entry => entry.Key, StringComparer.Ordinal))
-                json.WriteString(tensor, file);
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-        return [.. buffer.WrittenSpan, (byte)'\n'];
-    }
+        json.WriteStartObject();
+        json.WriteStartObject("metadata");
+        if (TotalSize is { } size)
+            json.WriteNumber("total_size", size);
+        json.WriteEndObject();
+        json.WriteStartObject("weight_map");
+        foreach ((string tensor, string file) in FileOfTensor.OrderBy(entry => entry.Key, StringComparer.Ordinal))
+            json.WriteString(tensor, file);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }, endsLine: true);
 
     private static long? SizeIn(JsonElement root)
     {
