@@ -26,11 +26,12 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
         using var raw = new RawMemory(state.Bytes);
         using var pool = new StagingPool();
         using CapturedState captured = new StateCapture(pool).Capture(live);
+        (string, StateMap)[] copied = [.. captured.Parts.Select(part => (part.Name, part.State))];
         string files = kind == SaveKind.Checkpoint ? "new files" : "files written over";
         (string Name, Func<TimeSpan> Write)[] ways =
         [
             ("raw, direct", Raw(kind, raw, isDirect: true)), ("raw, buffered", Raw(kind, raw, isDirect: false)),
-            ("captured, direct", Saving(kind, DirectIO.Always, captured.Parts)), ("captured, buffered", Saving(kind, DirectIO.Never, captured.Parts)), ("live, direct", Saving(kind, DirectIO.Always, live)),
+            ("captured, direct", Saving(kind, DirectIO.Always, copied)), ("captured, buffered", Saving(kind, DirectIO.Never, copied)), ("live, direct", Saving(kind, DirectIO.Always, live)),
         ];
         var times = ways.ToDictionary(way => way.Name, _ => new List<double>(), StringComparer.Ordinal);
         var random = new Random(1);

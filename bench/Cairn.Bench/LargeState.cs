@@ -1,46 +1,57 @@
-using System.Runtime.InteropServices;
 using Cairn.State;
 
 namespace Cairn.Bench;
 
-/// <summary>A state of the shape that training has: tensors of many sizes, in memory that the collector does not own.</summary>
+/// <summary>How the bytes of a state are cut into tensors.</summary>
+internal enum StateShape
+{
+    /// <summary>As in a transformer: most bytes are in few tensors.</summary>
+    FewLarge,
+    /// <summary>10,000 of one size.</summary>
+    ManySmall,
+}
+
+/// <summary>A state of float32 in memory that the collector does not own, as libtorch's is.</summary>
 internal sealed class LargeState : IDisposable
 {
-    private readonly List<NativeTensor> _tensors = [];
+    private const int Many = 10_000;
+    private static readonly long[] Sizes = [64 << 20, 16 << 20, 16 << 20, 4 << 20, 4 << 20, 1 << 20, 16 << 10, 4 << 10];
 
-    public LargeState(long bytes, int seed = 1)
+    private readonly List<NativeTensor> _tensors = [];
+    private readonly RawMemory? _own;
+
+    /// <param name="bytes">Bytes of all tensors.</param>
+    /// <param name="seed">Draws the values.</param>
+    public LargeState(long bytes, int seed = 1) : this(new RawMemory(bytes, seed), bytes, StateShape.FewLarge) => _own = Memory;
+
+    /// <summary>A state in memory that others use as well, and that is not freed with it.</summary>
+    public LargeState(RawMemory memory, long bytes, StateShape shape)
     {
-        var random = new Random(seed);
-        // Embeddings, matrices, norms: as in a transformer, most bytes are in few tensors.
-        long[] sizes = [64 << 20, 16 << 20, 16 << 20, 4 << 20, 4 << 20, 1 << 20, 16 << 10, 4 << 10];
+        Memory = memory;
         for (int i = 0; Bytes < bytes; i++)
         {
-            long size = Math.Min(sizes[i % sizes.Length], bytes - Bytes);
-            var tensor = new NativeTensor(size / 4);
-            random.NextBytes(tensor.Span(0, (int)tensor.ByteLength));
-            foreach (ref uint value in MemoryMarshal.Cast<byte, uint>(tensor.Span(0, (int)tensor.ByteLength)))
-                value &= 0xBFFF_FFFF; // finite
-            _tensors.Add(tensor);
-            Bytes += tensor.ByteLength;
+            long size = shape == StateShape.FewLarge ? Math.Min(Sizes[i % Sizes.Length], bytes / 8)
+                : i < Many - 1 ? bytes / Many : bytes;
+            size = Math.Min(Math.Max(size / sizeof(float), 1) * sizeof(float), bytes - Bytes);
+            _tensors.Add(new NativeTensor(memory, Bytes, size / sizeof(float)));
+            Bytes += size;
         }
-        Model = [];
         for (int i = 0; i < _tensors.Count; i++)
             Model.Add($"layers.{i}.weight", _tensors[i]);
     }
 
     public long Bytes { get; }
-    public StateMap Model { get; }
+    public RawMemory Memory { get; }
+    public StateMap Model { get; } = [];
     public IReadOnlyList<NativeTensor> Tensors => _tensors;
 
-    public void Dispose() => _tensors.ForEach(tensor => tensor.Dispose());
+    public void Dispose() => _own?.Dispose();
 }
 
-/// <summary>A tensor in native memory, as libtorch's are.</summary>
-internal sealed unsafe class NativeTensor(long elements) : StateTensor(TensorType.F32, [elements]), IDisposable
+/// <summary>A tensor in native memory.</summary>
+internal sealed class NativeTensor(RawMemory memory, long start, long elements) : StateTensor(TensorType.F32, [elements])
 {
-    private readonly byte* _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(elements * 4), 64);
-
-    public Span<byte> Span(long offset, int length) => new(_memory + offset, length);
+    public Span<byte> Span(long offset, int length) => memory.Span(start + offset, length);
 
     public override void CopyTo(long offset, Span<byte> destination) => Span(offset, destination.Length).CopyTo(destination);
 
@@ -49,6 +60,4 @@ internal sealed unsafe class NativeTensor(long elements) : StateTensor(TensorTyp
         bytes = Span(offset, length);
         return true;
     }
-
-    public void Dispose() => NativeMemory.AlignedFree(_memory);
 }

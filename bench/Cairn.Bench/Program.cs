@@ -4,7 +4,6 @@ using System.Runtime.InteropServices;
 using Cairn.Bench;
 using Cairn.Capture;
 using Cairn.Checkpoints;
-using Cairn.Formats.Safetensors;
 using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
@@ -13,8 +12,11 @@ using Cairn.State;
 using Cairn.Stores;
 
 // bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|inspect|catalog|scale|ranks]...
+// bench limits FOLDER [rounds] [MiB]...
 if (args is [RankStall.Verb, ..])
     return RankStall.RunRank(args[1], long.Parse(args[2], null), int.Parse(args[3], null));
+if (args is [Limits.Verb, var disk, ..])
+    return Limits.Run(disk, args.Length > 2 ? int.Parse(args[2], null) : 5, args.Length > 3 ? [.. args[3..].Select(size => long.Parse(size, null))] : [64, 256, 1024, 4096], MarkerOf);
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
 long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 512) << 20;
 int rounds = args.Length > 2 ? int.Parse(args[2], null) : 5;
@@ -94,7 +96,7 @@ try
                 () =>
                 {
                     Forget(cold);
-                    return Measure.Time(() => Fill(files, target));
+                    return Measure.Time(() => VerifiedLoad.Fill(files, target));
                 });
             Measure.Compare($"verify and load, {(cold ? "cold" : "warm")}, against raw read", state.Bytes, rounds,
                 () =>
@@ -105,14 +107,7 @@ try
                 () =>
                 {
                     Forget(cold);
-                    return Measure.Time(() =>
-                    {
-                        CatalogEntry entry = Catalog.Read(files).Entries[0];
-                        using var copy = new VerifiedCopy(entry.Pin(files)!, entry.Folder, new SpareMemory());
-                        if (Verifier.Verify(copy, entry, World.Single, rank: 0, CancellationToken.None) is { } fault)
-                            throw new InvalidOperationException(fault.ToString());
-                        Fill(copy, target);
-                    });
+                    return Measure.Time(() => VerifiedLoad.Run(files, target));
                 });
         }
     }
@@ -191,21 +186,6 @@ static ulong Sum(ReadOnlySpan<byte> block)
     foreach (System.Numerics.Vector<ulong> value in MemoryMarshal.Cast<byte, System.Numerics.Vector<ulong>>(block))
         total += value;
     return total[0];
-}
-
-static void Fill(IFileSource files, LargeState target)
-{
-    using SafetensorsFile file = SafetensorsFile.Open(files, "1/model_tp0_pp0.safetensors");
-    int i = 0;
-    foreach ((_, StateTensor saved) in target.Model.Select(entry => (entry.Key, file.Tensors[entry.Key])))
-    {
-        NativeTensor tensor = target.Tensors[i++];
-        Parallel.For(0, (tensor.ByteLength + Block - 1) / Block, block =>
-        {
-            long at = block * Block;
-            saved.CopyTo(at, tensor.Span(at, (int)Math.Min(Block, tensor.ByteLength - at)));
-        });
-    }
 }
 
 // Drops the page cache; needs root, and is left out where it is not allowed.

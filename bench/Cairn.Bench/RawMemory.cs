@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Cairn.Bench;
 
-/// <summary>Memory of any size that begins at a page, touched and full of what does not compress.</summary>
+/// <summary>Memory of any size that begins at a page, touched and full of finite float32 that do not compress.</summary>
 internal sealed unsafe partial class RawMemory : IDisposable
 {
     private const int Alignment = 2 << 20, HugePages = 14;
@@ -11,18 +11,27 @@ internal sealed unsafe partial class RawMemory : IDisposable
     private readonly byte* _start;
 
     /// <param name="bytes">Its length, which is rounded up to whole pages.</param>
-    public RawMemory(long bytes)
+    /// <param name="seed">Draws the values.</param>
+    public RawMemory(long bytes, int seed = 1)
     {
         Bytes = RawDisk.RoundUp(bytes);
         _start = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, Alignment);
         // Direct I/O holds each page while the disk works on it, which is less work for huge ones.
         _ = madvise(_start, (nuint)Bytes, HugePages);
-        var random = new Random(1);
+        var random = new Random(seed);
         for (long at = 0; at < Bytes; at += RawDisk.Block)
-            random.NextBytes(Slice(at, RawDisk.Block).Span);
+        {
+            Span<byte> block = Slice(at, RawDisk.Block).Span;
+            random.NextBytes(block);
+            foreach (ref uint value in MemoryMarshal.Cast<byte, uint>(block))
+                value &= 0xBFFF_FFFF;
+        }
     }
 
     public long Bytes { get; }
+
+    /// <summary>A part.</summary>
+    public Span<byte> Span(long offset, int length) => new(_start + offset, length);
 
     /// <summary>A part, shorter than asked for at the end.</summary>
     public Memory<byte> Slice(long offset, int length) => new Part(_start + offset, (int)Math.Min(length, Bytes - offset)).Memory;

@@ -95,12 +95,24 @@ internal sealed class StateCapture
         {
             _ofPart.Clear();
             Collect(parts[i].Live);
-            _ofPart.Sort(BySize);
+            // Most parts are of one type, and in order already.
+            if (!IsInOrder())
+                _ofPart.Sort(BySize);
             foreach ((StateTensor tensor, _) in _ofPart)
                 Place(tensor);
             _end = AlignedMemory.RoundUp(_end);
         }
         _ofPart.Clear();
+    }
+
+    private bool IsInOrder()
+    {
+        for (int i = 1; i < _ofPart.Count; i++)
+        {
+            if (_ofPart[i - 1].Tensor.Type.BitsPerElement() < _ofPart[i].Tensor.Type.BitsPerElement())
+                return false;
+        }
+        return true;
     }
 
     // Stable, which List.Sort by itself is not.

@@ -73,7 +73,8 @@ internal sealed class CairnLayout : ICheckpointLayout
     /// <inheritdoc cref="ICheckpointLayout.Plan(long, IReadOnlyList{RankPart}, World, int)"/>
     public static IReadOnlyList<PlannedFile> Plan(IReadOnlyList<RankPart> parts, World world, int rank) => Plan(parts, world, rank, new PlanMemory());
 
-    private static PlannedFile[] Plan(IReadOnlyList<RankPart> parts, World world, int rank, PlanMemory before)
+    /// <summary>As <see cref="Plan(IReadOnlyList{RankPart}, World, int)"/>, with what is known of the plan before.</summary>
+    public static IReadOnlyList<PlannedFile> Plan(IReadOnlyList<RankPart> parts, World world, int rank, PlanMemory before)
     {
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(world);
