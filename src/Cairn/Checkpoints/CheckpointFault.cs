@@ -12,6 +12,13 @@ public sealed record CheckpointFault(string Folder, string Path, string Reason)
     internal static CheckpointFault Changed(string folder) =>
         new(folder, folder, "the copy was replaced or removed while it was read") { IsTransient = true };
 
+    /// <summary>What kept a copy from being read.</summary>
+    internal static CheckpointFault Unread(string folder, string path, Exception cause, string before = "") =>
+        new(folder, path, before + cause.Message) { IsUnanswered = cause is IOException and not FileNotFoundException and not DirectoryNotFoundException or UnauthorizedAccessException };
+
+    /// <summary>Whether a read was refused. On a disk that is damage; a store may only have failed to answer.</summary>
+    internal bool IsUnanswered { get; init; }
+
     /// <summary>Whether nothing is wrong with the copy but that another run saved it.</summary>
     internal bool IsOfOtherRun { get; init; }
 

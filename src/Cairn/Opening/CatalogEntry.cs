@@ -168,7 +168,7 @@ internal sealed class CatalogEntry
         }
         catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
         {
-            _faults = [new CheckpointFault(Folder, path, e.Message)];
+            _faults = [CheckpointFault.Unread(Folder, path, e)];
         }
         finally
         {
@@ -194,7 +194,7 @@ internal sealed class CatalogEntry
         catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
             string path = (e as CheckpointException)?.Path is { } own && own.StartsWith(Folder + "/", StringComparison.Ordinal) ? own : Folder;
-            _faults = [new CheckpointFault(Folder, path, e.Message)];
+            _faults = [CheckpointFault.Unread(Folder, path, e)];
         }
     }
 

@@ -153,7 +153,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
     {
         if (reading.Exception?.InnerException is not { } e)
             return reading.IsCanceled ? new CheckpointFault(folder, folder, $"rank {ranks.Rank} was told to give up") : reading.Result;
-        return new CheckpointFault(folder, folder, $"rank {ranks.Rank} cannot read it: {e.Message}");
+        return CheckpointFault.Unread(folder, folder, e, $"rank {ranks.Rank} cannot read it: ");
     }
 
     private static void Write(BinaryWriter to, CheckpointFault? fault)
@@ -164,8 +164,9 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
         to.Write(fault.Path);
         to.Write(fault.Reason);
         to.Write(fault.IsTransient);
+        to.Write(fault.IsUnanswered);
     }
 
     private static CheckpointFault? Read(BinaryReader from) =>
-        from.ReadString() is { Length: > 0 } folder ? new CheckpointFault(folder, from.ReadString(), from.ReadString()) { IsTransient = from.ReadBoolean() } : null;
+        from.ReadString() is { Length: > 0 } folder ? new CheckpointFault(folder, from.ReadString(), from.ReadString()) { IsTransient = from.ReadBoolean(), IsUnanswered = from.ReadBoolean() } : null;
 }

@@ -19,6 +19,7 @@ internal static class ResumeLadder
     /// <param name="verifyHashes">Whether to read and hash every file, not only to look at sizes.</param>
     /// <param name="from">The highest step to look at, for going back on purpose.</param>
     /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="StoreException">A store did not answer what a candidate is. An older copy in its place would cost steps that were saved.</exception>
     /// <exception cref="CopyChangedException">A candidate was replaced or removed while it was read, by the training that writes the run. Read the catalog again.</exception>
     public static ResumeChoice Choose(
         IFileSource files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
@@ -49,6 +50,14 @@ internal static class ResumeLadder
             CheckpointFault? fault = entry.Fault ?? verify(entry);
             if (fault is { IsTransient: true })
                 throw PinnedCopy.Changed(files, entry.Folder);
+            if (fault is { IsUnanswered: true } && files is StoreFiles)
+            {
+                throw new StoreException($"{files.Root}: the copy in {entry.Folder}/ cannot be looked at now ({fault.Reason.TrimEnd('.')}). Nothing was changed, and no older copy was taken in its place. Start again when the store answers, or name an older copy in ResumeFrom.")
+                {
+                    Path = fault.Path,
+                    IsTransient = true,
+                };
+            }
             if (fault is null)
                 return new ResumeChoice(entry, passedOver, abandoned);
             passedOver.Add(fault);

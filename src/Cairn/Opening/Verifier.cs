@@ -57,7 +57,7 @@ internal static class Verifier
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new CheckpointFault(entry.Folder, entry.Folder, $"it cannot be read: {e.Message}");
+            return CheckpointFault.Unread(entry.Folder, entry.Folder, e, "it cannot be read: ");
         }
     }
 
@@ -156,7 +156,7 @@ internal static class Verifier
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new CheckpointFault(entry.Folder, path, $"the file cannot be read: {e.Message}");
+            return CheckpointFault.Unread(entry.Folder, path, e, "the file cannot be read: ");
         }
     }
 }

@@ -169,8 +169,33 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
                 throw;
             return;
         }
-        if (!isOurs && !IsOurs(path))
+        if (isOurs)
+            CheckKept(path);
+        else if (!IsOurs(path))
             throw NotAlone(path);
+    }
+
+    // A store's word is not enough where all depends on it. One that cannot tell now has given it.
+    private void CheckKept(string path)
+    {
+        string what;
+        try
+        {
+            if (SmallFile.Read(_files, path, Marker.MaxLength).AsSpan().SequenceEqual(_seal))
+                return;
+            what = "and has other bytes there";
+        }
+        catch (FileNotFoundException)
+        {
+            what = "and has no such object";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return;
+        }
+        // Half a marker would keep others from being understood.
+        _placement.Delete(path);
+        throw new StoreException($"Nothing was saved: {store.Root} said that {path} was put, {what}. No copy is safe there.") { Path = path };
     }
 
     // An answer may have taken longer than the lease. What another process has saved in the folder since is not this one's to remove, and a marker without files must not stand above it.

@@ -108,7 +108,11 @@ internal sealed class StoreLease : HeartbeatLease
     {
         byte[] record = self.ToJson();
         if (old is null)
-            return StoreCall.Wait(() => store.TryPutAsync(RunLock.FileName, record, cancellationToken)) || IsOurs(files, self);
+        {
+            // Whatever the store says of it: what it has counts.
+            _ = StoreCall.Wait(() => store.TryPutAsync(RunLock.FileName, record, cancellationToken));
+            return IsOurs(files, self);
+        }
         string claim = $"{RunLock.FileName}.after-{old.Holder?.Token ?? "unknown"}";
         if (!StoreCall.Wait(() => store.TryPutAsync(claim, record, cancellationToken)))
         {

@@ -75,6 +75,28 @@ public class StoreRunTests
         _store.Objects.Keys.ShouldAllBe(path => !path.StartsWith(RunFolder.Staging, StringComparison.Ordinal));
     }
 
+    [Theory, InlineData("22/22.step"), InlineData("model_tp0_pp0")]
+    public async Task A_copy_that_the_store_does_not_give_now_is_not_passed_over_for_an_older_one(string path)
+    {
+        var first = new SampleTraining();
+        await using (CheckpointManager checkpoints = await Start(first, asynchronous: false))
+        {
+            for (int i = 0; i < 22; i++)
+            {
+                first.Batch();
+                checkpoints.AfterBatch();
+            }
+            checkpoints.Complete();
+        }
+        _store.CannotOpen = opened => opened.Contains(path, StringComparison.Ordinal);
+        StoreException refused = await Should.ThrowAsync<StoreException>(() => Start(new SampleTraining(), asynchronous: false));
+        refused.Message.ShouldContain("cannot be looked at now (");
+        refused.IsTransient.ShouldBeTrue();
+        _store.CannotOpen = static _ => false;
+        await using CheckpointManager again = await Start(new SampleTraining(), asynchronous: false);
+        (again.Resume.Step, again.Resume.PassedOver.Count).ShouldBe((22, 0));
+    }
+
     [Fact]
     public async Task A_second_process_is_refused_while_the_first_trains()
     {

@@ -90,7 +90,7 @@ internal static class InternLmCopy
                 }
                 catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
                 {
-                    return new CheckpointFault(folder, $"{folder}/{file.Name}", e.Message);
+                    return CheckpointFault.Unread(folder, $"{folder}/{file.Name}", e);
                 }
             }
             using InternLmCheckpoint checkpoint = Open(files, folder, marker.Kind, marker.Files.Any(file => file.Name == Marker.FileName(marker.Step)) ? marker.Step : null, out _);
@@ -101,7 +101,7 @@ internal static class InternLmCopy
         }
         catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
-            return new CheckpointFault(folder, folder, e.Message);
+            return CheckpointFault.Unread(folder, folder, e);
         }
     }
 
