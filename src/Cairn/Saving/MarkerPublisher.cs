@@ -48,6 +48,8 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
                 _placement.DeleteAll(retired);
             _placement.Delete(path);
         }
+        if (store is IUnfinishedObjects unfinished)
+            StoreCall.Wait(() => unfinished.RemoveUnfinishedAsync(IsOfCopies));
     }
 
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
@@ -269,6 +271,13 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     private static string AttemptOf(string place) => place[(place.LastIndexOf('/') + 1)..];
 
     private static bool IsAttempt(FileSystemEntry entry) => entry.IsFolder && entry.Name.StartsWith(Marker.AttemptStart);
+
+    // Below anything else may stand another run, which is being saved just now.
+    private static bool IsOfCopies(string path)
+    {
+        string first = path.Split('/')[0];
+        return RunFolder.IsStep(first, out _) || first is RunFolder.Snapshots or RunFolder.Abandoned;
+    }
 
     private static bool IsPlace(string folder) => RunFolder.IsStep(folder, out _) || Enumerable.Range(0, RunFolder.Slots).Any(slot => RunFolder.Slot(slot) == folder);
 }

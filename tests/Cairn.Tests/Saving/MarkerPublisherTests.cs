@@ -91,6 +91,16 @@ public class MarkerPublisherTests : PublisherConformance
         _store.Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["500/~a/of-a-checkpoint-that-is-written-elsewhere", "data/~y/file"]);
     }
 
+    // In the folder evaluation/ stands another run, which saves just now.
+    [Fact]
+    public void What_a_dead_process_began_of_copies_is_removed_at_the_start_and_nothing_of_a_run_below_this_one()
+    {
+        foreach (string path in (string[])["500/~a/model", "snapshot/1/~b/model", "abandoned/400/~c/model", "evaluation/500/~d/model", "data"])
+            _ = StoreCall.Wait(() => _store.CreateAsync(path, 1));
+        Publisher(null).Recover();
+        _store.Unfinished.Keys.Order(StringComparer.Ordinal).ShouldBe(["data", "evaluation/500/~d/model"]);
+    }
+
     // The put of its marker takes so long that another process follows it, goes back and saves into the same slot.
     [Fact]
     public void One_that_lost_the_run_while_its_marker_was_put_removes_nothing_of_the_one_that_followed()

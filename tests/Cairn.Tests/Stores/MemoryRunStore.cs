@@ -10,7 +10,7 @@ internal enum StoreChange { Create, Write, Complete, Put, TryPut, Delete }
 /// An object store in memory. Calls that change it are numbered, and one can be made to fail: before it was done, or after it, so that only the answer
 /// is lost. Where the process is killed there, no later call is done either.
 /// </summary>
-internal sealed class MemoryRunStore : IRunStore
+internal sealed class MemoryRunStore : IRunStore, IUnfinishedObjects
 {
     private readonly ConcurrentDictionary<string, byte[]> _objects;
     private int _changes;
@@ -21,6 +21,9 @@ internal sealed class MemoryRunStore : IRunStore
 
     /// <summary>Calls so far that change something, by kind and path.</summary>
     public ConcurrentQueue<(StoreChange Change, string Path)> Changes { get; } = [];
+
+    /// <summary>Objects that were begun and not completed.</summary>
+    public ConcurrentDictionary<string, long> Unfinished { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Says which objects cannot be opened now.</summary>
     public Func<string, bool> CannotOpen { get; set; } = static _ => false;
@@ -74,7 +77,7 @@ internal sealed class MemoryRunStore : IRunStore
 
     public ValueTask<IStoreWriter> CreateAsync(string path, long length, CancellationToken cancellationToken = default)
     {
-        Change(StoreChange.Create, path, static () => { });
+        Change(StoreChange.Create, path, () => Unfinished[path] = length);
         return new(new Writer(this, path, length));
     }
 
@@ -95,6 +98,14 @@ internal sealed class MemoryRunStore : IRunStore
     public ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default)
     {
         Change(StoreChange.Delete, path, () => _objects.TryRemove(path, out _));
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask RemoveUnfinishedAsync(Func<string, bool> isMeant, CancellationToken cancellationToken = default)
+    {
+        Live();
+        foreach (string path in Unfinished.Keys.Where(isMeant))
+            Unfinished.TryRemove(path, out _);
         return ValueTask.CompletedTask;
     }
 
@@ -155,6 +166,7 @@ internal sealed class MemoryRunStore : IRunStore
             if (_written != _bytes.Length)
                 throw new InvalidOperationException($"{path} has {_written} of {_bytes.Length} bytes.");
             store.Change(StoreChange.Complete, path, () => store._objects[path] = _bytes);
+            store.Unfinished.TryRemove(path, out _);
             return ValueTask.CompletedTask;
         }
 
