@@ -1,0 +1,58 @@
+using Cairn.Stores;
+
+namespace Cairn.S3.Tests;
+
+/// <summary>What stops the gateway runs alone.</summary>
+[CollectionDefinition(nameof(OutageTests), DisableParallelization = true)]
+[Collection(nameof(OutageTests))]
+public sealed class OutageTests(ObjectGateway gateway)
+{
+    private const int Block = S3Parts.BlockBytes;
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task An_upload_goes_on_when_the_service_was_killed_in_the_middle_of_it_and_has_come_back()
+    {
+        await using S3RunStore store = gateway.NewStore();
+        byte[] bytes = new byte[8 * Block];
+        new Random(11).NextBytes(bytes);
+        await using (IStoreWriter writer = await store.CreateAsync("model", bytes.Length, Token))
+        {
+            Task Write(int block) => writer.WriteAsync(block * Block, bytes.AsMemory(block * Block, Block), Token).AsTask();
+            await Write(0);
+            Task[] underWay = [Write(1), Write(2), Write(3)];
+            gateway.Kill();
+            Task[] whileItIsGone = [Write(4), Write(5), Write(6)];
+            gateway.Restart();
+            await Task.WhenAll([.. underWay, .. whileItIsGone, Write(7)]);
+            await writer.CompleteAsync(Token);
+        }
+        (await Objects.ReadAsync(store, "model", Token)).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_save_that_the_service_does_not_answer_fails_and_the_next_one_is_whole()
+    {
+        S3StoreOptions options = gateway.Options;
+        options.RetryFor = TimeSpan.FromSeconds(1);
+        await using var store = new S3RunStore(ObjectGateway.NewAddress(), options);
+        (var train, var model) = (new TrainState(), new Program.Counting(1000));
+        var reports = new List<SaveReport>();
+        await using CheckpointManager run = await CheckpointManager.StartAsync(new CheckpointOptions { Store = store, CheckpointEvery = 1, Asynchronous = false, HandleSignals = false }, train, [model], cancellationToken: Token);
+        run.SaveEnded += (_, report) => reports.Add(report);
+        void Step()
+        {
+            model.Value++;
+            train.CompleteStep();
+            run.AfterBatch();
+        }
+        Step();
+        gateway.Kill();
+        Step();
+        gateway.Restart();
+        Step();
+        run.Complete().FinalCheckpoint.ShouldBe("3");
+        reports.Where(report => report.Kind == Policies.SaveKind.Checkpoint).Select(report => (report.Step, report.Outcome))
+            .ShouldBe([(1, SaveOutcome.Saved), (2, SaveOutcome.Failed), (3, SaveOutcome.Saved)]);
+    }
+}
