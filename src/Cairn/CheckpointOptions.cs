@@ -5,7 +5,7 @@ namespace Cairn;
 /// <summary>What a run saves, when, where, and what it resumes from.</summary>
 public partial class CheckpointOptions
 {
-    /// <summary>The run's folder. Must be set, unless <see cref="Store"/> is.</summary>
+    /// <summary>The run's folder, or its address in a store that is registered (<see cref="Stores.RunStores"/>), such as <c>s3://bucket/prefix</c>. Must be set, unless <see cref="Store"/> is.</summary>
     public string Folder { get; set; } = "";
 
     /// <summary>Where the run lives instead of in <see cref="Folder"/>: an object store, say. Default <see langword="null"/>: in the folder.</summary>
@@ -59,7 +59,7 @@ public partial class CheckpointOptions
     /// <summary>Whether the run resumes from its own newest good checkpoint or snapshot, if it has one, before <see cref="ResumeFrom"/> is looked at. Default <see langword="true"/>.</summary>
     public bool AutoResume { get; set; } = true;
 
-    /// <summary>Where to begin: a step of this run, the folder of a checkpoint, or the folder of a run. Default <see langword="null"/>: from scratch.</summary>
+    /// <summary>Where to begin: a step of this run, the folder of a checkpoint, or the folder of a run, each also as an address in a store that is registered. Default <see langword="null"/>: from scratch.</summary>
     public string? ResumeFrom { get; set; }
 
     /// <summary>Names of the parts to take from <see cref="ResumeFrom"/>, for example <c>model</c>. Default empty: all.</summary>

@@ -33,6 +33,8 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
     {
         if (options.Store is null && string.IsNullOrWhiteSpace(options.Folder))
             failures.Add("Folder must be set: the folder in which the run keeps its checkpoints.");
+        if (Stores.RunStores.IsAddress(options.StopFile))
+            failures.Add($"StopFile must be a file of this machine, or of a mount, not '{options.StopFile}'; a run in a store is stopped by the object 'command' in it, which says 'stop'.");
         if (!CheckpointLayouts.Contains(options.Layout))
             failures.Add($"Layout must be one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal).Select(name => $"'{name}'"))}, not '{options.Layout}'.");
         if (options.TotalSteps < 1)

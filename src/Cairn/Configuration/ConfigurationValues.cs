@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Stores;
 using Microsoft.Extensions.Configuration;
 
 namespace Cairn.Configuration;
@@ -6,12 +7,6 @@ namespace Cairn.Configuration;
 /// <summary>Reads single values; a <see cref="FormatException"/> says what was expected and found. No value, <c>null</c> and <c>none</c> are the same.</summary>
 internal static class ConfigurationValues
 {
-    private static readonly (string Prefix, string Package)[] RemoteStores =
-    [
-        ("boto3:", "Cairn.S3"), ("s3:", "Cairn.S3"), ("oss2:", "Cairn.S3 (with the S3-compatible endpoint of the service)"),
-        ("volc:", "Cairn.S3 (with the S3-compatible endpoint of the service)"),
-    ];
-
     public static string? Text(IConfigurationSection entry)
     {
         if (entry.GetChildren().Any())
@@ -72,19 +67,11 @@ internal static class ConfigurationValues
         return text?.StartsWith(Local, StringComparison.OrdinalIgnoreCase) == true ? text[Local.Length..] : text;
     }
 
-    /// <summary>A folder as InternLM writes it; its object stores are refused, since their endpoint and keys are the business of a store's own package.</summary>
+    /// <summary>A folder or an address as InternLM writes it; an address of a store that is not registered is refused, since its endpoint and keys are the business of a package of its own.</summary>
     public static string? InternLmPath(IConfigurationSection entry)
     {
-        string? text = Text(entry);
-        foreach ((string prefix, string package) in RemoteStores)
-        {
-            if (text?.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) == true)
-            {
-                throw new FormatException($"'{text}' lies in an object store ('{prefix}'), which Cairn does not reach by itself. " +
-                    $"Add the package {package}, and name the place by its own address in Folder or ResumeFrom; or use a local folder.");
-            }
-        }
-        return Address(entry);
+        string? text = Address(entry);
+        return RunStores.IsAddress(text) && !RunStores.IsKnown(text) ? throw new FormatException(RunStores.Unknown(text)) : text;
     }
 
     /// <summary>Names as a list, or as one value with commas between them.</summary>

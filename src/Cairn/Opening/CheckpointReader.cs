@@ -20,7 +20,7 @@ public static class CheckpointReader
     private const int MostTries = 5;
 
     /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>
-    /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
+    /// <param name="path">A folder or file; a <c>local:</c> before it is taken off. Or an address of a store that is registered (<see cref="RunStores"/>).</param>
     /// <exception cref="CheckpointException">There is nothing, or nothing that is known; the message says what was found and what to give instead.</exception>
     internal static CheckpointSource Detect(string path)
     {
@@ -36,7 +36,7 @@ public static class CheckpointReader
     /// Opens what stands at a path of this machine. A run may be trained meanwhile: what is read belongs to one copy, also when the run makes newer ones.
     /// Only a copy of more than 128 files may turn out to be gone when a part is loaded: a <see cref="CopyChangedException"/> then.
     /// </summary>
-    /// <param name="path">A folder or file; a <c>local:</c> before it is taken off.</param>
+    /// <param name="path">A folder or file; a <c>local:</c> before it is taken off. Or an address of a store that is registered (<see cref="RunStores"/>).</param>
     /// <exception cref="CorruptCheckpointException">It is damaged or incomplete.</exception>
     /// <exception cref="CopyChangedException">Every try met a copy that was being replaced.</exception>
     /// <exception cref="CheckpointException">There is nothing, or nothing that is known.</exception>
@@ -94,10 +94,10 @@ public static class CheckpointReader
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         const string local = "local:";
-        string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path));
-        string? parent = System.IO.Path.GetDirectoryName(full);
-        IFileSource? self = Directory.Exists(full) ? new LocalFileSystem(full) : null;
-        return parent is null ? (new LocalFileSystem(full), "", self) : (new LocalFileSystem(parent), System.IO.Path.GetFileName(full), self);
+        string full = PlacePath.Full(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path);
+        IFileSource files = PlacePath.Open(full);
+        IFileSource? self = files.FolderExists("") ? files : null;
+        return PlacePath.Parent(full) is { } parent ? (PlacePath.Open(parent), PlacePath.Name(full), self) : (files, "", self);
     }
 
     private static CheckpointSource Detect(IFileSource files, string path, IFileSource? self)

@@ -12,20 +12,18 @@ internal static class OwnPlace
     {
         if (long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out long step))
             return step;
-        string full = Full(from), name = Path.GetFileName(full);
-        if (Path.GetDirectoryName(full) is not { } parent)
+        string full = PlacePath.Full(from), name = PlacePath.Name(full);
+        if (PlacePath.Parent(full) is not { } parent)
             return null;
-        if (RunFolder.IsStep(name, out step) && PathIdentity.IsSame(parent, files.Root))
+        if (RunFolder.IsStep(name, out step) && PlacePath.IsOf(files, parent))
             return step;
-        bool isSnapshot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is { } run && PathIdentity.IsSame(run, files.Root);
+        bool isSnapshot = PlacePath.Name(parent) == RunFolder.Snapshots && PlacePath.Parent(parent) is { } run && PlacePath.IsOf(files, run);
         return isSnapshot && Catalog.Snapshot(files, $"{RunFolder.Snapshots}/{name}") is { Step: not CatalogEntry.NoStep } snapshot ? snapshot.Step : null;
     }
 
     /// <summary>Whether a slot of the snapshots is meant, which holds one step after another.</summary>
-    public static bool IsSlot(string from) => Path.GetFileName(Path.GetDirectoryName(Full(from))) == RunFolder.Snapshots;
+    public static bool IsSlot(string from) => PlacePath.Parent(PlacePath.Full(from)) is { } parent && PlacePath.Name(parent) == RunFolder.Snapshots;
 
     /// <summary>Whether the run's own folder is meant.</summary>
-    public static bool IsRun(IFileSource files, string from) => PathIdentity.IsSame(Full(from), files.Root);
-
-    private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+    public static bool IsRun(IFileSource files, string from) => PlacePath.IsOf(files, PlacePath.Full(from));
 }

@@ -8,7 +8,7 @@ namespace Cairn.Opening;
 /// </summary>
 /// <param name="run">The run.</param>
 /// <param name="resumeFrom">What the options name, if anything.</param>
-/// <param name="open">Opens a folder that is not the run.</param>
+/// <param name="open">Opens a place that is not the run.</param>
 internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<string, IFileSource> open)
 {
     private IFileSource? _named, _parent;
@@ -20,17 +20,17 @@ internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<str
     /// <summary>Whether the options name anything. All ranks must agree on that.</summary>
     public bool IsNamed => !string.IsNullOrEmpty(resumeFrom);
 
-    /// <summary>What the options name, as a path.</summary>
-    public string Path => _path ??= System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(resumeFrom!));
+    /// <summary>What the options name, as a path or an address.</summary>
+    public string Path => _path ??= PlacePath.Full(resumeFrom!);
 
     /// <summary>The name of that place in <see cref="Parent"/>.</summary>
-    public string Name => System.IO.Path.GetFileName(Path);
+    public string Name => PlacePath.Name(Path);
 
     /// <summary>The place itself: another run.</summary>
     public IFileSource Named => _named ??= open(Path);
 
     /// <summary>The folder in which it stands: for one copy of a run.</summary>
-    public IFileSource Parent => _parent ??= open(System.IO.Path.GetDirectoryName(Path) ?? Path);
+    public IFileSource Parent => _parent ??= open(PlacePath.Parent(Path) ?? Path);
 
     /// <summary>Says which place this is.</summary>
     public void Write(BinaryWriter to, IFileSource place) => to.Write(ReferenceEquals(place, run) ? (byte)0 : ReferenceEquals(place, _parent) ? (byte)1 : (byte)2);

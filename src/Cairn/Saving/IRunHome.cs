@@ -8,8 +8,8 @@ internal interface IRunHome
     /// <summary>The small files, and all files for reading.</summary>
     IRunFiles Files { get; }
 
-    /// <summary>Opens another folder of this machine for reading, such as a run to resume from.</summary>
-    IFileSource OpenOther(string folder) => new LocalFileSystem(folder);
+    /// <summary>Opens another folder of this machine, or another place in a store, for reading: a run to resume from, say.</summary>
+    IFileSource OpenOther(string place) => PlacePath.Open(place);
 
     /// <summary>How copies become complete or absent.</summary>
     /// <param name="lease">The right to write the run; without one nothing is checked.</param>
