@@ -73,8 +73,13 @@ public sealed record S3Address
     /// <param name="prefix">What its keys begin with.</param>
     internal S3Address At(string prefix) => new(Bucket, prefix, Endpoint, Region, Service);
 
-    /// <summary><c>s3://bucket/prefix</c>, for messages.</summary>
-    public override string ToString() => Prefix.Length == 0 ? Scheme + Bucket : $"{Scheme}{Bucket}/{Prefix}";
+    /// <summary>The address as it can be read again.</summary>
+    public override string ToString()
+    {
+        string begin = Service switch { S3Service.Ali => Written[1].Before + Ali, S3Service.Volc => Written[2].Before + Volc, _ => Endpoint is null ? Scheme : Written[0].Before + Scheme };
+        string place = Endpoint is null ? Bucket : $"{Bucket}.{Endpoint.Authority}";
+        return Prefix.Length == 0 ? begin + place : $"{begin}{place}/{Prefix}";
+    }
 
     // A name with dots may be a bucket's. InternLM takes what follows the first dot for the endpoint, and knows only addresses of numbers there, which no bucket ends with.
     private static S3Address? OfS3(string authority, string prefix, bool isNamed)

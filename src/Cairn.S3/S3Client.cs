@@ -59,9 +59,9 @@ internal static class S3Client
             return options.SessionToken is { } token ? new SessionAWSCredentials(id, options.SecretAccessKey, token) : new BasicAWSCredentials(id, options.SecretAccessKey);
         if (options.Profile is not null)
             return null;
-        // The names that InternLM reads. Those of AWS win where a program has both, except at a service that AWS's keys cannot open.
+        // The names that InternLM reads. Those of AWS win where a program has both, unless the address is InternLM's.
         string own = address.Service switch { S3Service.Ali => "ALI", S3Service.Volc => "VOLC", _ => "S3" };
-        bool hasOthers = address.Service == S3Service.Any && !string.IsNullOrEmpty(variable("AWS_ACCESS_KEY_ID"));
+        bool hasOthers = address.Endpoint is null && !string.IsNullOrEmpty(variable("AWS_ACCESS_KEY_ID"));
         return !hasOthers && variable($"{own}_ACCESS_KEY_ID") is { Length: > 0 } key && variable($"{own}_SECRET_ACCESS_KEY_ID") is { Length: > 0 } secret ? new BasicAWSCredentials(key, secret) : null;
     }
 }

@@ -24,6 +24,7 @@ public class S3AddressTests
     {
         var address = S3Address.Parse(text);
         (address.Bucket, address.Prefix, address.Endpoint?.ToString(), address.Region).ShouldBe((bucket, prefix, endpoint, region));
+        S3Address.Parse(address.ToString()).ShouldBe(address);
     }
 
     [Theory]
@@ -64,6 +65,7 @@ public class S3AddressTests
         Of("s3://bucket/a").ShouldBe(("boto", true, "http://from-environment:1/"));
         variables["AWS_ACCESS_KEY_ID"] = "aws";
         Of("s3://bucket/a").Key.ShouldBe("");
+        Of("boto3:s3://bucket.10.1.2.3/a").Key.ShouldBe("boto");
         Of("oss2:ali://bucket.oss-cn-shanghai.aliyuncs.com/a").Key.ShouldBe("ali");
         Of("s3://bucket/a", new() { AccessKeyId = "own", SecretAccessKey = "3", Endpoint = new("http://given:2"), PathStyle = false }).ShouldBe(("own", false, "http://given:2/"));
     }
