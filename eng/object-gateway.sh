@@ -76,7 +76,7 @@ osd fast shutdown = false
 [client.gateway]
 pid file = $dir/gateway.pid
 rgw data = $dir
-rgw frontends = beast endpoint=127.0.0.1:$port
+rgw frontends = beast endpoint=127.0.0.1:$port tcp_nodelay=1
 rgw thread pool size = 64
 [client]
 rgw rados pool pg num min = 4
