@@ -16,18 +16,17 @@ internal sealed class S3Attempts(S3Address place, string service, S3StoreOptions
     /// <summary>Makes a request.</summary>
     /// <param name="what">What it does, for messages.</param>
     /// <param name="bytes">What it carries.</param>
-    /// <param name="request">Makes it once. It is told whether one before it may have been done, its answer lost.</param>
+    /// <param name="request">Makes it once.</param>
     /// <param name="decides">Whether an error is the caller's to judge: it is thrown as it is.</param>
     /// <param name="longest">How long it is tried, where that is shorter than usual.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="IOException">It failed.</exception>
     /// <exception cref="UnauthorizedAccessException">The service refuses this key.</exception>
     public async Task<T> RunAsync<T>(
-        string what, long bytes, Func<bool, CancellationToken, Task<T>> request, Func<Exception, bool>? decides = null, TimeSpan? longest = null, CancellationToken cancellationToken = default)
+        string what, long bytes, Func<CancellationToken, Task<T>> request, Func<Exception, bool>? decides = null, TimeSpan? longest = null, CancellationToken cancellationToken = default)
     {
         long began = time.GetTimestamp();
         TimeSpan pause = FirstPause;
-        bool mayBeDone = false;
         while (true)
         {
             Exception error;
@@ -36,7 +35,7 @@ internal sealed class S3Attempts(S3Address place, string service, S3StoreOptions
             {
                 try
                 {
-                    T result = await request(mayBeDone, either.Token).ConfigureAwait(false);
+                    T result = await request(either.Token).ConfigureAwait(false);
                     _hasAnswered = true;
                     return result;
                 }
@@ -54,7 +53,6 @@ internal sealed class S3Attempts(S3Address place, string service, S3StoreOptions
                 most = AtFirst;
             if (!S3Fault.IsPassing(error) || tried + pause > most)
                 throw S3Fault.Translate(error, what, place, service, tried);
-            mayBeDone |= S3Fault.MayBeDone(error);
             await Task.Delay(pause * (0.5 + Random.Shared.NextDouble() / 2), time, cancellationToken).ConfigureAwait(false);
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }

@@ -81,7 +81,7 @@ internal sealed class S3Bucket : IDisposable
             await _attempts.RunAsync(
                 $"read '{path}'",
                 destination.Length,
-                async (_, token) =>
+                async token =>
                 {
                     // What came before the connection broke is kept.
                     var range = new ByteRange(offset + done, offset + destination.Length - 1);
@@ -120,23 +120,21 @@ internal sealed class S3Bucket : IDisposable
         string digest = DigestOf(content.Span);
         await PaceAsync(content.Length, cancellationToken).ConfigureAwait(false);
         await _attempts.RunAsync(
-            $"put '{path}'", content.Length, (_, token) => _client.PutObjectAsync(PutOf(path, content, digest), token), cancellationToken: cancellationToken).ConfigureAwait(false);
+            $"put '{path}'", content.Length, token => _client.PutObjectAsync(PutOf(path, content, digest), token), cancellationToken: cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Puts an object where there is none. What an attempt whose answer was lost has put counts as put.</summary>
     public async Task<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         string digest = DigestOf(content.Span), write = Guid.NewGuid().ToString("N");
-        bool mayBeOurs = false;
         await PaceAsync(content.Length, cancellationToken).ConfigureAwait(false);
         try
         {
             await _attempts.RunAsync(
                 $"put '{path}' where nothing is",
                 content.Length,
-                (mayBeDone, token) =>
+                token =>
                 {
-                    mayBeOurs = mayBeDone;
                     PutObjectRequest put = PutOf(path, content, digest);
                     put.IfNoneMatch = "*";
                     put.Metadata.Add(WriteTag, write);
@@ -149,7 +147,8 @@ internal sealed class S3Bucket : IDisposable
         }
         catch (AmazonServiceException e) when (S3Fault.IsCondition(e))
         {
-            return mayBeOurs && (await HeadAsync(path, cancellationToken).ConfigureAwait(false))?.Write == write;
+            // An attempt before it may have been one of the connection's own, of which nobody hears.
+            return (await HeadAsync(path, cancellationToken).ConfigureAwait(false))?.Write == write;
         }
     }
 
@@ -189,7 +188,7 @@ internal sealed class S3Bucket : IDisposable
             UploadPartResponse part = await _attempts.RunAsync(
                 $"write '{path}'",
                 bytes.Length,
-                (_, token) => _client.UploadPartAsync(
+                token => _client.UploadPartAsync(
                     new UploadPartRequest
                     {
                         BucketName = Address.Bucket,
@@ -221,7 +220,7 @@ internal sealed class S3Bucket : IDisposable
         {
             // A service may take long to join many parts.
             await _attempts.RunAsync(
-                $"complete '{path}'", length >> 6, (_, token) => _client.CompleteMultipartUploadAsync(request, token), S3Fault.IsNoUpload, null, cancellationToken).ConfigureAwait(false);
+                $"complete '{path}'", length >> 6, token => _client.CompleteMultipartUploadAsync(request, token), S3Fault.IsNoUpload, null, cancellationToken).ConfigureAwait(false);
         }
         catch (AmazonServiceException e) when (S3Fault.IsNoUpload(e))
         {
@@ -247,7 +246,7 @@ internal sealed class S3Bucket : IDisposable
         try
         {
             await _attempts.RunAsync(
-                $"abort '{path}'", 0, (_, token) => _client.AbortMultipartUploadAsync(request, token), S3Fault.IsNoUpload, longest, cancellationToken).ConfigureAwait(false);
+                $"abort '{path}'", 0, token => _client.AbortMultipartUploadAsync(request, token), S3Fault.IsNoUpload, longest, cancellationToken).ConfigureAwait(false);
         }
         catch (AmazonServiceException e) when (S3Fault.IsNoUpload(e))
         {
@@ -283,7 +282,7 @@ internal sealed class S3Bucket : IDisposable
     private Task PaceAsync(int bytes, CancellationToken cancellationToken) => _pace?.WaitAsync(bytes, cancellationToken) ?? Task.CompletedTask;
 
     private Task<T> DoAsync<T>(string what, Func<CancellationToken, Task<T>> request, CancellationToken cancellationToken, Func<Exception, bool>? decides = null) =>
-        _attempts.RunAsync(what, 0, (_, token) => request(token), decides, null, cancellationToken);
+        _attempts.RunAsync(what, 0, request, decides, null, cancellationToken);
 
     private PutObjectRequest PutOf(string path, ReadOnlyMemory<byte> content, string digest) => new()
     {

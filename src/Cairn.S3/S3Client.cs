@@ -20,6 +20,7 @@ internal static class S3Client
     }
 
     /// <summary>Makes it.</summary>
+    /// <exception cref="FormatException">Neither service nor region are known, or a variable is wrong.</exception>
     public static AmazonS3Client Create(S3Address address, S3StoreOptions options, Func<string, string?> variable)
     {
         Uri? endpoint = EndpointOf(address, options, variable);
@@ -27,6 +28,7 @@ internal static class S3Client
         {
             // Tried again by the store, whose time to do so is bounded.
             MaxErrorRetry = 0,
+            MaxStaleConnectionRetries = 0,
             Timeout = TimeSpan.FromHours(1),
             ConnectTimeout = TimeSpan.FromSeconds(10),
             MaxConnectionsPerServer = options.RequestsAtOnce + 8,
@@ -49,7 +51,14 @@ internal static class S3Client
                 config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
             config.ForcePathStyle = options.PathStyle ?? false;
         }
-        return KeysOf(address, options, variable) is { } keys ? new AmazonS3Client(keys, config) : new AmazonS3Client(config);
+        try
+        {
+            return KeysOf(address, options, variable) is { } keys ? new AmazonS3Client(keys, config) : new AmazonS3Client(config);
+        }
+        catch (AmazonClientException e)
+        {
+            throw new FormatException($"{address} cannot be opened: {e.Message.TrimEnd('.')}. For AWS set AWS_REGION, for any other service AWS_ENDPOINT_URL.", e);
+        }
     }
 
     /// <summary>The keys to use; <see langword="null"/> for those that the SDK finds in environment, profiles and roles.</summary>

@@ -30,9 +30,6 @@ internal static class S3Fault
     /// <summary>Whether the service was reached at all.</summary>
     public static bool IsAnswer(Exception error) => error is AmazonServiceException and not AmazonUnmarshallingException && ((AmazonServiceException)error).StatusCode != default;
 
-    /// <summary>Whether the request may have been done all the same.</summary>
-    public static bool MayBeDone(Exception error) => !IsAnswer(error) || (int)((AmazonServiceException)error).StatusCode >= 500;
-
     /// <summary>Whether the same request may succeed in a moment.</summary>
     public static bool IsPassing(Exception error) => error switch
     {
@@ -84,7 +81,7 @@ internal static class S3Fault
         if (error is OperationCanceledException or TimeoutException)
             return new IOException($"{begin}{service} did not answer.{Tried(tried)}", error);
         if (error is AmazonClientException && !IsPassing(error))
-            return new UnauthorizedAccessException($"{begin}there are no keys for {service}: {error.Message} Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile.", error);
+            return new UnauthorizedAccessException($"{begin}no keys for {service} were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile.", error);
         return new IOException($"{begin}{Causes(error).Last().Message}{Tried(tried)}", error);
     }
 

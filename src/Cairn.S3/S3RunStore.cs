@@ -17,6 +17,7 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
     /// <param name="options">How the service is reached.</param>
     /// <param name="time">The clock of pauses and limits; the system's by default.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="FormatException">Neither service nor region are known, or a variable of the environment is wrong.</exception>
     public S3RunStore(S3Address address, S3StoreOptions? options = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(address);

@@ -60,8 +60,13 @@ internal sealed class CuttingProxy : IAsyncDisposable
                 await server.ConnectAsync(_target.Host, _target.Port, _end.Token);
                 var connection = new Connection();
                 await Task.WhenAny(
-                    PumpAsync(client.GetStream(), server.GetStream(), bytes => connection.IsMeant |= _words.All(word => bytes.Span.IndexOf(word) >= 0), static () => false),
-                    PumpAsync(server.GetStream(), client.GetStream(), static _ => { }, () => connection.IsMeant && Interlocked.Decrement(ref _cuts) >= 0));
+                    PumpAsync(client.GetStream(), server.GetStream(), bytes =>
+                    {
+                        connection.IsMeant |= _words.All(word => bytes.Span.IndexOf(word) >= 0);
+                        return false;
+                    }),
+                    // "100 Continue" only asks for the content.
+                    PumpAsync(server.GetStream(), client.GetStream(), bytes => connection.IsMeant && !bytes.Span.StartsWith("HTTP/1.1 100"u8) && Interlocked.Decrement(ref _cuts) >= 0));
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or IOException)
             {
@@ -70,13 +75,12 @@ internal sealed class CuttingProxy : IAsyncDisposable
         }
     }
 
-    private async Task PumpAsync(NetworkStream from, NetworkStream to, Action<ReadOnlyMemory<byte>> look, Func<bool> ends)
+    private async Task PumpAsync(NetworkStream from, NetworkStream to, Func<ReadOnlyMemory<byte>, bool> ends)
     {
         byte[] bytes = new byte[64 << 10];
         while (await from.ReadAsync(bytes, _end.Token) is > 0 and int read)
         {
-            look(bytes.AsMemory(0, read));
-            if (ends())
+            if (ends(bytes.AsMemory(0, read)))
                 return;
             await to.WriteAsync(bytes.AsMemory(0, read), _end.Token);
         }

@@ -47,6 +47,11 @@ public class S3AddressTests
     }
 
     [Fact]
+    public void Without_a_service_and_a_region_the_message_says_what_to_set() =>
+        Should.Throw<FormatException>(() => S3Client.Create(S3Address.Parse("s3://bucket/a"), new() { AccessKeyId = "a", SecretAccessKey = "b", Profile = Guid.NewGuid().ToString() }, static _ => null)).Message
+            .ShouldSatisfyAllConditions(message => message.ShouldContain("AWS_REGION"), message => message.ShouldContain("AWS_ENDPOINT_URL"));
+
+    [Fact]
     public void Keys_are_those_of_the_kind_of_address_and_a_service_with_an_address_of_its_own_gets_the_bucket_in_the_path()
     {
         var variables = new Dictionary<string, string?>(StringComparer.Ordinal)
