@@ -1,11 +1,13 @@
 using System.CommandLine;
 using Cairn.Cli;
 using Cairn.Cli.Output;
+using Cairn.S3;
 
 Console.SetOut(new GuardedWriter(StandardOutput.Open()));
 Console.SetError(new GuardedWriter(Console.Error));
 // What ends a thread of its own would print a stack trace and dump core.
 AppDomain.CurrentDomain.UnhandledException += (_, unhandled) => Environment.Exit(Failure.Report((Exception)unhandled.ExceptionObject));
+S3RunStores.Register();
 try
 {
     ParseResult parsed = CommandLine.Parse(args);

@@ -8,14 +8,20 @@ namespace Cairn.Cli;
 /// <summary>A run's folder as the verbs see it: who it is, what stands in it, and what would be resumed.</summary>
 internal sealed class RunView
 {
-    private RunView(LocalFileSystem files, RunRecord record, Catalog catalog)
+    private RunView(IFileSource files, RunRecord record, Catalog catalog)
     {
         Files = files;
         Record = record;
         Catalog = catalog;
     }
 
-    public LocalFileSystem Files { get; }
+    public IFileSource Files { get; }
+
+    /// <summary>The run's folder, to change something in it.</summary>
+    /// <exception cref="CheckpointException">The run is in a store.</exception>
+    public LocalFileSystem Folder => Files as LocalFileSystem
+        ?? throw new CheckpointException($"{Files.Root} is in a store. The command lists, verifies and shows runs there, and changes those in folders only.") { Path = Files.Root };
+
     public RunRecord Record { get; }
     public Catalog Catalog { get; }
 
@@ -23,16 +29,16 @@ internal sealed class RunView
     public static RunView Open(string path)
     {
         string full = Listing.CopyListing.FullPath(path);
-        if (!Directory.Exists(full))
+        IFileSource files = PlacePath.Open(full);
+        if (!files.FolderExists(""))
             throw new CheckpointException($"There is no folder {full}. Give the folder of a run.") { Path = full };
-        return TryOpen(full)
+        return TryOpen(files)
             ?? throw new CheckpointException($"{full} is not the folder of a run: there is no {RunFolder.Record} and no checkpoint of Cairn in it. Try: cairn ls {full}") { Path = full };
     }
 
     /// <summary>The run in a folder; <see langword="null"/> when it is not one.</summary>
-    public static RunView? TryOpen(string folder)
+    public static RunView? TryOpen(IFileSource files)
     {
-        var files = new LocalFileSystem(folder);
         Catalog catalog = Catalog.Read(files);
         return RunRecord.LoadOrRebuild(files, catalog, out _) is { } record ? new RunView(files, record, catalog) : null;
     }

@@ -3,6 +3,7 @@ using Cairn.Cli.Verification;
 using Cairn.Layouts.InternLm;
 using Cairn.Opening;
 using Cairn.Policies;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Listing;
 
@@ -75,7 +76,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     // What stands now in the place of a copy of a run; null when nothing does.
     private ListedCopy? Again(ListedCopy copy)
     {
-        var files = new Stores.LocalFileSystem(Root);
+        IFileSource files = PlacePath.Open(Root);
         if (!files.FolderExists(copy.Name))
             return null;
         CatalogEntry entry = copy.Kind == CopyKinds.Snapshot ? Catalog.Snapshot(files, copy.Name, copy.Slot) : CatalogEntry.At(files, copy.Name, SaveKind.Checkpoint, copy.Step ?? CatalogEntry.NoStep);
@@ -91,12 +92,15 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         {
             return new CopyListing(Path.GetDirectoryName(full)!, [CopyRecognition.OfFile(new FileInfo(full))], null) { IsOne = true };
         }
-        if (!Directory.Exists(full))
+        IFileSource files = PlacePath.Open(full);
+        if (!files.FolderExists(""))
             throw new CheckpointException($"There is neither a folder nor a file {full}. Give the folder of a run or checkpoint, or a file.") { Path = full };
         if (OfCairn(full) is { } single)
             return single;
-        if (RunView.TryOpen(full) is { } run)
+        if (RunView.TryOpen(files) is { } run)
             return OfRun(run);
+        if (RunStores.IsAddress(full))
+            throw new CheckpointException($"{full} is no run or checkpoint of Cairn. Those of other programs are listed in folders only.") { Path = full };
         var root = new DirectoryInfo(full);
         ListedCopy[] copies = [.. InFolder(root).OrderByDescending(copy => copy.Step ?? -1).ThenBy(copy => copy.Kind, StringComparer.Ordinal).ThenBy(copy => copy.Name, StringComparer.Ordinal)];
         // Files that belong together are one copy; loose files of PyTorch are one each.
@@ -126,22 +130,22 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     public static string FullPath(string path)
     {
         const string Local = "local:";
-        return Path.TrimEndingDirectorySeparator(Path.GetFullPath(path.StartsWith(Local, StringComparison.Ordinal) ? path[Local.Length..] : path));
+        return PlacePath.Full(path.StartsWith(Local, StringComparison.Ordinal) ? path[Local.Length..] : path);
     }
 
     // A folder that is named by a step or slot in a run, or that holds a marker of Cairn under whatever name.
     private static CopyListing? OfCairn(string full)
     {
-        string? parent = Path.GetDirectoryName(full);
-        if (parent is null || File.Exists(Path.Join(full, RunFolder.Record)))
+        string? parent = PlacePath.Parent(full);
+        if (parent is null || PlacePath.Open(full).FileExists(RunFolder.Record))
             return null;
-        string name = Path.GetFileName(full);
-        bool isSlot = Path.GetFileName(parent) == RunFolder.Snapshots && Path.GetDirectoryName(parent) is not null;
-        string root = isSlot ? Path.GetDirectoryName(parent)! : parent, folder = isSlot ? $"{RunFolder.Snapshots}/{name}" : name;
-        var files = new Stores.LocalFileSystem(root);
+        string name = PlacePath.Name(full);
+        bool isSlot = PlacePath.Name(parent) == RunFolder.Snapshots && PlacePath.Parent(parent) is not null;
+        string root = isSlot ? PlacePath.Parent(parent)! : parent, folder = isSlot ? $"{RunFolder.Snapshots}/{name}" : name;
+        IFileSource files = PlacePath.Open(root);
         CatalogEntry marked = Catalog.Snapshot(files, folder, isSlot && int.TryParse(name, out int slot) ? slot : null);
         bool isStep = RunFolder.IsStep(name, out long step) && !isSlot;
-        bool isInRun = File.Exists(Path.Join(root, RunFolder.Record)) && (isStep || isSlot);
+        bool isInRun = files.FileExists(RunFolder.Record) && (isStep || isSlot);
         if ((marked.Step == CatalogEntry.NoStep && !isInRun) || IsInternLm(files, folder))
             return null;
         if (marked.Fault is { IsTransient: true })
@@ -151,7 +155,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         return new CopyListing(root, [copy], null) { IsOne = true };
     }
 
-    private static bool IsInternLm(Stores.LocalFileSystem files, string folder)
+    private static bool IsInternLm(IFileSource files, string folder)
     {
         string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
         return !names.Contains(InternLmPlan.IndexName, StringComparer.Ordinal) && InternLmRecognition.IsCheckpoint(files, folder, names, out _);
@@ -192,7 +196,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (marker is null or { IsDerived: true } || copy.Fault is not null)
         {
             // A marker that was derived from another program's files has no time.
-            FolderFiles found = FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder)));
+            FolderFiles found = RunStores.IsAddress(root) ? FolderFiles.Of(PlacePath.Open(root), entry.Folder) : FolderFiles.Of(new DirectoryInfo(Path.Join(root, entry.Folder)));
             copy = copy with { Bytes = found.Bytes, Files = found.Count, Time = copy.Time ?? found.Newest };
         }
         return run is null || marker is null ? copy : copy with

@@ -1,3 +1,5 @@
+using Cairn.Stores;
+
 namespace Cairn.Cli.Listing;
 
 /// <summary>The files in a folder and below it.</summary>
@@ -24,6 +26,16 @@ internal sealed record FolderFiles(IReadOnlySet<string> Names, long Bytes, int C
                 names.Add(file.Name);
         }
         return new FolderFiles(names, bytes, count, newest is { } last ? new DateTimeOffset(last) : null);
+    }
+
+    /// <summary>Looks at a folder of a store, which tells no times.</summary>
+    public static FolderFiles Of(IFileSource files, string folder)
+    {
+        IReadOnlyList<FileSystemEntry> entries = files.List(folder);
+        FolderFiles[] below = [.. entries.Where(entry => entry.IsFolder).Select(entry => Of(files, $"{folder}/{entry.Name}"))];
+        FileSystemEntry[] own = [.. entries.Where(entry => !entry.IsFolder)];
+        return new FolderFiles(
+            own.Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal), own.Sum(entry => entry.Length) + below.Sum(one => one.Bytes), own.Length + below.Sum(one => one.Count), null);
     }
 
     /// <summary>Bytes of a file; 0 when it is not there any more, or has a name that is not UTF-8 and so cannot be asked for.</summary>

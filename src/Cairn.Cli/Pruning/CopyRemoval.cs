@@ -11,8 +11,8 @@ internal static class CopyRemoval
     /// <summary>Removes checkpoints of a run of Cairn, whose lock is held, and writes it into the journal.</summary>
     public static void OfRun(RunView run, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
     {
-        var publisher = new RenamePublisher(run.Files);
-        var journal = new RunJournal(run.Files, TimeProvider.System, NullLogger.Instance);
+        var publisher = new RenamePublisher(run.Folder);
+        var journal = new RunJournal(run.Folder, TimeProvider.System, NullLogger.Instance);
         foreach (PrunedStep step in steps)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -9,6 +9,8 @@ internal static class RunPlace
     /// <exception cref="CheckpointException">There is no such folder, or no run of Cairn in it.</exception>
     public static LocalFileSystem Open(string path)
     {
+        if (RunStores.IsAddress(path))
+            throw new CheckpointException($"{path} is in a store. The command lists, verifies and shows runs there; to stop one, put an object 'command' into it that says 'stop'.") { Path = path };
         string full = Path.GetFullPath(path.StartsWith("local:", StringComparison.Ordinal) ? path["local:".Length..] : path);
         if (!Directory.Exists(full))
             throw new CheckpointException($"There is no folder {full}. Give the folder of a run.") { Path = full };

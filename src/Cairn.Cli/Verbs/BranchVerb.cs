@@ -31,15 +31,15 @@ internal sealed class BranchVerb : Verb
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         RunView run = RunView.Open(parsed.GetValue(_run)!);
-        using RunLock runLock = RunLock.Acquire(run.Files, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken);
+        using RunLock runLock = RunLock.Acquire(run.Folder, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken);
         // Under the lock the run is read again: nothing may have been saved in between.
         run = RunView.Open(run.Files.Root);
         long from = parsed.GetValue(_from);
         (CatalogEntry copy, Lineage lineage) = Find(run, from, parsed.GetValue(_name), screen, cancellationToken);
         RunRecord branched = run.Record with { Lineage = lineage };
-        branched.Save(run.Files);
+        branched.Save(run.Folder);
         Branch current = lineage.Current;
-        new RunJournal(run.Files, TimeProvider.System, NullLogger.Instance).Write("branched", json =>
+        new RunJournal(run.Folder, TimeProvider.System, NullLogger.Instance).Write("branched", json =>
         {
             json.WriteNumber("step", from);
             json.WriteNumber("branch", current.Id);

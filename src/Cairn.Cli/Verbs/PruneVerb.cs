@@ -45,7 +45,7 @@ internal sealed class PruneVerb : Verb
         bool yes = parsed.GetValue(_yes);
         CopyListing listing = Read(parsed);
         // Other programs know no lock. A run of Cairn is read again under its own: nothing may have been saved in between.
-        using RunLock? runLock = yes && listing.Run is { } locked ? RunLock.Acquire(locked.Files, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken) : null;
+        using RunLock? runLock = yes && listing.Run is { } locked ? RunLock.Acquire(locked.Folder, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken) : null;
         if (runLock is not null)
             listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);

@@ -18,7 +18,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
 {
     private const int FilesAtOnce = 8, MostUnread = 20, TooManyOpenFiles = 24, TooManyOpenFilesInSystem = 23;
 
-    private readonly LocalFileSystem _files = new(root);
+    private readonly IFileSource _files = PlacePath.Open(root);
 
     /// <summary>Bytes that <see cref="Verify"/> reads.</summary>
     public static long BytesOf(ListedCopy copy) =>
@@ -34,7 +34,7 @@ internal sealed class CopyVerifier(string root, Action<long> read)
     {
         string[] @checked = ["sizes", "hashes", "format", "ownership"];
         using PinnedCopy? pin = entry.Pin(_files);
-        IFileSource files = pin ?? (IFileSource)_files;
+        IFileSource files = pin ?? _files;
         IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSource(files, read), entry, cancellationToken);
         if (faults.Count > 0)
             return new CopyCheck([.. faults.Select(fault => new CopyFault(Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);
