@@ -16,6 +16,8 @@ internal static class S3Fault
     {
         "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeoutException", "Throttling", "ThrottlingException", "TooManyRequests", "OperationAborted",
         "ConditionalRequestConflict", "ConcurrentModification", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "TokenRefreshRequired",
+        // Without a code of S3: Ceph's HTTP layer, when a request follows one on its connection that was answered before its content came.
+        "BadRequest",
     };
 
     /// <summary>There is no such object.</summary>
