@@ -16,7 +16,7 @@ public sealed class CommandLine
 
     static readonly TinyLmOptions Defaults = new();
 
-    readonly Option<string> _run = new("--run") { Description = "Folder of the run.", HelpName = "folder", DefaultValueFactory = _ => Defaults.Run };
+    readonly Option<string> _run = new("--run") { Description = "Folder of the run, or its address in an object store, such as s3://bucket/prefix.", HelpName = "folder", DefaultValueFactory = _ => Defaults.Run };
     readonly Option<int> _totalSteps = Whole("--total-steps", "Batches to draw, counted over all restarts.", 1, Defaults.TotalSteps);
     readonly Option<int?> _more = new("--more")
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Cairn;
+using Cairn.S3;
 using Microsoft.Extensions.Options;
 using TinyLm;
 using TinyLm.Parallel;
@@ -7,6 +8,8 @@ using TinyLm.Parallel;
 // A full disk under the log must not end what is trained.
 Console.SetOut(new SteadyWriter(Console.Out));
 Console.SetError(new SteadyWriter(Console.Error));
+// So that --run and --resume-from may be addresses.
+S3RunStores.Register();
 
 var parsed = new CommandLine()
     .Create(async options =>

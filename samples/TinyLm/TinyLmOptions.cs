@@ -3,7 +3,7 @@ namespace TinyLm;
 /// <summary>What the command line says. Each property is the option of the same name.</summary>
 public sealed record TinyLmOptions
 {
-    /// <summary>Folder of the run. Default <c>runs/tinylm</c>.</summary>
+    /// <summary>Folder of the run, or its address in an object store. Default <c>runs/tinylm</c>.</summary>
     public string Run { get; init; } = "runs/tinylm";
 
     /// <summary>Batches that the loop draws, counted over all restarts. Default 500.</summary>

@@ -3,8 +3,6 @@ using System.Globalization;
 using Amazon.Runtime;
 using Amazon.S3;
 
-[assembly: AssemblyFixture(typeof(Cairn.S3.Tests.ObjectGateway))]
-
 namespace Cairn.S3.Tests;
 
 /// <summary>Ceph's object gateway, which <c>eng/object-gateway.sh</c> starts once for all tests, and a bucket in it.</summary>

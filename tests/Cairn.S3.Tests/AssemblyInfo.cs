@@ -1,0 +1,1 @@
+[assembly: AssemblyFixture(typeof(Cairn.S3.Tests.ObjectGateway))]
