@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # An object store on one machine, for tests and trials: Ceph's object gateway, which speaks S3, over one monitor and one OSD, on the loopback address.
 #   eng/object-gateway.sh start FOLDER [PORT]   starts what does not run yet, and prints what to export; the keys stand in FOLDER/keys
+#   eng/object-gateway.sh bucket FOLDER NAME    makes a bucket
 #   eng/object-gateway.sh stop FOLDER           ends its processes
 #   eng/object-gateway.sh status FOLDER         says which of them run; 0 when all do
 # Everything is kept in FOLDER. Needs the packages that eng/install-test-needs.sh installs, and no rights. Several may stand side by side.
 # The OSD is a memstore: it starts at once, and no figure measured here is the disk's. Its objects outlive a stop, and no kill.
 set -euo pipefail
 umask 077
-action=${1:?start, stop or status} dir=$(realpath -m "${2:?a folder}") port=${3:-}
+action=${1:?start, bucket, stop or status} dir=$(realpath -m "${2:?a folder}") port=${3:-} name=${3:-}
 daemons=(mon osd gateway)
 conf=$dir/ceph.conf
 
 # A number that a dead process left may be another's by now.
-alive() { [ -s "$dir/$1.pid" ] && grep -qF -- "$conf" "/proc/$(cat "$dir/$1.pid")/cmdline" 2>/dev/null; }
+alive() { local pid; pid=$(cat "$dir/$1.pid" 2>/dev/null) && [ -n "$pid" ] && grep -qF -- "$conf" "/proc/$pid/cmdline" 2>/dev/null; }
 
 await() {
     local what=$1; shift
@@ -125,6 +126,22 @@ start() {
     sed 's/^/export /' "$dir/keys"
 }
 
+# The request is signed as S3 was before its version 4, which takes less; Python comes with Ceph.
+bucket() {
+    . "$dir/keys"
+    python3 - "$AWS_ENDPOINT_URL" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "${name:?a name for the bucket}" <<'PYTHON'
+import base64, email.utils, hashlib, hmac, sys, urllib.error, urllib.request
+endpoint, key, secret, name = sys.argv[1:]
+date = email.utils.formatdate(usegmt=True)
+signature = base64.b64encode(hmac.new(secret.encode(), f"PUT\n\n\n{date}\n/{name}".encode(), hashlib.sha1).digest()).decode()
+request = urllib.request.Request(f"{endpoint}/{name}", method="PUT", headers={"Date": date, "Authorization": f"AWS {key}:{signature}"})
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
+except urllib.error.HTTPError as refused:
+    sys.exit(f"The bucket {name} was refused: {refused.read().decode()}")
+PYTHON
+}
+
 stop() {
     local name
     for name in gateway osd mon; do
@@ -147,6 +164,6 @@ status() {
 }
 
 case $action in
-    start | stop | status) $action ;;
-    *) echo "Say start, stop or status." >&2; exit 2 ;;
+    start | bucket | stop | status) $action ;;
+    *) echo "Say start, bucket, stop or status." >&2; exit 2 ;;
 esac

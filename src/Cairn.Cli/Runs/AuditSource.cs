@@ -80,7 +80,7 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         if (File.Exists(path))
             return [path];
         if (!Directory.Exists(path))
-            throw new CheckpointException($"There is no {path}. Give the folder of a run, or its logs.") { Path = path };
+            throw new CheckpointException(RunStores.IsAddress(path) ? $"{path} is in a store, and audits are of folders and logs on this machine." : $"There is no {path}. Give the folder of a run, or its logs.") { Path = path };
         // Of a run that InternLM saved: the logs may stand anywhere in it, without a suffix.
         string[] logs =
         [
