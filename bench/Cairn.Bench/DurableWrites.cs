@@ -1,4 +1,3 @@
-using System.Globalization;
 using Cairn.Capture;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
@@ -9,55 +8,65 @@ using Cairn.Stores;
 
 namespace Cairn.Bench;
 
-/// <summary>
-/// Durable saves of captured state, as in the background, and of live state, as when training waits; past the page cache and through it, against what the disk takes either way: all in random order with pauses, each keeping its last two copies. New files, and
-/// files that are written over.
-/// </summary>
-internal sealed class DurableWrites(LargeState state, string folder, int rounds, Func<SaveKind, long, Marker> marker)
+/// <summary>Those who write durably, each keeping its last two copies: the disk by itself and Cairn. New files, or files that are written over.</summary>
+internal sealed class DurableWrites(string folder, SaveKind kind, Func<SaveKind, long, Marker> marker)
 {
-    private const int UnderWay = 3;
+    private const int UnderWay = 4;
 
-    // What one has left to the disk should not be paid for by the next.
-    private const int PauseMilliseconds = 2000;
+    /// <summary>What one has left to the disk should not be paid for by the next.</summary>
+    public static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
-    public void Run(SaveKind kind)
+    /// <summary>Compares captured state, as in the background, and live state, as when training waits; past the page cache and through it.</summary>
+    public IReadOnlyList<ResultGroup> Compare(LargeState state, int rounds)
     {
-        (string, StateMap)[] live = [("model", state.Model)];
-        using var raw = new RawMemory(state.Bytes);
+        string group = $"durable, {Title}";
         using var pool = new StagingPool();
-        using CapturedState captured = new StateCapture(pool).Capture(live);
-        (string, StateMap)[] copied = [.. captured.Parts.Select(part => (part.Name, part.State))];
-        string files = kind == SaveKind.Checkpoint ? "new files" : "files written over";
-        (string Name, Func<TimeSpan> Write)[] ways =
-        [
-            ("raw, direct", Raw(kind, raw, isDirect: true)), ("raw, buffered", Raw(kind, raw, isDirect: false)),
-            ("captured, direct", Saving(kind, DirectIO.Always, copied)), ("captured, buffered", Saving(kind, DirectIO.Never, copied)), ("live, direct", Saving(kind, DirectIO.Always, live)),
-        ];
-        var times = ways.ToDictionary(way => way.Name, _ => new List<double>(), StringComparer.Ordinal);
-        var random = new Random(1);
-        using var never = new ManualResetEventSlim();
-        for (int round = -1; round < rounds; round++)
-        {
-            random.Shuffle(ways);
-            foreach ((string name, Func<TimeSpan> write) in ways)
-            {
-                never.Wait(PauseMilliseconds);
-                double seconds = write().TotalSeconds;
-                if (round >= 0)
-                    times[name].Add(seconds);
-            }
-        }
-        double limit = Measure.Median([.. times["raw, direct"]]);
-        foreach ((string name, List<double> seconds) in times.OrderBy(entry => entry.Key, StringComparer.Ordinal))
-        {
-            double median = Measure.Median([.. seconds]);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"durable write, {files,-18} {name,-18} {median * 1e3,7:0} ms ({seconds.Min() * 1e3:0} to {seconds.Max() * 1e3:0})  {state.Bytes / median / 1e9:0.00} GB/s  {limit / median,4:0%} of raw direct"));
-        }
+        using CapturedState captured = new StateCapture(pool).Capture([("model", state.Model)]);
+        var contest = new Contest(rounds, Pause);
+        EnterRaw(contest, group, state.Memory);
+        Enter("captured, direct", DirectIO.Always, captured.Parts[0].State);
+        Enter("captured, through the cache", DirectIO.Never, captured.Parts[0].State);
+        Enter("live, direct", DirectIO.Always, state.Model);
+        return contest.Run(state.Bytes);
+
+        void Enter(string name, DirectIO way, StateMap model) =>
+            contest.Enter(group, $"Cairn, {name}", Role.Ours, Saving(way, write => Measure.Time(() => write(CairnLayout.Plan([("model", model)])))));
     }
 
-    // The last two copies stay, as with a save.
-    private Func<TimeSpan> Raw(SaveKind kind, RawMemory source, bool isDirect)
+    /// <summary>What is compared.</summary>
+    public string Title => kind == SaveKind.Checkpoint ? "new files" : "files written over";
+
+    /// <summary>Enters the disk by itself.</summary>
+    public void EnterRaw(Contest contest, string group, RawMemory source)
+    {
+        foreach (bool isDirect in (bool[])[true, false])
+            contest.Enter(group, isDirect ? $"O_DIRECT write and fsync, {UnderWay} blocks in flight" : "write and fsync", Role.Limit, Raw(source, isDirect));
+    }
+
+    /// <summary>One who saves into a run of its own.</summary>
+    /// <param name="way">Past the page cache or not.</param>
+    /// <param name="save">Plans files, has them written, and says how long what counts took.</param>
+    public Func<TimeSpan> Saving(DirectIO way, Func<Action<IReadOnlyList<PlannedFile>>, TimeSpan> save)
+    {
+        var files = new LocalFileSystem(Path.Combine(folder, Guid.NewGuid().ToString("N"))) { DirectIO = way };
+        files.CreateFolder("");
+        var publisher = new RenamePublisher(files);
+        var protocol = new CommitProtocol(publisher);
+        long step = 0;
+        // The replaced snapshot's files are recycled from the third one on.
+        for (int i = 0; kind == SaveKind.Snapshot && i < 3; i++)
+            save(Write);
+        return () =>
+        {
+            if (kind == SaveKind.Checkpoint && step > 1)
+                publisher.Retire(step - 1);
+            return save(Write);
+        };
+
+        void Write(IReadOnlyList<PlannedFile> plan) => protocol.Save(marker(kind, ++step), plan, refuseNonFinite: true);
+    }
+
+    private Func<TimeSpan> Raw(RawMemory source, bool isDirect)
     {
         int copy = 0;
         return () =>
@@ -67,25 +76,5 @@ internal sealed class DurableWrites(LargeState state, string folder, int rounds,
                 File.Delete(path);
             return Measure.Time(() => RawDisk.Write(path, source, isDirect, isDirect ? UnderWay : 1));
         };
-    }
-
-    private Func<TimeSpan> Saving(SaveKind kind, DirectIO way, IReadOnlyList<(string Part, StateMap State)> parts)
-    {
-        var files = new LocalFileSystem(Path.Combine(folder, Guid.NewGuid().ToString("N"))) { DirectIO = way };
-        files.CreateFolder("");
-        var publisher = new RenamePublisher(files);
-        var protocol = new CommitProtocol(publisher);
-        long step = 0;
-        // The replaced snapshot's files are recycled from the third one on.
-        for (int i = 0; kind == SaveKind.Snapshot && i < 3; i++)
-            Save();
-        return () =>
-        {
-            if (kind == SaveKind.Checkpoint && step > 1)
-                publisher.Retire(step - 1);
-            return Measure.Time(Save);
-        };
-
-        void Save() => protocol.Save(marker(kind, ++step), CairnLayout.Plan(parts), refuseNonFinite: true);
     }
 }

@@ -18,7 +18,6 @@ internal sealed class Limits : IDisposable
     public const string Verb = "limits";
 
     private const int UnderWay = 4;
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
 
     private readonly string _folder;
     private readonly int _rounds;
@@ -66,7 +65,7 @@ internal sealed class Limits : IDisposable
                 }
             }
         }
-        ResultFile.Write(file, all, new { rounds, pauseSeconds = Pause.TotalSeconds });
+        ResultFile.Write(file, all, new { rounds, pauseSeconds = DurableWrites.Pause.TotalSeconds });
         Console.Error.WriteLine(file);
         return 0;
     }
@@ -98,60 +97,33 @@ internal sealed class Limits : IDisposable
         return contest.Run(_bytes);
     }
 
-    private IReadOnlyList<ResultGroup> NewFiles(string size) => Writes($"{size}: durable, new files", SaveKind.Checkpoint);
+    private IReadOnlyList<ResultGroup> NewFiles(string size) => Writes(size, SaveKind.Checkpoint);
 
-    private IReadOnlyList<ResultGroup> FilesWrittenOver(string size) => Writes($"{size}: durable, files written over", SaveKind.Snapshot);
+    private IReadOnlyList<ResultGroup> FilesWrittenOver(string size) => Writes(size, SaveKind.Snapshot);
 
-    private IReadOnlyList<ResultGroup> Writes(string group, SaveKind kind)
+    private IReadOnlyList<ResultGroup> Writes(string size, SaveKind kind)
     {
         using var pool = new StagingPool();
-        var contest = new Contest(_rounds, Pause);
-        foreach (bool isDirect in (bool[])[true, false])
-            contest.Enter(group, isDirect ? $"O_DIRECT write and fsync, {UnderWay} blocks in flight" : "write and fsync", Role.Limit, Raw(kind, isDirect));
+        var writes = new DurableWrites(_folder, kind, _marker);
+        string group = $"{size}: durable, {writes.Title}";
+        var contest = new Contest(_rounds, DurableWrites.Pause);
+        writes.EnterRaw(contest, group, _memory);
         foreach ((string name, LargeState live, _) in _states)
-            contest.Enter(group, name, Role.Ours, Saving(kind, pool, live));
+            contest.Enter(group, name, Role.Ours, Saving(writes, pool, live));
         return contest.Run(_bytes);
     }
 
-    // The last two copies stay, as with a save.
-    private Func<TimeSpan> Raw(SaveKind kind, bool isDirect)
-    {
-        int copy = 0;
-        return () =>
-        {
-            string path = Path.Combine(_folder, $"raw-{isDirect}-{copy++ % 2}");
-            if (kind == SaveKind.Checkpoint)
-                File.Delete(path);
-            return Measure.Time(() => RawDisk.Write(path, _memory, isDirect, isDirect ? UnderWay : 1));
-        };
-    }
-
     // From the plan to the name, of state that was captured before, as the writer of a save in the background does it.
-    private Func<TimeSpan> Saving(SaveKind kind, StagingPool pool, LargeState live)
+    private static Func<TimeSpan> Saving(DurableWrites writes, StagingPool pool, LargeState live)
     {
-        var files = new LocalFileSystem(Path.Combine(_folder, Guid.NewGuid().ToString("N")));
-        files.CreateFolder("");
-        var publisher = new RenamePublisher(files);
-        var protocol = new CommitProtocol(publisher);
         var capture = new StateCapture(pool);
         var plans = new PlanMemory();
-        long step = 0;
-        // The replaced snapshot's files are recycled from the third one on.
-        for (int i = 0; kind == SaveKind.Snapshot && i < 3; i++)
-            Save();
-        return () =>
-        {
-            if (kind == SaveKind.Checkpoint && step > 1)
-                publisher.Retire(step - 1);
-            return Save();
-        };
-
-        TimeSpan Save()
+        return writes.Saving(DirectIO.Auto, write =>
         {
             using CapturedState captured = capture.Capture([("model", live.Model)]);
             CapturedPart part = captured.Parts[0];
-            return Measure.Time(() => protocol.Save(_marker(kind, ++step), CairnLayout.Plan([new RankPart(part.Name, PartScope.Shared, part.State) { Revision = part.Revision }], World.Single, 0, plans), refuseNonFinite: true));
-        }
+            return Measure.Time(() => write(CairnLayout.Plan([new RankPart(part.Name, PartScope.Shared, part.State) { Revision = part.Revision }], World.Single, 0, plans)));
+        });
     }
 
     private IReadOnlyList<ResultGroup> Reads(string size)

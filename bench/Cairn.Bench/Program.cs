@@ -144,7 +144,11 @@ try
         }
     }
 
-    void Writes(SaveKind kind) => new DurableWrites(state, folder, rounds, MarkerOf).Run(kind);
+    void Writes(SaveKind kind)
+    {
+        foreach (ResultGroup group in new DurableWrites(folder, kind, MarkerOf).Compare(state, rounds))
+            Console.WriteLine(group.ToMarkdown());
+    }
 }
 finally
 {
