@@ -294,8 +294,7 @@ internal sealed class S3Bucket : IDisposable
         DisablePayloadSigning = _isEncrypted,
     };
 
-    // The one checksum of content that every service verifies; against accidents, not against attackers.
-#pragma warning disable CA5351
+#pragma warning disable CA5351 // The one checksum of content that every service verifies; against accidents, not against attackers.
     private static string DigestOf(ReadOnlySpan<byte> bytes) => Convert.ToBase64String(MD5.HashData(bytes));
 #pragma warning restore CA5351
 }

@@ -1,8 +1,7 @@
-using System.Buffers;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.State;
 using Spectre.Console;
 
 namespace Cairn.Cli.Output;
@@ -76,12 +75,10 @@ internal sealed class Screen
 
     private static string Json<T>(T result, JsonTypeInfo<T> type, bool indented)
     {
-        var buffer = new ArrayBufferWriter<byte>();
         // For eyes and other programs, not for a web page: quotes and umlauts stay as they are.
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-            JsonSerializer.Serialize(json, result, type);
+        byte[] json = JsonBytes.Write(JsonBytes.Dense with { Indented = indented }, json => JsonSerializer.Serialize(json, result, type));
         // What stands outside of texts is ASCII, so that these numbers land in texts, where JSON has the same form for them.
-        return PrintableText.Of(Encoding.UTF8.GetString(buffer.WrittenSpan), "\r\n\t");
+        return PrintableText.Of(Encoding.UTF8.GetString(json), "\r\n\t");
     }
 
     /// <summary>A table: with lines on a terminal, columns of text in a pipe.</summary>

@@ -109,7 +109,7 @@ internal sealed class StateCapture
     {
         for (int i = 1; i < _ofPart.Count; i++)
         {
-            if (_ofPart[i - 1].Tensor.Type.BitsPerElement() < _ofPart[i].Tensor.Type.BitsPerElement())
+            if (CompareSizes(_ofPart[i - 1], _ofPart[i]) > 0)
                 return false;
         }
         return true;

@@ -180,24 +180,11 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     // A store's word is not enough where all depends on it. One that cannot tell now has given it.
     private void CheckKept(string path)
     {
-        string what;
-        try
-        {
-            if (SmallFile.Read(_files, path, Marker.MaxLength).AsSpan().SequenceEqual(_seal))
-                return;
-            what = "and has other bytes there";
-        }
-        catch (FileNotFoundException)
-        {
-            what = "and has no such object";
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
+        if (Holds(path) != false)
             return;
-        }
         // Half a marker would keep others from being understood.
         _placement.Delete(path);
-        throw new StoreException($"Nothing was saved: {store.Root} said that {path} was put, {what}. No copy is safe there.") { Path = path };
+        throw new StoreException($"Nothing was saved: {store.Root} said that {path} was put, and does not have it, or not whole. No copy is safe there.") { Path = path };
     }
 
     // An answer may have taken longer than the lease. What another process has saved in the folder since is not this one's to remove, and a marker without files must not stand above it.
@@ -217,15 +204,22 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
 
     private StoreException NotAlone(string path) => new($"Another process has put {path} into {store.Root} meanwhile. Two programs write one run: stop one of them.") { Path = path };
 
-    private bool IsOurs(string path)
+    private bool IsOurs(string path) => Holds(path) == true;
+
+    // Whether our marker stands there; null when the store cannot tell now.
+    private bool? Holds(string path)
     {
         try
         {
             return SmallFile.Read(_files, path, Marker.MaxLength).AsSpan().SequenceEqual(_seal);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CorruptCheckpointException)
+        catch (Exception e) when (e is FileNotFoundException or CorruptCheckpointException)
         {
             return false;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
         }
     }
 
