@@ -12,4 +12,7 @@ internal interface IRangedContent : IFileContent
 
     /// <summary>Gives bytes of the file without a copy; <see langword="false"/> when they do not lie together in memory.</summary>
     bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes);
+
+    /// <summary>Whether each read goes to a store, so that few large ones are better than many small ones.</summary>
+    bool IsFar => false;
 }

@@ -36,7 +36,7 @@ internal sealed class FileInWork : IDisposable
         _target = new Lazy<IWritableFile>(file.Open);
         _ranged = file.Content as IRangedContent;
         _length = file.Content.Length;
-        _chunkBytes = ChunkHashes.ChunkBytesFor(_length);
+        _chunkBytes = file.ChunkBytes;
         // One that is made in order is written as a whole.
         _hashes = new UInt128[_ranged is null ? 1 : ChunkHashes.CountOf(_length, _chunkBytes)];
         _left = _hashes.Length;
@@ -80,7 +80,7 @@ internal sealed class FileInWork : IDisposable
 
     private void WriteChunk(IRangedContent content, int chunk)
     {
-        long start = chunk * _chunkBytes, end = Math.Min(start + _chunkBytes, _length);
+        long start = chunk * _chunkBytes, end = _chunkBytes > _length - start ? _length : start + _chunkBytes;
         var hash = new XxHash128();
         IWritableFile target = _target.Value;
         using var memory = new BlockMemory(_length);
@@ -90,10 +90,11 @@ internal sealed class FileInWork : IDisposable
             int count = (int)Math.Min(AlignedMemory.Shared.BlockBytes, end - offset);
             bool isThere = content.TryGetSpan(offset, count, out ReadOnlySpan<byte> block) && (!target.WantsPages || AlignedMemory.IsAligned(block));
             Span<byte> made = isThere ? [] : memory.Span[..count];
+            int pieceBytes = content.IsFar ? count : PieceBytes;
             // Piece by piece, so that what was copied is hashed and looked at in the processor's own cache.
-            for (int at = 0; at < count; at += PieceBytes)
+            for (int at = 0; at < count; at += pieceBytes)
             {
-                int length = Math.Min(PieceBytes, count - at);
+                int length = Math.Min(pieceBytes, count - at);
                 if (!isThere)
                     content.Read(offset + at, made.Slice(at, length));
                 ReadOnlySpan<byte> piece = isThere ? block.Slice(at, length) : made.Slice(at, length);

@@ -9,7 +9,11 @@ namespace Cairn.Saving;
 /// <param name="Content">Its bytes.</param>
 /// <param name="Open">Opens it; called by the first thread that has bytes for it.</param>
 /// <param name="LooksForNonFinite">Whether to look for NaN and infinity in its tensors.</param>
-internal sealed record FileToWrite(string Name, IFileContent Content, Func<IWritableFile> Open, bool LooksForNonFinite = false);
+internal sealed record FileToWrite(string Name, IFileContent Content, Func<IWritableFile> Open, bool LooksForNonFinite = false)
+{
+    /// <summary>Bytes of the chunks in which it is hashed: those of a copy that it comes from, or as many as suit a new file.</summary>
+    public long ChunkBytes => Content is StoredContent stored ? stored.ChunkBytes : ChunkHashes.ChunkBytesFor(Content.Length);
+}
 
 /// <summary>A file that was written and is durable, but for its name.</summary>
 /// <param name="Hashes">The hashes of its bytes.</param>
@@ -53,6 +57,8 @@ internal sealed class FilesWriter
         {
             foreach (FileInWork file in writer._files)
                 file.Dispose();
+            foreach (FileToWrite file in files)
+                (file.Content as StoredContent)?.Dispose();
         }
         return [.. writer._files.Select(file => file.Result)];
     }

@@ -20,7 +20,7 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
     public bool IsShared => ranks.Size > 1;
 
     /// <summary>The marker without its files.</summary>
-    public Marker Marker { get; } = ranks.Size > 1 ? marker with { World = ranks.World } : marker;
+    public Marker Marker { get; } = marker;
 
     /// <summary>This rank's files.</summary>
     public Func<IReadOnlyList<PlannedFile>> PlanFiles => plan;
@@ -36,6 +36,9 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
 
     /// <summary>Called after each block and each word of another rank.</summary>
     public Action Progressed { get; init; } = static () => { };
+
+    /// <summary>What all files together must be, when they come from a copy whose marker vouches for them; <see langword="null"/> for new state.</summary>
+    public IReadOnlyList<MarkedFile>? Vouched { get; init; }
 
     /// <summary>Gives the save up between two blocks.</summary>
     public CancellationToken CancellationToken { get; init; }
@@ -66,6 +69,20 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
 
     /// <summary>After <see cref="PublishStage"/>: the copy.</summary>
     public SavedCopy? Copy { get; set; }
+
+    /// <summary>Makes sure that files are what is vouched for.</summary>
+    /// <exception cref="CorruptCheckpointException">One is not.</exception>
+    public void CheckVouched(IReadOnlyList<MarkedFile> files)
+    {
+        if (Vouched is null)
+            return;
+        var vouched = Vouched.ToDictionary(file => file.Name, StringComparer.Ordinal);
+        foreach (MarkedFile file in files)
+        {
+            if (!vouched.TryGetValue(file.Name, out MarkedFile? known) || known.Length != file.Length || !known.Hashes.Equals(file.Hashes))
+                throw new CorruptCheckpointException($"{file.Name} of the copy of step {Marker.Step} was altered: it has not the hash that its marker vouches for.") { Step = Marker.Step, Path = file.Name };
+        }
+    }
 }
 
 /// <summary>A copy that was saved: every byte of every rank is durable under its name.</summary>

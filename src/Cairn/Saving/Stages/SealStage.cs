@@ -14,7 +14,10 @@ internal sealed class SealStage(ICopyPublisher publisher) : ISaveStage
             string place = save.Place!;
             if (save.IsShared)
                 CheckThatAllIsThere(place, save.Written);
-            publisher.Seal(place, save.Marker with { Files = [.. save.Written.SelectMany(report => report.Files)] });
+            MarkedFile[] files = [.. save.Written.SelectMany(report => report.Files)];
+            if (save.Vouched is { } vouched && files.Length != vouched.Count)
+                throw new CorruptCheckpointException($"{files.Length} of {vouched.Count} files of the copy of step {save.Marker.Step} were brought. It gets no name.") { Step = save.Marker.Step };
+            publisher.Seal(place, save.Marker with { Files = files });
         });
     }
 

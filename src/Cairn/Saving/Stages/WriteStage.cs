@@ -16,6 +16,7 @@ internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
             if (save.IsShared)
                 publisher.Settle(save.Place!);
             save.Confirm();
+            save.CheckVouched(own.Files);
         });
         ReadOnlyMemory<byte> nonFinite = save.Work.Agree("written", own.Write, parts =>
         {

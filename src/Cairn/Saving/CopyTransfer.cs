@@ -1,0 +1,49 @@
+using Cairn.Checkpoints;
+using Cairn.Layouts;
+using Cairn.Opening;
+using Cairn.Ranks;
+using Cairn.Saving.Stages;
+using Cairn.Stores;
+
+namespace Cairn.Saving;
+
+/// <summary>
+/// Brings a copy to another run: a save whose files come from the copy instead of from memory. It goes through the same stages, and so is complete there or absent, and it gets its name
+/// only when what arrived is what the copy's marker vouches for.
+/// </summary>
+internal static class CopyTransfer
+{
+    /// <summary>Brings a copy of Cairn to another run.</summary>
+    /// <param name="from">Where it stands.</param>
+    /// <param name="entry">The copy; complete.</param>
+    /// <param name="to">The other run. What stands there under the same name is moved aside.</param>
+    /// <param name="cancellationToken">Gives it up before it has its name.</param>
+    /// <exception cref="CorruptCheckpointException">A file of the copy is not what its marker vouches for. Nothing has its name.</exception>
+    /// <exception cref="CopyChangedException">The copy was replaced or removed meanwhile.</exception>
+    /// <exception cref="IOException">One of the two stores refused.</exception>
+    /// <exception cref="StoreException">There is not enough space.</exception>
+    public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, CancellationToken cancellationToken = default)
+    {
+        Marker marker = entry.Marker is { IsDerived: false } own ? own : throw new ArgumentException("Only a complete copy of Cairn can be transferred.", nameof(entry));
+        using PinnedCopy pin = entry.Pin(from) ?? throw entry.Changed();
+        return new CommitProtocol(to).Save(Of(pin, entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, cancellationToken));
+    }
+
+    /// <summary>The save that brings files of a copy to another run.</summary>
+    /// <param name="from">The copy's files.</param>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="marker">Its marker.</param>
+    /// <param name="own">The files that this rank brings.</param>
+    /// <param name="ranks">The ranks that bring them together.</param>
+    /// <param name="timeout">Longest wait for another rank.</param>
+    /// <param name="cancellationToken">Gives it up before it has its name.</param>
+    public static SaveInProgress Of(IFileSource from, string folder, Marker marker, IReadOnlyList<MarkedFile> own, RankGroup ranks, TimeSpan timeout, CancellationToken cancellationToken) =>
+        new(ranks, marker with { Attempt = null, Fence = null, Token = null, Files = [] }, () => Plan(from, folder, own), refuseNonFinite: false, timeout)
+        {
+            Vouched = marker.Files,
+            CancellationToken = cancellationToken,
+        };
+
+    private static PlannedFile[] Plan(IFileSource from, string folder, IReadOnlyList<MarkedFile> files) =>
+        [.. files.Select(file => new PlannedFile("", file.Name, new StoredContent(from, $"{folder}/{file.Name}", file)))];
+}
