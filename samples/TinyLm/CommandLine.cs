@@ -17,6 +17,11 @@ public sealed class CommandLine
     static readonly TinyLmOptions Defaults = new();
 
     readonly Option<string> _run = new("--run") { Description = "Folder of the run, or its address in an object store, such as s3://bucket/prefix.", HelpName = "folder", DefaultValueFactory = _ => Defaults.Run };
+    readonly Option<string?> _fast = new("--fast")
+    {
+        Description = "A quicker folder of this machine that takes each copy first, such as /dev/shm/tinylm; it is brought to --run behind training's back.",
+        HelpName = "folder",
+    };
     readonly Option<int> _totalSteps = Whole("--total-steps", "Batches to draw, counted over all restarts.", 1, Defaults.TotalSteps);
     readonly Option<int?> _more = new("--more")
     {
@@ -102,7 +107,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
+            _run, _fast, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -112,6 +117,7 @@ public sealed class CommandLine
     TinyLmOptions Read(ParseResult result) => new()
     {
         Run = result.GetValue(_run)!,
+        Fast = result.GetValue(_fast),
         TotalSteps = result.GetValue(_totalSteps),
         More = result.GetValue(_more),
         CheckpointEvery = result.GetValue(_checkpointEvery),

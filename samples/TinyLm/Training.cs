@@ -24,7 +24,7 @@ public static class Training
         // What was saved may be of a run with another number of steps.
         run.DescribeSchedule();
         TimeSpan? lastStall = null;
-        checkpoints.SaveEnded += (_, report) => lastStall = report.Outcome == SaveOutcome.Saved ? report.Stall : lastStall;
+        checkpoints.SaveEnded += (_, report) => lastStall = report.IsComplete && report.Stall > TimeSpan.Zero ? report.Stall : lastStall;
 
         var train = run.Train;
         var firstBatch = train.Batch;
@@ -81,6 +81,7 @@ public static class Training
     static CheckpointOptions Checkpoints(TinyLmOptions options) => new()
     {
         Folder = options.Run,
+        FastFolder = options.Fast,
         Layout = options.Layout,
         // With --more the plan is the one that the run was saved with.
         TotalSteps = options.More is null ? options.TotalSteps : null,

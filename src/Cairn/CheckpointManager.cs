@@ -48,6 +48,9 @@ public sealed class CheckpointManager : IAsyncDisposable
     /// <summary>The newest snapshot of this branch that is durable.</summary>
     public long? LastSnapshot => _session.LastSnapshot;
 
+    /// <summary>The newest step of this branch from which a restart here would go on: that of the newest copy that is durable, or recoverable from the fast folder (<see cref="CheckpointOptions.FastFolder"/>).</summary>
+    public long? LastRecoverable => _session.LastRecoverable;
+
     /// <summary>
     /// Whether the run was told to stop: by a signal, the stop file, its file <c>command</c>, or <see cref="RequestStop"/>. In a job of many ranks, by any of
     /// these on any rank, and from the <see cref="AfterBatch"/> on at which all ranks heard of it.

@@ -12,6 +12,13 @@ public partial class CheckpointOptions
     public Stores.IRunStore? Store { get; set; }
 
     /// <summary>
+    /// A folder of this machine that is quicker than <see cref="Folder"/>, such as one on an NVMe disk or in <c>/dev/shm</c>, which takes each copy first; it is then brought to the run's folder or store
+    /// behind training's back, also by the next start when this process dies before. It holds at most two copies, beside the one that is being written, and each run has a folder of its own in it. In a job
+    /// of many hosts, each has such a folder. Default <see langword="null"/>: copies are written to the run at once.
+    /// </summary>
+    public string? FastFolder { get; set; }
+
+    /// <summary>
     /// The layout of the files that are written: <c>cairn</c> (safetensors and JSON), or <c>internlm</c> (files of PyTorch as InternLM and InternEvo save and load them).
     /// Copies of every layout are resumed from. One of your own: <see cref="Layouts.CheckpointLayouts.Register"/>. Default <c>cairn</c>.
     /// </summary>

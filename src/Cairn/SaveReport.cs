@@ -13,6 +13,8 @@ public enum SaveOutcome
     Dropped,
     /// <summary>The state was not fit to be saved: a snapshot whose weights hold NaN or infinity, or the end in the middle of a batch.</summary>
     Refused,
+    /// <summary>The copy is complete in the fast folder (<see cref="CheckpointOptions.FastFolder"/>), and a restart on these hosts goes on from it. It is on its way to the run's home: a second report says when it is durable, unless a newer snapshot came first.</summary>
+    Recoverable,
 }
 
 /// <summary>A save that ended, well or not.</summary>
@@ -26,13 +28,19 @@ public sealed record SaveReport
     public required SaveReason Reason { get; init; }
     /// <summary>How it ended.</summary>
     public required SaveOutcome Outcome { get; init; }
+    /// <summary>Whether there is a copy now: durable, or recoverable.</summary>
+    public bool IsComplete => Outcome is SaveOutcome.Saved or SaveOutcome.Recoverable;
+    /// <summary>Whether it is about bringing a copy from the fast folder to the home, which was reported as recoverable before, maybe in an earlier process.</summary>
+    internal bool IsDrained { get; init; }
+    /// <summary>Whether a copy that was recoverable is none any more.</summary>
+    internal bool IsLost { get; init; }
     /// <summary>Time for which training waited.</summary>
     public TimeSpan Stall { get; init; }
-    /// <summary>From the decision until the copy was durable.</summary>
+    /// <summary>From the decision until the copy was durable, or recoverable.</summary>
     public TimeSpan Duration { get; init; }
     /// <summary>Bytes of the copy, its marker not counted.</summary>
     public long Bytes { get; init; }
-    /// <summary>The copy's folder, relative to the run.</summary>
+    /// <summary>The copy's folder, relative to the run; of one that is recoverable, its whole path on this host.</summary>
     public string? Folder { get; init; }
     /// <summary>What went wrong.</summary>
     public Exception? Error { get; init; }

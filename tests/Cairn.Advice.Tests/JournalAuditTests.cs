@@ -90,6 +90,23 @@ public class JournalAuditTests
     }
 
     [Fact]
+    public void What_was_recoverable_first_counts_once_and_is_missing_when_it_never_became_durable()
+    {
+        RunHistory history = JournalReader.Read([
+            """{"time":"2026-01-01T00:00:00+00:00","event":"started","run":"a","branch":0,"step":0,"batch":0,"checkpoint":"every 10 steps","checkpoint_every":10,"snapshot":"never","snapshot_every":0}""",
+            """{"time":"2026-01-01T00:01:00+00:00","event":"recoverable","step":10,"kind":"checkpoint","reason":"interval","stall_seconds":0.5,"folder":"/fast/copy-0","bytes":7,"seconds":1}""",
+            """{"time":"2026-01-01T00:01:10+00:00","event":"drain_failed","step":10,"kind":"checkpoint","reason":"interval","stall_seconds":0,"error":"away"}""",
+            """{"time":"2026-01-01T00:02:00+00:00","event":"resumed","run":"a","branch":0,"step":10,"batch":10,"checkpoint":"every 10 steps","checkpoint_every":10,"snapshot":"never","snapshot_every":0}""",
+            """{"time":"2026-01-01T00:02:10+00:00","event":"saved","step":10,"kind":"checkpoint","reason":"interval","stall_seconds":0,"folder":"10","bytes":7,"seconds":70}""",
+            """{"time":"2026-01-01T00:03:00+00:00","event":"recoverable","step":20,"kind":"checkpoint","reason":"interval","stall_seconds":0.25,"folder":"/fast/copy-1","bytes":7,"seconds":1}""",
+        ]);
+        AuditReport report = RunAudit.Of(history);
+        report.Saved.ShouldHaveSingleItem().Step.ShouldBe(10);
+        report.Stall.TotalSeconds.ShouldBe(0.75);
+        report.Due.Where(due => due.WhyMissing is not null).ShouldHaveSingleItem().WhyMissing!.ShouldContain("fast folder");
+    }
+
+    [Fact]
     public void Lines_with_counts_that_no_run_reaches_are_counted_and_passed_over()
     {
         RunHistory history = JournalReader.Read([

@@ -29,11 +29,12 @@ public class ArrowTests
         ("Journal", ["State", "Policies", "Checkpoints", "Stores", Contracts, "Telemetry"]),
         ("Opening", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Ranks", "Layouts", Contracts]),
         ("Saving", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Opening"]),
+        ("Tiers", ["Policies", "Checkpoints", "Stores", "Ranks", "Layouts", Contracts, "Opening", "Saving"]),
         ("Conversion", ["State", "Checkpoints", "Stores", "Formats", "Layouts", "Opening", "Saving"]),
         ("Configuration", ["State", "Stores", "Layouts", Contracts]),
-        ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving"]),
+        ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers"]),
         ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
-        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Starting", "Stopping"]),
+        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers", "Starting", "Stopping"]),
         (Manager, ["State", "Stores", "Ranks", Contracts, "Saving", "Configuration", "Starting", "Running"]),
     ];
 

@@ -16,7 +16,7 @@ public class ObjectStoreTests(ObjectGateway gateway) : IClassFixture<ObjectGatew
         string address = ObjectGateway.NewAddress().ToString();
         int seed = Environment.TickCount;
         var random = new Random(seed);
-        using var place = new Variables(("AWS_ENDPOINT_URL", gateway.Endpoint.ToString()), ("AWS_ACCESS_KEY_ID", gateway.AccessKey), ("AWS_SECRET_ACCESS_KEY", gateway.SecretKey));
+        using Variables place = Place();
         for (int kill = 0; kill < Kills; kill++)
         {
             using SampleProcess sample = SampleProcess.Start(address, command);
@@ -31,6 +31,17 @@ public class ObjectStoreTests(ObjectGateway gateway) : IClassFixture<ObjectGatew
         output.ShouldContain("resumes at step");
         SampleProcess.LastLine(output).ShouldBe(expected, $"seed {seed}:\n{output}");
     }
+
+    [Fact]
+    public async Task With_a_fast_folder_no_kill_costs_what_was_said_to_be_recoverable()
+    {
+        using var folder = new TemporaryFolder();
+        string expected = SampleProcess.LastLine(SampleProcess.Run(folder.Run("whole"), FastFolderTests.Command));
+        using Variables place = Place();
+        await FastFolderTests.KillAsync(ObjectGateway.NewAddress().ToString(), folder.Run("fast"), expected);
+    }
+
+    Variables Place() => new(("AWS_ENDPOINT_URL", gateway.Endpoint.ToString()), ("AWS_ACCESS_KEY_ID", gateway.AccessKey), ("AWS_SECRET_ACCESS_KEY", gateway.SecretKey));
 
     // Of this process, whose children have them too.
     sealed class Variables : IDisposable

@@ -58,6 +58,9 @@ internal static class DueSaves
             {
                 case SaveOutcome.Saved:
                     return null;
+                case SaveOutcome.Recoverable:
+                    why = "it stood in the fast folder, and no record says that the run's home got it";
+                    break;
                 case SaveOutcome.Dropped:
                     why = "dropped: the save before it was still being written";
                     break;

@@ -76,8 +76,10 @@ public static class JournalReader
                 case "skipped":
                     Skip(session, json);
                     break;
-                case "saved" or "failed" or "refused" or "dropped":
-                    session.Saves.Add(Save(json, kind, time));
+                case "saved" or "recoverable" or "failed" or "refused" or "dropped":
+                    RecordedSave save = Save(json, kind, time);
+                    if (kind != "saved" || !TryMakeDurable(save))
+                        session.Saves.Add(save);
                     break;
                 case "finished" or "stopped":
                     session.End = kind == "finished" ? SessionEnd.Finished : SessionEnd.Stopped;
@@ -121,6 +123,19 @@ public static class JournalReader
             };
         }
 
+        // What stood in the fast folder, maybe since an earlier process, is durable now.
+        private bool TryMakeDurable(RecordedSave saved)
+        {
+            foreach (RunSession session in Sessions.AsEnumerable().Reverse())
+            {
+                if (session.Saves.LastOrDefault(save => save.Outcome == SaveOutcome.Recoverable && save.Step == saved.Step && save.Kind == saved.Kind) is not { } recoverable)
+                    continue;
+                session.Saves[session.Saves.IndexOf(recoverable)] = saved with { Stall = recoverable.Stall };
+                return true;
+            }
+            return false;
+        }
+
         // "skipped" counts all so far; several may have come between two lines.
         private static void Skip(RunSession session, JsonElement json)
         {
@@ -134,7 +149,7 @@ public static class JournalReader
         {
             Step = Count(json.GetProperty("step")),
             Kind = Text(json, "kind") == "snapshot" ? SaveKind.Snapshot : SaveKind.Checkpoint,
-            Outcome = outcome switch { "saved" => SaveOutcome.Saved, "failed" => SaveOutcome.Failed, "refused" => SaveOutcome.Refused, _ => SaveOutcome.Dropped },
+            Outcome = outcome switch { "saved" => SaveOutcome.Saved, "recoverable" => SaveOutcome.Recoverable, "failed" => SaveOutcome.Failed, "refused" => SaveOutcome.Refused, _ => SaveOutcome.Dropped },
             Reason = Text(json, "reason"),
             Stall = Seconds(json, "stall_seconds") ?? TimeSpan.Zero,
             Duration = Seconds(json, "seconds"),

@@ -19,6 +19,9 @@ public sealed record CheckpointFault(string Folder, string Path, string Reason)
     /// <summary>Whether a read was refused. On a disk that is damage; a store may only have failed to answer.</summary>
     internal bool IsUnanswered { get; init; }
 
+    /// <summary>The copy's step, where it is known.</summary>
+    internal long? Step { get; init; }
+
     /// <summary>Whether nothing is wrong with the copy but that another run saved it.</summary>
     internal bool IsOfOtherRun { get; init; }
 

@@ -20,6 +20,7 @@ public static class CheckpointConfiguration
         ConfigurationReading reading = new(options);
         foreach (IConfigurationSection child in section.GetChildren())
             Read(child, reading);
+        InternLmKeys.Settle(reading);
         if (reading.Failures.Count > 0)
             throw new OptionsValidationException(Options.DefaultName, typeof(CheckpointOptions), reading.Failures);
         return reading.Notes;

@@ -33,6 +33,10 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
     {
         if (options.Store is null && string.IsNullOrWhiteSpace(options.Folder))
             failures.Add("Folder must be set: the folder in which the run keeps its checkpoints.");
+        if (options.FastFolder is not null && string.IsNullOrWhiteSpace(options.FastFolder))
+            failures.Add("FastFolder must be a folder of this machine, or be left out.");
+        if (Stores.RunStores.IsAddress(options.FastFolder))
+            failures.Add($"FastFolder must be a folder of this machine, quicker than the run's, not '{options.FastFolder}'.");
         if (Stores.RunStores.IsAddress(options.StopFile))
             failures.Add($"StopFile must be a file of this machine, or of a mount, not '{options.StopFile}'; a run in a store is stopped by the object 'command' in it, which says 'stop'.");
         if (!CheckpointLayouts.Contains(options.Layout))

@@ -13,6 +13,7 @@ internal static class ConfigurationKeys
     private static readonly ConfigurationKey[] All =
     [
         Of("Folder", ConfigurationValues.Address, (options, value) => options.Folder = value ?? ""),
+        Of("FastFolder", ConfigurationValues.Address, (options, value) => options.FastFolder = value),
         Of("Layout", ConfigurationValues.Text, (options, value) => options.Layout = value?.ToLowerInvariant() ?? CheckpointLayouts.Default),
         Of("Enabled", ConfigurationValues.Switch, (options, value) => options.Enabled = value),
         Of("TotalSteps", ConfigurationValues.Count, (options, value) => options.TotalSteps = value),

@@ -10,6 +10,9 @@ internal sealed class ConfigurationReading(CheckpointOptions options)
     public IReadOnlyList<string> Failures => _failures;
     public IReadOnlyList<string> Notes => _notes;
 
+    /// <summary>The key and value of InternLM's folder for uploads, whose meaning depends on where the run lives.</summary>
+    public (string Key, string Folder)? UploadFolder { get; set; }
+
     public void Fail(string failure) => _failures.Add(failure);
     public void Note(string note) => _notes.Add(note);
 

@@ -17,13 +17,24 @@ internal static class InternLmKeys
         new("async_upload", static (entry, reading) =>
             reading.Set("Asynchronous", entry.Path, ConfigurationValues.Switch(entry), static (options, value) => options.Asynchronous = value)),
         new("async_upload_tmp_folder", static (entry, reading) =>
-            reading.Note($"'{entry.Path}' has no effect: a save is staged in memory, not in a temporary folder.")),
+            reading.UploadFolder = ConfigurationValues.Address(entry) is { } folder ? (entry.Path, folder) : null),
         new("load_ckpt_info", ReadLoadInfo),
         new("load_ckpt_folder", static (entry, reading) =>
             reading.Note($"'{entry.Path}' has no effect: it is InternLM's older name. Name the checkpoint in load_ckpt_info.")),
         new("snapshot_ckpt_folder", static (entry, reading) =>
             reading.Note($"'{entry.Path}' has no effect: snapshots stand in the run's folder, in snapshot/0 and snapshot/1.")),
     ];
+
+    /// <summary>What can be understood only when all keys are read: InternLM writes through its temporary folder when it saves to an object store in the background, and not else.</summary>
+    public static void Settle(ConfigurationReading reading)
+    {
+        if (reading.UploadFolder is not { } upload)
+            return;
+        if (Stores.RunStores.IsAddress(reading.Options.Folder) && reading.Options.Asynchronous)
+            reading.Set("FastFolder", upload.Key, upload.Folder, static (options, value) => options.FastFolder = value);
+        else
+            reading.Note($"'{upload.Key}' has no effect: it is for saves to an object store in the background. A fast folder in front of any run is named by FastFolder.");
+    }
 
     public static void SetParts(string key, string[] parts, ConfigurationReading reading)
     {

@@ -21,7 +21,7 @@ internal sealed class BatchJournal(RunJournal journal, TrainState train)
     }
 
     /// <summary>Says where the run stands, at most once a second.</summary>
-    public void Progress() => journal.WriteProgress(train);
+    public void Progress(long recoverable) => journal.WriteProgress(train, recoverable: recoverable);
 
     /// <summary>Writes that the run has ended as it should.</summary>
     public void Ended(bool wasStopped)

@@ -11,18 +11,23 @@ namespace Cairn.Journal;
 /// Writes <c>journal.jsonl</c>, one JSON object per event with at least <c>time</c> and <c>event</c>, and <c>progress.json</c>, where
 /// the run stands now. Neither is needed to resume: when they cannot be written, training goes on. Of many ranks one writes them.
 /// </summary>
-internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger logger, bool writes = true)
+/// <param name="files">The run.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Hears when it cannot be written.</param>
+/// <param name="writes">Whether this rank writes it.</param>
+/// <param name="later">Does what is handed to it one after the other, on a thread of its own; by default all is written before a call returns.</param>
+internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger logger, bool writes = true, Action<Action>? later = null)
 {
     private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
     private const int LargestProgress = 64 << 10;
     private const int MostUnwritten = 1000;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _gate = new(), _writing = new();
     // Oldest first: what a full disk did not take.
     private readonly Queue<byte[]> _unwritten = [];
     private bool _mayEndWithinLine = true;
     private bool _failed;
-    private long _lastProgress;
+    private long _lastProgress, _lastRecoverable;
 
     /// <summary>Adds an event. Never throws. May be called from several threads. What cannot be written now is written before the next.</summary>
     public void Write(string @event, Action<Utf8JsonWriter> fields)
@@ -42,13 +47,27 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
             if (_unwritten.Count == MostUnwritten)
                 _unwritten.Dequeue();
             _unwritten.Enqueue(line);
-            Guarded(WriteLines);
         }
+        Do(WriteLines);
+    }
+
+    private void Do(Action write)
+    {
+        if (later is null)
+            Guarded(write);
+        else
+            later(() => Guarded(write));
+    }
+
+    private byte[]? NextLine()
+    {
+        lock (_gate)
+            return _unwritten.TryPeek(out byte[]? line) ? line : null;
     }
 
     private void WriteLines()
     {
-        while (_unwritten.TryPeek(out byte[]? line))
+        while (NextLine() is { } line)
         {
             // A line that a crash or a full disk cut off stays a line of its own.
             byte[] bytes = _mayEndWithinLine && EndsWithinLine(files) ? [(byte)'\n', .. line] : line;
@@ -56,18 +75,25 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
             _mayEndWithinLine = true;
             files.Append(RunFolder.Journal, bytes, durable: false);
             _mayEndWithinLine = false;
-            _unwritten.Dequeue();
+            lock (_gate)
+            {
+                if (_unwritten.TryPeek(out byte[]? written) && written == line)
+                    _unwritten.Dequeue();
+            }
         }
     }
 
     /// <summary>Says where the run stands, at most once a second unless <paramref name="now"/>.</summary>
-    public void WriteProgress(TrainState train, bool now = false)
+    /// <param name="train">The counters.</param>
+    /// <param name="now">Whether to say it at once.</param>
+    /// <param name="recoverable">The newest step that stands in a fast folder, and not at home; 0 when there is none.</param>
+    public void WriteProgress(TrainState train, bool now = false, long recoverable = 0)
     {
         if (!writes)
             return;
-        if (!now && _lastProgress != 0 && time.GetElapsedTime(_lastProgress) < BetweenProgress)
+        if (!now && recoverable == _lastRecoverable && _lastProgress != 0 && time.GetElapsedTime(_lastProgress) < BetweenProgress)
             return;
-        _lastProgress = time.GetTimestamp();
+        (_lastProgress, _lastRecoverable) = (time.GetTimestamp(), recoverable);
         byte[] progress = JsonBytes.Write(default, json =>
         {
             json.WriteStartObject();
@@ -80,20 +106,27 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
                 json.WriteNumber("loss", loss);
             if (train.TotalSteps is { } total)
                 json.WriteNumber("total_steps", total);
+            if (recoverable > 0)
+                json.WriteNumber("recoverable_step", recoverable);
             json.WriteEndObject();
         });
-        Guarded(() => files.Put(RunFolder.Progress, progress, durable: false));
+        Do(() => files.Put(RunFolder.Progress, progress, durable: false));
     }
 
     /// <summary>The step that the run was last known to have made, before this process; <see langword="null"/> when that is not known.</summary>
-    public static long? LastKnownStep(IFileSource files)
+    public static long? LastKnownStep(IFileSource files) => FromProgress(files, "step");
+
+    /// <summary>The newest step that a fast folder was known to have and the home not; <see langword="null"/> when there is none.</summary>
+    public static long? LastRecoverableStep(IFileSource files) => FromProgress(files, "recoverable_step");
+
+    private static long? FromProgress(IFileSource files, string property)
     {
         try
         {
             if (!files.FileExists(RunFolder.Progress))
                 return null;
             using JsonDocument document = JsonDocument.Parse(SmallFile.Read(files, RunFolder.Progress, LargestProgress));
-            return document.RootElement.GetProperty("step").GetInt64();
+            return document.RootElement.TryGetProperty(property, out JsonElement value) ? value.GetInt64() : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException || RunFolder.IsMalformed(e))
         {
@@ -120,16 +153,20 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
 
     private void Guarded(Action write)
     {
-        try
+        lock (_writing)
         {
-            write();
-            _failed = false;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            if (!_failed)
-                logger.JournalFailed(e);
-            _failed = true;
+            try
+            {
+                write();
+                _failed = false;
+            }
+            // On a thread of its own nobody else would hear of it.
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException || later is not null)
+            {
+                if (!_failed)
+                    logger.JournalFailed(e);
+                _failed = true;
+            }
         }
     }
 }

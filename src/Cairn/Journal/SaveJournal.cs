@@ -10,14 +10,14 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
     public void Report(SaveReport report)
     {
         CairnTelemetry.Record(report);
-        string @event = report.Outcome.ToString().ToLowerInvariant();
+        string @event = report is { IsDrained: true, IsLost: false, Outcome: SaveOutcome.Failed } ? "drain_failed" : report.Outcome.ToString().ToLowerInvariant();
         journal.Write(@event, json =>
         {
             json.WriteNumber("step", report.Step);
             json.WriteString("kind", report.Kind.ToString().ToLowerInvariant());
             json.WriteString("reason", report.Reason.ToString().ToLowerInvariant());
             json.WriteNumber("stall_seconds", report.Stall.TotalSeconds);
-            if (report.Outcome == SaveOutcome.Saved)
+            if (report.IsComplete)
             {
                 json.WriteString("folder", report.Folder);
                 json.WriteNumber("bytes", report.Bytes);
@@ -46,7 +46,19 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
         switch (report.Outcome)
         {
             case SaveOutcome.Saved:
-                logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), report.Bytes / 1e6, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                if (report.IsDrained)
+                    logger.Durable(kind, report.Step, report.Bytes / 1e6, report.Duration.TotalSeconds);
+                else
+                    logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), report.Bytes / 1e6, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                break;
+            case SaveOutcome.Recoverable:
+                logger.Recoverable(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), report.Bytes / 1e6, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                break;
+            case SaveOutcome.Dropped when report.Error is not null:
+                logger.DroppedForDrain(report.Step);
+                break;
+            case SaveOutcome.Failed when report.IsDrained && !report.IsLost:
+                logger.NotAtHome(report.Error!);
                 break;
             case SaveOutcome.Failed or SaveOutcome.Refused:
                 logger.Failed(report.Error!, kind, report.Step);

@@ -68,6 +68,8 @@ internal sealed class StartJournal(RunJournal journal)
             json.WriteString("snapshot", schedule.SnapshotPolicy.Describe);
             json.WriteBoolean("enabled", options.Enabled);
             json.WriteBoolean("asynchronous", options.Asynchronous);
+            if (options.FastFolder is { } fast)
+                json.WriteString("fast_folder", Path.GetFullPath(fast));
             if (options is { CheckpointPolicy: null, CheckpointEvery: { } checkpointEvery })
                 json.WriteNumber("checkpoint_every", checkpointEvery);
             if (options.SnapshotPolicy is null)

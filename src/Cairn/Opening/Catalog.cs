@@ -34,6 +34,9 @@ internal sealed class Catalog
         return new Catalog(entries);
     }
 
+    /// <summary>This run together with copies that stand nearer; of the same step, these come first.</summary>
+    public Catalog With(IEnumerable<CatalogEntry> nearer) => new([.. nearer.Concat(Entries).OrderByDescending(entry => entry.Step)]);
+
     /// <summary>The snapshot in a folder, whichever step it is of.</summary>
     public static CatalogEntry Snapshot(IFileSource files, string folder, int? slot = null) =>
         new(files, folder, SaveKind.Snapshot, MarkedStep(files, folder)) { Slot = slot };

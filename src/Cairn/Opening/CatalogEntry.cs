@@ -33,7 +33,9 @@ internal sealed class CatalogEntry
     /// <summary>The copy in one folder, whatever else stands beside it.</summary>
     public static CatalogEntry At(IFileSource files, string folder, SaveKind kind, long step) => new(files, folder, kind, step);
 
-    /// <summary>The folder, relative to the run.</summary>
+    /// <summary>Where it stands: the run, or the fast folder.</summary>
+    public IFileSource Files => _files;
+    /// <summary>The folder, relative to <see cref="Files"/>.</summary>
     public string Folder { get; }
     /// <summary>The tier.</summary>
     public SaveKind Kind { get; }

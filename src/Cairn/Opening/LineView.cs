@@ -31,8 +31,10 @@ internal sealed class LineView(string run, Lineage lineage)
 
     /// <summary>Where a copy stands.</summary>
     public CopyStanding StandingOf(Marker marker) =>
-        !marker.IsDerived && marker.Run != run ? CopyStanding.OfOtherRun
-        : lineage.Contains(marker.Lineage.Current.Id, marker.Step) ? CopyStanding.OfLine : CopyStanding.LeftBehind;
+        StandingOf(marker.IsDerived ? run : marker.Run, marker.Lineage.Current.Id, marker.Step);
+
+    /// <summary>Where a copy of Cairn stands of which only this is known.</summary>
+    public CopyStanding StandingOf(string copyRun, int branch, long step) => copyRun != run ? CopyStanding.OfOtherRun : lineage.Contains(branch, step) ? CopyStanding.OfLine : CopyStanding.LeftBehind;
 
     /// <summary>Where a copy stands, complete or not.</summary>
     public CopyStanding StandingOf(CatalogEntry entry) => (entry.Marker ?? entry.Written) is { } marker ? StandingOf(marker) : CopyStanding.Unmarked;

@@ -23,7 +23,7 @@ internal static class ResumeLadder
     /// <exception cref="CopyChangedException">A candidate was replaced or removed while it was read, by the training that writes the run. Read the catalog again.</exception>
     public static ResumeChoice Choose(
         IFileSource files, Catalog catalog, RunRecord run, bool verifyHashes, long from = long.MaxValue, CancellationToken cancellationToken = default) =>
-        Choose(files, catalog, run, entry => verifyHashes ? Verifier.Verify(files, entry, cancellationToken) : null, from);
+        Choose(files, catalog, run, entry => verifyHashes ? Verifier.Verify(entry.Files, entry, cancellationToken) : null, from);
 
     /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
     internal static ResumeChoice Choose(IFileSource files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
@@ -49,10 +49,10 @@ internal static class ResumeLadder
             }
             CheckpointFault? fault = entry.Fault ?? verify(entry);
             if (fault is { IsTransient: true })
-                throw PinnedCopy.Changed(files, entry.Folder);
-            if (fault is { IsUnanswered: true } && files is StoreFiles)
+                throw entry.Changed();
+            if (fault is { IsUnanswered: true } && entry.Files is StoreFiles)
             {
-                throw new StoreException($"{files.Root}: the copy in {entry.Folder}/ cannot be looked at now ({fault.Reason.TrimEnd('.')}). Nothing was changed, and no older copy was taken in its place. Start again when the store answers, or name an older copy in ResumeFrom.")
+                throw new StoreException($"{entry.Files.Root}: the copy in {entry.Folder}/ cannot be looked at now ({fault.Reason.TrimEnd('.')}). Nothing was changed, and no older copy was taken in its place. Start again when the store answers, or name an older copy in ResumeFrom.")
                 {
                     Path = fault.Path,
                     IsTransient = true,
@@ -60,7 +60,7 @@ internal static class ResumeLadder
             }
             if (fault is null)
                 return new ResumeChoice(entry, passedOver, abandoned);
-            passedOver.Add(fault);
+            passedOver.Add(fault with { Step = entry.Step == CatalogEntry.NoStep ? null : entry.Step });
         }
         return new ResumeChoice(null, passedOver, abandoned);
     }

@@ -32,9 +32,15 @@ internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<str
     /// <summary>The folder in which it stands: for one copy of a run.</summary>
     public IFileSource Parent => _parent ??= open(PlacePath.Parent(Path) ?? Path);
 
+    /// <summary>The fast folder, when all ranks see the same one.</summary>
+    public IFileSource? Fast { get; set; }
+
+    /// <summary>On the first rank: the copies in it.</summary>
+    public IReadOnlyList<CatalogEntry> Nearer { get; set; } = [];
+
     /// <summary>Says which place this is.</summary>
-    public void Write(BinaryWriter to, IFileSource place) => to.Write(ReferenceEquals(place, run) ? (byte)0 : ReferenceEquals(place, _parent) ? (byte)1 : (byte)2);
+    public void Write(BinaryWriter to, IFileSource place) => to.Write(ReferenceEquals(place, run) ? (byte)0 : ReferenceEquals(place, _parent) ? (byte)1 : ReferenceEquals(place, Fast) ? (byte)3 : (byte)2);
 
     /// <summary>The place of which another rank speaks.</summary>
-    public IFileSource Read(BinaryReader from) => from.ReadByte() switch { 0 => run, 1 => Parent, _ => Named };
+    public IFileSource Read(BinaryReader from) => from.ReadByte() switch { 0 => run, 1 => Parent, 3 => Fast!, _ => Named };
 }

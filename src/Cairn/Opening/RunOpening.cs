@@ -26,13 +26,17 @@ internal sealed record RunOpening(
     /// <param name="options">What to resume from.</param>
     /// <param name="now">When the run begins, if it is new.</param>
     /// <param name="verifier">Reads a copy whose marker and sizes are right; <see langword="null"/> when that is enough.</param>
+    /// <param name="recoverable">The newest step that a fast folder was known to have, on whichever host: it may come back.</param>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
-    public static RunOpening Decide(ResumePlaces places, CheckpointOptions options, DateTimeOffset now, CollectiveVerifier? verifier)
+    public static RunOpening Decide(ResumePlaces places, CheckpointOptions options, DateTimeOffset now, CollectiveVerifier? verifier, long recoverable = 0)
     {
         IFileSource files = places.Run;
         Catalog catalog = Catalog.Read(files);
         RunRecord? run = RunRecord.LoadOrRebuild(files, catalog, out bool isStored);
-        RunOpening opening = Decide(places, catalog, run ?? RunRecord.New(now), options, verifier);
+        RunOpening opening = Decide(places, catalog.With(places.Nearer), run ?? RunRecord.New(now), options, verifier);
+        // The same as for a copy that is bad today: it must not win over what is trained from here on.
+        if (opening is { Source: { } source, Forked: false, ByChoice: false } && source.Marker.Step < recoverable)
+            opening = opening with { Record = opening.Record with { Lineage = opening.Record.Lineage.Fork(source.Marker.Step) }, Forked = true };
         return opening with { ChangesRecord = !isStored || opening.Record != run };
     }
 
@@ -43,7 +47,7 @@ internal sealed record RunOpening(
             return Rewind(files, catalog, run, options, step, verifier);
         if (options.AutoResume)
         {
-            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
+            ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry));
             if (choice.Chosen is not null)
             {
                 // Another run's parts began this one, and it has come further since. Its own parts would have to begin a new line.
@@ -80,10 +84,10 @@ internal sealed record RunOpening(
             // A slot holds another snapshot by now; a step is another wish than the one that this branch came from.
             if (!OwnPlace.IsSlot(options.ResumeFrom!) && !run.Lineage.Branches.Any(branch => branch.Name == name && branch.Parent is not null && branch.ForkStep == ForkStep(options, step)))
                 throw OtherStep(files, name, current.ForkStep, step);
-            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
+            ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
         }
-        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry), from: step);
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry), from: step);
         if (choice.Chosen?.Step != step)
         {
             throw new CheckpointException(
@@ -120,10 +124,10 @@ internal sealed record RunOpening(
         Path = files.Root,
     };
 
-    private static bool IsAbove(CheckpointFault fault, long step) =>
-        !RunFolder.IsStep(fault.Folder, out long bad) || bad > step;
+    private static bool IsAbove(CheckpointFault fault, long step) => fault.Step is not { } bad || bad > step;
 
-    private static ResumeSource SourceOf(IFileSource files, CatalogEntry entry) => new(files, entry.Folder, entry.Marker!, entry.Folder) { Entry = entry };
+    private static ResumeSource SourceOf(IFileSource files, CatalogEntry entry) =>
+        new(entry.Files, entry.Folder, entry.Marker!, ReferenceEquals(entry.Files, files) ? entry.Folder : $"{entry.Files.Root}/{entry.Folder}") { Entry = entry };
 
     private static CheckpointException NeedsBranch(IFileSource files, CheckpointOptions options, string what) => new(
         $"ResumeFrom names {what}, and ResumeParts takes only {string.Join(", ", options.ResumeParts)} of it: with the other parts starting anew that is no continuation. " +

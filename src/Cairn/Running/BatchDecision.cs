@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Cairn.Policies;
+using Cairn.Tiers;
 
 namespace Cairn.Running;
 
@@ -11,22 +12,30 @@ namespace Cairn.Running;
 /// <param name="Save">What to save.</param>
 /// <param name="IsBusy">A writer still writes the save before: a snapshot is left out, for a checkpoint all wait.</param>
 /// <param name="Channel">The channel for committing it.</param>
+/// <param name="Drain">What is brought from the fast tier to the home from now on.</param>
+/// <param name="DrainChannel">The channel for that.</param>
+/// <param name="IsDrained">The home has all that the fast tier has.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal, TimeSpan SinceSignal, SaveDecision? Save, bool IsBusy, int Channel)
+internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal, TimeSpan SinceSignal, SaveDecision? Save, bool IsBusy, int Channel, TieredCopy? Drain = null, int DrainChannel = 0, bool IsDrained = false)
 {
     /// <summary>Whether the save is left out.</summary>
     public bool IsDropped => IsBusy && Save is { Kind: SaveKind.Snapshot };
 
     public void Write(BinaryWriter to)
     {
-        to.Write((byte)((Ends ? 1 : 0) | (Stop ? 2 : 0) | (Signal ? 4 : 0) | (Save is null ? 0 : 8) | (IsBusy ? 16 : 0)));
+        to.Write((byte)((Ends ? 1 : 0) | (Stop ? 2 : 0) | (Signal ? 4 : 0) | (Save is null ? 0 : 8) | (IsBusy ? 16 : 0) | (Drain is null ? 0 : 32) | (IsDrained ? 64 : 0)));
         if (Signal)
             to.Write(SinceSignal.Ticks);
-        if (Save is not { } save)
+        if (Save is { } save)
+        {
+            to.Write((byte)save.Kind);
+            to.Write((byte)save.Reason);
+            to.Write(Channel);
+        }
+        if (Drain is not { } drain)
             return;
-        to.Write((byte)save.Kind);
-        to.Write((byte)save.Reason);
-        to.Write(Channel);
+        drain.Write(to);
+        to.Write(DrainChannel);
     }
 
     public static BatchDecision Read(BinaryReader from)
@@ -35,6 +44,8 @@ internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal,
         bool signal = (flags & 4) != 0;
         TimeSpan since = signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero;
         SaveDecision? save = (flags & 8) == 0 ? null : new SaveDecision((SaveKind)from.ReadByte(), (SaveReason)from.ReadByte());
-        return new BatchDecision((flags & 1) != 0, (flags & 2) != 0, signal, since, save, (flags & 16) != 0, save is null ? 0 : from.ReadInt32());
+        int channel = save is null ? 0 : from.ReadInt32();
+        TieredCopy? drain = (flags & 32) == 0 ? null : TieredCopy.Read(from);
+        return new BatchDecision((flags & 1) != 0, (flags & 2) != 0, signal, since, save, (flags & 16) != 0, channel, drain, drain is null ? 0 : from.ReadInt32(), (flags & 64) != 0);
     }
 }

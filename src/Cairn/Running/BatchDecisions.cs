@@ -4,21 +4,25 @@ using Cairn.Saving;
 using Cairn.Starting;
 using Cairn.Stopping;
 using Cairn.Telemetry;
+using Cairn.Tiers;
 
 namespace Cairn.Running;
 
 /// <summary>Decides what to save and whether to stop, once for all ranks: the first rank decides from what all of them bring.</summary>
 internal sealed class BatchDecisions(
-    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock)
+    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock, Drain? drain)
 {
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
     private long _previousStep = run.Train.Step;
     private bool _savePending, _policyFailed;
-    private int _channelNumber;
+    private int _channelNumber, _drainChannelNumber;
 
     /// <summary>The channel on which the ranks commit the save that was decided last.</summary>
     public RankGroup Channel { get; private set; } = run.Ranks;
+
+    /// <summary>The channel on which the ranks bring a copy to the home.</summary>
+    public RankGroup DrainChannel { get; private set; } = run.Ranks;
 
     /// <summary>Whether training was seen to end: what is trained after that is saved as before.</summary>
     public bool EndSeen { get; set; }
@@ -30,7 +34,7 @@ internal sealed class BatchDecisions(
     public BatchDecision At(DecisionPoint point)
     {
         BatchRequests own = new(requests.Stop, requests.Signalled, requests.TakeSave(), engine.Writer.IsBusy, requests.Signalled ? requests.SinceSignal : TimeSpan.Zero,
-            point == DecisionPoint.Poll && !batch.IsAtBoundary);
+            point == DecisionPoint.Poll && !batch.IsAtBoundary, drain is { Writer.IsBusy: true });
         BatchDecision decision;
         if (_ranks.Size == 1)
         {
@@ -45,6 +49,8 @@ internal sealed class BatchDecisions(
         requests.Agreed(decision.Stop, decision.Signal, decision.SinceSignal);
         if (decision.Save is not null && decision.Channel != _channelNumber)
             (_channelNumber, Channel) = (decision.Channel, _ranks.Channel(decision.Channel));
+        if (decision.Drain is not null && decision.DrainChannel != _drainChannelNumber)
+            (_drainChannelNumber, DrainChannel) = (decision.DrainChannel, _ranks.Channel(decision.DrainChannel));
         return decision;
     }
 
@@ -57,6 +63,7 @@ internal sealed class BatchDecisions(
         DecisionPoint.Batch => $"end of batch {_train.Batch}",
         DecisionPoint.Poll => $"poll after batch {_train.Batch}",
         DecisionPoint.End => $"end of training at batch {_train.Batch}",
+        DecisionPoint.Drain => $"what is left for the home at batch {_train.Batch}",
         _ => $"completion at batch {_train.Batch}",
     };
 
@@ -87,13 +94,19 @@ internal sealed class BatchDecisions(
         // At the end of training a save that was asked for is left to the decision that follows, once the save under way is over.
         if (point is DecisionPoint.End or DecisionPoint.Completion || (point == DecisionPoint.Batch && (!ends || EndSeen)))
             _savePending = false;
-        int channel = _channelNumber;
+        TieredCopy? next = point is DecisionPoint.End or DecisionPoint.Completion || asked.IsDraining ? null : run.Fast?.Copies.TakeNext(now: point == DecisionPoint.Drain);
+        int channel = _channelNumber, drainChannel = _drainChannelNumber;
         if (save is not null && _ranks.Size > 1 && (channel == 0 || engine.WasDisturbed))
         {
             engine.WasDisturbed = false;
             channel = _ranks.UnusedChannel();
         }
-        return new BatchDecision(ends, stop, asked.Signal, asked.SinceSignal, save, asked.IsBusy, channel);
+        if (next is not null && _ranks.Size > 1 && (drainChannel == 0 || drain!.WasDisturbed))
+        {
+            drain!.WasDisturbed = false;
+            drainChannel = _ranks.UnusedChannel();
+        }
+        return new BatchDecision(ends, stop, asked.Signal, asked.SinceSignal, save, asked.IsBusy, channel, next, drainChannel, run.Fast is { Copies.Left: 0 });
     }
 
     private SaveDecision? Scheduled(SaveRequests wanted)

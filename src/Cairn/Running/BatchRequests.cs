@@ -9,8 +9,9 @@ namespace Cairn.Running;
 /// <param name="IsBusy">Its writer still writes.</param>
 /// <param name="SinceSignal">How long ago the signal came.</param>
 /// <param name="Unfinished">Its state has changed since the last boundary.</param>
+/// <param name="IsDraining">It still brings a copy to the home.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct BatchRequests(bool Stop, bool Signal, bool Save, bool IsBusy, TimeSpan SinceSignal, bool Unfinished = false)
+internal readonly record struct BatchRequests(bool Stop, bool Signal, bool Save, bool IsBusy, TimeSpan SinceSignal, bool Unfinished = false, bool IsDraining = false)
 {
     /// <summary>What any of the ranks asks for; the earliest signal counts.</summary>
     public static BatchRequests Of(IEnumerable<BatchRequests> all)
@@ -19,14 +20,14 @@ internal readonly record struct BatchRequests(bool Stop, bool Signal, bool Save,
         foreach (BatchRequests one in all)
         {
             any = new BatchRequests(any.Stop | one.Stop, any.Signal | one.Signal, any.Save | one.Save, any.IsBusy | one.IsBusy,
-                one.SinceSignal > any.SinceSignal ? one.SinceSignal : any.SinceSignal, any.Unfinished | one.Unfinished);
+                one.SinceSignal > any.SinceSignal ? one.SinceSignal : any.SinceSignal, any.Unfinished | one.Unfinished, any.IsDraining | one.IsDraining);
         }
         return any;
     }
 
     public void Write(BinaryWriter to)
     {
-        to.Write((byte)((Stop ? 1 : 0) | (Signal ? 2 : 0) | (Save ? 4 : 0) | (IsBusy ? 8 : 0) | (Unfinished ? 16 : 0)));
+        to.Write((byte)((Stop ? 1 : 0) | (Signal ? 2 : 0) | (Save ? 4 : 0) | (IsBusy ? 8 : 0) | (Unfinished ? 16 : 0) | (IsDraining ? 32 : 0)));
         if (Signal)
             to.Write(SinceSignal.Ticks);
     }
@@ -35,6 +36,6 @@ internal readonly record struct BatchRequests(bool Stop, bool Signal, bool Save,
     {
         byte flags = from.ReadByte();
         bool signal = (flags & 2) != 0;
-        return new BatchRequests((flags & 1) != 0, signal, (flags & 4) != 0, (flags & 8) != 0, signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero, (flags & 16) != 0);
+        return new BatchRequests((flags & 1) != 0, signal, (flags & 4) != 0, (flags & 8) != 0, signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero, (flags & 16) != 0, (flags & 32) != 0);
     }
 }

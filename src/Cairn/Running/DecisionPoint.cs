@@ -11,4 +11,6 @@ internal enum DecisionPoint
     End,
     /// <summary>The program says that training is over.</summary>
     Completion,
+    /// <summary>After the last save, when all is brought to the home that is not there.</summary>
+    Drain,
 }

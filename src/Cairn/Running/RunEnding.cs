@@ -13,7 +13,7 @@ namespace Cairn.Running;
 
 /// <summary>The end of a run: in order, in the middle of a batch, or without a word. Belongs to the training thread.</summary>
 internal sealed class RunEnding(
-    StartedRun run, BatchDecisions decisions, RunSaver saver, SavedTiers tiers, BatchWatch batch, OperatorRequests? operators, BatchJournal journal, IRunFiles files, Action<SaveReport> ended)
+    StartedRun run, BatchDecisions decisions, RunSaver saver, RunDrain drain, SavedTiers tiers, BatchWatch batch, OperatorRequests? operators, BatchJournal journal, IRunFiles files, Action<SaveReport> ended)
 {
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
@@ -48,14 +48,24 @@ internal sealed class RunEnding(
         bool drawn = batch.HasDrawn;
         journal.Skips();
         ExceptionDispatchInfo? earlier = CollectedBeforeEnd();
-        BatchDecision decision = decisions.At(DecisionPoint.Completion);
-        SaveReport? last = saver.Save(decision, decisions.Channel, background: false);
-        if (last is { Outcome: not SaveOutcome.Saved })
+        SaveReport? last = saver.Save(decisions.At(DecisionPoint.Completion), decisions.Channel, background: false);
+        bool isHome = drain.Finish();
+        // What stood in the fast folder was damaged there, and the state is still here.
+        if (last is not { IsComplete: false } && tiers.Checkpoint.LastStep != _train.Step && decisions.At(DecisionPoint.Completion) is { Save: not null } again)
+        {
+            last = saver.Save(again, decisions.Channel, background: false);
+            isHome = drain.Finish();
+        }
+        if (last is { IsComplete: false })
             throw new CheckpointException($"The final checkpoint of step {_train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {tiers.Newest}. Make room or repair the store and call Complete again.", last.Error) { Step = _train.Step, Path = run.Home.Files.Root };
+        if (tiers.Checkpoint.LastStep == _train.Step && tiers.DurableCheckpoint != _train.Step)
+            throw new CheckpointException($"The final checkpoint of step {_train.Step} stands in the fast folder {run.Fast!.Root}, and {run.Home.Files.Root} has not taken it: see the log. Call Complete again when it does; the next start on this machine brings it there too.") { Step = _train.Step, Path = run.Home.Files.Root };
+        if (isHome && _train.IsComplete)
+            drain.Free();
         if (drawn && last is not null)
             run.Logger.DrawnInVain(_train.Batch);
-        operators?.Settle(_train.Step, tiers.Checkpoint.LastStep);
-        operators?.End(_train.Step, tiers.Checkpoint.LastStep);
+        operators?.Settle(_train.Step, tiers.DurableCheckpoint);
+        operators?.End(_train.Step, tiers.DurableCheckpoint);
         Record();
         RunSummary summary = Summarize();
         Summary = summary;
@@ -74,7 +84,7 @@ internal sealed class RunEnding(
         {
             EndWithinBatch(unfinished);
         }
-        else if (_train.Step > 0 && tiers.Checkpoint.LastStep != _train.Step && run.Options.Enabled)
+        else if (_train.Step > 0 && tiers.DurableCheckpoint != _train.Step && run.Options.Enabled)
         {
             bool isKnown = saver.HasThrown;
             try
@@ -161,7 +171,7 @@ internal sealed class RunEnding(
         bool isSaved = tiers.Checkpoint.LastStep == _train.Step;
         string newest = isSaved ? $"the checkpoint of step {_train.Step} stands" : tiers.Newest is > 0 and long step ? $"the newest copy, of step {step}, stands" : "there is no copy";
         run.Logger.EndNotSaved(why, newest);
-        operators?.End(_train.Step, tiers.Checkpoint.LastStep);
+        operators?.End(_train.Step, tiers.DurableCheckpoint);
         journal.Aborted(why);
         RunSummary summary = Summarize() with { EndNotSaved = why };
         Summary = summary;
@@ -185,7 +195,7 @@ internal sealed class RunEnding(
         Batches = _train.Batch,
         TotalSteps = _train.TotalSteps,
         SkipsByReason = new Dictionary<string, long>(_train.SkipsByReason, StringComparer.Ordinal),
-        FinalCheckpoint = tiers.Checkpoint.LastStep is { } step ? RunFolder.Checkpoint(step) : null,
+        FinalCheckpoint = tiers.DurableCheckpoint is { } step ? RunFolder.Checkpoint(step) : null,
         Saves = saver.Saves,
         Unsaved = saver.Unsaved,
         Stall = saver.Stall,

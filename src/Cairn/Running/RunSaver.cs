@@ -165,7 +165,9 @@ internal sealed class RunSaver(
         Files = [],
     };
 
-    private SaveReport? Report(SaveReport? report)
+    /// <summary>Takes the report of a save or a drain that has ended.</summary>
+    /// <exception cref="CheckpointException">It failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
+    public SaveReport? Report(SaveReport? report)
     {
         if (report is null)
             return null;
@@ -175,17 +177,23 @@ internal sealed class RunSaver(
             return report;
         }
         Stall += report.Stall;
-        if (report.Outcome == SaveOutcome.Saved)
+        if (report.IsComplete)
         {
-            Saves++;
-            tiers.Add(report.Kind, report.Step);
+            // What becomes durable was counted when it became recoverable, maybe by an earlier process.
+            if (!report.IsDrained)
+                Saves++;
+            tiers.Add(report.Kind, report.Step, isDurable: report.Outcome == SaveOutcome.Saved);
+            if (report.Outcome == SaveOutcome.Saved)
+                run.Fast?.Copies.Saved(report.Step);
         }
-        else
+        else if (!report.IsDrained || report.IsLost)
         {
             Unsaved++;
+            if (report.IsLost)
+                tiers.Lose(report.Kind, report.Step);
         }
         journal.Report(report);
-        if (report is { Kind: SaveKind.Checkpoint, Outcome: not SaveOutcome.Saved })
+        if (report is { Kind: SaveKind.Checkpoint, IsComplete: false })
             operators?.Fail(_train.Step, report);
         ended(report);
         if (report.Outcome != SaveOutcome.Failed || !run.Options.FailOnError)

@@ -1,4 +1,5 @@
 using Cairn.Journal;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving;
@@ -6,6 +7,7 @@ using Cairn.Starting;
 using Cairn.Stopping;
 using Cairn.Stores;
 using Cairn.Telemetry;
+using Cairn.Tiers;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Running;
@@ -27,6 +29,8 @@ internal sealed class RunSession : IDisposable
     private readonly BatchDecisions _decisions;
     private readonly RunSaver _saver;
     private readonly SignalSaver _signalSaver;
+    private readonly Drain? _drainer;
+    private readonly RunDrain _drain;
     private readonly RunEnding _ending;
     private readonly CaptureEnding _capture;
     private readonly StopSignals? _signals;
@@ -41,19 +45,26 @@ internal sealed class RunSession : IDisposable
         var clock = new SteadyClock(time);
         SaveSchedule schedule = options.CreateSchedule();
         _files = new PatientFiles(run.Home.Files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
-        var journal = new RunJournal(_files, time, logger, writes: run.Ranks.IsFirst);
+        // What is far is written behind; the thread on which that is done must not wait for itself.
+        RunJournal journal = run.Home.IsFar ? new(run.Home.Files, time, logger, run.Ranks.IsFirst, _files.Later) : new(_files, time, logger, run.Ranks.IsFirst);
         _batches = new BatchJournal(journal, Train);
-        _engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease);
+        _engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease, run.Fast);
+        if (run.Fast is { } fast)
+        {
+            _drainer = new Drain(fast, run.Home, run.Lease, LineView.Of(run.Record), options, time);
+            fast.DrainSilence = () => _drainer.Silence;
+        }
         _operators = run.Ranks.IsFirst ? new OperatorRequests(run.Home.Files, options, run.Resume.Step, journal, time, logger) : null;
         _batch = new BatchWatch(Train, run.Parts);
         _capture = new CaptureEnding(_engine, _batch);
         Requests = new RunRequests(time);
         _patience = new RunPatience(options, run.Ranks, Requests);
         _tiers = new SavedTiers(run, clock);
-        _decisions = new BatchDecisions(run, Requests, _operators, schedule, _tiers, _engine, _batch, _patience, clock);
+        _decisions = new BatchDecisions(run, Requests, _operators, schedule, _tiers, _engine, _batch, _patience, clock, _drainer);
         _saver = new RunSaver(run, _engine, _tiers, _patience, new SaveJournal(journal, logger), _operators, Raise);
-        _signalSaver = new SignalSaver(Requests, _decisions, _saver, _engine.Writer, _batch, _patience, isAlone: run.Ranks.Size == 1);
-        _ending = new RunEnding(run, _decisions, _saver, _tiers, _batch, _operators, _batches, _files, Raise);
+        _drain = new RunDrain(run, _drainer, _decisions, _saver, _patience);
+        _signalSaver = new SignalSaver(Requests, _decisions, _saver, _drain, _engine.Writer, _batch, _patience, isAlone: run.Ranks.Size == 1);
+        _ending = new RunEnding(run, _decisions, _saver, _drain, _tiers, _batch, _operators, _batches, _files, Raise);
         if (run.Record.Finished?.At(Train, run.Record.Lineage) is { } reason)
             Train.Finish(reason);
         if (run.Ranks.IsFirst && options is { Enabled: true, RetentionMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
@@ -82,9 +93,11 @@ internal sealed class RunSession : IDisposable
 
     public TrainState Train => Run.Train;
 
-    public long? LastCheckpoint => _tiers.Checkpoint.LastStep;
+    public long? LastCheckpoint => _tiers.DurableCheckpoint;
 
-    public long? LastSnapshot => _tiers.Snapshot.LastStep;
+    public long? LastSnapshot => _tiers.DurableSnapshot;
+
+    public long? LastRecoverable => _tiers.Newest is > 0 and long step ? step : null;
 
     public bool StopRequested => _decisions.StopRequested;
 
@@ -138,10 +151,12 @@ internal sealed class RunSession : IDisposable
         _batches.Skips();
         // Where the run stands is said by whoever writes it.
         if (!Run.IsLost)
-            _batches.Progress();
+            _batches.Progress(_tiers.Recoverable);
         _saver.Collect();
+        _drain.Collect();
         _saver.WarmUp();
         BatchDecision decision = _decisions.At(DecisionPoint.Batch);
+        _drain.Begin(decision);
         // The end is durable before anybody hears of it, once: whoever trains on all the same is saved as before.
         // Should it fail here, Complete tries again.
         bool savesEnd = decision.Ends && !_decisions.EndSeen;
@@ -153,6 +168,8 @@ internal sealed class RunSession : IDisposable
             decision = _decisions.At(DecisionPoint.End);
         }
         _saver.Save(decision, _decisions.Channel, background: Run.Options.Asynchronous && !savesEnd);
+        if (savesEnd)
+            _drain.Finish();
         // A part may look anew at what it holds when it is captured.
         _batch.RefreshMarks();
         _operators?.Settle(Train.Step, LastCheckpoint);
@@ -169,11 +186,14 @@ internal sealed class RunSession : IDisposable
         return WithRanks(() =>
         {
             _saver.Collect();
+            _drain.Collect();
             BatchDecision decision = _decisions.At(DecisionPoint.Poll);
+            _drain.Begin(decision);
             if (decision.Save is not null)
             {
                 _saver.CollectUnderWay();
                 _saver.Save(decision with { IsBusy = false }, _decisions.Channel, background: false);
+                _drain.Finish();
                 _batch.RefreshMarks();
                 _operators?.Settle(Train.Step, LastCheckpoint);
             }
@@ -196,7 +216,14 @@ internal sealed class RunSession : IDisposable
     {
         Enter();
         _capture.AtEnd();
-        return _ending.Complete();
+        try
+        {
+            return _ending.Complete();
+        }
+        finally
+        {
+            _files.Flush();
+        }
     }
 
     /// <summary>Tells the run to stop, as a signal does. From any thread.</summary>
@@ -220,6 +247,7 @@ internal sealed class RunSession : IDisposable
             _disposed = true;
             AppDomain.CurrentDomain.ProcessExit -= WaitAtExit;
             _signals?.Dispose();
+            Run.Fast?.Dispose();
             Run.Lease?.Dispose();
             Release();
         }
@@ -229,6 +257,7 @@ internal sealed class RunSession : IDisposable
     {
         _operators?.Dispose();
         _engine.Dispose();
+        _files.Flush();
         _files.Dispose();
     }
 
@@ -251,6 +280,7 @@ internal sealed class RunSession : IDisposable
             {
                 WaitAtExit(null, EventArgs.Empty);
                 _saver.Collect();
+                _drain.Collect();
             }
         }
     }
@@ -284,5 +314,7 @@ internal sealed class RunSession : IDisposable
         _engine.AbandonCapture(new OperationCanceledException("The process ended while the state was still being copied."));
         if (_engine.Writer.WaitAtExit(_patience.LongestSilence) is { } hangs)
             Run.Logger.EndedWhileSaving(hangs.Message);
+        if (_drainer?.Writer.WaitAtExit(_patience.LongestSilence) is { } stuck)
+            Run.Logger.EndedWhileSaving(stuck.Message);
     }
 }

@@ -7,7 +7,7 @@ namespace Cairn.Running;
 /// Saves the end on the thread of a signal, while the training thread is in long work that changes nothing of the state: between two batches, when it has said so, and in a run of
 /// one rank. At any other time the training thread saves.
 /// </summary>
-internal sealed class SignalSaver(RunRequests requests, BatchDecisions decisions, RunSaver saver, WriterThread writer, BatchWatch batch, RunPatience patience, bool isAlone)
+internal sealed class SignalSaver(RunRequests requests, BatchDecisions decisions, RunSaver saver, RunDrain drain, WriterThread writer, BatchWatch batch, RunPatience patience, bool isAlone)
 {
     private readonly Lock _gate = new();
     private bool _mayNotChange;
@@ -52,10 +52,15 @@ internal sealed class SignalSaver(RunRequests requests, BatchDecisions decisions
             {
                 BatchDecision decision = decisions.At(DecisionPoint.Poll);
                 if (decision.Save is null)
+                {
+                    drain.Begin(decision);
                     return;
+                }
                 writer.WaitWhileAlive(patience.LongestSilence);
                 if (!writer.IsBusy)
                     saver.Save(decision with { IsBusy = false }, decisions.Channel, background: false);
+                drain.Begin(decision);
+                drain.Finish();
             });
         }
     }

@@ -26,7 +26,7 @@ internal static class CopyTransfer
     {
         Marker marker = entry.Marker is { IsDerived: false } own ? own : throw new ArgumentException("Only a complete copy of Cairn can be transferred.", nameof(entry));
         using PinnedCopy pin = entry.Pin(from) ?? throw entry.Changed();
-        return new CommitProtocol(to).Save(Of(pin, entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, cancellationToken));
+        return new CommitProtocol(to).Save(Of(pin, entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken));
     }
 
     /// <summary>The save that brings files of a copy to another run.</summary>
@@ -36,11 +36,13 @@ internal static class CopyTransfer
     /// <param name="own">The files that this rank brings.</param>
     /// <param name="ranks">The ranks that bring them together.</param>
     /// <param name="timeout">Longest wait for another rank.</param>
+    /// <param name="progressed">Called after each block and each word of another rank.</param>
     /// <param name="cancellationToken">Gives it up before it has its name.</param>
-    public static SaveInProgress Of(IFileSource from, string folder, Marker marker, IReadOnlyList<MarkedFile> own, RankGroup ranks, TimeSpan timeout, CancellationToken cancellationToken) =>
+    public static SaveInProgress Of(IFileSource from, string folder, Marker marker, IReadOnlyList<MarkedFile> own, RankGroup ranks, TimeSpan timeout, Action progressed, CancellationToken cancellationToken) =>
         new(ranks, marker with { Attempt = null, Fence = null, Token = null, Files = [] }, () => Plan(from, folder, own), refuseNonFinite: false, timeout)
         {
             Vouched = marker.Files,
+            Progressed = progressed,
             CancellationToken = cancellationToken,
         };
 

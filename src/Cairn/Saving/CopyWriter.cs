@@ -13,18 +13,18 @@ internal static class CopyWriter
     private const int HeadBlock = 128 << 10;
 
     /// <summary>Writes and makes durable all files, and opens each again as a resume does; their names are not durable yet.</summary>
-    /// <param name="publisher">Opens the files.</param>
+    /// <param name="target">Opens the files.</param>
     /// <param name="place">Where they are written.</param>
     /// <param name="plan">The files.</param>
     /// <param name="layout">The layout of the files.</param>
     /// <param name="cancellationToken">Gives up between two blocks.</param>
     /// <param name="progressed">Called after each block and each file; by several threads at once.</param>
     /// <exception cref="CheckpointException">A file that was written could not be opened again.</exception>
-    public static RankReport Write(ICopyPublisher publisher, string place, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
+    public static RankReport Write(ICopyTarget target, string place, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
     {
-        FileToWrite[] files = [.. plan.Select(planned => new FileToWrite(planned.Name, planned.Content, () => publisher.Create(place, planned.Name, planned.Length), LooksForNonFinite: planned.Part == "model"))];
+        FileToWrite[] files = [.. plan.Select(planned => new FileToWrite(planned.Name, planned.Content, () => target.Create(place, planned.Name, planned.Length), LooksForNonFinite: planned.Part == "model"))];
         IReadOnlyList<WrittenFile> written = FilesWriter.Write(files, _ => progressed?.Invoke(), cancellationToken);
-        CheckReadable(publisher.Files, place, plan, layout);
+        CheckReadable(target.Files, place, plan, layout);
         return new RankReport([.. plan.Zip(written, (planned, file) => new MarkedFile(planned.Name, planned.Length, file.Hashes))], written.Select(file => file.NonFiniteTensor).FirstOrDefault(tensor => tensor is not null));
     }
 

@@ -1,19 +1,15 @@
 using Cairn.Checkpoints;
 using Cairn.Opening;
-using Cairn.Stores;
 
 namespace Cairn.Saving;
 
 /// <summary>
-/// How a store makes a copy complete or absent. The calls of one save come in this order: <see cref="Prepare"/> on the first rank; <see cref="Create"/> for each
-/// file and then <see cref="Settle"/> on every rank; <see cref="Seal"/> and <see cref="Publish"/> on the first rank, or <see cref="Discard"/>. One save at a time, under the run's lock.
+/// How a store makes a copy complete or absent. The calls of one save come in this order: <see cref="Prepare"/> on the first rank; <see cref="ICopyTarget.Create"/> for each
+/// file and then <see cref="ICopyTarget.Settle"/> on every rank; <see cref="Seal"/> and <see cref="Publish"/> on the first rank, or <see cref="Discard"/>. One save at a time, under the run's lock.
 /// Until <see cref="Publish"/> begins, no reader takes what was written for a copy; once it has returned, every byte is durable under the copy's name.
 /// </summary>
-internal interface ICopyPublisher
+internal interface ICopyPublisher : ICopyTarget
 {
-    /// <summary>The store, as a reader sees it.</summary>
-    IFileSource Files { get; }
-
     /// <summary>Ends what a crash interrupted, and removes what no save will end. Call once, at the start.</summary>
     void Recover();
 
@@ -26,12 +22,6 @@ internal interface ICopyPublisher
     /// <exception cref="StoreException">There is not enough space.</exception>
     /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
     string Prepare(Marker marker, long bytes, bool isShared, List<string> notes);
-
-    /// <summary>Opens a new file of the copy. It is durable once it was synced.</summary>
-    IWritableFile Create(string place, string name, long length);
-
-    /// <summary>Makes the names of the files durable that this rank wrote.</summary>
-    void Settle(string place);
 
     /// <summary>Takes the marker of a copy whose files are durable, once it is known that a resume could read it.</summary>
     /// <exception cref="CheckpointException">What was written is not a copy that could be opened again.</exception>

@@ -8,6 +8,9 @@ internal interface IRunHome
     /// <summary>The small files, and all files for reading.</summary>
     IRunFiles Files { get; }
 
+    /// <summary>Whether each operation is a request to a service, for which training does not wait.</summary>
+    bool IsFar => false;
+
     /// <summary>Opens another folder of this machine, or another place in a store, for reading: a run to resume from, say.</summary>
     IFileSource OpenOther(string place) => PlacePath.Open(place);
 

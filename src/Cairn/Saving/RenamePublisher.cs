@@ -72,7 +72,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         {
             if (!isShared && marker.Kind == SaveKind.Checkpoint)
                 files.DeleteFolder(staged);
-            Recycle(staged);
+            StagedFiles.Recycle(files, staged);
             // What the slots give up is on their file system.
             bool slotsHelp = marker.Kind == SaveKind.Snapshot || !_placement.SnapshotsApart;
             new SpaceMaker(files, LineView.Of(marker)).Ensure(bytes, staged, slotsHelp, notes);
@@ -95,13 +95,9 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
     // Writes the marker, reads it back the way a resume does, and makes the staging folder's entries durable.
     public void Seal(string place, Marker marker)
     {
-        KeepOnly(place, marker.Files.Select(file => file.Name));
+        StagedFiles.KeepOnly(files, place, marker.Files.Select(file => file.Name));
         byte[] seal = (marker with { Fence = lease?.Fence, Token = lease?.Token }).ToBytes();
-        using (IWritableFile file = files.OpenWrite($"{place}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal.Length))
-        {
-            file.Write(0, seal);
-            file.Sync();
-        }
+        StagedFiles.Write(files, $"{place}/{CheckpointLayouts.Of(marker.Layout).MarkerName(marker.Step)}", seal);
         if (CatalogEntry.At(files, place, marker.Kind, marker.Step).Fault is { } fault)
             throw CopyWriter.NotReadable($"the copy of step {marker.Step}", fault.ToString());
         files.SyncFolder(place);
@@ -149,40 +145,6 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         if (recycled is not null)
             _recycled = null;
         return recycled ?? $"{_placement.StagingOf(kind)}/{_session}-{++_count}";
-    }
-
-    // The files of the replaced snapshot leave the folder in which they had their names: a backup that still walks through it finds no file rather than
-    // one that is being overwritten. What cannot be overwritten in place is of no use here.
-    private void Recycle(string staged)
-    {
-        IReadOnlyList<FileSystemEntry> left = files.List(staged);
-        if (left.Count == 0)
-            return;
-        string recycled = staged + ".recycled";
-        files.DeleteFolder(recycled);
-        files.CreateFolder(recycled);
-        foreach (FileSystemEntry entry in left)
-        {
-            if (!entry.IsFolder && files.CanOverwrite($"{staged}/{entry.Name}"))
-                files.Move($"{staged}/{entry.Name}", $"{recycled}/{entry.Name}");
-        }
-        // A move is safe when both folders are synced, and this one is about to go; the other is synced with the new copy.
-        files.SyncFolder(staged);
-        files.DeleteFolder(staged);
-        files.Move(recycled, staged);
-    }
-
-    // What an earlier copy left there and this one does not overwrite.
-    private void KeepOnly(string staged, IEnumerable<string> names)
-    {
-        HashSet<string> kept = new(names, StringComparer.Ordinal);
-        foreach (FileSystemEntry file in files.List(staged))
-        {
-            if (file.IsFolder)
-                files.DeleteFolder($"{staged}/{file.Name}");
-            else if (!kept.Contains(file.Name))
-                files.DeleteFile($"{staged}/{file.Name}");
-        }
     }
 
     private CatalogEntry CommitCheckpoint(string staged, Marker marker, List<string> notes)

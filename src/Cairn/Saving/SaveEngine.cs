@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Cairn.Capture;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving.Stages;
 using Cairn.State;
@@ -21,6 +22,7 @@ internal sealed class SaveEngine : IDisposable
     private readonly TimeProvider _time;
     private readonly RankGroup _ranks;
     private readonly ILease? _lease;
+    private readonly IFirstTier? _first;
     private readonly SignsOfLife _signs;
     private readonly ICheckpointLayout _layout;
     private readonly Retirement? _retirement;
@@ -32,10 +34,11 @@ internal sealed class SaveEngine : IDisposable
     private Task? _warmUp;
     private OverlappedCopy? _overlapped;
 
-    public SaveEngine(IRunHome home, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null)
+    public SaveEngine(IRunHome home, CheckpointOptions options, TimeProvider time, RankGroup ranks, ILease? lease = null, IFirstTier? first = null)
     {
-        (_home, _options, _time, _ranks, _lease) = (home, options, time, ranks, lease);
-        _signs = new SignsOfLife(home.Files.Root, time);
+        (_home, _options, _time, _ranks, _lease, _first) = (home, options, time, ranks, lease, first);
+        _signs = new SignsOfLife(first?.Root ?? home.Files.Root, time);
+        first?.Watch(_signs);
         Writer = new WriterThread(_signs, time);
         _layout = CheckpointLayouts.Of(options.Layout);
         _retirement = Retirement.Of(options);
@@ -84,7 +87,7 @@ internal sealed class SaveEngine : IDisposable
             _overlapped = captured.Overlapped;
             TimeSpan stall = _time.GetElapsedTime(started);
             int caller = Environment.CurrentManagedThreadId;
-            Writer.Begin(marker, () =>
+            Writer.Begin(new SaveDecision(marker.Kind, marker.Reason), marker.Step, () =>
             {
                 // Where the system gives no thread: nobody else would finish it.
                 if (Environment.CurrentManagedThreadId == caller)
@@ -94,7 +97,7 @@ internal sealed class SaveEngine : IDisposable
             return null;
         }
         CopyContent live = CopyContent.Live(_layout, marker.Step, share, _ranks);
-        Writer.Begin(marker, () => Write(live, marker, started, TimeSpan.Zero, channel, timeout));
+        Writer.Begin(new SaveDecision(marker.Kind, marker.Reason), marker.Step, () => Write(live, marker, started, TimeSpan.Zero, channel, timeout));
         Writer.WaitWhileAlive(silence);
         if (!Writer.IsBusy)
             return Writer.Collect()! with { Stall = _time.GetElapsedTime(started) };
@@ -158,22 +161,25 @@ internal sealed class SaveEngine : IDisposable
         activity?.SetTag("cairn.step", marker.Step).SetTag("cairn.kind", marker.Kind.ToString());
         try
         {
-            SavedCopy copy = Protocol.Save(new SaveInProgress(channel, marker, held.Plan, _options.RefuseNonFiniteSnapshots, timeout) { Confirm = held.Confirm, Progressed = _signs.Progressed });
+            SaveInProgress Anew() => new(channel, marker, held.Plan, _options.RefuseNonFiniteSnapshots, timeout) { Confirm = held.Confirm, Progressed = _signs.Progressed };
+            var notes = new List<string>();
+            SavedCopy? first = SaveFirst(Anew, notes);
+            SavedCopy copy = first ?? SaveAtHome(Anew(), channel, timeout);
             WasDisturbed |= copy.IsDisturbed;
             stall += held.Overlapped?.Waited ?? TimeSpan.Zero;
             TimeSpan duration = _time.GetElapsedTime(started);
-            var notes = new List<string>(copy.Notes);
-            (IReadOnlyList<long> retired, Exception? retentionError) = _retirement is not null && _ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
+            notes.AddRange(copy.Notes);
+            (IReadOnlyList<long> retired, Exception? retentionError) = first is null && _retirement is not null && _ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
             return new SaveReport
             {
                 Step = marker.Step,
                 Kind = marker.Kind,
                 Reason = marker.Reason,
-                Outcome = SaveOutcome.Saved,
+                Outcome = first is null ? SaveOutcome.Saved : SaveOutcome.Recoverable,
                 Stall = stall,
                 Duration = duration,
                 Bytes = copy.Bytes,
-                Folder = copy.Entry.Folder,
+                Folder = first is null ? copy.Entry.Folder : $"{copy.Entry.Files.Root}/{copy.Entry.Folder}",
                 NonFiniteTensor = copy.NonFiniteTensor,
                 Notes = notes,
                 Retired = retired,
@@ -189,12 +195,34 @@ internal sealed class SaveEngine : IDisposable
         }
     }
 
+    // Null when it did not take the copy: on all ranks alike, for an error of one is thrown on all.
+    private SavedCopy? SaveFirst(Func<SaveInProgress> anew, List<string> notes)
+    {
+        if (_first is null)
+            return null;
+        try
+        {
+            return _first.Save(anew());
+        }
+        catch (Exception e) when (e is not (NonFiniteStateException or NoSlotException or RankTimeoutException or RankOrderException))
+        {
+            notes.Add($"{_first.Root} did not take it ({e.Message.TrimEnd('.')}), so it was written to the run at once");
+            return null;
+        }
+    }
+
+    private SavedCopy SaveAtHome(SaveInProgress save, RankGroup channel, TimeSpan timeout)
+    {
+        using IDisposable? held = _first?.HoldHome(channel, timeout, _signs.Progressed);
+        return Protocol.Save(save);
+    }
+
     private SaveReport Failed(Marker marker, Exception error, TimeSpan stall, long started) => new()
     {
         Step = marker.Step,
         Kind = marker.Kind,
         Reason = marker.Reason,
-        Outcome = error is NonFiniteStateException ? SaveOutcome.Refused : SaveOutcome.Failed,
+        Outcome = error switch { NonFiniteStateException => SaveOutcome.Refused, NoSlotException => SaveOutcome.Dropped, _ => SaveOutcome.Failed },
         Stall = stall,
         Duration = _time.GetElapsedTime(started),
         Error = error,

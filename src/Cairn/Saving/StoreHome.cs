@@ -9,6 +9,8 @@ internal sealed class StoreHome(IRunStore store) : IRunHome
 
     public IRunFiles Files { get; } = new StoreRunFiles(store);
 
+    public bool IsFar => true;
+
     public ICopyPublisher Publisher(ILease? lease = null, SignsOfLife? signs = null) => new MarkerPublisher(signs is null ? store : new TimedRunStore(store, signs), lease);
 
     public ILease Acquire(TimeProvider time, TimeSpan duration, Action<string> waiting, Action<string> lost, CancellationToken cancellationToken) =>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Cairn.Checkpoints;
 using Cairn.Policies;
 using Cairn.Stores;
 
@@ -33,13 +32,14 @@ internal sealed class WriterThread(SignsOfLife signs, TimeProvider time)
     internal Func<string, Action, bool> StartThread { get; set; } = static (name, work) => AsideThread.TryStart(name, work, out _);
 
     /// <summary>Begins to write. No save may be under way.</summary>
-    /// <param name="marker">What is saved.</param>
+    /// <param name="save">What is saved.</param>
+    /// <param name="step">Its step.</param>
     /// <param name="write">Writes it; never throws.</param>
-    public void Begin(Marker marker, Func<SaveReport> write)
+    public void Begin(SaveDecision save, long step, Func<SaveReport> write)
     {
         _isGivenUp = false;
-        UnderWay = new SaveDecision(marker.Kind, marker.Reason);
-        UnderWayStep = marker.Step;
+        UnderWay = save;
+        UnderWayStep = step;
         var done = new TaskCompletionSource<SaveReport>(TaskCreationOptions.RunContinuationsAsynchronously);
         Activity? parent = Activity.Current;
         _inFlight = done.Task;
@@ -53,7 +53,7 @@ internal sealed class WriterThread(SignsOfLife signs, TimeProvider time)
         }
         // The system gives no thread, for want of memory or by a limit of processes: training waits for this save, and the next one tries again.
         SaveReport report = write();
-        done.SetResult(report with { Notes = [.. report.Notes, $"No thread could be started for the save of step {marker.Step}: training waited for it. Raise the limit of processes or memory."] });
+        done.SetResult(report with { Notes = [.. report.Notes, $"No thread could be started for the save of step {step}: training waited for it. Raise the limit of processes or memory."] });
     }
 
     /// <summary>The report of a save that has ended since the last call; <see langword="null"/> when there is none.</summary>
@@ -63,7 +63,7 @@ internal sealed class WriterThread(SignsOfLife signs, TimeProvider time)
             return null;
         (_inFlight, UnderWay) = (null, null);
         SaveReport report = ended.GetAwaiter().GetResult();
-        return _isGivenUp && report.Outcome != SaveOutcome.Saved ? null : report;
+        return _isGivenUp && !report.IsComplete ? null : report;
     }
 
     /// <summary>Waits for the save under way for as long as its store gives signs of life.</summary>

@@ -7,6 +7,7 @@ using Cairn.Ranks.Planning;
 using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
+using Cairn.Tiers;
 
 namespace Cairn.Starting;
 
@@ -24,21 +25,30 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
 
     private readonly IRunFiles _files = home.Files;
     private readonly ResumePlaces _places = new(home.Files, options.ResumeFrom, home.OpenOther);
+    private readonly TierOpening _tiers = new(options, ranks, time, cancellationToken);
     private CollectiveWork _work = new(ranks, "start", options.RankTimeout);
+    private IReadOnlyList<FoundCopy> _found = [];
+
+    /// <summary>The fast tier, once it is open; whoever starts the run disposes it.</summary>
+    public FastTier? Fast { get; private set; }
+
+    /// <summary>Copies of the line that stand in the fast tier and not at home.</summary>
+    public IReadOnlyList<TieredCopy> Waiting { get; private set; } = [];
 
     /// <summary>How the run begins.</summary>
-    /// <param name="prepare">Called on the first rank: locks the run and tries the store out.</param>
+    /// <param name="prepare">Called on the first rank: locks the run and tries the store out; gives the right to write it.</param>
     /// <param name="train">The counters.</param>
     /// <param name="parts">All parts, the counters among them.</param>
-    public (RunOpening Opening, ResumeReport Report) Begin(Action prepare, TrainState train, IReadOnlyList<IStatePart> parts)
+    public (RunOpening Opening, ResumeReport Report) Begin(Func<ILease?> prepare, TrainState train, IReadOnlyList<IStatePart> parts)
     {
         // Captured once, for all that must be known of the parts before they are restored, and not held longer.
         List<RankPart>? atStart = null;
         if (options.Enabled)
             _work.Try(() => Measure(atStart = StateCheck.Run(options, parts, ranks), parts, train.Step));
+        ILease? lease = null;
         if (ranks.IsFirst)
         {
-            _work.Try(prepare);
+            _work.Try(() => lease = prepare());
             _work.Try(() => home.Publisher().Recover());
         }
         _work.Agree("take the run", to => to.Write(_places.IsNamed), parts => AllName(parts) ? [] : throw new CheckpointException("ResumeFrom is set on some ranks only. Give all ranks the same options."));
@@ -46,6 +56,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         if (ranks.Size > 1)
             plan.Assign("start", () => atStart ?? RankPart.Capture(parts), options.RankTimeout);
         atStart = null;
+        OpenFastTier(lease);
         (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
         if (options.Enabled && opening.Source is not null)
             _work.Try(() => Measure(RankPart.Capture(parts), parts, train.Step));
@@ -53,6 +64,11 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         if (ranks.IsFirst && opening.ChangesRecord)
             _work.Try(() => opening.Record.Save(_files));
         _work.Agree("begin");
+        if (options.FastFolder is not null)
+        {
+            Fast ??= _tiers.Open(opening.Record.Id, lease);
+            FindWaiting(opening);
+        }
         return (opening, new ResumeReport
         {
             Step = train.Step,
@@ -64,6 +80,69 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
             Branch = opening.Record.Lineage.Current,
         });
+    }
+
+    // Of a run that is there already, before it is chosen what to resume from.
+    private void OpenFastTier(ILease? lease)
+    {
+        if (options.FastFolder is null)
+            return;
+        RunRecord? record = null;
+        Catalog? catalog = null;
+        if (ranks.IsFirst)
+            _work.Try(() => record = RunRecord.LoadOrRebuild(_files, catalog = Catalog.Read(_files), out _));
+        string run = RankMessages.Read(_work.Agree("fast folder", static _ => { }, _ => RankMessages.Write(to => to.Write(record?.Id ?? ""))), from => from.ReadString());
+        if (run.Length == 0)
+            return;
+        Fast = _tiers.Open(run, lease);
+        _found = _tiers.Find(Fast);
+        if (record is not null)
+            _work.Try(() => _found = [.. _found.Where(copy => !TierOpening.IsPassed(copy, catalog!.Entries.FirstOrDefault(LineView.Of(record).Holds)?.Marker))]);
+        if (Fast.Hosts.Count > 1)
+        {
+            BringNewest(Fast, record, catalog, lease);
+            return;
+        }
+        _places.Fast = Fast.Place.Files;
+        if (ranks.IsFirst && options.AutoResume)
+            _places.Nearer = TierOpening.Entries(Fast, _found);
+    }
+
+    // Several hosts hold it together: the home gets it first, and all ranks read there what they need.
+    private void BringNewest(FastTier tier, RunRecord? record, Catalog? catalog, ILease? lease)
+    {
+        IReadOnlyList<TieredCopy> missing = [];
+        if (ranks.IsFirst)
+        {
+            _work.Try(() => missing = [.. TierOpening.Missing(_found, record!.Id, LineView.Of(record), catalog!, out long newest).Where(copy => copy.Step > newest).OrderByDescending(copy => copy.Step)]);
+        }
+        ReadOnlyMemory<byte> answer = _work.Agree("bring to the home", static _ => { }, _ => RankMessages.Write(to => to.WriteList(missing, copy => copy.Write(to))));
+        LineView line = record is null ? new LineView("", Lineage.New) : LineView.Of(record);
+        var drain = new Drain(tier, home, lease, line, options, time);
+        foreach (TieredCopy copy in RankMessages.Read(answer, from => from.ReadList(() => TieredCopy.Read(from))))
+        {
+            SaveReport report = drain.Bring(copy, ranks, options.RankTimeout);
+            if (report.Outcome == SaveOutcome.Saved)
+                return;
+            // Damaged, or parts of it went with a host: the next one. A home that refuses is no reason to take an older copy.
+            if (report.Error!.InnerException is not (CorruptCheckpointException or RankFailedException { Error: not null } or CopyChangedException))
+                throw report.Error;
+        }
+    }
+
+    private void FindWaiting(RunOpening opening)
+    {
+        IReadOnlyList<TieredCopy> missing = [];
+        if (ranks.IsFirst)
+        {
+            _work.Try(() =>
+            {
+                missing = TierOpening.Missing(_found, opening.Record.Id, LineView.Of(opening.Record), Catalog.Read(_files), out long newest);
+                var waiting = missing.Select(copy => copy.Digest).ToHashSet();
+                Fast!.Copies.Begin(missing, _found.Where(copy => copy.IsWhole && !waiting.Contains(copy.Copy.Digest)).Select(copy => copy.Copy), newest);
+            });
+        }
+        Waiting = RankMessages.Read(_work.Agree("what waits for the home", static _ => { }, _ => RankMessages.Write(to => to.WriteList(missing, copy => copy.Write(to)))), from => from.ReadList(() => TieredCopy.Read(from)));
     }
 
     // What is there now is the measure of what is saved later.
@@ -107,8 +186,8 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         {
             _work.Try(() =>
             {
-                opening = RunOpening.Decide(_places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null);
                 lastKnown = RunJournal.LastKnownStep(_files);
+                opening = RunOpening.Decide(_places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null, RunJournal.LastRecoverableStep(_files) ?? 0);
             });
             if (ranks.Size > 1)
                 verifier.End();

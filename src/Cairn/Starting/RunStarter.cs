@@ -28,11 +28,11 @@ internal static class RunStarter
             return WithCounters(train, parts, layout);
         });
         ILease? lease = null;
+        var plan = new PlanExchange(ranks);
+        var contents = new PartContents();
+        var start = new RunStart(home, options, ranks, plan, contents, time, cancellationToken);
         try
         {
-            var plan = new PlanExchange(ranks);
-            var contents = new PartContents();
-            var start = new RunStart(home, options, ranks, plan, contents, time, cancellationToken);
             (RunOpening opening, ResumeReport report) = start.Begin(() => lease = Take(home, options, time, logger, cancellationToken), train, all);
             var run = new StartedRun
             {
@@ -49,11 +49,14 @@ internal static class RunStarter
                 Contents = contents,
                 Time = time,
                 Logger = logger,
+                Fast = start.Fast,
+                Waiting = start.Waiting,
             };
             return ranks.OrFail("start: begin", () => begin(run));
         }
         catch (Exception e)
         {
+            start.Fast?.Dispose();
             lease?.Dispose();
             if (e is IOException or UnauthorizedAccessException)
                 throw Unusable(home, e);

@@ -5,6 +5,7 @@ using Cairn.Ranks.Planning;
 using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
+using Cairn.Tiers;
 using Microsoft.Extensions.Logging;
 
 namespace Cairn.Starting;
@@ -46,6 +47,12 @@ internal sealed record StartedRun
     public required TimeProvider Time { get; init; }
 
     public required ILogger Logger { get; init; }
+
+    /// <summary>The fast tier; <see langword="null"/> when there is none.</summary>
+    public FastTier? Fast { get; init; }
+
+    /// <summary>Copies of the line that stand in the fast tier and not at home, the same on all ranks.</summary>
+    public IReadOnlyList<TieredCopy> Waiting { get; init; } = [];
 
     /// <summary>Whether the run is another process's by now: nothing of it may be written.</summary>
     public bool IsLost => Lease is { IsLost: true };

@@ -37,6 +37,29 @@ internal sealed class PatientFiles(IRunFiles inner, TimeSpan patience) : IRunFil
         Run($"append to {path}", () => inner.Append(path, copy, durable));
     }
 
+    /// <summary>Does something when all before it is done, on the thread on which all is done.</summary>
+    public void Later(Action work)
+    {
+        lock (_gate)
+        {
+            if (!Hand(work))
+                work();
+        }
+    }
+
+    /// <summary>Waits until all is done that was left for later, as long as for any operation.</summary>
+    public void Flush()
+    {
+        try
+        {
+            Run("write what is left", static () => { });
+        }
+        catch (IOException)
+        {
+            // It does not answer; nobody waits for it.
+        }
+    }
+
     /// <summary>Runs what belongs to the store and is no file of it, with the same patience.</summary>
     /// <exception cref="IOException">It did not return in time, or an operation before it still has not.</exception>
     private void Run(string what, Action operation) => Do(what, () =>

@@ -38,6 +38,18 @@ internal static partial class CairnLog
     [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in {Seconds:0.000} s, training waited {Stall:0.000} s")]
     public static partial void Saved(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
 
+    [LoggerMessage(36, LogLevel.Information, "Recoverable {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in the fast folder in {Seconds:0.000} s, training waited {Stall:0.000} s")]
+    public static partial void Recoverable(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
+
+    [LoggerMessage(37, LogLevel.Information, "Durable {Kind} {Step}: {Megabytes:0.0} MB, {Seconds:0.000} s after it was captured")]
+    public static partial void Durable(this ILogger logger, string kind, long step, double megabytes, double seconds);
+
+    [LoggerMessage(38, LogLevel.Warning, "A copy stays in the fast folder for now; it is tried again")]
+    public static partial void NotAtHome(this ILogger logger, Exception error);
+
+    [LoggerMessage(39, LogLevel.Warning, "The snapshot of step {Step} was dropped: what stands in the fast folder is still on its way to the home")]
+    public static partial void DroppedForDrain(this ILogger logger, long step);
+
     [LoggerMessage(11, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies stand")]
     public static partial void Failed(this ILogger logger, Exception error, string kind, long step);
 

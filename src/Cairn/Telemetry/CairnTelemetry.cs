@@ -15,6 +15,8 @@ public static class CairnTelemetry
 
     internal static readonly Histogram<double> SaveDuration =
         Meter.CreateHistogram<double>("cairn.save.duration", "s", "From the decision to save until the copy is durable.");
+    internal static readonly Histogram<double> RecoverableDuration =
+        Meter.CreateHistogram<double>("cairn.save.recoverable", "s", "From the decision to save until the copy is complete in the fast folder.");
     internal static readonly Histogram<double> Stall =
         Meter.CreateHistogram<double>("cairn.save.stall", "s", "Time for which training waited because of a save.");
     internal static readonly Counter<long> SavedBytes =
@@ -28,8 +30,13 @@ public static class CairnTelemetry
     internal static void Record(SaveReport report)
     {
         var kind = new KeyValuePair<string, object?>("cairn.kind", report.Kind.ToString().ToLowerInvariant());
-        Stall.Record(report.Stall.TotalSeconds, kind);
-        if (report.Outcome == SaveOutcome.Saved)
+        if (!report.IsDrained)
+            Stall.Record(report.Stall.TotalSeconds, kind);
+        if (report.Outcome == SaveOutcome.Recoverable)
+        {
+            RecoverableDuration.Record(report.Duration.TotalSeconds, kind);
+        }
+        else if (report.Outcome == SaveOutcome.Saved)
         {
             SaveDuration.Record(report.Duration.TotalSeconds, kind);
             SavedBytes.Add(report.Bytes, kind);

@@ -27,6 +27,18 @@ public class CheckpointConfigurationTests
     }
 
     [Theory]
+    [InlineData("s3-of-a-test://bucket/run", true, "/dev/shm/internlm_tmp_ckpt/")]
+    [InlineData("s3-of-a-test://bucket/run", false, null)]
+    [InlineData("local:/data/ckpts", true, null)]
+    public void The_folder_for_uploads_is_the_fast_folder_of_a_run_in_a_store_that_saves_in_the_background(string folder, bool asynchronous, string? fast)
+    {
+        Cairn.Stores.RunStores.Register("s3-of-a-test", static _ => new Stores.MemoryRunStore());
+        CheckpointOptions options = Bind($$"""{ "async_upload_tmp_folder": "/dev/shm/internlm_tmp_ckpt/", "async_upload": {{(asynchronous ? "true" : "false")}}, "save_ckpt_folder": "{{folder}}" }""", out IReadOnlyList<string> notes);
+        options.FastFolder.ShouldBe(fast);
+        notes.Count.ShouldBe(fast is null ? 1 : 0);
+    }
+
+    [Theory]
     [InlineData("CheckpointEvery")]
     [InlineData("checkpoint_every")]
     [InlineData("CHECKPOINT_EVERY")]
@@ -38,7 +50,7 @@ public class CheckpointConfigurationTests
     {
         CheckpointOptions options = Bind("""
             {
-              "Folder": "f", "Layout": "internlm", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3,
+              "Folder": "f", "FastFolder": "/dev/shm/f", "Layout": "internlm", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3,
               "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
               "Branch": "b", "StopFile": "s", "HandleSignals": false, "StopGrace": "00:01:30", "RankTimeout": "00:05:00", "StoreTimeout": "00:04:00", "LeaseDuration": "00:01:00", "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
               "KeepBestHigher": true, "KeepWithinBytes": 7, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never"

@@ -5,16 +5,16 @@ using Cairn.Ranks;
 namespace Cairn.Saving.Stages;
 
 /// <summary>Each rank writes its files, hashes them on the way, makes them durable and knows that they are of one step; then all know what all wrote. A snapshot whose model holds NaN or infinity is given up here.</summary>
-internal sealed class WriteStage(ICopyPublisher publisher) : ISaveStage
+internal sealed class WriteStage(ICopyTarget target) : ISaveStage
 {
     public void Run(SaveInProgress save)
     {
         var own = new RankReport([], null);
         save.Work.Try(() =>
         {
-            own = CopyWriter.Write(publisher, save.Place!, save.Plan.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
+            own = CopyWriter.Write(target, save.Place!, save.Plan.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
             if (save.IsShared)
-                publisher.Settle(save.Place!);
+                target.Settle(save.Place!);
             save.Confirm();
             save.CheckVouched(own.Files);
         });

@@ -1,0 +1,212 @@
+using System.IO.Hashing;
+using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Ranks;
+using Cairn.Saving;
+using Cairn.Saving.Stages;
+using Cairn.Stores;
+
+namespace Cairn.Tiers;
+
+/// <summary>
+/// The fast tier of a run: a folder on each host that takes a copy first. Every host has the files of its ranks and the marker of the whole copy; the copy counts when all its files are found on
+/// the hosts that are there. No host replaces what it has before all have everything of the new copy (docs/tiers.md).
+/// </summary>
+internal sealed class FastTier : IFirstTier, IDisposable
+{
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+    // A home that is silent for this long is not waited for.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    private readonly RankGroup _ranks;
+    private readonly ILease? _lease;
+    private readonly ILease? _homeLease;
+    private readonly string _session = Guid.NewGuid().ToString("N")[..12];
+    private int _count;
+
+    /// <param name="place">This host's folder.</param>
+    /// <param name="hosts">Which ranks share one.</param>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="lease">The right to write this host's folder, on its first rank; let go when this is disposed.</param>
+    /// <param name="homeLease">The right to write the run, on the first rank.</param>
+    public FastTier(FastPlace place, HostMap hosts, RankGroup ranks, TimeProvider time, ILease? lease = null, ILease? homeLease = null)
+    {
+        (Place, Hosts, _ranks, _lease, _homeLease) = (place, hosts, ranks, lease, homeLease);
+        Copies = new FastCopies(time);
+    }
+
+    /// <summary>This host's folder.</summary>
+    public FastPlace Place { get; }
+
+    /// <summary>Which ranks share a folder.</summary>
+    public HostMap Hosts { get; }
+
+    /// <summary>On the first rank: what stands in the tier.</summary>
+    public FastCopies Copies { get; }
+
+    /// <summary>For how long the drain has given no sign of life.</summary>
+    public Func<TimeSpan> DrainSilence { get; set; } = static () => TimeSpan.Zero;
+
+    public string Root => Place.Files.Root;
+
+    public void Watch(SignsOfLife signs) => Place.Watch(signs);
+
+    /// <summary>Whether this is the first rank of its host.</summary>
+    public bool IsLeader => Hosts.IsLeader(_ranks.Rank);
+
+    public SavedCopy Save(SaveInProgress save)
+    {
+        string? staged = null;
+        try
+        {
+            new PlanStage().Run(save);
+            Choice chosen = Choose(save);
+            save.Place = staged = chosen.Staged;
+            OnLeader(save, () => Place.Prepare(chosen.Staged, chosen.Bytes));
+            save.Work.Agree("fast: ready");
+            new WriteStage(Place).Run(save);
+            (Marker marker, UInt128 digest) = Seal(save);
+            save.IsPublishing = true;
+            OnLeader(save, () => Place.Publish(chosen.Staged, chosen.Slot));
+            save.Work.Agree("fast: committed");
+            if (_ranks.IsFirst)
+            {
+                foreach (TieredCopy lost in Copies.Committed(new TieredCopy(digest, marker.Kind, marker.Reason, marker.Step)))
+                    save.Notes.Add($"the checkpoint of step {lost.Step} was given up: {FastPlace.Slots} newer copies fill the fast folder, and the home has not taken it");
+            }
+            string folder = FastPlace.FolderOf(chosen.Slot);
+            return new SavedCopy(CatalogEntry.At(Place.Files, folder, marker.Kind, marker.Step), marker.Files.Sum(file => file.Length), save.NonFiniteTensor, save.Notes);
+        }
+        catch
+        {
+            if (_ranks.IsFirst)
+                Copies.Release();
+            if (IsLeader && staged is not null && !save.IsPublishing)
+                Place.Discard(staged);
+            throw;
+        }
+    }
+
+    public IDisposable HoldHome(RankGroup ranks, TimeSpan timeout, Action progressed)
+    {
+        byte[] isHeld;
+        do
+        {
+            isHeld = ranks.Agree("hold the home", default, _ =>
+            {
+                Copies.WaitForEnd(Beat);
+                return [Copies.TryHold() ? (byte)1 : (byte)0];
+            }, timeout);
+            progressed();
+        }
+        while (isHeld[0] == 0);
+        return new Hold(this);
+    }
+
+    /// <summary>Lets go of this host's folder.</summary>
+    public void Dispose() => _lease?.Dispose();
+
+    // The first rank chooses from what all hosts say. A snapshot does without a place, a checkpoint waits for one as long as the drain moves.
+    private Choice Choose(SaveInProgress save)
+    {
+        while (true)
+        {
+            FastCopy?[] own = [];
+            save.Work.Try(() => own = IsLeader ? Place.Copies() : []);
+            ReadOnlyMemory<byte> answer = save.Work.Agree("fast: place", to =>
+            {
+                to.Write(save.Plan.Bytes);
+                to.WriteList(own, copy => to.Write(copy?.Digest ?? 0));
+            }, parts => Choose(save, parts));
+            save.Progressed();
+            (Verdict verdict, Choice choice) = RankMessages.Read(answer, from => ((Verdict)from.ReadByte(), new Choice(from.ReadString(), from.ReadList(from.ReadInt32), from.ReadList(from.ReadInt64), Hosts.Of(_ranks.Rank))));
+            switch (verdict)
+            {
+                case Verdict.Go:
+                    return choice;
+                case Verdict.Drop:
+                    throw new NoSlotException();
+            }
+        }
+    }
+
+    private byte[] Choose(SaveInProgress save, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        (long Bytes, UInt128?[] Slots)[] ranks =
+        [
+            .. parts.Select(part => RankMessages.Read(part, from => (from.ReadInt64(), from.ReadList(() => from.ReadUInt128() is var digest && digest == 0 ? (UInt128?)null : digest).ToArray()))),
+        ];
+        UInt128?[][] hosts = [.. Enumerable.Range(0, Hosts.Count).Select(host => ranks[Hosts.Leader(host)].Slots)];
+        if (_homeLease is { IsLost: true })
+            throw new StoreException("The run is another process's by now: nothing of it is written.");
+        bool isCheckpoint = save.Marker.Kind == SaveKind.Checkpoint;
+        // What hangs or is refused is not waited for: the newest state is worth more than one that waits for the home.
+        bool isStuck = Copies.IsFailing || Copies.UnderWay is null || DrainSilence() > LongestSilence(save.Timeout);
+        int[]? slots = Copies.Reserve(hosts, force: isCheckpoint && isStuck);
+        Verdict verdict = slots is not null ? Verdict.Go : isCheckpoint ? Verdict.Wait : Verdict.Drop;
+        if (verdict == Verdict.Wait)
+            Copies.WaitForEnd(save.Timeout / 4 < Beat ? save.Timeout / 4 : Beat);
+        return RankMessages.Write(to =>
+        {
+            to.Write((byte)verdict);
+            to.Write($"{RunFolder.Staging}/{_session}-{++_count}");
+            to.WriteList(slots ?? [], to.Write);
+            to.WriteList([.. Enumerable.Range(0, Hosts.Count).Select(host => ranks.Where((_, rank) => Hosts.Of(rank) == host).Sum(rank => rank.Bytes))], to.Write);
+        });
+    }
+
+    private static TimeSpan LongestSilence(TimeSpan timeout) => timeout < Patience ? timeout : Patience;
+
+    // Every host gets the same marker, of the whole copy, beside its own files.
+    private (Marker Marker, UInt128 Digest) Seal(SaveInProgress save)
+    {
+        ReadOnlyMemory<byte> answer = save.Work.Agree("fast: marker", static _ => { }, _ => RankMessages.Write(to =>
+        {
+            Marker marker = save.Marker with { Files = [.. save.Written.SelectMany(report => report.Files)], Fence = _homeLease?.Fence, Token = _homeLease?.Token };
+            byte[] bytes = marker.ToBytes();
+            to.WriteList(bytes, to.Write);
+            to.WriteList([.. save.Written.Select(report => report.Files.Count)], to.Write);
+        }));
+        (byte[] bytes, List<int> counts) = RankMessages.Read(answer, from => (from.ReadList(from.ReadByte).ToArray(), from.ReadList(from.ReadInt32)));
+        var marker = Marker.Parse(bytes, Marker.FileName(save.Marker.Step));
+        OnLeader(save, () =>
+        {
+            var own = new List<MarkedFile>();
+            for (int rank = 0, at = 0; rank < counts.Count; at += counts[rank++])
+            {
+                if (Hosts.Of(rank) == Hosts.Of(_ranks.Rank))
+                    own.AddRange(marker.Files.Skip(at).Take(counts[rank]));
+            }
+            Place.Seal(save.Place!, marker, bytes, own);
+        });
+        save.Work.Agree("fast: sealed");
+        return (marker, XxHash128.HashToUInt128(bytes));
+    }
+
+    private void OnLeader(SaveInProgress save, Action work)
+    {
+        if (IsLeader)
+            save.Work.Try(work);
+    }
+
+    private enum Verdict : byte
+    {
+        Go,
+        Wait,
+        Drop,
+    }
+
+    // Where the files of a copy are written, and which slot they take, on each host.
+    private sealed record Choice(string Staged, IReadOnlyList<int> Slots, IReadOnlyList<long> AllBytes, int Host)
+    {
+        public int Slot => Slots[Host];
+        public long Bytes => AllBytes[Host];
+    }
+
+    private sealed class Hold(FastTier tier) : IDisposable
+    {
+        public void Dispose() => tier.Copies.LetGo();
+    }
+}
