@@ -22,6 +22,13 @@ public sealed class CommandLine
         Description = "A quicker folder of this machine that takes each copy first, such as /dev/shm/tinylm; it is brought to --run behind training's back.",
         HelpName = "folder",
     };
+    readonly Option<int> _replicas = new("--replicas")
+    {
+        Description = "With 1, each host of a job also keeps what the host before it has in --fast, so that a lost host costs nothing.",
+        HelpName = "number",
+        DefaultValueFactory = _ => Defaults.Replicas,
+        CustomParser = result => Number(result, result.Tokens[0].Value, 0) ?? 0,
+    };
     readonly Option<int> _totalSteps = Whole("--total-steps", "Batches to draw, counted over all restarts.", 1, Defaults.TotalSteps);
     readonly Option<int?> _more = new("--more")
     {
@@ -107,7 +114,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _fast, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
+            _run, _fast, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -118,6 +125,7 @@ public sealed class CommandLine
     {
         Run = result.GetValue(_run)!,
         Fast = result.GetValue(_fast),
+        Replicas = result.GetValue(_replicas),
         TotalSteps = result.GetValue(_totalSteps),
         More = result.GetValue(_more),
         CheckpointEvery = result.GetValue(_checkpointEvery),

@@ -9,6 +9,9 @@ public sealed record TinyLmOptions
     /// <summary>A quicker folder of this machine that takes each copy first; null for none.</summary>
     public string? Fast { get; init; }
 
+    /// <summary>How many other hosts keep what a host has in <see cref="Fast"/>: 0 or 1. Default 0.</summary>
+    public int Replicas { get; init; }
+
     /// <summary>Batches that the loop draws, counted over all restarts. Default 500.</summary>
     public int TotalSteps { get; init; } = 500;
 

@@ -82,6 +82,7 @@ public static class Training
     {
         Folder = options.Run,
         FastFolder = options.Fast,
+        Replicas = options.Replicas,
         Layout = options.Layout,
         // With --more the plan is the one that the run was saved with.
         TotalSteps = options.More is null ? options.TotalSteps : null,

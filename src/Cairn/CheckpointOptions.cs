@@ -19,6 +19,17 @@ public partial class CheckpointOptions
     public string? FastFolder { get; set; }
 
     /// <summary>
+    /// How many other hosts also keep what a host has in its <see cref="FastFolder"/>: with 1, each rank sends its files to a rank of the next host, and a host that is lost takes nothing with it although
+    /// the run's folder or store has not got it yet. 0 or 1; in a job of several hosts only. Default 0.
+    /// </summary>
+    [Range(0, 1)]
+    public int Replicas { get; set; }
+
+    /// <summary>Bytes that each rank sends to another host in a second, at most, for <see cref="Replicas"/>. Default <see langword="null"/>: no limit.</summary>
+    [Range(1d, long.MaxValue)]
+    public long? ReplicaBytesPerSecond { get; set; }
+
+    /// <summary>
     /// The layout of the files that are written: <c>cairn</c> (safetensors and JSON), or <c>internlm</c> (files of PyTorch as InternLM and InternEvo save and load them).
     /// Copies of every layout are resumed from. One of your own: <see cref="Layouts.CheckpointLayouts.Register"/>. Default <c>cairn</c>.
     /// </summary>

@@ -37,6 +37,12 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add("FastFolder must be a folder of this machine, or be left out.");
         if (Stores.RunStores.IsAddress(options.FastFolder))
             failures.Add($"FastFolder must be a folder of this machine, quicker than the run's, not '{options.FastFolder}'.");
+        if (options.Replicas is < 0 or > 1)
+            failures.Add($"Replicas must be 0 or 1, not {options.Replicas}.");
+        if (options is { Replicas: > 0, FastFolder: null })
+            failures.Add("Replicas needs FastFolder: the folder in which each host keeps what it has and what the host before it has, such as one in /dev/shm.");
+        if (options.ReplicaBytesPerSecond < 1)
+            failures.Add($"ReplicaBytesPerSecond must be at least 1 byte, not {options.ReplicaBytesPerSecond}; leave it out for no limit.");
         if (Stores.RunStores.IsAddress(options.StopFile))
             failures.Add($"StopFile must be a file of this machine, or of a mount, not '{options.StopFile}'; a run in a store is stopped by the object 'command' in it, which says 'stop'.");
         if (!CheckpointLayouts.Contains(options.Layout))

@@ -14,6 +14,8 @@ internal static class ConfigurationKeys
     [
         Of("Folder", ConfigurationValues.Address, (options, value) => options.Folder = value ?? ""),
         Of("FastFolder", ConfigurationValues.Address, (options, value) => options.FastFolder = value),
+        Of("Replicas", ConfigurationValues.SmallCount, (options, value) => options.Replicas = value ?? 0),
+        Of("ReplicaBytesPerSecond", ConfigurationValues.Count, (options, value) => options.ReplicaBytesPerSecond = value),
         Of("Layout", ConfigurationValues.Text, (options, value) => options.Layout = value?.ToLowerInvariant() ?? CheckpointLayouts.Default),
         Of("Enabled", ConfigurationValues.Switch, (options, value) => options.Enabled = value),
         Of("TotalSteps", ConfigurationValues.Count, (options, value) => options.TotalSteps = value),

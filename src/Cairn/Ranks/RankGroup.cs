@@ -166,6 +166,10 @@ public sealed class RankGroup
         new RankCall(_inbox, _clock, _channel, _state.Calls++, purpose, LongestRest).Fail(error);
     }
 
+    /// <summary>Sends many bytes to single ranks and takes theirs, on this channel, on which nothing else is called. See <see cref="RankExchange"/>.</summary>
+    internal Exception? Exchange(long number, IReadOnlyList<RankSending> sendings, IReadOnlyList<RankTaking> takings, long? bytesPerSecond, TimeSpan timeout, Action progressed) =>
+        new RankExchange(_inbox, _clock, _channel).Run(number, sendings, takings, bytesPerSecond, timeout, progressed);
+
     /// <summary>Does what this rank does by itself: the others, who would wait for it in their next call, hear of its error at once.</summary>
     internal T OrFail<T>(string purpose, Func<T> work)
     {

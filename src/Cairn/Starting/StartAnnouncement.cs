@@ -18,6 +18,8 @@ internal static class StartAnnouncement
         // The same on all ranks.
         foreach (SettingDifference difference in run.Ranks.IsFirst ? resume.Settings : [])
             logger.SettingDiffers(difference.ToString());
+        if (run.Options.Replicas > 0 && run is { Ranks.IsFirst: true, Fast.Hosts.Count: 1 })
+            logger.OptionWarning($"Replicas is {run.Options.Replicas} and has no effect: all ranks see one fast folder, {run.Fast.Root}. It is for jobs of several hosts.");
         foreach (CheckpointFault fault in resume.PassedOver)
             logger.PassedOver(fault.ToString());
         if (run.Forked)

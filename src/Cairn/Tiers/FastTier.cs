@@ -22,6 +22,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
     private readonly RankGroup _ranks;
     private readonly ILease? _lease;
     private readonly ILease? _homeLease;
+    private readonly Replication? _replication;
     private readonly string _session = Guid.NewGuid().ToString("N")[..12];
     private int _count;
 
@@ -31,9 +32,10 @@ internal sealed class FastTier : IFirstTier, IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="lease">The right to write this host's folder, on its first rank; let go when this is disposed.</param>
     /// <param name="homeLease">The right to write the run, on the first rank.</param>
-    public FastTier(FastPlace place, HostMap hosts, RankGroup ranks, TimeProvider time, ILease? lease = null, ILease? homeLease = null)
+    /// <param name="replication">Sends what each host has to the next one; <see langword="null"/> when each keeps its own.</param>
+    public FastTier(FastPlace place, HostMap hosts, RankGroup ranks, TimeProvider time, ILease? lease = null, ILease? homeLease = null, Replication? replication = null)
     {
-        (Place, Hosts, _ranks, _lease, _homeLease) = (place, hosts, ranks, lease, homeLease);
+        (Place, Hosts, _ranks, _lease, _homeLease, _replication) = (place, hosts, ranks, lease, homeLease, replication);
         Copies = new FastCopies(time);
     }
 
@@ -67,7 +69,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
             OnLeader(save, () => Place.Prepare(chosen.Staged, chosen.Bytes));
             save.Work.Agree("fast: ready");
             new WriteStage(Place).Run(save);
-            (Marker marker, UInt128 digest) = Seal(save);
+            (Marker marker, UInt128 digest) = Seal(save, chosen);
             save.IsPublishing = true;
             OnLeader(save, () => Place.Publish(chosen.Staged, chosen.Slot));
             save.Work.Agree("fast: committed");
@@ -121,7 +123,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
                 to.WriteList(own, copy => to.Write(copy?.Digest ?? 0));
             }, parts => Choose(save, parts));
             save.Progressed();
-            (Verdict verdict, Choice choice) = RankMessages.Read(answer, from => ((Verdict)from.ReadByte(), new Choice(from.ReadString(), from.ReadList(from.ReadInt32), from.ReadList(from.ReadInt64), Hosts.Of(_ranks.Rank))));
+            (Verdict verdict, Choice choice) = RankMessages.Read(answer, from => ((Verdict)from.ReadByte(), new Choice(from.ReadInt32(), from.ReadString(), from.ReadList(from.ReadInt32), from.ReadList(from.ReadInt64), Hosts.Of(_ranks.Rank))));
             switch (verdict)
             {
                 case Verdict.Go:
@@ -151,16 +153,19 @@ internal sealed class FastTier : IFirstTier, IDisposable
         return RankMessages.Write(to =>
         {
             to.Write((byte)verdict);
-            to.Write($"{RunFolder.Staging}/{_session}-{++_count}");
+            to.Write(++_count);
+            to.Write($"{RunFolder.Staging}/{_session}-{_count}");
             to.WriteList(slots ?? [], to.Write);
-            to.WriteList([.. Enumerable.Range(0, Hosts.Count).Select(host => ranks.Where((_, rank) => Hosts.Of(rank) == host).Sum(rank => rank.Bytes))], to.Write);
+            to.WriteList([.. Enumerable.Range(0, Hosts.Count).Select(host => Bytes(host) + (_replication is null ? 0 : Bytes(Replication.Before(host, Hosts.Count))))], to.Write);
         });
+
+        long Bytes(int host) => ranks.Where((_, rank) => Hosts.Of(rank) == host).Sum(rank => rank.Bytes);
     }
 
     private static TimeSpan LongestSilence(TimeSpan timeout) => timeout < Patience ? timeout : Patience;
 
-    // Every host gets the same marker, of the whole copy, beside its own files.
-    private (Marker Marker, UInt128 Digest) Seal(SaveInProgress save)
+    // Every host gets the same marker, of the whole copy, beside its own files and those of the host before it.
+    private (Marker Marker, UInt128 Digest) Seal(SaveInProgress save, Choice chosen)
     {
         ReadOnlyMemory<byte> answer = save.Work.Agree("fast: marker", static _ => { }, _ => RankMessages.Write(to =>
         {
@@ -171,18 +176,34 @@ internal sealed class FastTier : IFirstTier, IDisposable
         }));
         (byte[] bytes, List<int> counts) = RankMessages.Read(answer, from => (from.ReadList(from.ReadByte).ToArray(), from.ReadList(from.ReadInt32)));
         var marker = Marker.Parse(bytes, Marker.FileName(save.Marker.Step));
-        OnLeader(save, () =>
-        {
-            var own = new List<MarkedFile>();
-            for (int rank = 0, at = 0; rank < counts.Count; at += counts[rank++])
-            {
-                if (Hosts.Of(rank) == Hosts.Of(_ranks.Rank))
-                    own.AddRange(marker.Files.Skip(at).Take(counts[rank]));
-            }
-            Place.Seal(save.Place!, marker, bytes, own);
-        });
+        var files = new List<IReadOnlyList<MarkedFile>>();
+        for (int rank = 0, at = 0; rank < counts.Count; at += counts[rank++])
+            files.Add([.. marker.Files.Skip(at).Take(counts[rank])]);
+        IReadOnlySet<string> arrived = Replicate(save, chosen, files);
+        OnLeader(save, () => Place.Seal(chosen.Staged, marker, bytes,
+            [.. files.Where((_, rank) => Hosts.Of(rank) == chosen.Host).SelectMany(own => own), .. marker.Files.Where(file => arrived.Contains(file.Name))]));
         save.Work.Agree("fast: sealed");
         return (marker, XxHash128.HashToUInt128(bytes));
+    }
+
+    // A neighbour that does not get it is no reason to do without the copy.
+    private IReadOnlySet<string> Replicate(SaveInProgress save, Choice chosen, IReadOnlyList<IReadOnlyList<MarkedFile>> files)
+    {
+        if (_replication is null)
+            return new HashSet<string>(StringComparer.Ordinal);
+        (IReadOnlyList<string> arrived, Exception? error) = _replication.Run((long)chosen.Number << 32, chosen.Staged, files, save.Timeout, save.Progressed);
+        ReadOnlyMemory<byte> answer = save.Work.Agree("fast: replicas", to =>
+        {
+            to.WriteList(arrived, to.Write);
+            to.WriteName(error?.Message);
+        }, parts =>
+        {
+            (List<string> Names, string? Error)[] said = [.. parts.Select(part => RankMessages.Read(part, from => (from.ReadList(from.ReadString), from.ReadName())))];
+            if (said.FirstOrDefault(rank => rank.Error is not null).Error is { } first)
+                save.Notes.Add($"not every host's part of step {save.Marker.Step} has a replica: {first.TrimEnd('.')}");
+            return RankMessages.Write(to => to.WriteList(said, rank => to.WriteList(rank.Names, to.Write)));
+        });
+        return RankMessages.Read(answer, from => from.ReadList(() => from.ReadList(from.ReadString))).Where((_, rank) => Hosts.Of(rank) == chosen.Host).SelectMany(names => names).ToHashSet(StringComparer.Ordinal);
     }
 
     private void OnLeader(SaveInProgress save, Action work)
@@ -199,7 +220,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
     }
 
     // Where the files of a copy are written, and which slot they take, on each host.
-    private sealed record Choice(string Staged, IReadOnlyList<int> Slots, IReadOnlyList<long> AllBytes, int Host)
+    private sealed record Choice(int Number, string Staged, IReadOnlyList<int> Slots, IReadOnlyList<long> AllBytes, int Host)
     {
         public int Slot => Slots[Host];
         public long Bytes => AllBytes[Host];

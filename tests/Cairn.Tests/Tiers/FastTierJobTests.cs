@@ -78,6 +78,56 @@ public sealed class FastTierJobTests : IDisposable
         Expect(40);
     }
 
+    [Theory, InlineData(2, 0), InlineData(2, 1), InlineData(4, 2)]
+    public void What_a_lost_host_had_its_neighbour_hands_back(int hosts, int lost)
+    {
+        LeaveAt(23, hosts, replicas: 1);
+        Directory.Delete(Host(lost), recursive: true);
+        new JobOfThreads(_files).Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = Start(rank, hosts, replicas: 1);
+            checkpoints.Resume.Step.ShouldBe(23);
+            checkpoints.Resume.PassedOver.ShouldBeEmpty();
+            JobTests.Finish(rank, checkpoints, 40);
+        });
+        Expect(40);
+    }
+
+    [Fact]
+    public void Two_lost_hosts_beside_each_other_are_more_than_one_replica_can_bear()
+    {
+        LeaveAt(23, hosts: 4, replicas: 1);
+        Directory.Delete(Host(1), recursive: true);
+        Directory.Delete(Host(2), recursive: true);
+        new JobOfThreads(_files).Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = Start(rank, hosts: 4, replicas: 1);
+            checkpoints.Resume.Step.ShouldBe(10);
+            JobTests.Finish(rank, checkpoints, 40);
+        });
+        Expect(40);
+    }
+
+    [Fact]
+    public void A_replica_that_was_altered_is_found_and_an_older_copy_taken()
+    {
+        LeaveAt(23, hosts: 2, replicas: 1);
+        Directory.Delete(Host(0), recursive: true);
+        string copy = Directory.GetFiles(Host(1), "23.step", SearchOption.AllDirectories).Select(Path.GetDirectoryName).Single()!;
+        string model = Path.Join(copy, "model_tp0_pp0.safetensors");
+        byte[] bytes = File.ReadAllBytes(model);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(model, bytes);
+        new JobOfThreads(_files).Run(Four, rank =>
+        {
+            CheckpointManager checkpoints = Start(rank, hosts: 2, replicas: 1);
+            checkpoints.Resume.Step.ShouldBe(20);
+            JobTests.Finish(rank, checkpoints, 40);
+        });
+        Expect(40);
+        Catalog.Read(_files).Entries.ShouldAllBe(entry => Verifier.Verify(_files, entry, default) == null);
+    }
+
     [Fact]
     public void A_host_whose_folder_fails_is_no_reason_to_stop()
     {
@@ -102,7 +152,7 @@ public sealed class FastTierJobTests : IDisposable
     }
 
     // The home has step 10, and no more from then on.
-    private void LeaveAt(long step, int hosts)
+    private void LeaveAt(long step, int hosts, int replicas = 0)
     {
         var job = new JobOfThreads(_files);
         job.Run(Four, rank =>
@@ -112,7 +162,7 @@ public sealed class FastTierJobTests : IDisposable
                 if (_refuses && what.Contains(".staging", StringComparison.Ordinal))
                     throw new IOException("The home is away.");
             };
-            CheckpointManager checkpoints = Start(rank, hosts);
+            CheckpointManager checkpoints = Start(rank, hosts, replicas);
             rank.Train(checkpoints, 10);
             checkpoints.Complete();
             rank.Group.Barrier("test: saved");
@@ -127,10 +177,11 @@ public sealed class FastTierJobTests : IDisposable
 
     private string Host(int host) => Path.Join(_hosts.Path, $"host-{host}");
 
-    private CheckpointManager Start(RankOfThreads rank, int hosts)
+    private CheckpointManager Start(RankOfThreads rank, int hosts, int replicas = 0)
     {
         CheckpointOptions options = JobTests.Options();
         options.FastFolder = Host(rank.Rank * hosts / rank.World.Size);
+        options.Replicas = replicas;
         return rank.Start(options);
     }
 
