@@ -2,13 +2,15 @@
 # An object store on one machine, for tests and trials: Ceph's object gateway, which speaks S3, over one monitor and one OSD, on the loopback address.
 #   eng/object-gateway.sh start FOLDER [PORT]   starts what does not run yet, and prints what to export; the keys stand in FOLDER/keys
 #   eng/object-gateway.sh bucket FOLDER NAME    makes a bucket
+#   eng/object-gateway.sh restart FOLDER        ends the gateway in order and starts it anew; what holds the objects runs on
+#   eng/object-gateway.sh kill FOLDER           ends the gateway as a crash does; start brings it back with all objects
 #   eng/object-gateway.sh stop FOLDER           ends its processes
 #   eng/object-gateway.sh status FOLDER         says which of them run; 0 when all do
 # Everything is kept in FOLDER. Needs the packages that eng/install-test-needs.sh installs, and no rights. Several may stand side by side.
-# The OSD is a memstore: it starts at once, and no figure measured here is the disk's. Its objects outlive a stop, and no kill.
+# The OSD is a memstore: it starts at once, and no figure measured here is the disk's. Its objects outlive a stop, and no kill of its own.
 set -euo pipefail
 umask 077
-action=${1:?start, bucket, stop or status} dir=$(realpath -m "${2:?a folder}") port=${3:-} name=${3:-}
+action=${1:?start, bucket, restart, kill, stop or status} dir=$(realpath -m "${2:?a folder}") port=${3:-} name=${3:-}
 daemons=(mon osd gateway)
 conf=$dir/ceph.conf
 
@@ -74,6 +76,8 @@ osd objectstore = memstore
 memstore device bytes = 64G
 # Else it ends without writing its objects down.
 osd fast shutdown = false
+# For so long radosgw-admin waits for a gateway that was killed.
+osd client watch timeout = 10
 [client.gateway]
 pid file = $dir/gateway.pid
 rgw data = $dir
@@ -142,17 +146,33 @@ except urllib.error.HTTPError as refused:
 PYTHON
 }
 
+end() {
+    alive $1 && kill "$(cat "$dir/$1.pid")" || true
+    for _ in $(seq 100); do
+        alive $1 || break
+        sleep 0.1
+    done
+    crash $1
+}
+
+crash() {
+    alive $1 && kill -KILL "$(cat "$dir/$1.pid")" 2>/dev/null || true
+    await "$1 did not end" gone $1
+    rm -f "$dir/$1.pid"
+}
+
+gone() { ! alive $1; }
+
+restart() {
+    end gateway
+    start
+}
+
+kill_gateway() { crash gateway; }
+
 stop() {
     local name
-    for name in gateway osd mon; do
-        alive $name && kill "$(cat "$dir/$name.pid")" || true
-        for _ in $(seq 100); do
-            alive $name || break
-            sleep 0.1
-        done
-        alive $name && kill -KILL "$(cat "$dir/$name.pid")" 2>/dev/null || true
-        rm -f "$dir/$name.pid"
-    done
+    for name in gateway osd mon; do end $name; done
 }
 
 status() {
@@ -164,6 +184,7 @@ status() {
 }
 
 case $action in
-    start | bucket | stop | status) $action ;;
-    *) echo "Say start, bucket, stop or status." >&2; exit 2 ;;
+    start | bucket | restart | stop | status) $action ;;
+    kill) kill_gateway ;;
+    *) echo "Say start, bucket, restart, kill, stop or status." >&2; exit 2 ;;
 esac
