@@ -55,7 +55,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
     {
         lease?.Check();
-        string folder = marker.Kind == SaveKind.Snapshot ? SlotChoice.InOrder(_files, LineView.Of(marker))[0].Folder : RunFolder.Checkpoint(marker.Step);
+        string folder = marker.Kind == SaveKind.Snapshot ? ChooseSlot(LineView.Of(marker)) : RunFolder.Checkpoint(marker.Step);
         string attempt = Marker.AttemptStart + Guid.NewGuid().ToString("N");
         _own.Add(attempt);
         Begin(attempt, Saves, folder);
@@ -126,6 +126,15 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     }
 
     private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync($"{RunFolder.Staging}/{attempt}", Encoding.UTF8.GetBytes($"{does} {folder}")));
+
+    // A copy that the store does not give now is not damaged: it may be the line's newest, which is the last to go.
+    private string ChooseSlot(LineView line)
+    {
+        IReadOnlyList<SnapshotSlot> slots = SlotChoice.InOrder(_files, line);
+        return slots.Select(static slot => slot.Entry?.Fault).FirstOrDefault(static fault => fault is { IsUnanswered: true }) is { } unanswered
+            ? throw new IOException($"Which snapshot is the older one cannot be told now: {unanswered}")
+            : slots[0].Folder;
+    }
 
     // What stands in the way of a new copy is kept: it may be another run's, or of a line that was left.
     private void MakeWay(string place, string path, Marker marker, List<string> notes)

@@ -66,6 +66,25 @@ public class MarkerPublisherTests : PublisherConformance
         Should.Throw<IOException>(() => run.Save(SaveKind.Snapshot, 30));
     }
 
+    // For a moment, so that all that comes after the choice of the slot succeeds.
+    [Fact]
+    public void A_slot_that_the_store_does_not_give_now_is_not_taken_for_a_damaged_one()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Snapshot, 20);
+        _store.CannotOpen = path => path.EndsWith("/20.step", StringComparison.Ordinal);
+        _store.Before = (_, _) =>
+        {
+            _store.CannotOpen = static _ => false;
+            return ValueTask.CompletedTask;
+        };
+        Should.Throw<IOException>(() => Run.Save(SaveKind.Snapshot, 30)).Message.ShouldContain("20.step");
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);
+        _store.CannotOpen = static _ => false;
+        Run.Save(SaveKind.Snapshot, 40);
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([40, 20]);
+    }
+
     [Fact]
     public void A_save_whose_last_answer_was_lost_can_be_made_again()
     {
