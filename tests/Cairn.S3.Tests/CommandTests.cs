@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Cairn.S3.Tests;
 
 /// <summary>The command on runs in an object store.</summary>
@@ -37,17 +35,5 @@ public class CommandTests(ObjectGateway gateway)
         (await CommandAsync("ls", address.ToString())).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(1), said => said.Output.ShouldContain("incomplete"));
     }
 
-    private async Task<(int Code, string Output)> CommandAsync(params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cairn.Cli.dll"), .. arguments])
-        {
-            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
-        };
-        (start.Environment["AWS_ACCESS_KEY_ID"], start.Environment["AWS_SECRET_ACCESS_KEY"], start.Environment["AWS_ENDPOINT_URL"]) = (gateway.AccessKey, gateway.SecretKey, gateway.Endpoint.ToString());
-        using Process command = Process.Start(start)!;
-        Task<string> errors = command.StandardError.ReadToEndAsync(Token);
-        string output = await command.StandardOutput.ReadToEndAsync(Token);
-        await command.WaitForExitAsync(Token);
-        return (command.ExitCode, output + await errors);
-    }
+    private Task<(int Code, string Output)> CommandAsync(params string[] arguments) => CairnCommand.RunAsync(gateway, Token, arguments);
 }

@@ -59,18 +59,21 @@ public sealed class ObjectGateway : IAsyncLifetime
     }
 
     /// <summary>Ends the gateway as a crash does, and leaves what holds the objects.</summary>
-    public void Kill()
-    {
-        using var gateway = Process.GetProcessById(int.Parse(File.ReadAllText(Path.Combine(_folder.FullName, "gateway.pid")), CultureInfo.InvariantCulture));
-        gateway.Kill();
-        gateway.WaitForExit();
-    }
+    public void Kill() => Do("kill");
 
     /// <summary>Starts what does not run.</summary>
-    public void Restart()
+    public void Start() => Do("start");
+
+    /// <summary>Ends the gateway in order and starts it anew.</summary>
+    public void Restart() => Do("restart");
+
+    /// <summary>Makes the tests' bucket full, whatever is in it, or gives it room again.</summary>
+    public void Fill(bool isFull)
     {
-        (int code, string output) = Run("bash", Script, "start", _folder.FullName);
-        code.ShouldBe(0, output);
+        string[] quota = ["--quota-scope", "bucket", "--bucket", Bucket];
+        if (isFull)
+            Admin(["quota", "set", .. quota, "--max-size", "1"]);
+        Admin(["quota", isFull ? "enable" : "disable", .. quota]);
     }
 
     /// <summary>Makes a user with a key of its own and, where given, a quota.</summary>
@@ -109,6 +112,12 @@ public sealed class ObjectGateway : IAsyncLifetime
     {
         foreach (string line in File.ReadAllLines(Path.Combine(_folder.FullName, "keys")))
             _keys[line[..line.IndexOf('=', StringComparison.Ordinal)]] = line[(line.IndexOf('=', StringComparison.Ordinal) + 1)..];
+    }
+
+    private void Do(string action)
+    {
+        (int code, string output) = Run("bash", Script, action, _folder.FullName);
+        code.ShouldBe(0, output);
     }
 
     private void Admin(params string[] arguments)

@@ -23,7 +23,7 @@ public sealed class OutageTests(ObjectGateway gateway)
             Task[] underWay = [Write(1), Write(2), Write(3)];
             gateway.Kill();
             Task[] whileItIsGone = [Write(4), Write(5), Write(6)];
-            gateway.Restart();
+            gateway.Start();
             await Task.WhenAll([.. underWay, .. whileItIsGone, Write(7)]);
             await writer.CompleteAsync(Token);
         }
@@ -49,7 +49,7 @@ public sealed class OutageTests(ObjectGateway gateway)
         Step();
         gateway.Kill();
         Step();
-        gateway.Restart();
+        gateway.Start();
         Step();
         run.Complete().FinalCheckpoint.ShouldBe("3");
         reports.Where(report => report.Kind == Policies.SaveKind.Checkpoint).Select(report => (report.Step, report.Outcome))
