@@ -11,6 +11,8 @@ namespace Cairn.S3.Tests;
 /// </summary>
 internal sealed class CuttingProxy : IAsyncDisposable
 {
+    private const int LargestHead = 16 << 10;
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentDictionary<TcpClient, bool> _open = [];
@@ -19,7 +21,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
     private readonly Task _accepting;
     private Func<Task> _happening = static () => Task.CompletedTask;
     private TaskCompletionSource _unserved = new();
-    private int _cuts, _pieces, _unservedLeft;
+    private int _cuts, _pieces, _unservedLeft, _alterations;
     private volatile bool _isCut;
 
     /// <param name="target">Where it leads.</param>
@@ -43,6 +45,12 @@ internal sealed class CuttingProxy : IAsyncDisposable
         _happening = happening;
         Volatile.Write(ref _pieces, pieces + 1);
     }
+
+    /// <summary>Alters a byte of content on its way to the service, in so many requests.</summary>
+    public void Alter(int requests) => Volatile.Write(ref _alterations, requests);
+
+    /// <summary>In how many requests a byte is still to be altered.</summary>
+    public int LeftToAlter => Math.Max(0, Volatile.Read(ref _alterations));
 
     /// <summary>Ends all connections, and each new one.</summary>
     public void Cut()
@@ -99,13 +107,16 @@ internal sealed class CuttingProxy : IAsyncDisposable
                 await Task.WhenAny(
                     PumpAsync(client.GetStream(), server.GetStream(), async bytes =>
                     {
+                        // Larger than any head of a request.
+                        if (bytes.Length > LargestHead && LeftToAlter > 0 && Interlocked.Decrement(ref _alterations) >= 0)
+                            bytes.Span[^1] ^= 1;
                         connection.IsMeant |= _words.All(word => bytes.Span.IndexOf(word) >= 0);
                         if (Interlocked.Decrement(ref _pieces) == 0)
                             await _happening();
                         return false;
                     }),
                     // "100 Continue" only asks for the content.
-                    PumpAsync(server.GetStream(), client.GetStream(), bytes => Task.FromResult(connection.IsMeant && !bytes.Span.StartsWith("HTTP/1.1 100"u8) && Interlocked.Decrement(ref _cuts) >= 0)));
+                    PumpAsync(server.GetStream(), client.GetStream(), bytes => Task.FromResult(connection.IsMeant && !((ReadOnlySpan<byte>)bytes.Span).StartsWith("HTTP/1.1 100"u8) && Interlocked.Decrement(ref _cuts) >= 0)));
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or IOException or ObjectDisposedException or InvalidOperationException)
             {
@@ -137,7 +148,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
         return false;
     }
 
-    private async Task PumpAsync(NetworkStream from, NetworkStream to, Func<ReadOnlyMemory<byte>, Task<bool>> ends)
+    private async Task PumpAsync(NetworkStream from, NetworkStream to, Func<Memory<byte>, Task<bool>> ends)
     {
         byte[] bytes = new byte[64 << 10];
         while (await from.ReadAsync(bytes, _end.Token) is > 0 and int read)

@@ -1,6 +1,6 @@
 namespace Cairn.S3.Tests;
 
-/// <summary>A request was done, and its answer is lost: it is made again, and finds what the first one did.</summary>
+/// <summary>A request was done, and its answer is lost, or it came in altered: it is made again, and finds what the first one did.</summary>
 public class LostAnswerTests(ObjectGateway gateway)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -35,6 +35,19 @@ public class LostAnswerTests(ObjectGateway gateway)
         new Random(3).NextBytes(bytes);
         await Objects.WriteAsync(store, "model", bytes, Token);
         proxy.Left.ShouldBe(0);
+        (await Objects.ReadAsync(store, "model", Token)).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
+    }
+
+    [Theory, InlineData(1 << 20), InlineData(20 << 20)]
+    public async Task Content_that_was_altered_on_the_way_is_refused_by_the_service_and_sent_again(int length)
+    {
+        await using var proxy = new CuttingProxy(gateway.Endpoint, 0);
+        await using S3RunStore store = Through(proxy);
+        byte[] bytes = new byte[length];
+        new Random(5).NextBytes(bytes);
+        proxy.Alter(2);
+        await Objects.WriteAsync(store, "model", bytes, Token);
+        proxy.LeftToAlter.ShouldBe(0);
         (await Objects.ReadAsync(store, "model", Token)).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
     }
 
