@@ -31,28 +31,3 @@ public class StoreCallTests
         (await called.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)).ShouldBe(1);
     }
 }
-
-public class StoreFileWriterTests
-{
-    [Theory, InlineData(0), InlineData(1), InlineData(20 << 20)]
-    public void An_object_is_there_when_it_is_synced_and_not_before(int length)
-    {
-        var store = new MemoryRunStore();
-        byte[] bytes = new byte[length];
-        new Random(7).NextBytes(bytes);
-        using (var file = new StoreFileWriter(store, "x/y", length))
-        {
-            using (var writer = new SequentialWriter(file, length))
-            {
-                writer.Write(bytes);
-                writer.Complete();
-            }
-            new StoreFiles(store).FileExists("x/y").ShouldBeFalse();
-            file.Sync();
-        }
-        using IReadableFile written = new StoreFiles(store).OpenRead("x/y");
-        byte[] read = new byte[length];
-        written.Read(0, read).ShouldBe(length);
-        read.AsSpan().SequenceEqual(bytes).ShouldBeTrue();
-    }
-}
