@@ -23,8 +23,8 @@ internal readonly record struct MarkedChunk(MarkedFile File, int Index)
 /// <summary>Compares chunks of files with their hashes.</summary>
 internal static class ChunkCheck
 {
-    // Read and hashed while it is in a processor's own cache; into memory, as much as keeps a disk busy.
-    private const int BlockBytes = 256 << 10, KeptBlockBytes = 4 << 20;
+    /// <summary>Read and hashed while it is in a processor's own cache.</summary>
+    public const int BlockBytes = 256 << 10;
 
     /// <summary>How many chunks are worth reading at the same time: while some are hashed, others wait for the disk.</summary>
     public static int AtOnce => Math.Clamp(Environment.ProcessorCount * 4, 4, 16);
@@ -70,11 +70,13 @@ internal static class ChunkCheck
     {
         XxHash128 hash = new();
         int length = checked((int)(chunk.End - chunk.Offset));
+        var cached = file as ICachedFile;
+        int most = cached?.BlockBytes ?? BlockBytes;
         for (int done = 0; done < length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Span<byte> block = memory.Slice(done, Math.Min(KeptBlockBytes, memory.Length - done));
-            int count = Math.Min(length - done, file is ICachedFile cached ? cached.ReadOnce(chunk.Offset + done, block) : file.Read(chunk.Offset + done, block));
+            Span<byte> block = memory.Slice(done, Math.Min(most, memory.Length - done));
+            int count = Math.Min(length - done, cached?.ReadOnce(chunk.Offset + done, block) ?? file.Read(chunk.Offset + done, block));
             if (count <= 0)
                 return EndsEarly(chunk, chunk.Offset + done);
             hash.Append(block[..count]);

@@ -176,6 +176,8 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
     {
         public long Length => file.Length;
 
+        public int BlockBytes => file is ICachedFile cached ? cached.BlockBytes : ChunkCheck.BlockBytes;
+
         public bool IsCached(long offset, int length) => file is ICachedFile cached && cached.IsCached(offset, length);
 
         public int Read(long offset, Span<byte> destination) => Read(offset, destination, once: false);

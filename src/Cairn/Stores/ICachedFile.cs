@@ -3,6 +3,9 @@ namespace Cairn.Stores;
 /// <summary>A file of which the system may keep parts in memory, and which can be read past that cache.</summary>
 internal interface ICachedFile : IReadableFile
 {
+    /// <summary>As many bytes as <see cref="ReadOnce"/> is best asked for at once: what keeps the disk or the store busy.</summary>
+    int BlockBytes { get; }
+
     /// <summary>Whether nearly all of these bytes are in the system's memory, so that reading them twice asks the disk for nothing.</summary>
     bool IsCached(long offset, int length);
 

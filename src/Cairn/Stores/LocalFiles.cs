@@ -14,6 +14,8 @@ internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect 
     private SafeFileHandle? _direct;
     private volatile bool _mayBeDirect = mayBeDirect && OperatingSystem.IsLinux();
 
+    public int BlockBytes => 4 << 20;
+
     public FileStatus? Status => OperatingSystem.IsWindows() ? null : FileStatus.Of(handle, "");
 
     public long Length { get; } = RandomAccess.GetLength(handle);

@@ -34,9 +34,16 @@ internal class StoreFiles(IRunStore store) : IFileSource
         return new StoreFile(StoreCall.Wait(() => store.OpenReadAsync(path)));
     }
 
-    private sealed class StoreFile(IStoreReader reader) : IReadableFile
+    private sealed class StoreFile(IStoreReader reader) : ICachedFile
     {
         public long Length => reader.Length;
+
+        // A request takes its time however little it asks for, and a store may answer a large one by several.
+        public int BlockBytes => 16 << 20;
+
+        public bool IsCached(long offset, int length) => false;
+
+        public int ReadOnce(long offset, Span<byte> destination) => Read(offset, destination);
 
         public int Read(long offset, Span<byte> destination)
         {

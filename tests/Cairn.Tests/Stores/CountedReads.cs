@@ -22,6 +22,7 @@ internal sealed class CountedReads(IFileSystem inner) : ForwardingFileSystem(inn
     private sealed class Counted(CountedReads owner, string path, IReadableFile file) : ICachedFile
     {
         public long Length => file.Length;
+        public int BlockBytes => 4 << 20;
         public bool IsCached(long offset, int length) => owner.IsCached;
         public int ReadOnce(long offset, Span<byte> destination) => Read(offset, destination);
 
