@@ -13,10 +13,13 @@ using Cairn.Stores;
 
 // bench [folder] [MiB] [rounds] [stall|scan|save|load|torch|inspect|catalog|scale|ranks]...
 // bench limits FOLDER [rounds] [MiB]...
+// bench store ADDRESS [rounds] [MiB]...
 if (args is [RankStall.Verb, ..])
     return RankStall.RunRank(args[1], long.Parse(args[2], null), int.Parse(args[3], null));
 if (args is [Limits.Verb, var disk, ..])
     return Limits.Run(disk, args.Length > 2 ? int.Parse(args[2], null) : 5, args.Length > 3 ? [.. args[3..].Select(size => long.Parse(size, null))] : [64, 256, 1024, 4096], MarkerOf);
+if (args is [StoreTransfers.Verb, var place, ..])
+    return StoreTransfers.Run(place, args.Length > 2 ? int.Parse(args[2], null) : 5, args.Length > 3 ? [.. args[3..].Select(size => long.Parse(size, null))] : [256, 1024], MarkerOf);
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
 long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 512) << 20;
 int rounds = args.Length > 2 ? int.Parse(args[2], null) : 5;

@@ -36,6 +36,9 @@ internal sealed unsafe partial class RawMemory : IDisposable
     /// <summary>A part, shorter than asked for at the end.</summary>
     public Memory<byte> Slice(long offset, int length) => new Part(_start + offset, (int)Math.Min(length, Bytes - offset)).Memory;
 
+    /// <summary>A part as a stream, shorter than asked for at the end.</summary>
+    public Stream Open(long offset, long length) => new UnmanagedMemoryStream(_start + offset, Math.Min(length, Bytes - offset));
+
     /// <summary>Copies all of it, as several threads do it best.</summary>
     public void CopyTo(RawMemory other, int threads)
     {

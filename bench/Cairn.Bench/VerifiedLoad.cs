@@ -17,13 +17,14 @@ internal static class VerifiedLoad
         using var copy = new VerifiedCopy(entry.Pin(files)!, entry.Folder, new SpareMemory());
         if (Verifier.Verify(copy, entry, World.Single, rank: 0, CancellationToken.None) is { } fault)
             throw new InvalidOperationException(fault.ToString());
-        Fill(copy, target);
+        Fill(copy, entry, target);
     }
 
     /// <summary>Fills the live tensors, and verifies nothing.</summary>
-    public static void Fill(IFileSource files, LargeState target)
+    public static void Fill(IFileSource files, LargeState target) => Fill(files, Catalog.Read(files).Entries[0], target);
+
+    private static void Fill(IFileSource files, CatalogEntry entry, LargeState target)
     {
-        CatalogEntry entry = Catalog.Read(files).Entries[0];
         using SafetensorsFile file = SafetensorsFile.Open(files, $"{entry.Folder}/{entry.Marker!.Files[0].Name}");
         (StateTensor Saved, NativeTensor Live, long At)[] blocks =
         [
