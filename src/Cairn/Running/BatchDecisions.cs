@@ -94,7 +94,8 @@ internal sealed class BatchDecisions(
         // At the end of training a save that was asked for is left to the decision that follows, once the save under way is over.
         if (point is DecisionPoint.End or DecisionPoint.Completion || (point == DecisionPoint.Batch && (!ends || EndSeen)))
             _savePending = false;
-        TieredCopy? next = point is DecisionPoint.End or DecisionPoint.Completion || asked.IsDraining ? null : run.Fast?.Copies.TakeNext(now: point == DecisionPoint.Drain);
+        bool mayDrain = run.Options.Enabled && !asked.IsDraining && point is not (DecisionPoint.End or DecisionPoint.Completion);
+        TieredCopy? next = mayDrain ? run.Fast?.Copies.TakeNext(now: point == DecisionPoint.Drain) : null;
         int channel = _channelNumber, drainChannel = _drainChannelNumber;
         if (save is not null && _ranks.Size > 1 && (channel == 0 || engine.WasDisturbed))
         {

@@ -51,15 +51,12 @@ internal sealed class SignalSaver(RunRequests requests, BatchDecisions decisions
             saver.Deferred(() =>
             {
                 BatchDecision decision = decisions.At(DecisionPoint.Poll);
+                drain.Begin(decision);
                 if (decision.Save is null)
-                {
-                    drain.Begin(decision);
                     return;
-                }
                 writer.WaitWhileAlive(patience.LongestSilence);
                 if (!writer.IsBusy)
                     saver.Save(decision with { IsBusy = false }, decisions.Channel, background: false);
-                drain.Begin(decision);
                 drain.Finish();
             });
         }

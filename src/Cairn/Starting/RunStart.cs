@@ -51,7 +51,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             _work.Try(() => lease = prepare());
             _work.Try(() => home.Publisher().Recover());
         }
-        _work.Agree("take the run", to => to.Write(_places.IsNamed), parts => AllName(parts) ? [] : throw new CheckpointException("ResumeFrom is set on some ranks only. Give all ranks the same options."));
+        _work.Agree("take the run", WriteSame, CheckSame);
         // What the ranks hold is known before they restore; it is the plan of the first save as well.
         if (ranks.Size > 1)
             plan.Assign("start", () => atStart ?? RankPart.Capture(parts), options.RankTimeout);
@@ -155,7 +155,25 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         }
     }
 
-    private bool AllName(IReadOnlyList<ReadOnlyMemory<byte>> parts) => parts.All(part => RankMessages.Read(part, from => from.ReadBoolean()) == _places.IsNamed);
+    // What decides which calls the ranks make.
+    private void WriteSame(BinaryWriter to)
+    {
+        to.Write(_places.IsNamed);
+        to.Write(options.FastFolder is not null);
+        to.Write(options.Replicas);
+    }
+
+    private byte[] CheckSame(IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        foreach (ReadOnlyMemory<byte> part in parts)
+        {
+            (bool isNamed, bool isFast, int replicas) = RankMessages.Read(part, from => (from.ReadBoolean(), from.ReadBoolean(), from.ReadInt32()));
+            string? differs = isNamed != _places.IsNamed ? nameof(options.ResumeFrom) : isFast != options.FastFolder is not null ? nameof(options.FastFolder) : replicas != options.Replicas ? nameof(options.Replicas) : null;
+            if (differs is not null)
+                throw new CheckpointException($"{differs} is set on some ranks only. Give all ranks the same options.");
+        }
+        return [];
+    }
 
     private (RunOpening Opening, long? LastKnown, RestoredState Restored) Resume(IReadOnlyList<IStatePart> parts)
     {

@@ -93,18 +93,27 @@ internal sealed class FastTier : IFirstTier, IDisposable
 
     public IDisposable HoldHome(RankGroup ranks, TimeSpan timeout, Action progressed)
     {
-        byte[] isHeld;
-        do
+        var hold = new Hold(this);
+        try
         {
-            isHeld = ranks.Agree("hold the home", default, _ =>
+            byte[] isHeld;
+            do
             {
-                Copies.WaitForEnd(Beat);
-                return [Copies.TryHold() ? (byte)1 : (byte)0];
-            }, timeout);
-            progressed();
+                isHeld = ranks.Agree("hold the home", default, _ =>
+                {
+                    Copies.WaitForEnd(Beat);
+                    return [Copies.TryHold() ? (byte)1 : (byte)0];
+                }, timeout);
+                progressed();
+            }
+            while (isHeld[0] == 0);
+            return hold;
         }
-        while (isHeld[0] == 0);
-        return new Hold(this);
+        catch
+        {
+            hold.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Lets go of this host's folder.</summary>

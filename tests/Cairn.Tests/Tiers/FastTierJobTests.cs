@@ -151,6 +151,19 @@ public sealed class FastTierJobTests : IDisposable
         Expect(20, "model", "optimizer", "sampler");
     }
 
+    [Fact]
+    public void A_folder_on_some_ranks_only_is_refused()
+    {
+        var job = new JobOfThreads(_files);
+        job.Run(Four, rank =>
+        {
+            CheckpointOptions options = JobTests.Options();
+            options.FastFolder = rank.Rank == 2 ? Host(0) : null;
+            rank.Start(options);
+        }, mayFail: true);
+        job.Errors.ShouldAllBe(error => error!.Message.Contains("FastFolder is set on some ranks only"));
+    }
+
     // The home has step 10, and no more from then on.
     private void LeaveAt(long step, int hosts, int replicas = 0)
     {
