@@ -55,4 +55,40 @@ public sealed class OutageTests(ObjectGateway gateway)
         reports.Where(report => report.Kind == Policies.SaveKind.Checkpoint).Select(report => (report.Step, report.Outcome))
             .ShouldBe([(1, SaveOutcome.Saved), (2, SaveOutcome.Failed), (3, SaveOutcome.Saved)]);
     }
+
+    [Fact]
+    public async Task With_a_fast_folder_training_goes_on_while_the_service_is_away_and_all_is_there_once_it_is_back()
+    {
+        S3StoreOptions options = gateway.Options;
+        options.RetryFor = TimeSpan.FromSeconds(1);
+        await using var store = new S3RunStore(ObjectGateway.NewAddress(), options);
+        DirectoryInfo fast = Directory.CreateTempSubdirectory("cairn-fast-");
+        (var train, var model) = (new TrainState(), new Program.Counting(1000));
+        var reports = new List<SaveReport>();
+        await using (CheckpointManager run = await CheckpointManager.StartAsync(
+            new CheckpointOptions { Store = store, FastFolder = fast.FullName, CheckpointEvery = 10, SnapshotEvery = 1, HandleSignals = false }, train, [model], cancellationToken: Token))
+        {
+            run.SaveEnded += (_, report) => reports.Add(report);
+            void StepTo(long step)
+            {
+                while (train.Step < step)
+                {
+                    model.Value++;
+                    train.CompleteStep();
+                    run.AfterBatch();
+                }
+            }
+            StepTo(5);
+            gateway.Kill();
+            // The service comes back only after these steps: whoever waits for it waits for ever.
+            StepTo(26);
+            run.LastRecoverable.ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(10);
+            run.LastCheckpoint.ShouldBeNull();
+            gateway.Start();
+            StepTo(31);
+            run.Complete().FinalCheckpoint.ShouldBe("31");
+        }
+        reports.Where(report => report is { Kind: Policies.SaveKind.Checkpoint, Outcome: SaveOutcome.Saved }).Select(report => report.Step).ShouldBe([10, 20, 30, 31]);
+        fast.Delete(recursive: true);
+    }
 }

@@ -94,8 +94,8 @@ internal sealed class BatchDecisions(
         // At the end of training a save that was asked for is left to the decision that follows, once the save under way is over.
         if (point is DecisionPoint.End or DecisionPoint.Completion || (point == DecisionPoint.Batch && (!ends || EndSeen)))
             _savePending = false;
-        bool mayDrain = run.Options.Enabled && !asked.IsDraining && point is not (DecisionPoint.End or DecisionPoint.Completion);
-        TieredCopy? next = mayDrain ? run.Fast?.Copies.TakeNext(now: point == DecisionPoint.Drain) : null;
+        // A checkpoint that finds no place waits for what goes home: a home that refused is asked again.
+        TieredCopy? next = run.Options.Enabled && !asked.IsDraining ? run.Fast?.Copies.TakeNext(now: point == DecisionPoint.Drain || save is { Kind: SaveKind.Checkpoint } && run.Fast.Copies.IsFull) : null;
         int channel = _channelNumber, drainChannel = _drainChannelNumber;
         if (save is not null && _ranks.Size > 1 && (channel == 0 || engine.WasDisturbed))
         {

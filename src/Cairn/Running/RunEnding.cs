@@ -48,12 +48,16 @@ internal sealed class RunEnding(
         bool drawn = batch.HasDrawn;
         journal.Skips();
         ExceptionDispatchInfo? earlier = CollectedBeforeEnd();
-        SaveReport? last = saver.Save(decisions.At(DecisionPoint.Completion), decisions.Channel, background: false);
+        BatchDecision decision = decisions.At(DecisionPoint.Completion);
+        drain.Begin(decision);
+        SaveReport? last = saver.Save(decision, decisions.Channel, background: false);
         bool isHome = drain.Finish();
         // What stood in the fast folder was damaged there, and the state is still here.
-        if (last is not { IsComplete: false } && tiers.Checkpoint.LastStep != _train.Step && decisions.At(DecisionPoint.Completion) is { Save: not null } again)
+        if (last is not { IsComplete: false } && tiers.Checkpoint.LastStep != _train.Step && run.Fast is not null)
         {
-            last = saver.Save(again, decisions.Channel, background: false);
+            decision = decisions.At(DecisionPoint.Completion);
+            drain.Begin(decision);
+            last = saver.Save(decision, decisions.Channel, background: false) ?? last;
             isHome = drain.Finish();
         }
         if (last is { IsComplete: false })

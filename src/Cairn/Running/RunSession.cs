@@ -166,6 +166,7 @@ internal sealed class RunSession : IDisposable
         {
             _saver.CollectUnderWay();
             decision = _decisions.At(DecisionPoint.End);
+            _drain.Begin(decision);
         }
         _saver.Save(decision, _decisions.Channel, background: Run.Options.Asynchronous && !savesEnd);
         if (savesEnd)

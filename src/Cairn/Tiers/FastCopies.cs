@@ -79,6 +79,16 @@ internal sealed class FastCopies(TimeProvider time)
     /// <summary>Whether the home refused the last one.</summary>
     public bool IsFailing => Volatile.Read(ref _failedAt) != 0;
 
+    /// <summary>Whether checkpoints that wait for the home fill the folder.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (_gate)
+                return _waiting.Values.Count(copy => copy.Kind == SaveKind.Checkpoint) >= FastPlace.Slots;
+        }
+    }
+
     /// <summary>Takes the copy that is to be brought next; <see langword="null"/> when there is none, one is under way, or the home refused and is left alone for a while.</summary>
     /// <param name="now">Also right after the home refused.</param>
     public TieredCopy? TakeNext(bool now = false)

@@ -153,8 +153,8 @@ internal sealed class FastTier : IFirstTier, IDisposable
         if (_homeLease is { IsLost: true })
             throw new StoreException("The run is another process's by now: nothing of it is written.");
         bool isCheckpoint = save.Marker.Kind == SaveKind.Checkpoint;
-        // What hangs or is refused is not waited for: the newest state is worth more than one that waits for the home.
-        bool isStuck = Copies.IsFailing || Copies.UnderWay is null || DrainSilence() > LongestSilence(save.Timeout);
+        // What hangs, or was refused just now, is not waited for: the newest state is worth more than one that waits for the home.
+        bool isStuck = Copies.UnderWay is null || DrainSilence() > LongestSilence(save.Timeout);
         int[]? slots = Copies.Reserve(hosts, force: isCheckpoint && isStuck);
         Verdict verdict = slots is not null ? Verdict.Go : isCheckpoint ? Verdict.Wait : Verdict.Drop;
         if (verdict == Verdict.Wait)

@@ -36,7 +36,7 @@ public class CheckpointOptionsValidatorTests
             Failures(options => Set(options, lowest - 1)).ShouldContain(failure => failure.StartsWith(property.Name + " must"));
 
             void Set(CheckpointOptions options, long value) =>
-                property.SetValue(options, Convert.ChangeType(value, Nullable.GetUnderlyingType(property.PropertyType)!));
+                property.SetValue(options, Convert.ChangeType(value, Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType));
         }
     }
 
