@@ -61,6 +61,24 @@ internal static class Verifier
         }
     }
 
+    /// <summary>Reads all files of a copy that has no name yet, and gives the first that is not what its marker is going to say.</summary>
+    /// <param name="files">The run.</param>
+    /// <param name="place">Where the files stand.</param>
+    /// <param name="marker">The marker.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    internal static CheckpointFault? FaultIn(IFileSource files, string place, Marker marker, CancellationToken cancellationToken)
+    {
+        CatalogEntry unnamed = CatalogEntry.At(files, place, marker.Kind, marker.Step);
+        CheckpointFault? first = null;
+        ForEachChunk(marker.Files, chunk =>
+        {
+            if (FaultOf(files, unnamed, chunk, cancellationToken) is { } fault)
+                Interlocked.CompareExchange(ref first, fault, null);
+            return Volatile.Read(ref first) is null;
+        }, cancellationToken);
+        return first;
+    }
+
     // Through files that belong to the entry whatever is saved meanwhile (CatalogEntry.Pin).
     private static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken) =>
         FirstFault(pinned, entry, Assigned(entry.Marker!.Files, share, shares), chunk => FaultOf(pinned, entry, chunk, cancellationToken), cancellationToken);

@@ -22,11 +22,23 @@ internal static class CopyTransfer
     /// <exception cref="CopyChangedException">The copy was replaced or removed meanwhile.</exception>
     /// <exception cref="IOException">One of the two stores refused.</exception>
     /// <exception cref="StoreException">There is not enough space.</exception>
-    public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, CancellationToken cancellationToken = default)
+    public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, CancellationToken cancellationToken = default) =>
+        Run(from, entry, to, readBack: false, static files => files, cancellationToken);
+
+    /// <summary>As above; all that is read goes through a file source of the caller's.</summary>
+    /// <param name="from">Where it stands.</param>
+    /// <param name="entry">The copy; complete.</param>
+    /// <param name="to">The other run.</param>
+    /// <param name="readBack">Whether what arrived is read back and compared before it gets its name.</param>
+    /// <param name="watched">Passes reads on, and may count them.</param>
+    /// <param name="cancellationToken">Gives it up before it has its name.</param>
+    /// <exception cref="StoreException">What was read back is not what was brought.</exception>
+    public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, bool readBack, Func<IFileSource, IFileSource> watched, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker is { IsDerived: false } own ? own : throw new ArgumentException("Only a complete copy of Cairn can be transferred.", nameof(entry));
         using PinnedCopy pin = entry.Pin(from) ?? throw entry.Changed();
-        return new CommitProtocol(to).Save(Of(pin, entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken));
+        Action<string>? confirm = readBack ? place => ReadBack(watched(to.Files), place, marker, cancellationToken) : null;
+        return new CommitProtocol(to).Save(Of(watched(pin), entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken, confirm));
     }
 
     /// <summary>The save that brings files of a copy to another run.</summary>
@@ -38,14 +50,27 @@ internal static class CopyTransfer
     /// <param name="timeout">Longest wait for another rank.</param>
     /// <param name="progressed">Called after each block and each word of another rank.</param>
     /// <param name="cancellationToken">Gives it up before it has its name.</param>
-    public static SaveInProgress Of(IFileSource from, string folder, Marker marker, IReadOnlyList<MarkedFile> own, RankGroup ranks, TimeSpan timeout, Action progressed, CancellationToken cancellationToken) =>
-        new(ranks, marker with { Attempt = null, Fence = null, Token = null, Files = [] }, () => Plan(from, folder, own), refuseNonFinite: false, timeout)
+    /// <param name="confirm">Looks at what arrived, in the place where it was written, before it gets its name.</param>
+    public static SaveInProgress Of(
+        IFileSource from, string folder, Marker marker, IReadOnlyList<MarkedFile> own, RankGroup ranks, TimeSpan timeout, Action progressed, CancellationToken cancellationToken, Action<string>? confirm = null)
+    {
+        SaveInProgress? save = null;
+        save = new SaveInProgress(ranks, marker with { Attempt = null, Fence = null, Token = null, Files = [] }, () => Plan(from, folder, own), refuseNonFinite: false, timeout)
         {
             Vouched = marker.Files,
             Progressed = progressed,
+            Confirm = () => confirm?.Invoke(save!.Place!),
             CancellationToken = cancellationToken,
         };
+        return save;
+    }
 
     private static PlannedFile[] Plan(IFileSource from, string folder, IReadOnlyList<MarkedFile> files) =>
         [.. files.Select(file => new PlannedFile("", file.Name, new StoredContent(from, $"{folder}/{file.Name}", file)))];
+
+    private static void ReadBack(IFileSource files, string place, Marker marker, CancellationToken cancellationToken)
+    {
+        if (Verifier.FaultIn(files, place, marker, cancellationToken) is { } fault)
+            throw new StoreException($"What arrived in {files.Root} is not what was sent: {fault.Path}: {fault.Reason}. It gets no name; what stood there is as it was.") { Step = marker.Step, Path = fault.Path };
+    }
 }

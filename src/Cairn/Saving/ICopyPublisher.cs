@@ -34,6 +34,13 @@ internal interface ICopyPublisher : ICopyTarget
     /// <param name="notes">Takes what stood in the way and was moved, in words.</param>
     CatalogEntry Publish(string place, Marker marker, List<string> notes);
 
+    /// <summary>Brings a copy of another program, which has its own mark among its files: all of them are there before the mark is, or before the folder has its name.</summary>
+    /// <param name="marker">What is known of the copy; nothing of it is written.</param>
+    /// <param name="copy">Writes the files and looks at them.</param>
+    /// <param name="notes">Takes what stood in the way and was moved, in words.</param>
+    /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
+    CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes);
+
     /// <summary>Removes what was written for a copy, as far as that can be done. Never throws for what the store refuses.</summary>
     void Discard(string place);
 

@@ -103,6 +103,28 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
     }
 
+    public CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes)
+    {
+        lease?.Check();
+        bool isSnapshot = marker.Kind == SaveKind.Snapshot;
+        string folder = isSnapshot ? SlotChoice.InOrder(_files, LineView.Of(marker))[0].Folder : RunFolder.Checkpoint(marker.Step);
+        MakeWayFor(copy, folder, isSnapshot, notes);
+        try
+        {
+            FileSystemEntry[] marks = [.. copy.Files.Where(CopyMarks.IsMark)], others = [.. copy.Files.Except(marks)];
+            Write(copy, folder, others);
+            // The last thing before it is a copy.
+            lease?.Check();
+            Write(copy, folder, marks);
+            return isSnapshot ? Catalog.Snapshot(_files, folder) : CatalogEntry.At(_files, folder, SaveKind.Checkpoint, marker.Step);
+        }
+        catch (Exception e) when (e is not RunLockLostException)
+        {
+            TryDeleteAll(folder);
+            throw;
+        }
+    }
+
     public void Discard(string place)
     {
         try
@@ -123,6 +145,42 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         Begin(intent, Retires, folder);
         _placement.DeleteAll(folder);
         _placement.Delete($"{RunFolder.Staging}/{intent}");
+    }
+
+    private void Write(IUnmarkedCopy copy, string folder, FileSystemEntry[] some)
+    {
+        foreach (FileSystemEntry file in some)
+        {
+            using IWritableFile to = Create(folder, file.Name, file.Length);
+            copy.Write(file, to);
+        }
+        copy.Check(_files, folder, some);
+    }
+
+    // What an interrupted transfer of the same copy left has no mark, and goes; all else that stands there is kept. The older snapshot goes, as it does by a save.
+    private void MakeWayFor(IUnmarkedCopy copy, string folder, bool isSnapshot, List<string> notes)
+    {
+        IReadOnlyList<FileSystemEntry> standing = _files.List(folder);
+        if (standing.Count == 0)
+            return;
+        HashSet<string> names = [.. copy.Files.Select(file => file.Name)];
+        bool isLeftOver = standing.All(entry => !CopyMarks.IsMark(entry) && !entry.IsFolder && names.Contains(entry.Name));
+        if (isSnapshot || isLeftOver)
+            _placement.DeleteAll(folder);
+        else
+            notes.Add($"{folder}/ stood in the way and is now {_placement.MoveAside(folder, "", folder)}/");
+    }
+
+    private void TryDeleteAll(string folder)
+    {
+        try
+        {
+            _placement.DeleteAll(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The error that led here is the one to report; without its mark it is no copy.
+        }
     }
 
     private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync($"{RunFolder.Staging}/{attempt}", Encoding.UTF8.GetBytes($"{does} {folder}")));

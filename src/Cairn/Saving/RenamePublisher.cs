@@ -116,6 +116,29 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         return committed;
     }
 
+    public CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes)
+    {
+        string place = Prepare(marker, copy.Files.Sum(file => file.Length), isShared: false, notes);
+        try
+        {
+            foreach (FileSystemEntry file in copy.Files)
+            {
+                using IWritableFile to = Create(place, file.Name, file.Length);
+                copy.Write(file, to);
+            }
+            KeepOnly(place, copy.Files.Select(file => file.Name));
+            Settle(place);
+            copy.Check(files, place, copy.Files);
+            lease?.Check();
+            return Publish(place, marker, notes);
+        }
+        catch
+        {
+            Discard(place);
+            throw;
+        }
+    }
+
     public void Retire(long step)
     {
         lease?.Check();
@@ -153,7 +176,8 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         if (files.FolderExists(target))
         {
             var standing = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
-            string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run" : standing.Fault?.ToString() ?? "it belongs to a line that was left";
+            string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
+                : standing.Fault?.ToString() ?? (LineView.Of(marker).Holds(standing) ? "an earlier process saved it" : "it belongs to a line that was left");
             notes.Add($"{target}/ stood in the way ({why}) and is now {_placement.MoveAside(target, target)}/");
         }
         _placement.FreeFromFile(target, target, notes);

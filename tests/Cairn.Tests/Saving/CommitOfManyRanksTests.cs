@@ -84,6 +84,7 @@ public class CommitOfManyRanksTests
         public void Settle(string place) => inner.Settle(place);
         public void Seal(string place, Marker marker) => inner.Seal(place, marker);
         public CatalogEntry Publish(string place, Marker marker, List<string> notes) => inner.Publish(place, marker, notes);
+        public CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes) => inner.TakeAsItIs(marker, copy, notes);
         public void Discard(string place) => inner.Discard(place);
         public void Retire(long step) => inner.Retire(step);
     }

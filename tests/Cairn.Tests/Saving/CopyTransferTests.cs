@@ -1,8 +1,10 @@
 using Cairn.Checkpoints;
+using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Saving;
 using Cairn.Saving.Stages;
+using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Stores;
 
@@ -52,6 +54,65 @@ public class CopyTransferTests
         Should.Throw<CorruptCheckpointException>(() => CopyTransfer.Run(_disk, CatalogEntry.At(_disk, "30", SaveKind.Checkpoint, 30), new MarkerPublisher(_store), TestContext.Current.CancellationToken))
             .Path.ShouldBe(damaged);
         _store.Objects.Keys.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_a_store_gives_back_otherwise_gets_no_name()
+    {
+        CatalogEntry first = new SampleRun(_disk).Save(SaveKind.Checkpoint, 30).Entry;
+        Should.Throw<StoreException>(() => CopyTransfer.Run(_disk, first, new MarkerPublisher(_store), readBack: true, static files => files is StoreFiles ? new AlteredFiles(files) : files, TestContext.Current.CancellationToken))
+            .Message.ShouldContain("What arrived in memory:run is not what was sent");
+        _store.Objects.Keys.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(SaveKind.Checkpoint)]
+    [InlineData(SaveKind.Snapshot)]
+    public void A_copy_without_a_marker_of_Cairn_is_brought_file_by_file_or_not_at_all(SaveKind kind)
+    {
+        var model = new StateMap { { "w", new MemoryTensor(TensorType.F32, [2], new byte[8]) } };
+        var context = new StateMap { { "batch_count", 29L }, { "step_count", 30L }, { "inf_nan_skip_batches", 0L } };
+        var run = new RunRecord("run", DateTimeOffset.UnixEpoch, Lineage.New, null);
+        CatalogEntry saved = new CommitProtocol(_disk).Save(
+            SampleRun.MarkerOf(run, kind, 30, "internlm"), CheckpointLayouts.Of("internlm").Plan(30, [("model", model), ("context", context)]), refuseNonFinite: false, TestContext.Current.CancellationToken).Entry;
+        _disk.DeleteFile($"{saved.Folder}/{RunFolder.Manifest}");
+        _disk.DeleteFile($"{saved.Folder}/cairn.pt");
+        CatalogEntry Own() => CatalogEntry.At(_disk, saved.Folder, kind, 30);
+        Own().Fault.ShouldBeNull();
+        Own().Marker!.IsDerived.ShouldBeTrue();
+        Should.Throw<StoreException>(() => UnmarkedTransfer.Run(_disk, Own(), null, new MarkerPublisher(_store), readBack: true, static files => files is StoreFiles ? new AlteredFiles(files) : files, TestContext.Current.CancellationToken));
+        _store.Objects.Keys.ShouldBeEmpty();
+        CatalogEntry stored = UnmarkedTransfer.Run(_disk, Own(), null, new MarkerPublisher(_store), readBack: true, static files => files, TestContext.Current.CancellationToken).Entry;
+        var other = new SimulatedFileSystem();
+        CatalogEntry back = UnmarkedTransfer.Run(new StoreFiles(_store), stored, null, new RenamePublisher(other), readBack: true, static files => files, TestContext.Current.CancellationToken).Entry;
+        back.Fault.ShouldBeNull();
+        foreach (FileSystemEntry file in _disk.List(saved.Folder))
+            SmallFile.Read(other, $"{back.Folder}/{file.Name}", 1 << 20).ShouldBe(SmallFile.Read(_disk, $"{saved.Folder}/{file.Name}", 1 << 20));
+    }
+
+    // Gives back another last byte than was written.
+    private sealed class AlteredFiles(IFileSource inner) : IFileSource
+    {
+        public string Root => inner.Root;
+        public IReadOnlyList<FileSystemEntry> List(string folder) => inner.List(folder);
+        public bool FileExists(string path) => inner.FileExists(path);
+        public bool FolderExists(string path) => inner.FolderExists(path);
+        public IReadableFile OpenRead(string path) => new AlteredFile(inner.OpenRead(path));
+
+        private sealed class AlteredFile(IReadableFile file) : IReadableFile
+        {
+            public long Length => file.Length;
+
+            public int Read(long offset, Span<byte> destination)
+            {
+                int read = file.Read(offset, destination);
+                if (offset + read == Length)
+                    destination[read - 1] ^= 1;
+                return read;
+            }
+
+            public void Dispose() => file.Dispose();
+        }
     }
 
     void Write(string path, byte[] bytes)

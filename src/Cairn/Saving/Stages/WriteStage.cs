@@ -15,8 +15,8 @@ internal sealed class WriteStage(ICopyTarget target) : ISaveStage
             own = CopyWriter.Write(target, save.Place!, save.Plan.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
             if (save.IsShared)
                 target.Settle(save.Place!);
-            save.Confirm();
             save.CheckVouched(own.Files);
+            save.Confirm();
         });
         ReadOnlyMemory<byte> nonFinite = save.Work.Agree("written", own.Write, parts =>
         {
