@@ -14,7 +14,7 @@ try
     // A shell that asks for completions has a line that is not whole yet.
     bool completes = args is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
     if (parsed.Errors.Count == 0 || completes)
-        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = CommandLine.EndingOf(parsed) });
     throw new WrongUseException(string.Join('\n', Mistyped.Explain(parsed)));
 }
 catch (Exception e)

@@ -20,4 +20,5 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(DiffResult))]
 [JsonSerializable(typeof(StatsResult))]
 [JsonSerializable(typeof(ConvertResult))]
+[JsonSerializable(typeof(CpResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

@@ -89,6 +89,13 @@ internal sealed class CairnProcess : IDisposable
 
     public void Terminate() => Signal("TERM");
 
+    /// <summary>Ends it at once, whatever it does.</summary>
+    public void Kill()
+    {
+        _process.Kill();
+        WaitForExit();
+    }
+
     private void Signal(string name)
     {
         using Process kill = Process.Start("kill", ["-" + name, _process.Id.ToString(CultureInfo.InvariantCulture)]);
