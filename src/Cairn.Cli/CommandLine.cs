@@ -11,14 +11,14 @@ internal static class CommandLine
     /// <summary>The verbs in the order of the help.</summary>
     public static IReadOnlyList<Verb> Verbs() =>
     [
-        new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new CpVerb(), new PruneVerb(), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
+        new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new CpVerb(), new SyncVerb(), new PruneVerb(), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
     ];
 
     /// <summary>Reads a command line. A name that begins with <c>@</c> is a name, not a file of more arguments.</summary>
     public static ParseResult Parse(IReadOnlyList<string> arguments) => Create().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
 
     /// <summary>Time that a verb has after Ctrl-C or SIGTERM; those that write copies remove what they began, which a store may take its time for.</summary>
-    public static TimeSpan EndingOf(ParseResult parsed) => TimeSpan.FromSeconds(parsed.CommandResult.Command.Name is CpVerb.Name ? 30 : 2);
+    public static TimeSpan EndingOf(ParseResult parsed) => TimeSpan.FromSeconds(parsed.CommandResult.Command.Name is CpVerb.Name or SyncVerb.Name ? 30 : 2);
 
     public static RootCommand Create()
     {

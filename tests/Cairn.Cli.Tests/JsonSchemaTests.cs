@@ -44,6 +44,7 @@ public sealed class JsonSchemaTests : IDisposable
         Holds("watch", "watch", run);
         Holds("prune", "prune", run, "--keep-last", "2");
         Holds("cp", "cp", run, _folder["copied"]);
+        Holds("sync", "sync", run, _folder["copied"]);
         Holds("branch", "branch", run, "--from", "50");
         Holds("convert", "convert", run, _folder["model.pt"], "--layout", "torch");
         Holds("completion", "completion", "bash");

@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using Cairn.Stores;
+
 namespace Cairn.S3.Tests;
 
 /// <summary>The command on runs in an object store.</summary>
@@ -35,5 +38,156 @@ public class CommandTests(ObjectGateway gateway)
         (await CommandAsync("ls", address.ToString())).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(1), said => said.Output.ShouldContain("incomplete"));
     }
 
-    private Task<(int Code, string Output)> CommandAsync(params string[] arguments) => CairnCommand.RunAsync(gateway, Token, arguments);
+    [Fact]
+    public async Task A_copy_goes_to_a_store_and_back_and_a_run_is_synced_there_and_back()
+    {
+        using var folder = new DisposableFolder();
+        string run = folder["run"], back = folder["back"], one = folder["one"];
+        await TrainAsync(run, steps: 12);
+        string address = ObjectGateway.NewAddress().ToString(), other = ObjectGateway.NewAddress().ToString();
+
+        (await CommandAsync("cp", $"{run}/10", address)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("It was read back and is good."));
+        (await CommandAsync("cp", $"{run}/10", address)).Output.ShouldContain("already there");
+        (await CommandAsync("cp", $"{address}/10", one)).Code.ShouldBe(0);
+        Same($"{run}/10", $"{one}/10");
+
+        (await CommandAsync("sync", run, address)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("already there  10"));
+        (await CommandAsync("sync", address, other)).Code.ShouldBe(0);
+        (await CommandAsync("sync", other, back)).Code.ShouldBe(0);
+        foreach (string copy in (string[])["5", "10", "12", "snapshot/0", "snapshot/1"])
+            Same($"{run}/{copy}", Directory.GetDirectories(Path.GetDirectoryName($"{back}/{copy}")!).Single(found => StepOf(found) is { } step && step == StepOf($"{run}/{copy}")));
+        (await File.ReadAllTextAsync($"{back}/run.json", Token)).ShouldBe(await File.ReadAllTextAsync($"{run}/run.json", Token));
+        (await File.ReadAllTextAsync($"{back}/journal.jsonl", Token)).ShouldBe(await File.ReadAllTextAsync($"{run}/journal.jsonl", Token));
+        (await CommandAsync("sync", run, other)).Output.ShouldContain("0 copies copied");
+        foreach (string place in (string[])[address, other, back])
+            (await CommandAsync("verify", place)).Code.ShouldBe(0);
+        await ResumesAsync(back, at: 12);
+        await ResumesAsync(other, at: 12);
+    }
+
+    [Fact]
+    public async Task A_sync_that_was_killed_goes_on_and_what_it_left_is_a_run()
+    {
+        using var folder = new DisposableFolder();
+        string run = folder["run"], address = ObjectGateway.NewAddress().ToString();
+        await TrainAsync(run, steps: 60, numbers: 400_000);
+        using (Process sync = Start("sync", run, address))
+        {
+            (await sync.StandardOutput.ReadLineAsync(Token)).ShouldStartWith("copied  5  ");
+            sync.Kill();
+            await sync.WaitForExitAsync(Token);
+        }
+        await using var store = new S3RunStore(S3Address.Parse(address), gateway.Options);
+        (await store.ListAsync("", Token)).ShouldContain(entry => entry.Name == "5");
+        (await CommandAsync("sync", run, address)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("already there  5  "));
+        (await CommandAsync("verify", address)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0), said => said.Output.ShouldContain(", 0 bad"));
+        (await store.ListAsync(".staging", Token)).ShouldBeEmpty();
+        (await CommandAsync("sync", run, address, "--dry-run")).Output.ShouldContain("0 copies would be copied");
+    }
+
+    [Fact]
+    public async Task Ctrl_C_leaves_nothing_of_the_copy_that_was_under_way()
+    {
+        using var folder = new DisposableFolder();
+        string run = folder["run"], address = ObjectGateway.NewAddress().ToString();
+        await TrainAsync(run, steps: 30, numbers: 400_000);
+        await using var store = new S3RunStore(S3Address.Parse(address), gateway.Options);
+        using (Process sync = Start("sync", run, address))
+        {
+            (await sync.StandardOutput.ReadLineAsync(Token)).ShouldStartWith("copied  5  ");
+            using (var signal = Process.Start("kill", ["-INT", sync.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+                await signal.WaitForExitAsync(Token);
+            await sync.StandardOutput.ReadToEndAsync(Token);
+            await sync.WaitForExitAsync(Token);
+        }
+        (await store.ListAsync(".staging", Token)).ShouldBeEmpty();
+        (await CommandAsync("ls", address)).Code.ShouldBe(0, "no folder is half a copy");
+        (await CommandAsync("sync", run, address)).Code.ShouldBe(0, "the lease was let go of");
+    }
+
+    [Fact]
+    public async Task A_copy_of_InternLM_without_a_marker_of_Cairn_comes_back_as_it_was()
+    {
+        using var folder = new DisposableFolder();
+        string run = folder["run"], back = folder["back"], address = ObjectGateway.NewAddress().ToString();
+        await TrainAsync(folder["made"], steps: 10, layout: "internlm");
+        // As InternLM leaves it: without what only Cairn writes.
+        Directory.CreateDirectory($"{run}/10");
+        foreach (string file in Directory.GetFiles(folder["made"] + "/10").Where(file => Path.GetExtension(file) is ".pt" or ".step" && Path.GetFileName(file) != "cairn.pt"))
+            File.Copy(file, $"{run}/10/{Path.GetFileName(file)}");
+        (await CommandAsync("cp", $"{run}/10", address)).Code.ShouldBe(0);
+        (await CommandAsync("cp", $"{run}/10", address)).Output.ShouldContain("already there");
+        (await CommandAsync("sync", address, back)).Code.ShouldBe(0);
+        Same($"{run}/10", $"{back}/10");
+        await using var store = new S3RunStore(S3Address.Parse(address), gateway.Options);
+        await store.DeleteAsync("10/10.step", Token);
+        (await CommandAsync("sync", run, address)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0), said => said.Output.ShouldContain("copied  10"));
+        (await store.ListAsync("", Token)).ShouldNotContain(entry => entry.Name == "abandoned", "what was left of the same copy is no copy of anybody");
+    }
+
+    private static async Task TrainAsync(string folder, int steps, int numbers = 1000, string layout = "cairn")
+    {
+        (var train, var model) = (new TrainState(), new Program.Counting(numbers));
+        var options = new CheckpointOptions { Folder = folder, CheckpointEvery = 5, SnapshotEvery = 2, Asynchronous = false, HandleSignals = false, Layout = layout };
+        await using CheckpointManager run = await CheckpointManager.StartAsync(options, train, [model], cancellationToken: Token);
+        while (train.Step < steps)
+        {
+            model.Value++;
+            train.CompleteStep();
+            run.AfterBatch();
+        }
+        run.Complete();
+    }
+
+    private async Task ResumesAsync(string place, long at)
+    {
+        (var train, var model) = (new TrainState(), new Program.Counting(1000));
+        var options = new CheckpointOptions { Folder = place, HandleSignals = false };
+        if (RunStores.IsAddress(place))
+            options.Store = new S3RunStore(S3Address.Parse(place), gateway.Options);
+        await using CheckpointManager run = await CheckpointManager.StartAsync(options, train, [model], cancellationToken: Token);
+        (train.Step, model.Value, model.IsWhole).ShouldBe((at, at, true));
+        run.Complete();
+    }
+
+    // Every file but the marker, which names the lease that wrote it.
+    private static void Same(string folder, string other)
+    {
+        string[] files = [.. Directory.GetFiles(folder).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+        files.Length.ShouldBeGreaterThan(1);
+        Directory.GetFiles(other).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal).ShouldBe(files);
+        bool isOfCairn = !files.Any(file => file.EndsWith(".pt", StringComparison.Ordinal));
+        foreach (string file in files.Where(file => !isOfCairn || !file.EndsWith(".step", StringComparison.Ordinal)))
+            File.ReadAllBytes($"{other}/{file}").ShouldBe(File.ReadAllBytes($"{folder}/{file}"), file);
+    }
+
+    private static string? StepOf(string folder) => Path.GetFileName(Directory.GetFiles(folder, "*.step").SingleOrDefault());
+
+    private async Task<(int Code, string Output)> CommandAsync(params string[] arguments)
+    {
+        using Process command = Start(arguments);
+        Task<string> errors = command.StandardError.ReadToEndAsync(Token);
+        string output = await command.StandardOutput.ReadToEndAsync(Token);
+        await command.WaitForExitAsync(Token);
+        return (command.ExitCode, output + await errors);
+    }
+
+    private Process Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cairn.Cli.dll"), .. arguments])
+        {
+            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        (start.Environment["AWS_ACCESS_KEY_ID"], start.Environment["AWS_SECRET_ACCESS_KEY"], start.Environment["AWS_ENDPOINT_URL"]) = (gateway.AccessKey, gateway.SecretKey, gateway.Endpoint.ToString());
+        return Process.Start(start)!;
+    }
+
+    private sealed class DisposableFolder : IDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cairn-command-");
+
+        public string this[string name] => Path.Combine(_folder.FullName, name);
+
+        public void Dispose() => _folder.Delete(recursive: true);
+    }
 }

@@ -21,4 +21,5 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(StatsResult))]
 [JsonSerializable(typeof(ConvertResult))]
 [JsonSerializable(typeof(CpResult))]
+[JsonSerializable(typeof(SyncResult))]
 internal sealed partial class JsonTypes : JsonSerializerContext;

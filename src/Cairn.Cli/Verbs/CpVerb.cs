@@ -42,7 +42,7 @@ internal sealed class CpVerb : Verb
 
     public override string Details => "Folders and object stores, each way. The copy is complete in the target or absent: it has its name when every byte is durable, was compared with the hashes of the marker and read back. The target is locked meanwhile, so a run that trains is refused. A target without a run becomes this run; one that holds another run is refused. What was interrupted begins anew.";
 
-    protected override Command Define() => new(Name, "Copies a checkpoint or snapshot into another run, also to and from an object store.") { _source, _target, _step, _force, _noVerify, _dryRun };
+    protected override Command Define() => new(Name, "Copies a checkpoint or snapshot into a run, here or in an object store.") { _source, _target, _step, _force, _noVerify, _dryRun };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
