@@ -1,6 +1,7 @@
 using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
+using Cairn.Saving;
 using Cairn.Stores;
 
 namespace Cairn.Cli;
@@ -17,10 +18,8 @@ internal sealed class RunView
 
     public IFileSource Files { get; }
 
-    /// <summary>The run's folder, to change something in it.</summary>
-    /// <exception cref="CheckpointException">The run is in a store.</exception>
-    public LocalFileSystem Folder => Files as LocalFileSystem
-        ?? throw new CheckpointException($"{Files.Root} is in a store. The command lists, verifies and shows runs there, and changes those in folders only.") { Path = Files.Root };
+    /// <summary>Where the run lives, to change something in it.</summary>
+    public IRunHome Home() => RunHome.Of(new CheckpointOptions { Folder = Files.Root });
 
     public RunRecord Record { get; }
     public Catalog Catalog { get; }

@@ -6,12 +6,12 @@ namespace Cairn.S3.Tests;
 /// <summary>The command on runs in an object store.</summary>
 public class CommandTests(ObjectGateway gateway)
 {
-    private const int WrongUse = 3;
+    private const int FoundBad = 1, WrongUse = 2, CouldNot = 3;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Runs_are_listed_verified_shown_and_compared_and_not_changed()
+    public async Task Runs_are_listed_verified_shown_and_compared()
     {
         S3Address address = ObjectGateway.NewAddress();
         await using var store = new S3RunStore(address, gateway.Options);
@@ -31,11 +31,10 @@ public class CommandTests(ObjectGateway gateway)
         (await CommandAsync("verify", address.ToString())).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0), said => said.Output.ShouldContain("0 bad"));
         (await CommandAsync("show", address.ToString())).Output.ShouldContain("checkpoint of step 12");
         (await CommandAsync("diff", $"{address}/5", $"{address}/10")).Output.ShouldContain("model");
-        (await CommandAsync("prune", address.ToString(), "--keep-last", "2", "--yes")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(WrongUse), said => said.Output.ShouldContain("is in a store"));
-        (await CommandAsync("ls", $"{address}/nothing")).Code.ShouldBe(WrongUse);
+        (await CommandAsync("ls", $"{address}/nothing")).Code.ShouldBe(CouldNot);
 
         await store.DeleteAsync("10/10.step", Token);
-        (await CommandAsync("ls", address.ToString())).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(1), said => said.Output.ShouldContain("incomplete"));
+        (await CommandAsync("ls", address.ToString())).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(FoundBad), said => said.Output.ShouldContain("incomplete"));
     }
 
     [Fact]
@@ -125,16 +124,69 @@ public class CommandTests(ObjectGateway gateway)
         (await store.ListAsync("", Token)).ShouldNotContain(entry => entry.Name == "abandoned", "what was left of the same copy is no copy of anybody");
     }
 
-    private static async Task TrainAsync(string folder, int steps, int numbers = 1000, string layout = "cairn")
+    [Fact]
+    public async Task A_run_in_a_store_is_pruned_branched_audited_and_converted()
+    {
+        using var folder = new DisposableFolder();
+        S3Address address = ObjectGateway.NewAddress();
+        string run = address.ToString();
+        await using var store = new S3RunStore(address, gateway.Options);
+        await TrainAsync(folder["unused"], steps: 22, store: store);
+
+        (await CommandAsync("prune", run, "--keep-last", "2")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("Nothing was done"));
+        (await CommandAsync("prune", run, "--keep-last", "2", "--yes")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("removed"));
+        (await store.ListAsync("", Token)).Where(entry => int.TryParse(entry.Name, out _)).Select(entry => entry.Name).ShouldBe(["20", "22"], ignoreOrder: true);
+
+        (await CommandAsync("audit", run)).ShouldSatisfyAllConditions(said => said.Output.ShouldContain("by its journal"), said => said.Output.ShouldContain("22"));
+        (await CommandAsync("watch", run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("step 22"));
+        (await CommandAsync("stop", run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(CouldNot), said => said.Output.ShouldContain("No process trains"));
+
+        (await CommandAsync("branch", run, "--from", "20", "--name", "colder")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("resumes at step 20"));
+        (await CommandAsync("ls", run)).Output.ShouldContain("A restart takes 20/.");
+        (await CommandAsync("audit", run)).Output.ShouldContain("by its journal", customMessage: "the branch stands in the journal too");
+
+        (await CommandAsync("convert", run, folder["model.pt"], "--layout", "torch")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("read back and compared"));
+        (await CommandAsync("convert", folder["model.pt"], run, "--layout", "cairn")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(WrongUse), said => said.Output.ShouldContain("convert writes into folders only"));
+    }
+
+    [Fact]
+    public async Task A_run_that_trains_in_a_store_is_watched_saved_and_stopped_and_not_changed_meanwhile()
+    {
+        S3Address address = ObjectGateway.NewAddress();
+        string run = address.ToString();
+        await using var store = new S3RunStore(address, gateway.Options);
+        Task training = Task.Run(() => TrainAsync("unused", steps: int.MaxValue, store: store, checkpointEvery: 1_000_000), Token);
+        await UntilAsync(async () => (await store.ListAsync("snapshot", Token)).Count > 0, training);
+        (await CommandAsync("watch", run, "--once")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("training"));
+        (await CommandAsync("save", run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldStartWith("done  checkpoint "));
+        (await CommandAsync("prune", run, "--keep-last", "2", "--yes")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(CouldNot), said => said.Output.ShouldContain("is being written by"));
+        (await CommandAsync("branch", run, "--from", "1")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(CouldNot), said => said.Output.ShouldContain("is being written by"));
+        (await CommandAsync("stop", run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("is saved"), said => said.Output.ShouldContain("the process has ended"));
+        await training;
+        (await CommandAsync("verify", run)).Code.ShouldBe(0);
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> holds, Task running)
+    {
+        while (!await holds())
+        {
+            if (running.IsCompleted)
+                await running;
+            await Task.Delay(TimeSpan.FromMilliseconds(100), Token);
+        }
+    }
+
+    private static async Task TrainAsync(string folder, int steps, int numbers = 1000, string layout = "cairn", IRunStore? store = null, long checkpointEvery = 5)
     {
         (var train, var model) = (new TrainState(), new Program.Counting(numbers));
-        var options = new CheckpointOptions { Folder = folder, CheckpointEvery = 5, SnapshotEvery = 2, Asynchronous = false, HandleSignals = false, Layout = layout };
+        var options = new CheckpointOptions { Folder = folder, CheckpointEvery = checkpointEvery, SnapshotEvery = 2, Asynchronous = false, HandleSignals = false, Layout = layout, Store = store };
         await using CheckpointManager run = await CheckpointManager.StartAsync(options, train, [model], cancellationToken: Token);
         while (train.Step < steps)
         {
             model.Value++;
             train.CompleteStep();
-            run.AfterBatch();
+            if (!run.AfterBatch())
+                break;
         }
         run.Complete();
     }

@@ -1,6 +1,7 @@
 using Cairn.Cli.Listing;
 using Cairn.Journal;
 using Cairn.Saving;
+using Cairn.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Cli.Pruning;
@@ -9,10 +10,10 @@ namespace Cairn.Cli.Pruning;
 internal static class CopyRemoval
 {
     /// <summary>Removes checkpoints of a run of Cairn, whose lock is held, and writes it into the journal.</summary>
-    public static void OfRun(RunView run, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
+    public static void OfRun(IRunHome home, ILease? lease, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
     {
-        var publisher = new RenamePublisher(run.Folder);
-        var journal = new RunJournal(run.Folder, TimeProvider.System, NullLogger.Instance);
+        ICopyPublisher publisher = home.Publisher(lease);
+        var journal = new RunJournal(home.Files, TimeProvider.System, NullLogger.Instance);
         foreach (PrunedStep step in steps)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -13,13 +13,19 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
 {
     private const int LinesToRecognize = 50;
     private const int MostLogs = 4096;
+    // A store is asked once for so many.
+    private const int BufferBytes = 256 << 10;
 
     /// <summary>Reads a run's folder, a journal, or logs.</summary>
     /// <exception cref="CheckpointException">There is nothing that tells of a run.</exception>
     public static AuditSource Read(IReadOnlyList<string> paths, string? folder, Screen screen, CancellationToken cancellationToken)
     {
-        if (paths is [var single] && Directory.Exists(single) && File.Exists(Path.Join(single, RunFolder.Journal)))
-            return OfRun(Path.GetFullPath(single), screen, cancellationToken);
+        if (paths is [var single] && (RunStores.IsAddress(single) || Directory.Exists(single)))
+        {
+            IFileSource run = PlacePath.Open(PlacePath.Full(single));
+            if (JournalFile.Exists(run))
+                return OfRun(run, screen, cancellationToken);
+        }
         string[] files = [.. paths.SelectMany(Logs)];
         string? saved = folder ?? paths.FirstOrDefault(Directory.Exists);
         if (files is [var journal] && Head(journal).Any(JournalReader.Recognizes))
@@ -32,12 +38,11 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         return new AuditSource(string.Join(", ", paths), told, OnDiskOf(saved, told.Configuration.Folder));
     }
 
-    private static AuditSource OfRun(string root, Screen screen, CancellationToken cancellationToken)
+    private static AuditSource OfRun(IFileSource files, Screen screen, CancellationToken cancellationToken)
     {
-        var files = new LocalFileSystem(root);
-        string journal = Path.Join(root, RunFolder.Journal);
-        using var progress = new ProgressLine(screen, "audit", new FileInfo(journal).Length);
-        RunHistory history = JournalReader.Read(Lines(journal, progress, cancellationToken));
+        using IReadableFile journal = JournalFile.Open(files);
+        using var progress = new ProgressLine(screen, "audit", journal.Length);
+        RunHistory history = JournalReader.Read(Lines(new ReadingStream(journal), progress, cancellationToken));
         if (history.Sessions is [.., var last])
         {
             // How far a process came that wrote nothing more.
@@ -50,23 +55,23 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
             if (last.End == SessionEnd.Unknown && RunLiveness.Of(files).IsAlive != false)
                 last.End = SessionEnd.Running;
         }
-        return new AuditSource(root, history, CopiesIn(files));
+        return new AuditSource(files.Root, history, CopiesIn(files));
     }
 
-    private static IReadOnlyList<CopyOnDisk> CopiesIn(LocalFileSystem files) =>
+    private static IReadOnlyList<CopyOnDisk> CopiesIn(IFileSource files) =>
         [.. Catalog.Read(files).Entries.Select(entry => new CopyOnDisk(entry.Folder, entry.Step, entry.Kind, entry.Fault is null, entry.Fault?.Reason))];
 
     private static IReadOnlyList<CopyOnDisk>? OnDiskOf(string? given, string? recorded)
     {
         string? folder = given ?? (recorded?.StartsWith("local:", StringComparison.Ordinal) == true ? recorded["local:".Length..] : null);
-        if (folder is null || !Directory.Exists(folder))
+        if (folder is null || !(RunStores.IsAddress(folder) || Directory.Exists(folder)))
             return given is null ? null : throw new CheckpointException($"There is no folder {folder}. Give --folder the folder that the run saved to.") { Path = folder };
-        var files = new LocalFileSystem(Path.GetFullPath(folder));
+        IFileSource files = PlacePath.Open(PlacePath.Full(folder));
         return files.FileExists(RunFolder.Record) ? CopiesIn(files) : [.. MarkedFolders(files)];
     }
 
     // InternLM's folders: a marker file is all that says that a copy is whole.
-    private static IEnumerable<CopyOnDisk> MarkedFolders(LocalFileSystem files)
+    private static IEnumerable<CopyOnDisk> MarkedFolders(IFileSource files)
     {
         foreach (CatalogEntry entry in Catalog.Read(files).Entries)
         {
@@ -80,7 +85,7 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         if (File.Exists(path))
             return [path];
         if (!Directory.Exists(path))
-            throw new CheckpointException(RunStores.IsAddress(path) ? $"{path} is in a store, and audits are of folders and logs on this machine." : $"There is no {path}. Give the folder of a run, or its logs.") { Path = path };
+            throw new CheckpointException(RunStores.IsAddress(path) ? $"{path} holds no {RunFolder.Journal}: it is no run of Cairn. Logs are read from this machine only; give them, and --folder {path}." : $"There is no {path}. Give the folder of a run, or its logs.") { Path = path };
         // Of a run that InternLM saved: the logs may stand anywhere in it, without a suffix.
         string[] logs =
         [
@@ -111,10 +116,12 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         return new string(start, 0, read).Split('\n').Take(LinesToRecognize);
     }
 
-    private static IEnumerable<string> Lines(string file, ProgressLine? progress, CancellationToken cancellationToken)
+    private static IEnumerable<string> Lines(string file, ProgressLine? progress, CancellationToken cancellationToken) => Lines(RegularFile.OpenStream(file), progress, cancellationToken);
+
+    private static IEnumerable<string> Lines(Stream file, ProgressLine? progress, CancellationToken cancellationToken)
     {
         const int LongestLine = 1 << 20;
-        using var reader = new StreamReader(RegularFile.OpenStream(file), Encoding.UTF8);
+        using var reader = new StreamReader(file, Encoding.UTF8, bufferSize: BufferBytes);
         while (reader.ReadLine() is { } line)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -1,22 +1,21 @@
 using System.Text;
 using System.Text.Json;
-using Cairn.Checkpoints;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 
 /// <summary>Reads a journal as it grows.</summary>
-internal sealed class JournalTail(LocalFileSystem files, long from = 0)
+internal sealed class JournalTail(IFileSource files, long from = 0)
 {
     private readonly List<byte> _line = [];
     private long _position = from;
 
     /// <summary>Bytes that the journal has now.</summary>
-    public static long Length(LocalFileSystem files)
+    public static long Length(IFileSource files)
     {
         try
         {
-            using IReadableFile file = files.OpenRead(RunFolder.Journal);
+            using IReadableFile file = JournalFile.Open(files);
             return file.Length;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -31,8 +30,8 @@ internal sealed class JournalTail(LocalFileSystem files, long from = 0)
         List<string> lines = [];
         try
         {
-            using IReadableFile file = files.OpenRead(RunFolder.Journal);
-            byte[] buffer = new byte[64 << 10];
+            using IReadableFile file = JournalFile.Open(files);
+            byte[] buffer = new byte[256 << 10];
             while (file.Read(_position, buffer) is > 0 and var read)
             {
                 _position += read;

@@ -9,12 +9,14 @@ internal sealed record RunLiveness(RunLockHolder? Holder, bool? IsAlive)
 {
     private const int LargestLock = 4096;
 
-    public static RunLiveness Of(LocalFileSystem files)
+    public static RunLiveness Of(IFileSource files)
     {
         RunLockHolder? holder = null;
         try
         {
-            if (files.FileExists(RunLock.FileName))
+            if (files is StoreFiles store)
+                holder = StoreLease.HolderOf(store);
+            else if (files.FileExists(RunLock.FileName))
                 holder = RunLockHolder.FromJson(SmallFile.Read(files, RunLock.FileName, LargestLock));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)

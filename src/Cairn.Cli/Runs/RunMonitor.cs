@@ -5,7 +5,7 @@ using Cairn.Stores;
 namespace Cairn.Cli.Runs;
 
 /// <summary>How a run does now: its progress, its journal and its lock, read again and again.</summary>
-internal sealed class RunMonitor(LocalFileSystem files, TimeProvider time)
+internal sealed class RunMonitor(IFileSource files, TimeProvider time)
 {
     // The rate is that of the last while, so that a stall or a slow batch does not show for ever.
     private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(30);

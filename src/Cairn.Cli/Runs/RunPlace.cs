@@ -1,22 +1,27 @@
 using Cairn.Checkpoints;
+using Cairn.Cli.Listing;
+using Cairn.Saving;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
 
-/// <summary>Opens the folder of a run that may have no copy yet.</summary>
+/// <summary>Opens a run, in a folder or a store, that may have no copy yet.</summary>
 internal static class RunPlace
 {
     /// <exception cref="CheckpointException">There is no such folder, or no run of Cairn in it.</exception>
-    public static LocalFileSystem Open(string path)
+    public static IRunFiles Open(string path)
     {
-        if (RunStores.IsAddress(path))
-            throw new CheckpointException($"{path} is in a store. The command lists, verifies and shows runs there; to stop one, put an object 'command' into it that says 'stop'.") { Path = path };
-        string full = Path.GetFullPath(path.StartsWith("local:", StringComparison.Ordinal) ? path["local:".Length..] : path);
-        if (!Directory.Exists(full))
+        string full = CopyListing.FullPath(path);
+        IRunFiles files = RunHome.Of(new CheckpointOptions { Folder = full }).Files;
+        if (!files.FolderExists(""))
             throw new CheckpointException($"There is no folder {full}. Give the folder of a run.") { Path = full };
-        var files = new LocalFileSystem(full);
-        return files.FileExists(RunFolder.Record) || files.FileExists(RunFolder.Journal)
+        return files.FileExists(RunFolder.Record) || JournalFile.Exists(files)
             ? files
             : throw new CheckpointException($"{full} is not the folder of a run of Cairn: there is neither {RunFolder.Record} nor {RunFolder.Journal} in it.") { Path = full };
     }
+
+    /// <summary>Takes the right to change a run that nobody trains.</summary>
+    /// <exception cref="RunLockedException">A process writes the run.</exception>
+    public static ILease? Lock(IRunHome home, Action<string> waiting, CancellationToken cancellationToken) =>
+        home.Acquire(TimeProvider.System, RunLock.DefaultLease, waiting, static _ => { }, cancellationToken);
 }

@@ -10,7 +10,7 @@ internal sealed record RunProgress(DateTimeOffset Time, long Step, long Batch, l
     private const int LargestFile = 64 << 10;
 
     /// <summary>Reads it; <see langword="null"/> when there is none, or none that can be understood.</summary>
-    public static RunProgress? Read(LocalFileSystem files)
+    public static RunProgress? Read(IFileSource files)
     {
         try
         {

@@ -18,7 +18,7 @@ internal sealed record AskResult(string Run, string Action, long? At, string Sta
 /// <summary>Asks the process that trains a run for something, and waits for its answer.</summary>
 internal abstract class AskVerb(CommandAction action) : Verb
 {
-    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(5), Poll = TimeSpan.FromMilliseconds(100), ForTheProcess = TimeSpan.FromSeconds(10), BetweenLooks = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DefaultTimeout = TimeSpan.FromMinutes(5), Poll = TimeSpan.FromMilliseconds(100), PollOfStore = TimeSpan.FromMilliseconds(500), ForTheProcess = TimeSpan.FromSeconds(10), BetweenLooks = TimeSpan.FromSeconds(1);
 
     private readonly Argument<string> _run = RunArgument();
     private readonly Option<long?> _at = QuantityOption.Count("--at", "At this step, or the first one after it [default: at the next batch].");
@@ -37,7 +37,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
-        LocalFileSystem files = RunPlace.Open(parsed.GetValue(_run)!);
+        IRunFiles files = RunPlace.Open(parsed.GetValue(_run)!);
         RunLiveness before = RunLiveness.Of(files);
         if (before.IsAlive == false)
             throw new CheckpointException($"No process trains {files.Root}{(before.Holder is { } dead ? $": {dead} has ended" : "")}. There is nobody to ask. Try: cairn ls {files.Root}") { Path = files.Root };
@@ -57,12 +57,13 @@ internal abstract class AskVerb(CommandAction action) : Verb
     };
 
     /// <summary>One question and its answers.</summary>
-    private sealed class Conversation(LocalFileSystem files, RunCommand command, RunLiveness asked, Screen screen)
+    private sealed class Conversation(IRunFiles files, RunCommand command, RunLiveness asked, Screen screen)
     {
         private const int LargestCommand = 4096;
 
         private readonly long _start = Stopwatch.GetTimestamp();
         private readonly JournalTail _journal = new(files, JournalTail.Length(files));
+        private readonly TimeSpan _poll = files is StoreFiles ? PollOfStore : Poll;
         private long _lastLook = Stopwatch.GetTimestamp();
         private bool _accepted;
         private long? _step;
@@ -85,7 +86,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
                 if (Stopwatch.GetElapsedTime(_start) >= timeout)
                     return TimedOut(timeout);
                 line.Show(Status());
-                if (cancellationToken.WaitHandle.WaitOne(Poll))
+                if (cancellationToken.WaitHandle.WaitOne(_poll))
                 {
                     Withdraw();
                     cancellationToken.ThrowIfCancellationRequested();
@@ -97,12 +98,11 @@ internal abstract class AskVerb(CommandAction action) : Verb
         {
             // An empty one was begun by hand and left.
             if (files.FileExists(RunFolder.Command) && SmallFile.Read(files, RunFolder.Command, LargestCommand).Length > 0)
-                throw new CheckpointException($"{files.Root} has a command that the run has not taken yet. Wait, or remove {Path.Join(files.Root, RunFolder.Command)}.") { Path = files.Root };
+                throw new CheckpointException($"{files.Root} has a command that the run has not taken yet. Wait, or remove {files.Root}/{RunFolder.Command}.") { Path = files.Root };
             byte[] text = Encoding.UTF8.GetBytes(command + "\n");
             // By a rename: the run must never see half a command.
             string beside = $"{RunFolder.Command}.{command.Id}";
-            using (IWritableFile file = files.OpenWrite(beside, text.Length))
-                file.Write(0, text);
+            files.Put(beside, text, durable: false);
             files.Move(beside, RunFolder.Command);
         }
 
@@ -162,7 +162,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
             {
                 if (Stopwatch.GetElapsedTime(start) > ForTheProcess)
                     return false;
-                cancellationToken.WaitHandle.WaitOne(Poll);
+                cancellationToken.WaitHandle.WaitOne(_poll);
                 cancellationToken.ThrowIfCancellationRequested();
             }
             return true;

@@ -13,7 +13,7 @@ internal sealed class AuditVerb : Verb
 {
     private const int MostProcesses = 20;
 
-    private readonly Argument<string[]> _paths = new("path") { Description = "The run's folder, its journal.jsonl, or InternLM's logs: of several ranks and restarts as well.", HelpName = "RUN or LOG", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string[]> _paths = new("path") { Description = "The run's folder or address, its journal.jsonl, or InternLM's logs: of several ranks and restarts as well.", HelpName = "RUN or LOG", Arity = ArgumentArity.OneOrMore };
     private readonly Option<long?> _totalSteps = QuantityOption.Count("--total-steps", "Steps that were planned, when the record does not say.");
     private readonly Option<long?> _checkpointEvery = QuantityOption.Count("--checkpoint-every", "Steps between checkpoints, when the record does not say.");
     private readonly Option<long?> _snapshotEvery = QuantityOption.Count("--snapshot-every", "Steps between snapshots (oss_snapshot_freq), when the record does not say.");

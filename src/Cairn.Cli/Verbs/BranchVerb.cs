@@ -2,9 +2,11 @@ using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Checkpoints;
 using Cairn.Cli.Output;
+using Cairn.Cli.Runs;
 using Cairn.Cli.Verification;
 using Cairn.Journal;
 using Cairn.Opening;
+using Cairn.Saving;
 using Cairn.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -31,15 +33,17 @@ internal sealed class BranchVerb : Verb
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         RunView run = RunView.Open(parsed.GetValue(_run)!);
-        using RunLock runLock = RunLock.Acquire(run.Folder, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken);
+        IRunHome home = run.Home();
+        using ILease? lease = RunPlace.Lock(home, screen.Error, cancellationToken);
         // Under the lock the run is read again: nothing may have been saved in between.
         run = RunView.Open(run.Files.Root);
         long from = parsed.GetValue(_from);
         (CatalogEntry copy, Lineage lineage) = Find(run, from, parsed.GetValue(_name), screen, cancellationToken);
         RunRecord branched = run.Record with { Lineage = lineage };
-        branched.Save(run.Folder);
+        lease?.Check();
+        branched.Save(home.Files);
         Branch current = lineage.Current;
-        new RunJournal(run.Folder, TimeProvider.System, NullLogger.Instance).Write("branched", json =>
+        new RunJournal(home.Files, TimeProvider.System, NullLogger.Instance).Write("branched", json =>
         {
             json.WriteNumber("step", from);
             json.WriteNumber("branch", current.Id);

@@ -9,6 +9,7 @@ using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.Renaming;
 using Cairn.Opening;
 using Cairn.State;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Verbs;
 
@@ -18,7 +19,7 @@ internal sealed class ConvertVerb : Verb
     private static readonly (string Name, TensorType Type)[] Types = [("fp64", TensorType.F64), ("fp32", TensorType.F32), ("fp16", TensorType.F16), ("bf16", TensorType.BF16)];
 
     private readonly Argument<string> _source = new("src") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "SRC" };
-    private readonly Argument<string> _destination = new("dst") { Description = "The folder to write: of a run, or of a model. With --layout torch a file.", HelpName = "DST" };
+    private readonly Argument<string> _destination = new("dst") { Description = "The folder to write, on this machine: of a run, or of a model. With --layout torch a file.", HelpName = "DST" };
     private readonly Option<string> _layout = new("--layout") { Description = $"What to write: {string.Join(", ", ConversionOptions.Layouts)}.", HelpName = "LAYOUT", Required = true };
     private readonly Option<string[]> _parts = new("--part") { Description = "Take only this part; may be given again.", HelpName = "NAME" };
     private readonly Option<string?> _dtype = new("--dtype") { Description = $"Cast the model's floats to {string.Join(", ", Types.Select(type => type.Name))}.", HelpName = "TYPE" };
@@ -42,7 +43,7 @@ internal sealed class ConvertVerb : Verb
 
     public override string Example => "cairn convert runs/tinylm/500 models/tinylm --layout huggingface --rules internlm2-to-llama --dtype bf16 --shard-size 2GB";
 
-    public override string Details => "Interrupted, the same command goes on where it was.";
+    public override string Details => "From folders and object stores, into folders; cairn cp brings a run from there to a store. Interrupted, the same command goes on where it was.";
 
     protected override Command Define() =>
         new("convert", "Writes a checkpoint in another layout, and reads it back.")
@@ -52,6 +53,8 @@ internal sealed class ConvertVerb : Verb
     {
         ConversionOptions options = Options(parsed);
         string from = parsed.GetValue(_source)!, to = parsed.GetValue(_destination)!;
+        if (RunStores.IsAddress(to))
+            throw new WrongUseException($"{to} is in a store, and convert writes into folders only: it goes on in the files of one that was interrupted, which a store does not allow. Convert into a folder, then bring a run from there with: cairn cp FOLDER {to}");
         long start = Stopwatch.GetTimestamp();
         using LoadedCheckpoint source = CheckpointReader.Open(from);
         PartChoice.Of(source.Parts, [.. options.Parts]);

@@ -4,8 +4,10 @@ using Cairn.Cli.Input;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
 using Cairn.Cli.Pruning;
+using Cairn.Cli.Runs;
 using Cairn.Cli.Verification;
 using Cairn.Policies;
+using Cairn.Saving;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Verbs;
@@ -19,7 +21,7 @@ internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bo
 /// <summary><c>cairn prune</c>: get rid of the rest.</summary>
 internal sealed class PruneVerb : Verb
 {
-    private readonly Argument<string> _run = new("run") { Description = "The folder of a run, or of checkpoints of any kind.", HelpName = "RUN" };
+    private readonly Argument<string> _run = new("run") { Description = "The folder or address of a run, or a folder of checkpoints of any kind.", HelpName = "RUN" };
     private readonly Option<int?> _last = new("--keep-last") { Description = "Keep this many of the newest; at least 2.", HelpName = "number" };
     private readonly Option<long?> _every = new("--keep-every") { Description = "Keep those whose step is a multiple of this.", HelpName = "steps" };
     private readonly Option<int?> _best = new("--keep-best") { Description = "Keep this many of the best by --metric.", HelpName = "number" };
@@ -45,14 +47,15 @@ internal sealed class PruneVerb : Verb
         bool yes = parsed.GetValue(_yes);
         CopyListing listing = Read(parsed);
         // Other programs know no lock. A run of Cairn is read again under its own: nothing may have been saved in between.
-        using RunLock? runLock = yes && listing.Run is { } locked ? RunLock.Acquire(locked.Folder, TimeProvider.System, waiting: screen.Error, cancellationToken: cancellationToken) : null;
-        if (runLock is not null)
+        IRunHome? home = yes ? listing.Run?.Home() : null;
+        using ILease? lease = home is null ? null : RunPlace.Lock(home, screen.Error, cancellationToken);
+        if (home is not null)
             listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
         IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
         PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)];
-        if (yes && listing.Run is { } run)
-            CopyRemoval.OfRun(run, removed, cancellationToken);
+        if (home is not null)
+            CopyRemoval.OfRun(home, lease, removed, cancellationToken);
         else if (yes)
             CopyRemoval.OfFolder(listing.Root, removed, cancellationToken);
         var result = new PruneResult(
@@ -66,7 +69,7 @@ internal sealed class PruneVerb : Verb
         string path = parsed.GetValue(_run)!;
         CopyListing listing = CopyListing.Read(path);
         if (listing.IsOne)
-            throw new WrongUseException($"{path} is one checkpoint. Give the folder that it is in: cairn prune {Path.GetDirectoryName(CopyListing.FullPath(path))}");
+            throw new WrongUseException($"{path} is one checkpoint. Give the folder that it is in: cairn prune {PlacePath.Parent(CopyListing.FullPath(path))}");
         if (parsed.GetValue(_best) is null)
             return listing;
         if (!listing.Copies.Any(copy => copy.Entry?.Marker is { IsDerived: false }))

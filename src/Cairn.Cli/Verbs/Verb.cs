@@ -44,5 +44,5 @@ internal abstract class Verb
     /// <summary>Does it, and gives the exit code. What is thrown because a copy changed meanwhile is tried again, so nothing may have been shown before.</summary>
     protected abstract int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken);
 
-    protected static Argument<string> RunArgument() => new("run") { Description = "The run's folder.", HelpName = "RUN" };
+    protected static Argument<string> RunArgument() => new("run") { Description = "The run's folder or address.", HelpName = "RUN" };
 }

@@ -32,7 +32,7 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
-        LocalFileSystem files = RunPlace.Open(parsed.GetValue(_run)!);
+        IFileSource files = RunPlace.Open(parsed.GetValue(_run)!);
         var monitor = new RunMonitor(files, time);
         monitor.Look();
         TimeSpan every = parsed.GetValue(_every) ?? (screen.IsTerminal ? OnTerminal : InPipe);

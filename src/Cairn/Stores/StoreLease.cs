@@ -58,6 +58,10 @@ internal sealed class StoreLease : HeartbeatLease
         throw Locked(store, Read(files, RunLock.FileName)?.Holder);
     }
 
+    /// <summary>Who has the right, by the last heartbeat, which also says whether it was let go of; <see langword="null"/> when nobody ever had it.</summary>
+    /// <exception cref="IOException">The store refuses.</exception>
+    public static RunLockHolder? HolderOf(StoreFiles files) => Read(files, RunLock.FileName) is { } record ? BeatOf(files, record)?.Holder ?? record.Holder : null;
+
     protected override void Write(RunLockHolder record)
     {
         byte[] beat = record.ToJson();
