@@ -161,6 +161,12 @@ public class CommandTests(ObjectGateway gateway)
         (await CommandAsync("save", run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldStartWith("done  checkpoint "));
         (await CommandAsync("prune", run, "--keep-last", "2", "--yes")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(CouldNot), said => said.Output.ShouldContain("is being written by"));
         (await CommandAsync("branch", run, "--from", "1")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(CouldNot), said => said.Output.ShouldContain("is being written by"));
+        using (var folder = new DisposableFolder())
+        {
+            (await CommandAsync("sync", run, folder["here"])).Code.ShouldBe(0, "a source that trains is no harm");
+            (await CommandAsync("verify", folder["here"])).Code.ShouldBe(0);
+            (await CommandAsync("sync", folder["here"], run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(CouldNot), said => said.Output.ShouldContain("is being written by"));
+        }
         (await CommandAsync("stop", run)).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("is saved"), said => said.Output.ShouldContain("the process has ended"));
         await training;
         (await CommandAsync("verify", run)).Code.ShouldBe(0);

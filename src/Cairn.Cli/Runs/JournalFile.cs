@@ -7,6 +7,8 @@ namespace Cairn.Cli.Runs;
 /// <summary>A run's journal as one file: in a folder it is one, in a store it stands in numbered segments, of which the last one grows.</summary>
 internal sealed class JournalFile : IReadableFile
 {
+    private const int MostTries = 20;
+
     private readonly IFileSource _files;
     private readonly (string Path, long Start, long Length)[] _segments;
 
@@ -42,8 +44,7 @@ internal sealed class JournalFile : IReadableFile
             long at = offset + done - start;
             if (at < 0 || at >= length || done == destination.Length)
                 continue;
-            using IReadableFile segment = _files.OpenRead(path);
-            int read = segment.Read(at, destination.Slice(done, (int)Math.Min(destination.Length - done, length - at)));
+            int read = Read(path, at, destination.Slice(done, (int)Math.Min(destination.Length - done, length - at)));
             done += read;
             if (at + read < length)
                 break;
@@ -55,6 +56,24 @@ internal sealed class JournalFile : IReadableFile
     {
         // Each segment is open only while it is read.
     }
+
+    // The run puts the last segment again with each line, and a store reads one version of an object: its beginning is the same in all.
+    private int Read(string path, long at, Span<byte> destination)
+    {
+        for (int tries = 1; ; tries++)
+        {
+            using IReadableFile segment = _files.OpenRead(path);
+            try
+            {
+                return segment.Read(at, destination);
+            }
+            catch (IOException) when (tries < MostTries && HasGrown(path, segment.Length))
+            {
+            }
+        }
+    }
+
+    private bool HasGrown(string path, long length) => _files.List(RunFolder.Journal).Any(entry => path.EndsWith("/" + entry.Name, StringComparison.Ordinal) && entry.Length > length);
 
     private static IEnumerable<(int Number, FileSystemEntry Entry)> Numbered(IFileSource files) => files.List(RunFolder.Journal)
         .Select(entry => (int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0, entry))

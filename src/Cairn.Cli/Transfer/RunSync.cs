@@ -86,7 +86,7 @@ internal sealed class RunSync(TransferSource source, TransferTarget target, bool
     {
         if (entry.Fault is { } fault)
         {
-            return source.IsUnderWay(entry) ? RowOf(entry, PassedOver) with { Why = "it is being saved" }
+            return source.IsUnderWay(entry) ? RowOf(entry, PassedOver) with { Why = "it is being saved or removed" }
                 : fault.IsTransient ? null
                 : RowOf(entry, Damaged) with { Why = CopyListing.Within(entry.Folder, fault) };
         }

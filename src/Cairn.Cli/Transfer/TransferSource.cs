@@ -45,14 +45,8 @@ internal sealed record TransferSource(IFileSource Files, IReadOnlyList<CatalogEn
         !Files.FolderExists(entry.Folder) ? null
         : entry.Kind == SaveKind.Snapshot ? Catalog.Snapshot(Files, entry.Folder, entry.Slot) : CatalogEntry.At(Files, entry.Folder, SaveKind.Checkpoint, entry.Step);
 
-    /// <summary>Whether a copy has no marker because it is being saved just now, in a store.</summary>
-    public bool IsUnderWay(CatalogEntry entry)
-    {
-        if (Files is not StoreFiles || entry.Written is not null)
-            return false;
-        HashSet<string> underWay = [.. Files.List(RunFolder.Staging).Select(intent => intent.Name)];
-        return Files.List(entry.Folder).All(found => underWay.Contains(found.Name));
-    }
+    /// <summary>Whether a copy has no marker because it is being saved or removed just now, in a store.</summary>
+    public bool IsUnderWay(CatalogEntry entry) => Files is StoreFiles && entry.Written is null && MarkerPublisher.IsUnderWay(Files, entry.Folder);
 
     private static TransferSource One(string full)
     {

@@ -52,6 +52,28 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             StoreCall.Wait(() => unfinished.RemoveUnfinishedAsync(IsOfCopies));
     }
 
+    /// <summary>Whether the copy in a folder is being saved or removed just now, or was when a process ended: that it has no marker is then no damage.</summary>
+    public static bool IsUnderWay(IFileSource files, string folder)
+    {
+        var attempts = new HashSet<string>(StringComparer.Ordinal);
+        foreach (FileSystemEntry intent in files.List(RunFolder.Staging).Where(entry => !entry.IsFolder && entry.Length <= LongestIntent))
+        {
+            try
+            {
+                string[] words = Encoding.UTF8.GetString(SmallFile.Read(files, $"{RunFolder.Staging}/{intent.Name}", LongestIntent)).Split(' ');
+                if (words is [Retires, var retired] && retired == folder)
+                    return true;
+                if (words is [Saves, var saved] && saved == folder)
+                    attempts.Add(intent.Name);
+            }
+            catch (FileNotFoundException)
+            {
+                // It ended meanwhile.
+            }
+        }
+        return attempts.Count > 0 && files.List(folder).All(entry => attempts.Contains(entry.Name));
+    }
+
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
     {
         lease?.Check();
