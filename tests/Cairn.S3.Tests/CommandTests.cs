@@ -221,24 +221,9 @@ public class CommandTests(ObjectGateway gateway)
 
     private static string? StepOf(string folder) => Path.GetFileName(Directory.GetFiles(folder, "*.step").SingleOrDefault());
 
-    private async Task<(int Code, string Output)> CommandAsync(params string[] arguments)
-    {
-        using Process command = Start(arguments);
-        Task<string> errors = command.StandardError.ReadToEndAsync(Token);
-        string output = await command.StandardOutput.ReadToEndAsync(Token);
-        await command.WaitForExitAsync(Token);
-        return (command.ExitCode, output + await errors);
-    }
+    private Task<(int Code, string Output)> CommandAsync(params string[] arguments) => CairnCommand.RunAsync(gateway, Token, arguments);
 
-    private Process Start(params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cairn.Cli.dll"), .. arguments])
-        {
-            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
-        };
-        (start.Environment["AWS_ACCESS_KEY_ID"], start.Environment["AWS_SECRET_ACCESS_KEY"], start.Environment["AWS_ENDPOINT_URL"]) = (gateway.AccessKey, gateway.SecretKey, gateway.Endpoint.ToString());
-        return Process.Start(start)!;
-    }
+    private Process Start(params string[] arguments) => CairnCommand.Start(gateway, arguments);
 
     private sealed class DisposableFolder : IDisposable
     {
