@@ -1,9 +1,12 @@
+using System.Runtime.InteropServices;
+
 namespace Cairn.Ranks;
 
 /// <summary>A piece of a stream between two ranks: which one it is both know without being told.</summary>
 /// <param name="Stream">Which of the streams of this rank.</param>
 /// <param name="Offset">Its first byte.</param>
 /// <param name="Length">Its bytes.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct RankPiece(int Stream, long Offset, int Length)
 {
     /// <summary>Bytes of each piece but the last of a stream.</summary>

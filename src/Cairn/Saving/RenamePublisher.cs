@@ -126,7 +126,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
                 using IWritableFile to = Create(place, file.Name, file.Length);
                 copy.Write(file, to);
             }
-            KeepOnly(place, copy.Files.Select(file => file.Name));
+            StagedFiles.KeepOnly(files, place, copy.Files.Select(file => file.Name));
             Settle(place);
             copy.Check(files, place, copy.Files);
             lease?.Check();

@@ -188,7 +188,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
         var files = new List<IReadOnlyList<MarkedFile>>();
         for (int rank = 0, at = 0; rank < counts.Count; at += counts[rank++])
             files.Add([.. marker.Files.Skip(at).Take(counts[rank])]);
-        IReadOnlySet<string> arrived = Replicate(save, chosen, files);
+        HashSet<string> arrived = Replicate(save, chosen, files);
         OnLeader(save, () => Place.Seal(chosen.Staged, marker, bytes,
             [.. files.Where((_, rank) => Hosts.Of(rank) == chosen.Host).SelectMany(own => own), .. marker.Files.Where(file => arrived.Contains(file.Name))]));
         save.Work.Agree("fast: sealed");
@@ -196,10 +196,10 @@ internal sealed class FastTier : IFirstTier, IDisposable
     }
 
     // A neighbour that does not get it is no reason to do without the copy.
-    private IReadOnlySet<string> Replicate(SaveInProgress save, Choice chosen, IReadOnlyList<IReadOnlyList<MarkedFile>> files)
+    private HashSet<string> Replicate(SaveInProgress save, Choice chosen, IReadOnlyList<IReadOnlyList<MarkedFile>> files)
     {
         if (_replication is null)
-            return new HashSet<string>(StringComparer.Ordinal);
+            return [];
         (IReadOnlyList<string> arrived, Exception? error) = _replication.Run((long)chosen.Number << 32, chosen.Staged, files, save.Timeout, save.Progressed);
         ReadOnlyMemory<byte> answer = save.Work.Agree("fast: replicas", to =>
         {

@@ -6,7 +6,6 @@ using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving.Stages;
 using Cairn.State;
-using Cairn.Stores;
 using Cairn.Tests.Saving;
 using Cairn.Tests.Stores;
 using Cairn.Tiers;

@@ -1,7 +1,6 @@
 using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
-using Cairn.Stores;
 using Cairn.Tests.Manager.Job;
 using Cairn.Tests.Stores;
 
