@@ -2,11 +2,12 @@ using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
+using Cairn.Cli.Runs;
 using Cairn.Cli.Verification;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>One copy in <c>cairn ls</c>. The name is its folder or file, relative to what is listed; the status is complete, incomplete, corrupt or left behind.</summary>
+/// <summary>One copy in <c>cairn ls</c>. The name is its folder or file, relative to what is listed; the status is complete, incomplete, corrupt, left behind, recoverable (whole in the fast folder of this machine, and not in the run yet) or in part (the rest is in those of other hosts).</summary>
 internal sealed record LsRow(
     string Name, string Layout, long? Step, string Kind, int? Slot, string? Reason, DateTimeOffset? Time, long Bytes, int Files, string Status, string? Fault, string? Branch, bool Resumed);
 
@@ -36,10 +37,16 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         if (parsed.GetValue(_verify))
             (listing, checks) = Verify(screen, listing, cancellationToken);
         ListedCopy? resumed = listing.ResumedAfter(checks);
-        LsRow[] rows = [.. listing.Copies.Select((copy, i) => Row(copy, checks[i], copy == resumed))];
+        LsRow[] nearer = [.. FastFolder.CopiesOf(listing.Run)];
+        // A restart here takes the newest of both.
+        long? newest = nearer.Where(row => row.Status == FastFolder.Recoverable).Max(row => row.Step);
+        bool isNearer = newest > (resumed?.Step ?? -1);
+        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed))];
+        if (nearer.Length > 0)
+            rows = [.. rows.OrderByDescending(row => row.Step ?? -1)];
         var result = new LsResult(
             listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
-            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), resumed?.Name, resumed is null ? null : listing.ResumedBy ?? "Cairn");
+            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn");
         screen.Show(result, JsonTypes.Default.LsResult, shown => Render(screen, shown));
         return result.Bad > 0 ? ExitCode.FoundBad : ExitCode.Good;
     }
@@ -80,7 +87,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
             ("age", true, row => row.Time is { } at ? Units.Time(now - at) : ""),
             ("size", true, row => Units.Bytes(row.Bytes)),
             ("files", true, row => Units.Plain(row.Files)),
-            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status == "complete" ? screen.Good(row.Status) : screen.Dim(row.Status)),
+            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status is "complete" or FastFolder.Recoverable ? screen.Good(row.Status) : screen.Dim(row.Status)),
             .. result.Run is null ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("branch", false, row => Screen.Plain(row.Branch ?? ""))],
         ];
         int[] right = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Right)];

@@ -144,7 +144,7 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
     private static string[] SaveCells(Screen screen, WatchSave save) =>
     [
         Units.Plain(save.Step), Screen.Plain(save.Kind), Screen.Plain(save.Reason ?? ""), Time(save.StallSeconds), save.Seconds is { } seconds ? Time(seconds) : "", save.Bytes > 0 ? Units.Bytes(save.Bytes) : "",
-        save.Outcome == "saved" ? screen.Good("saved") : screen.Bad(save.Outcome + (save.Error is { } error ? $": {error}" : "")),
+        save.Outcome is "saved" or "recoverable" ? screen.Good(save.Outcome) : screen.Bad(save.Outcome + (save.Error is { } error ? $": {error}" : "")),
     ];
 
     private static string Due(long? step, double? seconds) => step is { } at ? $"at {at}{(seconds is { } time ? $" in {Time(time)}" : "")}" : "none";

@@ -1,7 +1,7 @@
 namespace Cairn.Journal;
 
 /// <summary>Tells the journal of the batches: each skipped one, and where the run stands. Belongs to the training thread.</summary>
-internal sealed class BatchJournal(RunJournal journal, TrainState train)
+internal sealed class BatchJournal(RunJournal journal, TrainState train, string? fastFolder)
 {
     private long _seenSkips = train.SkippedBatches;
 
@@ -21,12 +21,12 @@ internal sealed class BatchJournal(RunJournal journal, TrainState train)
     }
 
     /// <summary>Says where the run stands, at most once a second.</summary>
-    public void Progress(long recoverable) => journal.WriteProgress(train, recoverable: recoverable);
+    public void Progress(long recoverable) => journal.WriteProgress(train, recoverable: recoverable, fastFolder: fastFolder);
 
     /// <summary>Writes that the run has ended as it should.</summary>
     public void Ended(bool wasStopped)
     {
-        journal.WriteProgress(train, now: true);
+        journal.WriteProgress(train, now: true, fastFolder: fastFolder);
         journal.Write(wasStopped ? "stopped" : "finished", json =>
         {
             json.WriteNumber("step", train.Step);

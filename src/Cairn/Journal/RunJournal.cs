@@ -87,7 +87,8 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
     /// <param name="train">The counters.</param>
     /// <param name="now">Whether to say it at once.</param>
     /// <param name="recoverable">The newest step that stands in a fast folder, and not at home; 0 when there is none.</param>
-    public void WriteProgress(TrainState train, bool now = false, long recoverable = 0)
+    /// <param name="fastFolder">The first rank's fast folder, if there is one.</param>
+    public void WriteProgress(TrainState train, bool now = false, long recoverable = 0, string? fastFolder = null)
     {
         if (!writes)
             return;
@@ -108,6 +109,8 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
                 json.WriteNumber("total_steps", total);
             if (recoverable > 0)
                 json.WriteNumber("recoverable_step", recoverable);
+            if (fastFolder is not null)
+                json.WriteString("fast_folder", fastFolder);
             json.WriteEndObject();
         });
         Do(() => files.Put(RunFolder.Progress, progress, durable: false));

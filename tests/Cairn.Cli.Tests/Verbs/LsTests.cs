@@ -27,6 +27,39 @@ public sealed class LsTests : IDisposable
     }
 
     [Fact]
+    public async Task What_stands_in_the_fast_folder_and_not_in_the_run_is_listed_and_a_restart_takes_it()
+    {
+        var training = new SampleTraining();
+        var options = new CheckpointOptions { Folder = _folder["run"], FastFolder = _folder["fast"], CheckpointEvery = 10, SnapshotEvery = 0, Asynchronous = false, HandleSignals = false };
+        await Should.ThrowAsync<CheckpointException>(async () =>
+        {
+            await using CheckpointManager checkpoints = await CheckpointManager.StartAsync(options, training.Train, [training.Weights], Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance, cancellationToken: TestContext.Current.CancellationToken);
+            while (training.Train.Step < 10)
+            {
+                training.Batch();
+                checkpoints.AfterBatch();
+            }
+            checkpoints.Complete();
+            // From here on the run takes nothing more.
+            Directory.Delete(_folder["run/.staging"], recursive: true);
+            await File.WriteAllTextAsync(_folder["run/.staging"], "", TestContext.Current.CancellationToken);
+            while (training.Train.Step < 20)
+            {
+                training.Batch();
+                checkpoints.AfterBatch();
+            }
+            checkpoints.Complete();
+        });
+        Result result = CairnProcess.Run("ls", _folder["run"]);
+        result.Code.ShouldBe(ExitCode.Good);
+        string[] lines = result.Out.Split('\n');
+        lines[1].ShouldMatch("^→ +20 +checkpoint .* recoverable");
+        lines[2].ShouldMatch("^ +10 +checkpoint .* complete");
+        result.Out.ShouldContain("A restart takes " + _folder["fast"]);
+        CairnProcess.Run("ls", _folder["run"], "--json").Out.ShouldContain("\"status\": \"recoverable\"");
+    }
+
+    [Fact]
     public void On_a_terminal_it_is_a_table_with_colour()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);

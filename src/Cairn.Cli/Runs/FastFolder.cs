@@ -1,0 +1,33 @@
+using Cairn.Checkpoints;
+using Cairn.Cli.Verbs;
+using Cairn.Opening;
+using Cairn.Stores;
+using Cairn.Tiers;
+
+namespace Cairn.Cli.Runs;
+
+/// <summary>The copies of a run that stand in the fast folder of this machine, and that the run's own place has not got.</summary>
+internal static class FastFolder
+{
+    public const string Recoverable = "recoverable";
+
+    /// <summary>Lists them. Where the folder is, the run says in its progress; on another machine there is none.</summary>
+    public static IEnumerable<LsRow> CopiesOf(RunView? run)
+    {
+        if (run is null || RunProgress.Read(run.Files)?.FastFolder is not { } folder || !Directory.Exists(folder))
+            return [];
+        var files = new LocalFileSystem(folder);
+        long? newest = run.Catalog.Entries.FirstOrDefault(entry => LineView.Of(run.Record).Holds(entry))?.Step;
+        return
+        [
+            .. new FastPlace(files).Copies().OfType<FastCopy>().Where(copy => run.IsOnLine(copy.Marker) && !IsInRun(run, copy, newest))
+                .Select(copy => new LsRow(
+                    $"{folder}/{copy.Folder}", copy.Marker.Layout, copy.Marker.Step, copy.Marker.Kind.ToString().ToLowerInvariant(), null, copy.Marker.Reason.ToString().ToLowerInvariant(), copy.Marker.Time,
+                    copy.Marker.Files.Where(file => copy.Names.Contains(file.Name)).Sum(file => file.Length), copy.Names.Count, copy.IsWhole ? Recoverable : "in part", null,
+                    copy.Marker.Lineage.Current.Name, false)),
+        ];
+    }
+
+    private static bool IsInRun(RunView run, FastCopy copy, long? newest) => copy.Marker.Kind == Policies.SaveKind.Snapshot ? copy.Marker.Step <= newest
+        : run.Catalog.Entries.Any(entry => entry.Kind == copy.Marker.Kind && entry.Step == copy.Marker.Step && LineView.Of(run.Record).Holds(entry));
+}
