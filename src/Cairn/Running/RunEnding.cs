@@ -64,7 +64,8 @@ internal sealed class RunEnding(
             throw new CheckpointException($"The final checkpoint of step {_train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {tiers.Newest}. Make room or repair the store and call Complete again.", last.Error) { Step = _train.Step, Path = run.Home.Files.Root };
         if (tiers.Checkpoint.LastStep == _train.Step && tiers.DurableCheckpoint != _train.Step)
             throw new CheckpointException($"The final checkpoint of step {_train.Step} stands in the fast folder {run.Fast!.Root}, and {run.Home.Files.Root} has not taken it: see the log. Call Complete again when it does; the next start on this machine brings it there too.") { Step = _train.Step, Path = run.Home.Files.Root };
-        if (isHome && _train.IsComplete)
+        // Who was told to stop may be started again here, and then reads the quicker copy.
+        if (isHome && !decisions.StopRequested)
             drain.Free();
         if (drawn && last is not null)
             run.Logger.DrawnInVain(_train.Batch);
