@@ -20,6 +20,8 @@ if (args is [Limits.Verb, var disk, ..])
     return Limits.Run(disk, args.Length > 2 ? int.Parse(args[2], null) : 5, args.Length > 3 ? [.. args[3..].Select(size => long.Parse(size, null))] : [64, 256, 1024, 4096], MarkerOf);
 if (args is [StoreTransfers.Verb, var place, ..])
     return StoreTransfers.Run(place, args.Length > 2 ? int.Parse(args[2], null) : 5, args.Length > 3 ? [.. args[3..].Select(size => long.Parse(size, null))] : [256, 1024], MarkerOf);
+if (args is [TierStalls.Verb, var store, var local, var fast, ..])
+    return await TierStalls.RunAsync(store, local, fast, (args.Length > 4 ? long.Parse(args[4], null) : 256) << 20, args.Length > 5 ? int.Parse(args[5], null) : 5);
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-bench-" + Environment.ProcessId);
 long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 512) << 20;
 int rounds = args.Length > 2 ? int.Parse(args[2], null) : 5;
