@@ -1,4 +1,3 @@
-using Cairn.Checkpoints;
 using Cairn.Cli.Verbs;
 using Cairn.Opening;
 using Cairn.Stores;

@@ -1,7 +1,7 @@
 namespace Cairn.Journal;
 
 /// <summary>Tells the journal of the batches: each skipped one, and where the run stands. Belongs to the training thread.</summary>
-internal sealed class BatchJournal(RunJournal journal, TrainState train, string? fastFolder)
+internal sealed class BatchJournal(RunJournal journal, TrainState train, string? fastFolder = null)
 {
     private long _seenSkips = train.SkippedBatches;
 
