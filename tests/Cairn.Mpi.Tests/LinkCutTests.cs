@@ -19,13 +19,13 @@ public partial class LinkCutTests
     {
         MpiRun.Require(mpi);
         CancellationToken cancel = TestContext.Current.CancellationToken;
-        using var hosts = new TwoHosts();
+        using var hosts = new LinkedHosts(2);
         string run = Path.Combine(hosts.Folder, "run");
         long newest = 0;
         foreach (string how in new[] { "slow", "sums", "run", "plain" })
         {
             int saves = Random.Shared.Next(2, 6), files = Random.Shared.Next(1, 5);
-            using HostsJob job = hosts.Start(mpi, RankTimeout, "train", run, $"{Endless}", how);
+            using HostsJob job = hosts.Start(mpi, 1, 2, RankTimeout, "train", run, $"{Endless}", how);
             await job.WaitForAsync(saves, "saved", cancel);
             await SaveUnderWayAsync(run, files, cancel);
             hosts.Cut();
@@ -61,9 +61,9 @@ public partial class LinkCutTests
     {
         MpiRun.Require(mpi);
         CancellationToken cancel = TestContext.Current.CancellationToken;
-        using var hosts = new TwoHosts();
+        using var hosts = new LinkedHosts(2);
         string run = Path.Combine(hosts.Folder, "run");
-        using HostsJob job = hosts.Start(mpi, TimeSpan.FromSeconds(100), "train", run, "20", "sums");
+        using HostsJob job = hosts.Start(mpi, 1, 2, TimeSpan.FromSeconds(100), "train", run, "20", "sums");
         await job.WaitForAsync(1, "saved", cancel);
         await SaveUnderWayAsync(run, 1, cancel);
         hosts.Cut();

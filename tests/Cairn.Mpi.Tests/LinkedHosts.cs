@@ -3,38 +3,44 @@ using System.Globalization;
 
 namespace Cairn.Mpi.Tests;
 
-/// <summary>Two hosts with a link between them and one set of files, made of network namespaces by <c>eng/two-hosts.sh</c>. Two ranks run on each.</summary>
-internal sealed class TwoHosts : IDisposable
+/// <summary>Hosts with links between them and one set of files, made of network namespaces by <c>eng/hosts.sh</c>. A job runs on two of them, two ranks on each.</summary>
+internal sealed class LinkedHosts : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("cairn-hosts-");
 
     /// <summary>Makes them. A test is skipped on a machine that cannot; a CI machine must.</summary>
-    public TwoHosts()
+    /// <param name="count">How many.</param>
+    public LinkedHosts(int count)
     {
-        (int code, string output) = Environment.IsPrivilegedProcess ? Script("start") : (1, "Only root can make network namespaces: run the tests as root, such as by 'sudo -E ./test.sh'.");
+        (int code, string output) = Environment.IsPrivilegedProcess ? Script("start", $"{count}") : (1, "Only root can make network namespaces: run the tests as root, such as by 'sudo -E ./test.sh'.");
         if (code == 0)
             return;
         Dispose();
-        string message = $"Two hosts cannot be made here; 'eng/install-test-needs.sh' installs what they need (iproute2). {output}";
+        string message = $"{count} hosts cannot be made here; 'eng/install-test-needs.sh' installs what they need (iproute2). {output}";
         if (Environment.GetEnvironmentVariable("CI") is null)
             Assert.Skip(message);
         Assert.Fail(message);
     }
 
-    /// <summary>A folder that both see.</summary>
+    /// <summary>A folder that all see.</summary>
     public string Folder => _folder.FullName;
 
-    /// <summary>Takes the link down, or brings it back.</summary>
+    /// <summary>Takes the link of the first host down, or brings it back.</summary>
     public void Cut() => Do("cut");
     public void Mend() => Do("mend");
 
     /// <summary>
-    /// Starts ranks 0 and 1 on the first host, 2 and 3 on the second, as two machines would be used: over TCP, since these two hosts share a memory by
+    /// Starts ranks 0 and 1 on one host, 2 and 3 on another, as two machines would be used: over TCP, since these hosts share a memory by
     /// which MPI would get around the link. The launcher leaves the ranks to themselves.
     /// </summary>
-    public HostsJob Start(MpiImplementation mpi, TimeSpan timeout, params string[] arguments)
+    /// <param name="mpi">Which MPI.</param>
+    /// <param name="first">The host of the first ranks, and of the launcher.</param>
+    /// <param name="second">The host of the others.</param>
+    /// <param name="timeout">Longest wait for other ranks.</param>
+    /// <param name="arguments">What the program does; the folder of the ranks' logs is added.</param>
+    public HostsJob Start(MpiImplementation mpi, int first, int second, TimeSpan timeout, params string[] arguments)
     {
-        string[] hosts = File.ReadAllLines(Path.Combine(Folder, "hosts"));
+        string[] addresses = File.ReadAllLines(Path.Combine(Folder, "hosts")), hosts = [addresses[first - 1], addresses[second - 1]];
         string agent = Path.Combine(Folder, "agent"), where = string.Join(',', hosts);
         (string Name, string Value)[] variables =
         [
@@ -46,7 +52,7 @@ internal sealed class TwoHosts : IDisposable
                 "--mca", "btl_tcp_if_include", "eth0", "--mca", "oob_tcp_if_include", "eth0", .. variables.SelectMany(variable => new[] { "-x", variable.Name }),
                 "--host", string.Join(',', hosts.Select(host => host + ":2")), "-np", "4", "dotnet"]
             : [.. MpiRun.Launcher(mpi), "-launcher", "ssh", "-launcher-exec", agent, "-disable-auto-cleanup", "-hosts", where, "-ppn", "2", "-np", "4", "sh", "-c", "trap : USR1; dotnet \"$@\"; exit $?", "sh"];
-        return new HostsJob([Path.Combine(Folder, "on"), "1", .. command, MpiRun.PathOf("Cairn.Mpi.Program"), .. arguments], variables, Directory.CreateDirectory(Path.Combine(Folder, $"logs-{Guid.NewGuid():N}")).FullName);
+        return new HostsJob([Path.Combine(Folder, "on"), $"{first}", .. command, MpiRun.PathOf("Cairn.Mpi.Program"), .. arguments], variables, Directory.CreateDirectory(Path.Combine(Folder, $"logs-{Guid.NewGuid():N}")).FullName);
     }
 
     public void Dispose()
@@ -62,7 +68,7 @@ internal sealed class TwoHosts : IDisposable
         code.ShouldBe(0, output);
     }
 
-    private (int Code, string Output) Script(string action) => MpiRun.Do(["bash", Path.Combine(AppContext.BaseDirectory, "two-hosts.sh"), action, Folder]);
+    private (int Code, string Output) Script(string action, params string[] more) => MpiRun.Do(["bash", Path.Combine(AppContext.BaseDirectory, "hosts.sh"), action, Folder, .. more]);
 }
 
 /// <summary>A job on two hosts. Its last argument is the folder of its ranks' logs, in which the first line names the process.</summary>
@@ -99,6 +105,16 @@ internal sealed class HostsJob : IDisposable
         }
     }
 
+    /// <summary>Kills ranks at once, in this order.</summary>
+    public void Kill(params int[] ranks)
+    {
+        foreach (int rank in ranks.Where(IsAlive))
+        {
+            using Process process = Process.GetProcessById(ProcessOf(rank));
+            process.Kill();
+        }
+    }
+
     /// <summary>Waits until no rank lives any more.</summary>
     public async Task<TimeSpan> WaitForRanksAsync(TimeSpan atMost, CancellationToken cancellationToken)
     {
@@ -116,16 +132,17 @@ internal sealed class HostsJob : IDisposable
 
     private bool IsAlive(int rank)
     {
-        string process = Log(rank)[0].Split(' ')[1];
         try
         {
-            return !File.ReadAllText($"/proc/{process}/stat").Contains(") Z ", StringComparison.Ordinal);
+            return !File.ReadAllText($"/proc/{ProcessOf(rank)}/stat").Contains(") Z ", StringComparison.Ordinal);
         }
         catch (IOException)
         {
             return false;
         }
     }
+
+    private int ProcessOf(int rank) => int.Parse(Log(rank)[0].Split(' ')[1], CultureInfo.InvariantCulture);
 
     private static string ReadShared(string path)
     {
