@@ -57,7 +57,7 @@ public sealed class MpiJob : IDisposable
             throw new MpiException($"{launch.By} started {launch.Size} processes, but {Library} sees {_mpi.CommSize(world)}: launcher and library are of different MPIs, or srun lacks the plug-in. Use the mpirun that belongs to the library, or srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH), or set CAIRN_MPI to openmpi or mpich.");
 
         // The sizes are compared before they are believed: in worlds that ranks see differently, groups would not meet.
-        Ranks = new RankGroup(new MpiTransport(_mpi, Copy(world)), World.For(launch.Size), options.Timeout)
+        Ranks = new RankGroup(new MpiTransport(_mpi, Copy(world), new MpiTransport(_mpi, Copy(world))), World.For(launch.Size), options.Timeout)
             .In(World.For(launch.Size, options.Tp, options.Pp, options.Dp, options.Zo), options.StartTimeout);
         RankCoordinates at = Ranks.Coordinates;
         All = Group("whole job", _ => true, color: 0);

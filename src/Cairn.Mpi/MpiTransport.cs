@@ -5,7 +5,10 @@ using Cairn.Ranks;
 namespace Cairn.Mpi;
 
 /// <summary>Messages as MPI's own, on a communicator that nobody else uses. Only calls that return at once are made.</summary>
-internal sealed class MpiTransport(MpiFunctions mpi, nint communicator) : IRankTransport
+/// <param name="mpi">MPI.</param>
+/// <param name="communicator">The communicator.</param>
+/// <param name="bulk">Carries large messages on another one: here a large message holds up all later ones of its sender, whose order is kept.</param>
+internal sealed class MpiTransport(MpiFunctions mpi, nint communicator, MpiTransport? bulk = null) : IRankTransport
 {
     private const int Tag = 0;
     private static readonly long Eager = TimeProvider.System.TimestampFrequency / 1000;
@@ -16,6 +19,7 @@ internal sealed class MpiTransport(MpiFunctions mpi, nint communicator) : IRankT
 
     public int Rank { get; } = mpi.CommRank(communicator);
     public int Size { get; } = mpi.CommSize(communicator);
+    public IRankTransport Bulk => bulk ?? this;
 
     public void Send(int rank, byte[] message)
     {

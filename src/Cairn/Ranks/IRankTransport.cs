@@ -25,4 +25,7 @@ public interface IRankTransport
 
     /// <summary>Rests until a message may have arrived, at most this long.</summary>
     void Rest(TimeSpan atMost);
+
+    /// <summary>A way of its own, between the same ranks, for messages that are large and can wait: no message here waits for one there. This one itself where there is no other.</summary>
+    IRankTransport Bulk => this;
 }

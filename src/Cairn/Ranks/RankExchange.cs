@@ -9,8 +9,8 @@ namespace Cairn.Ranks;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct RankPiece(int Stream, long Offset, int Length)
 {
-    /// <summary>Bytes of each piece but the last of a stream.</summary>
-    public const int MostBytes = 4 << 20;
+    /// <summary>Bytes of each piece but the last of a stream. A network sends a piece as a whole, so that this is what a small message may have to wait for.</summary>
+    public const int MostBytes = 1 << 19;
 
     /// <summary>The pieces of streams of these lengths, one stream after the other.</summary>
     public static IEnumerable<RankPiece> Of(IReadOnlyList<long> lengths)
@@ -39,9 +39,12 @@ internal sealed record RankTaking(int From, IReadOnlyList<long> Lengths, Action<
 /// Bytes between pairs of ranks, piece by piece, on a channel of its own: each rank sends and takes at the same time, so that no order of the ranks can make two wait for each other. A piece
 /// is sent when the one before has left, which bounds memory.
 /// </summary>
+/// <param name="inbox">The way for large messages.</param>
+/// <param name="clock">The clock.</param>
+/// <param name="channel">The channel.</param>
 internal sealed class RankExchange(RankInbox inbox, TimeProvider clock, int channel)
 {
-    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(10), LongestBeat = TimeSpan.FromSeconds(1);
 
     /// <summary>Sends and takes all.</summary>
     /// <param name="number">Number of the first piece: higher than any of an earlier exchange on this channel, and the same on all ranks.</param>
@@ -50,13 +53,17 @@ internal sealed class RankExchange(RankInbox inbox, TimeProvider clock, int chan
     /// <param name="bytesPerSecond">Most that is sent in a second; no limit when <see langword="null"/>.</param>
     /// <param name="timeout">Longest time in which nothing moves.</param>
     /// <param name="progressed">Called after each piece.</param>
+    /// <param name="areAllOver">Called now and then, with whether this rank has sent and taken all: meets all ranks, so that none waits long for a slow pair of others, and says whether all have. Without it
+    /// each rank returns when it has.</param>
     /// <returns>What went wrong, if anything; what was taken until then is good.</returns>
-    public Exception? Run(long number, IReadOnlyList<RankSending> sendings, IReadOnlyList<RankTaking> takings, long? bytesPerSecond, TimeSpan timeout, Action progressed)
+    public Exception? Run(long number, IReadOnlyList<RankSending> sendings, IReadOnlyList<RankTaking> takings, long? bytesPerSecond, TimeSpan timeout, Action progressed, Func<bool, bool>? areAllOver = null)
     {
+        TimeSpan beat = timeout / 8 < LongestBeat ? timeout / 8 : LongestBeat;
         Exception? first = null;
         Outgoing[] outgoing = [.. sendings.Select(sending => new Outgoing(sending, number))];
         Incoming[] incoming = [.. takings.Select(taking => new Incoming(taking, number))];
-        long started = clock.GetTimestamp(), lastMoved = started, sent = 0;
+        long started = clock.GetTimestamp(), lastMoved = started, lastMet = started, sent = 0;
+        bool isGivenUp = false;
         while (true)
         {
             bool moved = false, isOver = true;
@@ -76,17 +83,29 @@ internal sealed class RankExchange(RankInbox inbox, TimeProvider clock, int chan
                     moved = true;
                 isOver &= one.IsOver;
             }
-            if (isOver)
-                return first;
             if (moved)
             {
                 lastMoved = clock.GetTimestamp();
                 progressed();
+            }
+            isOver |= isGivenUp;
+            if (areAllOver is null ? isOver : isOver || clock.GetElapsedTime(lastMet) > beat)
+            {
+                if (areAllOver is null || areAllOver(isOver))
+                    return first;
+                lastMet = clock.GetTimestamp();
+                progressed();
                 continue;
             }
+            if (moved)
+                continue;
             // A limit of bandwidth is no silence.
             if (clock.GetElapsedTime(lastMoved) > timeout)
-                return first ?? new CheckpointException($"No byte came from or went to rank {string.Join(", ", outgoing.Where(one => !one.IsOver).Select(one => one.To).Concat(incoming.Where(one => !one.IsOver).Select(one => one.From)).Distinct())} for {timeout.TotalSeconds:0} s.");
+            {
+                isGivenUp = true;
+                first ??= new CheckpointException($"No byte came from or went to rank {string.Join(", ", outgoing.Where(one => !one.IsOver).Select(one => one.To).Concat(incoming.Where(one => !one.IsOver).Select(one => one.From)).Distinct())} for {timeout.TotalSeconds:0} s.");
+                continue;
+            }
             inbox.Transport.Rest(LongestRest);
         }
     }

@@ -167,8 +167,8 @@ public sealed class RankGroup
     }
 
     /// <summary>Sends many bytes to single ranks and takes theirs, on this channel, on which nothing else is called. See <see cref="RankExchange"/>.</summary>
-    internal Exception? Exchange(long number, IReadOnlyList<RankSending> sendings, IReadOnlyList<RankTaking> takings, long? bytesPerSecond, TimeSpan timeout, Action progressed) =>
-        new RankExchange(_inbox, _clock, _channel).Run(number, sendings, takings, bytesPerSecond, timeout, progressed);
+    internal Exception? Exchange(long number, IReadOnlyList<RankSending> sendings, IReadOnlyList<RankTaking> takings, long? bytesPerSecond, TimeSpan timeout, Action progressed, Func<bool, bool>? areAllOver = null) =>
+        new RankExchange(_inbox.Bulk, _clock, _channel).Run(number, sendings, takings, bytesPerSecond, timeout, progressed, areAllOver);
 
     /// <summary>Does what this rank does by itself: the others, who would wait for it in their next call, hear of its error at once.</summary>
     internal T OrFail<T>(string purpose, Func<T> work)

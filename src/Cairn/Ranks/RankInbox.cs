@@ -8,9 +8,13 @@ internal sealed class RankInbox(IRankTransport transport)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<(int Channel, int From), Queue<RankMessage>> _waiting = [];
+    private readonly RankInbox? _bulk = transport.Bulk is var bulk && bulk != transport ? new RankInbox(bulk) : null;
 
     // Far above the numbers that a program would choose for channels of its own.
     private int _lastChannel = 1 << 20;
+
+    /// <summary>For what is large: taken only by whoever wants it, so that its sender is not quicker than its taker.</summary>
+    public RankInbox Bulk => _bulk ?? this;
 
     public int UnusedChannel() => Interlocked.Increment(ref _lastChannel);
 
