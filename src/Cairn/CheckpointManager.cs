@@ -60,6 +60,9 @@ public sealed class CheckpointManager : IAsyncDisposable
     /// <summary>Whether a save is under way in the background now. With <see cref="CheckpointOptions.OverlapCapture"/> it goes on when <see cref="BeforeUpdate"/>, <see cref="Poll"/> or a later call ends its copy.</summary>
     public bool IsSaving => _session.IsSaving;
 
+    /// <summary>Whether a copy is being brought from the fast folder to the home.</summary>
+    internal bool IsDraining => _session.IsDraining;
+
     /// <summary>Raised on the training thread, by the call after a save ended.</summary>
     public event EventHandler<SaveReport>? SaveEnded;
 

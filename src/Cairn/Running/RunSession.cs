@@ -103,6 +103,9 @@ internal sealed class RunSession : IDisposable
 
     public bool IsSaving => _engine.Writer.IsBusy;
 
+    /// <summary>Whether a copy is being brought from the fast folder to the home.</summary>
+    public bool IsDraining => _drainer is { Writer.IsBusy: true };
+
     /// <summary>Whether training goes on. Alone, a request counts at once; of many ranks, all hear of it at the end of the same batch.</summary>
     public bool GoesOn
     {

@@ -200,7 +200,8 @@ internal sealed class FastTier : IFirstTier, IDisposable
     {
         if (_replication is null)
             return [];
-        (IReadOnlyList<string> arrived, Exception? error) = _replication.Run((long)chosen.Number << 32, chosen.Staged, files, save.Timeout, save.Progressed);
+        (IReadOnlyList<string> arrived, Exception? error) = _replication.Run((long)chosen.Number << 32, chosen.Staged, files, save.Timeout, save.Progressed,
+            isOver => save.Work.Agree("fast: sending", to => to.Write(isOver), parts => [parts.Min(part => part.Span[0])]).Span[0] != 0);
         ReadOnlyMemory<byte> answer = save.Work.Agree("fast: replicas", to =>
         {
             to.WriteList(arrived, to.Write);

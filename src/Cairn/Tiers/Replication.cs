@@ -26,8 +26,9 @@ internal sealed class Replication(RankGroup ranks, HostMap hosts, FastPlace plac
     /// <param name="files">The files of each rank.</param>
     /// <param name="timeout">Longest time in which nothing moves.</param>
     /// <param name="progressed">Called after each piece.</param>
+    /// <param name="areAllOver">Meets all ranks: see <see cref="RankExchange.Run"/>.</param>
     /// <returns>The names of the files that arrived here as a whole, and what went wrong, if anything.</returns>
-    public (IReadOnlyList<string> Arrived, Exception? Error) Run(long number, string staged, IReadOnlyList<IReadOnlyList<MarkedFile>> files, TimeSpan timeout, Action progressed)
+    public (IReadOnlyList<string> Arrived, Exception? Error) Run(long number, string staged, IReadOnlyList<IReadOnlyList<MarkedFile>> files, TimeSpan timeout, Action progressed, Func<bool, bool> areAllOver)
     {
         int own = hosts.Of(ranks.Rank);
         var arriving = new List<ArrivingFile>();
@@ -45,7 +46,7 @@ internal sealed class Replication(RankGroup ranks, HostMap hosts, FastPlace plac
                     return new RankTaking(rank, [.. files[rank].Select(file => file.Length)], (piece, bytes) => streams[piece.Stream].Take(piece.Offset, bytes.Span));
                 }),
             ];
-            Exception? error = ranks.Exchange(number, sendings, takings, bytesPerSecond, timeout, progressed);
+            Exception? error = ranks.Exchange(number, sendings, takings, bytesPerSecond, timeout, progressed, areAllOver);
             foreach (ArrivingFile file in arriving)
                 error = file.Complete() ?? error;
             return ([.. arriving.Where(file => file.IsGood).Select(file => file.Name)], error);

@@ -1,8 +1,8 @@
 namespace Cairn.Tests.Ranks;
 
 /// <summary>
-/// Time as the ranks of a job of threads live it. It moves on when each rank has waited for others since it last did: its own thread, and, while it saves, the thread that
-/// writes. A thread that works, or has no turn on a processor, holds it; one that a test lets hang does not.
+/// Time as the ranks of a job of threads live it. It moves on when each rank has waited for others since it last did: its own thread, and, while it saves or brings copies to the home, each
+/// thread that writes. A thread that works, or has no turn on a processor, holds it; one that a test lets hang does not.
 /// </summary>
 internal sealed class RoundClock(int size) : TimeProvider
 {
@@ -45,8 +45,8 @@ internal sealed class RoundClock(int size) : TimeProvider
     /// <summary>The rank has ended.</summary>
     public void Leave(int rank) => Note(_ranks[rank], static rank => rank.HasLeft = true);
 
-    /// <summary>How to know whether the rank has a thread that writes.</summary>
-    public void Saves(int rank, Func<bool> isSaving) => _ranks[rank].IsSaving = isSaving;
+    /// <summary>How to know how many threads of the rank write.</summary>
+    public void Writes(int rank, Func<int> writers) => _ranks[rank].Writers = writers;
 
     /// <summary>The rank's writer hangs from now on, or no longer.</summary>
     public void Hangs(int rank, bool hangs) => Note(_ranks[rank], state => state.Hangs = hangs);
@@ -55,7 +55,7 @@ internal sealed class RoundClock(int size) : TimeProvider
     public void HasRested(int rank)
     {
         bool isOwn = _ranks[rank].Thread is not { } own || own == Thread.CurrentThread;
-        Note(_ranks[rank], isOwn ? static rank => rank.HasRested = true : static rank => rank.WriterHasRested = true);
+        Note(_ranks[rank], isOwn ? static rank => rank.HasRested = true : static rank => rank.RestedWriters.Add(Thread.CurrentThread));
     }
 
     private void Note(RankState rank, Action<RankState> what)
@@ -67,7 +67,10 @@ internal sealed class RoundClock(int size) : TimeProvider
             if (!Array.TrueForAll(_ranks, static rank => rank.Waits))
                 return;
             foreach (RankState other in _ranks)
-                other.HasRested = other.WriterHasRested = false;
+            {
+                other.HasRested = false;
+                other.RestedWriters.Clear();
+            }
             Volatile.Write(ref _now, _now + Round.Ticks);
             due = [.. _timers.Where(timer => timer.Due <= _now)];
             _timers.RemoveAll(timer => timer.Due <= _now || timer.IsDisposed);
@@ -103,10 +106,10 @@ internal sealed class RoundClock(int size) : TimeProvider
     private sealed class RankState
     {
         public Thread? Thread { get; set; }
-        public Func<bool> IsSaving { get; set; } = static () => false;
+        public Func<int> Writers { get; set; } = static () => 0;
         public bool HasLeft { get; set; }
         public bool HasRested { get; set; }
-        public bool WriterHasRested { get; set; }
+        public HashSet<Thread> RestedWriters { get; } = [];
         public bool Hangs { get; set; }
         /// <summary>Its timer has fired, and it has not run since.</summary>
         public bool IsWoken { get; set; }
@@ -117,10 +120,10 @@ internal sealed class RoundClock(int size) : TimeProvider
             {
                 if (HasLeft)
                     return true;
-                bool isSaving = IsSaving();
+                int writers = Writers();
                 // Its own thread may wait for the writer as well.
-                bool waits = HasRested || (isSaving && !IsWoken && Thread is { } thread && thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
-                return waits && (!isSaving || Hangs || WriterHasRested);
+                bool waits = HasRested || (writers > 0 && !IsWoken && Thread is { } thread && thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+                return waits && (Hangs || RestedWriters.Count >= writers);
             }
         }
     }

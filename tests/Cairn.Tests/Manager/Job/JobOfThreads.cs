@@ -25,7 +25,7 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
     {
         IRunHome home = options.Store is { } store ? new StoreHome(store) : new DiskHome(elsewhere ?? files);
         _checkpoints = CheckpointManager.Start(home, options, Training.Train, Training.Parts, NullLoggerFactory.Instance, clock, ranks: group);
-        clock.Saves(rank, () => _checkpoints.IsSaving);
+        clock.Writes(rank, () => (_checkpoints.IsSaving ? 1 : 0) + (_checkpoints.IsDraining ? 1 : 0));
         _checkpoints.SaveEnded += (_, report) => Reports.Add(report);
         return _checkpoints;
     }
@@ -90,6 +90,9 @@ internal sealed class JobOfThreads(IFileSystem shared)
 {
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
+    /// <summary>Stands between a rank and the others.</summary>
+    public Func<IRankTransport, IRankTransport> Between { get; init; } = static transport => transport;
+
     /// <summary>The error with which each rank ended.</summary>
     public Exception?[] Errors { get; private set; } = [];
     public RankOfThreads[] Ranks { get; private set; } = [];
@@ -98,7 +101,7 @@ internal sealed class JobOfThreads(IFileSystem shared)
     {
         var mail = new InProcessRanks(world.Size);
         Errors = new Exception?[world.Size];
-        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(mail.Transport(rank), world, clock: mail.Clock), new RankFiles(shared, () => mail.Silence(rank)), mail.Clock))];
+        Ranks = [.. Enumerable.Range(0, world.Size).Select(rank => new RankOfThreads(world, rank, new RankGroup(Between(mail.Transport(rank)), world, clock: mail.Clock), new RankFiles(shared, () => mail.Silence(rank)), mail.Clock))];
         mail.RunThreads(rank => Errors[rank] = Ranks[rank].Live(program));
         if (mayFail)
             return;
