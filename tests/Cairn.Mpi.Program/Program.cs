@@ -28,6 +28,11 @@ try
             break;
         case "train":
             return await TrainingCase.RunAsync(job, run: args[1], steps: int.Parse(args[2], CultureInfo.InvariantCulture), how: args[3], logs: args[4]);
+        case "neighbour":
+            return await NeighbourCase.RunAsync(job, args);
+        case "traffic":
+            TrafficCase.Run(job, pieces: int.Parse(args[1], CultureInfo.InvariantCulture));
+            break;
         default:
             JobCases.Run(what, job);
             break;

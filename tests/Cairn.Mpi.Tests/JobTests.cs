@@ -15,6 +15,15 @@ public class JobTests
     }
 
     [Theory]
+    [InlineData(MpiImplementation.OpenMpi)]
+    [InlineData(MpiImplementation.Mpich)]
+    public void Ranks_go_on_meeting_while_they_send_one_another_much(MpiImplementation mpi)
+    {
+        MpiRun.Require(mpi);
+        Well(MpiRun.Run(mpi, 4, Program, ["traffic", "400"]), 4).ShouldContain("sends of 400 pieces");
+    }
+
+    [Theory]
     [InlineData(MpiImplementation.OpenMpi, 2)]
     [InlineData(MpiImplementation.OpenMpi, 4)]
     [InlineData(MpiImplementation.Mpich, 3)]
