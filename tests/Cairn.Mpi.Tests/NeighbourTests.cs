@@ -8,7 +8,7 @@ namespace Cairn.Mpi.Tests;
 [Collection(nameof(OnItsOwn))]
 public class NeighbourTests
 {
-    private const int Endless = 1_000_000, Losses = 10;
+    private const int Endless = 1_000_000, Losses = 5;
     private const string NoLimit = "none", TakesAll = "all";
 
     // Those that live come within it, also on a busy machine.
