@@ -25,7 +25,7 @@ internal sealed class RunDrain(StartedRun run, Drain? drain, BatchDecisions deci
     /// <summary>Takes the report of a copy that was brought, if one was.</summary>
     public void Collect()
     {
-        if (drain?.Collect(_underWay) is { } report)
+        while (drain?.Collect(_underWay) is { } report)
             saver.Report(report);
     }
 

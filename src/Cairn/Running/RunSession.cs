@@ -53,6 +53,7 @@ internal sealed class RunSession : IDisposable
         {
             _drainer = new Drain(fast, run.Home, run.Lease, LineView.Of(run.Record), options, time);
             fast.DrainSilence = () => _drainer.Silence;
+            fast.Bring = _drainer.BringAside;
         }
         _operators = run.Ranks.IsFirst ? new OperatorRequests(run.Home.Files, options, run.Resume.Step, journal, time, logger) : null;
         _batch = new BatchWatch(Train, run.Parts);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
@@ -22,6 +23,8 @@ internal sealed class Drain
     private readonly Retirement? _retirement;
     private readonly SignsOfLife _signs;
     private ICopyPublisher? _publisher;
+    private volatile Action? _progressed;
+    private readonly ConcurrentQueue<SaveReport> _aside = [];
     private UInt128 _lastFailed;
 
     /// <param name="tier">Where they come from.</param>
@@ -59,12 +62,28 @@ internal sealed class Drain
     /// <summary>The report of a drain that has ended since the last call; of one that is tried again, only the first time that it failed.</summary>
     public SaveReport? Collect(TieredCopy? copy)
     {
+        if (_aside.TryDequeue(out SaveReport? aside))
+            return aside;
         SaveReport? report = Writer.Collect();
         if (report is null or { Outcome: SaveOutcome.Saved })
             return report;
         bool isRepeated = copy is not null && copy.Digest == _lastFailed;
         _lastFailed = copy?.Digest ?? 0;
         return isRepeated ? null : report;
+    }
+
+    /// <summary>Brings a copy in the calling thread of every rank, for a save that waits for it; none may be under way. The report comes from <see cref="Collect"/>.</summary>
+    public void BringAside(TieredCopy copy, RankGroup channel, TimeSpan timeout, Action progressed)
+    {
+        _progressed = progressed;
+        try
+        {
+            _aside.Enqueue(Bring(copy, channel, timeout));
+        }
+        finally
+        {
+            _progressed = null;
+        }
     }
 
     /// <summary>Brings a copy, together with all ranks. Never throws: the report says how it ended.</summary>
@@ -124,7 +143,7 @@ internal sealed class Drain
         {
             work.Try(() => pin = own is null ? null : CatalogEntry.At(_tier.Place.Files, own.Folder, copy.Kind, copy.Step).Pin(_tier.Place.Files));
             work.Agree("hold");
-            SaveInProgress save = CopyTransfer.Of(pin ?? _tier.Place.Files, own?.Folder ?? "", marker, mine, channel, timeout, _signs.Progressed, CancellationToken.None);
+            SaveInProgress save = CopyTransfer.Of(pin ?? _tier.Place.Files, own?.Folder ?? "", marker, mine, channel, timeout, Progressed, CancellationToken.None);
             SavedCopy saved = new CommitProtocol(Publisher, () => _signs.Silence).Save(save);
             var notes = new List<string>(saved.Notes);
             (IReadOnlyList<long> retired, Exception? retentionError) = _retirement is not null && channel.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
@@ -136,6 +155,13 @@ internal sealed class Drain
         {
             pin?.Dispose();
         }
+    }
+
+    // The save that waits for it lives as long as this does.
+    private void Progressed()
+    {
+        _signs.Progressed();
+        _progressed?.Invoke();
     }
 
     private void WriteOwn(BinaryWriter to, FastCopy? own)

@@ -51,6 +51,9 @@ internal sealed class FastTier : IFirstTier, IDisposable
     /// <summary>For how long the drain has given no sign of life.</summary>
     public Func<TimeSpan> DrainSilence { get; set; } = static () => TimeSpan.Zero;
 
+    /// <summary>Brings a copy to the home, in the calling thread of every rank.</summary>
+    public Action<TieredCopy, RankGroup, TimeSpan, Action>? Bring { get; set; }
+
     public string Root => Place.Files.Root;
 
     public void Watch(SignsOfLife signs) => Place.Watch(signs);
@@ -119,7 +122,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
     /// <summary>Lets go of this host's folder.</summary>
     public void Dispose() => _lease?.Dispose();
 
-    // The first rank chooses from what all hosts say. A snapshot does without a place, a checkpoint waits for one as long as the drain moves.
+    // The first rank chooses from what all hosts say. A snapshot does without a place, a checkpoint waits for one as long as the drain moves, or brings home what has to go there first.
     private Choice Choose(SaveInProgress save)
     {
         while (true)
@@ -132,13 +135,16 @@ internal sealed class FastTier : IFirstTier, IDisposable
                 to.WriteList(own, copy => to.Write(copy?.Digest ?? 0));
             }, parts => Choose(save, parts));
             save.Progressed();
-            (Verdict verdict, Choice choice) = RankMessages.Read(answer, from => ((Verdict)from.ReadByte(), new Choice(from.ReadInt32(), from.ReadString(), from.ReadList(from.ReadInt32), from.ReadList(from.ReadInt64), Hosts.Of(_ranks.Rank))));
+            (Verdict verdict, TieredCopy? first, Choice choice) = RankMessages.Read(answer, from => ((Verdict)from.ReadByte(), from.ReadBoolean() ? TieredCopy.Read(from) : null, new Choice(from.ReadInt32(), from.ReadString(), from.ReadList(from.ReadInt32), from.ReadList(from.ReadInt64), Hosts.Of(_ranks.Rank))));
             switch (verdict)
             {
                 case Verdict.Go:
                     return choice;
                 case Verdict.Drop:
                     throw new NoSlotException();
+                case Verdict.Bring:
+                    Bring!(first!, save.Ranks, save.Timeout, save.Progressed);
+                    break;
             }
         }
     }
@@ -153,15 +159,24 @@ internal sealed class FastTier : IFirstTier, IDisposable
         if (_homeLease is { IsLost: true })
             throw new StoreException("The run is another process's by now: nothing of it is written.");
         bool isCheckpoint = save.Marker.Kind == SaveKind.Checkpoint;
-        // What hangs, or was refused just now, is not waited for: the newest state is worth more than one that waits for the home.
-        bool isStuck = Copies.UnderWay is null || DrainSilence() > LongestSilence(save.Timeout);
-        int[]? slots = Copies.Reserve(hosts, force: isCheckpoint && isStuck);
-        Verdict verdict = slots is not null ? Verdict.Go : isCheckpoint ? Verdict.Wait : Verdict.Drop;
+        int[]? slots = Copies.Reserve(hosts, force: false);
+        TieredCopy? first = null;
+        if (slots is null && isCheckpoint)
+        {
+            // A home that takes what it is given gets it now, whoever was to begin with it.
+            first = Bring is null || Copies.IsFailing ? null : Copies.TakeNext();
+            // What hangs, or was refused just now, is not waited for: the newest state is worth more than one that waits for the home.
+            if (first is null && (Copies.UnderWay is null || DrainSilence() > LongestSilence(save.Timeout)))
+                slots = Copies.Reserve(hosts, force: true);
+        }
+        Verdict verdict = slots is not null ? Verdict.Go : first is not null ? Verdict.Bring : isCheckpoint ? Verdict.Wait : Verdict.Drop;
         if (verdict == Verdict.Wait)
             Copies.WaitForEnd(save.Timeout / 4 < Beat ? save.Timeout / 4 : Beat);
         return RankMessages.Write(to =>
         {
             to.Write((byte)verdict);
+            to.Write(first is not null);
+            first?.Write(to);
             to.Write(++_count);
             to.Write($"{RunFolder.Staging}/{_session}-{_count}");
             to.WriteList(slots ?? [], to.Write);
@@ -227,6 +242,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
         Go,
         Wait,
         Drop,
+        Bring,
     }
 
     // Where the files of a copy are written, and which slot they take, on each host.

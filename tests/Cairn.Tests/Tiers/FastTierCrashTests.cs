@@ -57,6 +57,24 @@ public class FastTierCrashTests
         }
     }
 
+    [Fact]
+    public void A_checkpoint_that_finds_no_place_brings_home_what_nobody_has_begun_to_bring()
+    {
+        var tier = new FastTier(new FastPlace(new SimulatedFileSystem()), HostMap.Single, RankGroup.Single, TimeProvider.System);
+        var brought = new List<long>();
+        tier.Bring = (copy, _, _, _) =>
+        {
+            brought.Add(copy.Step);
+            tier.Copies.Ended(copy.Step < 30 ? DrainEnd.Durable : DrainEnd.Failed);
+        };
+        foreach (long step in (long[])[10, 20, 30, 40])
+            Save(tier, SaveKind.Checkpoint, step, "cairn").Notes.ShouldBeEmpty();
+        brought.ShouldBe([10, 20]);
+        // A home that refuses is asked once.
+        Save(tier, SaveKind.Checkpoint, 50, "cairn").Notes.ShouldHaveSingleItem().ShouldContain("step 30 was given up");
+        brought.ShouldBe([10, 20, 30]);
+    }
+
     private static long Best(SimulatedFileSystem files)
     {
         var place = new FastPlace(files);
@@ -65,11 +83,11 @@ public class FastTierCrashTests
             .Select(copy => copy.Marker.Step).DefaultIfEmpty(0).Max();
     }
 
-    private static void Save(FastTier tier, SaveKind kind, long step, string layout)
+    private static SavedCopy Save(FastTier tier, SaveKind kind, long step, string layout)
     {
         var run = new RunRecord("run", DateTimeOffset.UnixEpoch, Lineage.New, null);
         var parts = new[] { ("model", new StateMap { { "w", new MemoryTensor(TensorType.I64, [1], BitConverter.GetBytes(step)) } }), ("context", new StateMap { { "step", step } }) };
         Marker marker = SampleRun.MarkerOf(run, kind, step, layout);
-        tier.Save(new SaveInProgress(RankGroup.Single, marker, () => CheckpointLayouts.Of(layout).Plan(step, parts), refuseNonFinite: true, TimeSpan.FromSeconds(20)));
+        return tier.Save(new SaveInProgress(RankGroup.Single, marker, () => CheckpointLayouts.Of(layout).Plan(step, parts), refuseNonFinite: true, TimeSpan.FromSeconds(20)));
     }
 }
