@@ -1,4 +1,3 @@
-using Cairn.Ranks;
 using Cairn.Starting;
 using Cairn.Tiers;
 
@@ -7,19 +6,18 @@ namespace Cairn.Running;
 /// <summary>Lets the drain begin what was decided, and takes its reports. Nothing happens in a run without a fast tier. Belongs to the training thread, but for what <see cref="RunSaver.Deferred"/> does.</summary>
 internal sealed class RunDrain(StartedRun run, Drain? drain, BatchDecisions decisions, RunSaver saver, RunPatience patience)
 {
-    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(200);
-
-    private readonly RankGroup _ranks = run.Ranks;
     private TieredCopy? _underWay;
 
-    /// <summary>Begins to bring a copy to the home, if that was decided.</summary>
-    public void Begin(BatchDecision decision)
+    /// <summary>Decides, together with the other ranks, and begins to bring a copy to the home, if that was decided.</summary>
+    public BatchDecision Decide(DecisionPoint point)
     {
+        BatchDecision decision = decisions.At(point);
         if (drain is null || decision.Drain is not { } copy)
-            return;
+            return decision;
         Collect();
         _underWay = copy;
         drain.Begin(copy, decisions.DrainChannel, patience.Longest);
+        return decision;
     }
 
     /// <summary>Takes the report of a copy that was brought, if one was.</summary>
@@ -37,15 +35,14 @@ internal sealed class RunDrain(StartedRun run, Drain? drain, BatchDecisions deci
             return true;
         for (bool isFirst = true; ; isFirst = false)
         {
-            Wait(drain);
+            patience.WaitFor(drain.Writer, $"drain at batch {run.Train.Batch}");
             Collect();
             // What failed before is tried once more.
             if (!isFirst && drain.HasFailed)
                 return false;
-            BatchDecision decision = decisions.At(DecisionPoint.Drain);
+            BatchDecision decision = Decide(DecisionPoint.Drain);
             if (decision.Drain is null)
                 return decision.IsDrained;
-            Begin(decision);
         }
     }
 
@@ -65,23 +62,5 @@ internal sealed class RunDrain(StartedRun run, Drain? drain, BatchDecisions deci
         {
             // It costs memory or space and nothing else; the next save uses it again.
         }
-    }
-
-    // All ranks wait for the slowest, unless its home hangs.
-    private void Wait(Drain bringing)
-    {
-        if (_ranks.Size == 1)
-        {
-            bringing.Writer.WaitWhileAlive(patience.LongestSilence);
-            return;
-        }
-        byte[] verdict;
-        do
-        {
-            bringing.Writer.Wait(Beat);
-            byte waits = bringing.Writer.IsBusy && !bringing.Writer.IsSilentFor(patience.LongestSilence) ? (byte)1 : (byte)0;
-            verdict = _ranks.Agree($"drain at batch {run.Train.Batch}", [waits], parts => [parts.Max(part => part.Span[0])], patience.Longest);
-        }
-        while (verdict[0] != 0);
     }
 }

@@ -48,18 +48,10 @@ internal sealed class RunEnding(
         bool drawn = batch.HasDrawn;
         journal.Skips();
         ExceptionDispatchInfo? earlier = CollectedBeforeEnd();
-        BatchDecision decision = decisions.At(DecisionPoint.Completion);
-        drain.Begin(decision);
-        SaveReport? last = saver.Save(decision, decisions.Channel, background: false);
-        bool isHome = drain.Finish();
+        SaveReport? last = SaveEnd(out bool isHome);
         // What stood in the fast folder was damaged there, and the state is still here.
         if (last is not { IsComplete: false } && tiers.Checkpoint.LastStep != _train.Step && run.Fast is not null)
-        {
-            decision = decisions.At(DecisionPoint.Completion);
-            drain.Begin(decision);
-            last = saver.Save(decision, decisions.Channel, background: false) ?? last;
-            isHome = drain.Finish();
-        }
+            last = SaveEnd(out isHome) ?? last;
         if (last is { IsComplete: false })
             throw new CheckpointException($"The final checkpoint of step {_train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {tiers.Newest}. Make room or repair the store and call Complete again.", last.Error) { Step = _train.Step, Path = run.Home.Files.Root };
         if (tiers.Checkpoint.LastStep == _train.Step && tiers.DurableCheckpoint != _train.Step)
@@ -155,6 +147,14 @@ internal sealed class RunEnding(
 
     // What the other ranks did is not known any more: no end can be agreed on.
     private string? WhyApart => _ranks.WhyApart is { } why ? $"the ranks lost one another after batch {_train.Batch} ({why})" : null;
+
+    // Null when nothing was to be saved.
+    private SaveReport? SaveEnd(out bool isHome)
+    {
+        SaveReport? saved = saver.Save(drain.Decide(DecisionPoint.Completion), decisions.Channel, background: false);
+        isHome = drain.Finish();
+        return saved;
+    }
 
     // What a listener throws, or FailOnError, is about an earlier save: the end is saved first.
     private ExceptionDispatchInfo? CollectedBeforeEnd()

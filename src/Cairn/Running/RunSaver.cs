@@ -14,8 +14,6 @@ namespace Cairn.Running;
 internal sealed class RunSaver(
     StartedRun run, SaveEngine engine, SavedTiers tiers, RunPatience patience, SaveJournal journal, OperatorRequests? operators, Action<SaveReport> ended)
 {
-    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(200);
-
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
     // Reports that the training thread has not heard yet.
@@ -95,10 +93,8 @@ internal sealed class RunSaver(
     /// <summary>Waits for the save under way and takes its report.</summary>
     public void CollectUnderWay()
     {
-        if (_ranks.Size == 1)
-            engine.Writer.WaitWhileAlive(patience.LongestSilence);
-        else
-            WaitForWriters();
+        // One that hangs: its rank says so when the save is planned.
+        patience.WaitFor(engine.Writer, $"writers at batch {_train.Batch}");
         Collect();
     }
 
@@ -124,19 +120,6 @@ internal sealed class RunSaver(
     {
         while (_deferred.TryDequeue(out SaveReport? saved))
             Report(saved);
-    }
-
-    // All ranks wait for the slowest writer, and tell one another that they are alive. One that hangs is not waited for; its rank says so when the save is planned.
-    private void WaitForWriters()
-    {
-        byte[] verdict;
-        do
-        {
-            engine.Writer.Wait(Beat);
-            byte waits = engine.Writer.IsBusy && !engine.Writer.IsSilentFor(patience.LongestSilence) ? (byte)1 : (byte)0;
-            verdict = _ranks.Agree($"writers at batch {_train.Batch}", [waits], parts => [parts.Max(part => part.Span[0])], patience.Longest);
-        }
-        while (verdict[0] != 0);
     }
 
     private List<RankPart> LiveWhenFree() => engine.Writer.IsBusy ? throw engine.Writer.Hangs() : Checked();

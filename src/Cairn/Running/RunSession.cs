@@ -159,8 +159,7 @@ internal sealed class RunSession : IDisposable
         _saver.Collect();
         _drain.Collect();
         _saver.WarmUp();
-        BatchDecision decision = _decisions.At(DecisionPoint.Batch);
-        _drain.Begin(decision);
+        BatchDecision decision = _drain.Decide(DecisionPoint.Batch);
         // The end is durable before anybody hears of it, once: whoever trains on all the same is saved as before.
         // Should it fail here, Complete tries again.
         bool savesEnd = decision.Ends && !_decisions.EndSeen;
@@ -169,8 +168,7 @@ internal sealed class RunSession : IDisposable
         if (savesEnd)
         {
             _saver.CollectUnderWay();
-            decision = _decisions.At(DecisionPoint.End);
-            _drain.Begin(decision);
+            decision = _drain.Decide(DecisionPoint.End);
         }
         _saver.Save(decision, _decisions.Channel, background: Run.Options.Asynchronous && !savesEnd);
         if (savesEnd)
@@ -192,8 +190,7 @@ internal sealed class RunSession : IDisposable
         {
             _saver.Collect();
             _drain.Collect();
-            BatchDecision decision = _decisions.At(DecisionPoint.Poll);
-            _drain.Begin(decision);
+            BatchDecision decision = _drain.Decide(DecisionPoint.Poll);
             if (decision.Save is not null)
             {
                 _saver.CollectUnderWay();

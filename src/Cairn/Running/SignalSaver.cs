@@ -50,8 +50,7 @@ internal sealed class SignalSaver(RunRequests requests, BatchDecisions decisions
                 return;
             saver.Deferred(() =>
             {
-                BatchDecision decision = decisions.At(DecisionPoint.Poll);
-                drain.Begin(decision);
+                BatchDecision decision = drain.Decide(DecisionPoint.Poll);
                 if (decision.Save is null)
                     return;
                 writer.WaitWhileAlive(patience.LongestSilence);
