@@ -40,8 +40,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
                 _placement.DeleteAll(path);
                 continue;
             }
-            // What was written there by anybody else is not taken for a folder of copies.
-            string[] words = intent.Length > LongestIntent ? [] : Encoding.UTF8.GetString(SmallFile.Read(_files, path, LongestIntent)).Split(' ');
+            string[] words = WordsOf(_files, intent);
             if (words is [Saves, var folder] && IsPlace(folder))
                 EndInterrupted(folder, intent.Name);
             else if (words is [Retires, var retired] && RunFolder.IsStep(retired, out _))
@@ -56,11 +55,11 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     public static bool IsUnderWay(IFileSource files, string folder)
     {
         var attempts = new HashSet<string>(StringComparer.Ordinal);
-        foreach (FileSystemEntry intent in files.List(RunFolder.Staging).Where(entry => !entry.IsFolder && entry.Length <= LongestIntent))
+        foreach (FileSystemEntry intent in files.List(RunFolder.Staging).Where(entry => !entry.IsFolder))
         {
             try
             {
-                string[] words = Encoding.UTF8.GetString(SmallFile.Read(files, $"{RunFolder.Staging}/{intent.Name}", LongestIntent)).Split(' ');
+                string[] words = WordsOf(files, intent);
                 if (words is [Retires, var retired] && retired == folder)
                     return true;
                 if (words is [Saves, var saved] && saved == folder)
@@ -77,7 +76,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
     {
         lease?.Check();
-        string folder = marker.Kind == SaveKind.Snapshot ? ChooseSlot(LineView.Of(marker)) : RunFolder.Checkpoint(marker.Step);
+        string folder = FolderFor(marker);
         string attempt = Marker.AttemptStart + Guid.NewGuid().ToString("N");
         _own.Add(attempt);
         Begin(attempt, Saves, folder);
@@ -129,7 +128,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         lease?.Check();
         bool isSnapshot = marker.Kind == SaveKind.Snapshot;
-        string folder = isSnapshot ? SlotChoice.InOrder(_files, LineView.Of(marker))[0].Folder : RunFolder.Checkpoint(marker.Step);
+        string folder = FolderFor(marker);
         MakeWayFor(copy, folder, isSnapshot, notes);
         try
         {
@@ -207,10 +206,16 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
 
     private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync($"{RunFolder.Staging}/{attempt}", Encoding.UTF8.GetBytes($"{does} {folder}")));
 
+    // What was written there by anybody else is not taken for a folder of copies.
+    private static string[] WordsOf(IFileSource files, FileSystemEntry intent) =>
+        intent.Length > LongestIntent ? [] : Encoding.UTF8.GetString(SmallFile.Read(files, $"{RunFolder.Staging}/{intent.Name}", LongestIntent)).Split(' ');
+
     // A copy that the store does not give now is not damaged: it may be the line's newest, which is the last to go.
-    private string ChooseSlot(LineView line)
+    private string FolderFor(Marker marker)
     {
-        IReadOnlyList<SnapshotSlot> slots = SlotChoice.InOrder(_files, line);
+        if (marker.Kind == SaveKind.Checkpoint)
+            return RunFolder.Checkpoint(marker.Step);
+        IReadOnlyList<SnapshotSlot> slots = SlotChoice.InOrder(_files, LineView.Of(marker));
         return slots.Select(static slot => slot.Entry?.Fault).FirstOrDefault(static fault => fault is { IsUnanswered: true }) is { } unanswered
             ? throw new IOException($"Which snapshot is the older one cannot be told now: {unanswered}")
             : slots[0].Folder;

@@ -108,6 +108,18 @@ public class MarkerPublisherTests : PublisherConformance
     }
 
     [Fact]
+    public void A_slot_that_the_store_does_not_give_now_is_not_taken_by_a_copy_of_another_program_either()
+    {
+        Run.Save(SaveKind.Snapshot, 10);
+        Run.Save(SaveKind.Snapshot, 20);
+        _store.CannotOpen = path => path.EndsWith("/20.step", StringComparison.Ordinal);
+        Marker other = SampleRun.MarkerOf(Run.Record, SaveKind.Snapshot, 30, "internlm");
+        Should.Throw<IOException>(() => Publisher(null).TakeAsItIs(other, new Foreign(), [])).Message.ShouldContain("20.step");
+        _store.CannotOpen = static _ => false;
+        Catalog.Read(Files).Entries.Select(entry => entry.Step).ShouldBe([20, 10]);
+    }
+
+    [Fact]
     public void A_save_whose_last_answer_was_lost_can_be_made_again()
     {
         Run.Save(SaveKind.Checkpoint, 30);
@@ -265,6 +277,19 @@ public class MarkerPublisherTests : PublisherConformance
     void Put(string path, string content) => StoreCall.Wait(() => _store.PutAsync(path, Encoding.UTF8.GetBytes(content)));
 
     Marker MarkerOf(long step) => SampleRun.MarkerOf(Run.Record, SaveKind.Checkpoint, step, Layout);
+
+    sealed class Foreign : IUnmarkedCopy
+    {
+        public IReadOnlyList<FileSystemEntry> Files { get; } = [new("30.step", false, 1)];
+
+        public void Write(FileSystemEntry file, IWritableFile to)
+        {
+            to.Write(0, [1]);
+            to.Sync();
+        }
+
+        public void Check(IFileSource files, string place, IEnumerable<FileSystemEntry> some) { }
+    }
 }
 
 /// <summary>The same promises where the marker is not <c>&lt;step&gt;.step</c> on a disk.</summary>
