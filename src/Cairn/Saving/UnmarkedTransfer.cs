@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Hashing;
 using Cairn.Checkpoints;
 using Cairn.Opening;
@@ -12,8 +11,6 @@ namespace Cairn.Saving;
 /// </summary>
 internal sealed class UnmarkedTransfer : IUnmarkedCopy
 {
-    private const int BlockBytes = 4 << 20;
-
     private readonly IFileSource _from;
     private readonly string _folder;
     private readonly bool _readBack;
@@ -61,32 +58,11 @@ internal sealed class UnmarkedTransfer : IUnmarkedCopy
 
     public void Write(FileSystemEntry file, IWritableFile to)
     {
-        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
-        try
-        {
-            var hash = new XxHash128();
-            using IReadableFile source = _from.OpenRead($"{_folder}/{file.Name}");
-            using (var writer = new SequentialWriter(to, file.Length))
-            {
-                for (long offset = 0; offset < file.Length;)
-                {
-                    _cancellationToken.ThrowIfCancellationRequested();
-                    int read = source.Read(offset, block.AsSpan(0, (int)Math.Min(BlockBytes, file.Length - offset)));
-                    if (read == 0)
-                        throw new IOException($"'{_folder}/{file.Name}' in {_from.Root} ended after {offset} of {file.Length} bytes.");
-                    hash.Append(block.AsSpan(0, read));
-                    writer.Write(block.AsSpan(0, read));
-                    offset += read;
-                }
-                writer.Complete();
-            }
-            to.Sync();
-            _hashes[file.Name] = hash.GetCurrentHashAsUInt128();
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(block);
-        }
+        string path = $"{_folder}/{file.Name}";
+        var hash = new XxHash128();
+        using IReadableFile source = _from.OpenRead(path);
+        FileCopying.Run(_from, path, source, file.Length, to, file.Name, block => hash.Append(block.Span), _cancellationToken);
+        _hashes[file.Name] = hash.GetCurrentHashAsUInt128();
     }
 
     public void Check(IFileSource files, string place, IEnumerable<FileSystemEntry> some)
