@@ -16,17 +16,15 @@ internal static class FastFolder
         if (run is null || RunProgress.Read(run.Files)?.FastFolder is not { } folder || !Directory.Exists(folder))
             return [];
         var files = new LocalFileSystem(folder);
-        long? newest = run.Catalog.Entries.FirstOrDefault(entry => LineView.Of(run.Record).Holds(entry))?.Step;
+        var line = LineView.Of(run.Record);
+        long newest = run.Catalog.Entries.FirstOrDefault(line.Holds)?.Step ?? 0;
         return
         [
-            .. new FastPlace(files).Copies().OfType<FastCopy>().Where(copy => run.IsOnLine(copy.Marker) && !IsInRun(run, copy, newest))
+            .. new FastPlace(files).Copies().OfType<FastCopy>().Where(copy => run.IsOnLine(copy.Marker) && !TierOpening.IsAtHome(copy.Marker.Kind, copy.Marker.Step, line, run.Catalog, newest))
                 .Select(copy => new LsRow(
                     $"{folder}/{copy.Folder}", copy.Marker.Layout, copy.Marker.Step, copy.Marker.Kind.ToString().ToLowerInvariant(), null, copy.Marker.Reason.ToString().ToLowerInvariant(), copy.Marker.Time,
                     copy.Marker.Files.Where(file => copy.Names.Contains(file.Name)).Sum(file => file.Length), copy.Names.Count, copy.IsWhole ? Recoverable : "in part", null,
                     copy.Marker.Lineage.Current.Name, false)),
         ];
     }
-
-    private static bool IsInRun(RunView run, FastCopy copy, long? newest) => copy.Marker.Kind == Policies.SaveKind.Snapshot ? copy.Marker.Step <= newest
-        : run.Catalog.Entries.Any(entry => entry.Kind == copy.Marker.Kind && entry.Step == copy.Marker.Step && LineView.Of(run.Record).Holds(entry));
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
@@ -39,9 +40,7 @@ internal sealed class TransferTarget : IDisposable
     private TransferTarget(string root, IRunHome home)
     {
         (Root, _home) = (root, home);
-        Catalog = Catalog.Read(Files);
-        Record = RunRecord.LoadOrRebuild(Files, Catalog, out bool isStored);
-        HasRecord = isStored;
+        Look();
     }
 
     /// <summary>The folder or address.</summary>
@@ -84,7 +83,7 @@ internal sealed class TransferTarget : IDisposable
         _home.Probe();
         _publisher = _home.Publisher(_lease);
         _publisher.Recover();
-        LookAgain();
+        Look();
         CheckRun(source);
         return _lost.Token;
 
@@ -147,7 +146,8 @@ internal sealed class TransferTarget : IDisposable
         _lost?.Dispose();
     }
 
-    private void LookAgain()
+    [MemberNotNull(nameof(Catalog))]
+    private void Look()
     {
         Catalog = Catalog.Read(Files);
         Record = RunRecord.LoadOrRebuild(Files, Catalog, out bool isStored);

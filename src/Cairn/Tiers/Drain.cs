@@ -133,7 +133,7 @@ internal sealed class Drain
         _signs.Progressed();
         DrainShares shares = RankMessages.Read(answer, DrainShares.Read);
         if (shares.IsAtHome)
-            return Report(copy, _time.GetElapsedTime(started), 0, CopyFolderAtHome(copy), [], [], null);
+            return Report(copy, _time.GetElapsedTime(started), 0, RunFolder.Checkpoint(copy.Step), [], [], null);
         ReadOnlyMemory<byte> said = work.Agree("marker", to => to.WriteList(channel.Rank == shares.Speaker ? own!.Marker.ToBytes() : [], to.Write),
             parts => parts[shares.Speaker].ToArray());
         Marker marker = own?.Marker ?? Marker.Parse(RankMessages.Read(said, from => from.ReadList(from.ReadByte)).ToArray(), Marker.FileName(copy.Step));
@@ -221,8 +221,6 @@ internal sealed class Drain
 
     // A checkpoint of this line that the home has is never moved away for another one.
     private bool IsAtHome(TieredCopy copy) => copy.Kind == SaveKind.Checkpoint && _line.Holds(CatalogEntry.At(_home.Files, RunFolder.Checkpoint(copy.Step), SaveKind.Checkpoint, copy.Step));
-
-    private static string CopyFolderAtHome(TieredCopy copy) => RunFolder.Checkpoint(copy.Step);
 
     // Whether what the fast tier has of it is at fault, and not the home: what any rank finds, all believe.
     private bool IsLost(TieredCopy copy, Exception error, RankGroup channel, TimeSpan timeout)

@@ -36,7 +36,7 @@ internal sealed class TierOpening(CheckpointOptions options, RankGroup ranks, Ti
         var work = new CollectiveWork(ranks, "start: fast folder", options.RankTimeout);
         try
         {
-            HostMap hosts = Found(files);
+            HostMap hosts = Guarded(files, () => HostMap.Find(ranks, files, options.RankTimeout));
             if (hosts.IsLeader(ranks.Rank))
             {
                 work.Try(() => Guarded(files, () =>
@@ -44,6 +44,7 @@ internal sealed class TierOpening(CheckpointOptions options, RankGroup ranks, Ti
                     files.CreateFolder("");
                     lease = RunLock.Acquire(files, time, options.LeaseDuration, static _ => { }, static _ => { }, cancellationToken);
                     new FastPlace(files, lease).Recover();
+                    return lease;
                 }));
             }
             var place = new FastPlace(files, lease);
@@ -117,27 +118,19 @@ internal sealed class TierOpening(CheckpointOptions options, RankGroup ranks, Ti
         return
         [
             .. found.Where(copy => copy.IsWhole && line.StandingOf(run, copy.Branch, copy.Copy.Step) == CopyStanding.OfLine).Select(copy => copy.Copy)
-                .Where(copy => copy.Kind == SaveKind.Snapshot ? copy.Step > newest : !home.Entries.Any(entry => entry.Kind == SaveKind.Checkpoint && entry.Step == copy.Step && line.Holds(entry))),
+                .Where(copy => !IsAtHome(copy.Kind, copy.Step, line, home, newest)),
         ];
     }
 
-    private HostMap Found(LocalFileSystem files)
-    {
-        try
-        {
-            return HostMap.Find(ranks, files, options.RankTimeout);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unusable(files, e);
-        }
-    }
+    /// <summary>Whether the home needs no copy of a line any more: it has the checkpoint of that step, or something that is not older than the snapshot.</summary>
+    public static bool IsAtHome(SaveKind kind, long step, LineView line, Catalog home, long newestAtHome) => kind == SaveKind.Snapshot ? step <= newestAtHome
+        : home.Entries.Any(entry => entry.Kind == SaveKind.Checkpoint && entry.Step == step && line.Holds(entry));
 
-    private static void Guarded(LocalFileSystem files, Action work)
+    private static T Guarded<T>(LocalFileSystem files, Func<T> work)
     {
         try
         {
-            work();
+            return work();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
