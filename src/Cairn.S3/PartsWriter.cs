@@ -12,7 +12,7 @@ internal sealed class PartsWriter : IStoreWriter
 {
     private static readonly TimeSpan LongestAbort = TimeSpan.FromSeconds(10);
 
-    private readonly S3Bucket _bucket;
+    private readonly S3Uploads _uploads;
     private readonly string _path, _upload, _write;
     private readonly long _length;
     private readonly int _partBytes;
@@ -20,17 +20,17 @@ internal sealed class PartsWriter : IStoreWriter
     private readonly ConcurrentDictionary<int, PartInWork> _inWork = [];
     private bool _isComplete;
 
-    private PartsWriter(S3Bucket bucket, string path, string upload, string write, long length, int partBytes)
+    private PartsWriter(S3Uploads uploads, string path, string upload, string write, long length, int partBytes)
     {
-        (_bucket, _path, _upload, _write, _length, _partBytes) = (bucket, path, upload, write, length, partBytes);
+        (_uploads, _path, _upload, _write, _length, _partBytes) = (uploads, path, upload, write, length, partBytes);
         _parts = new PartETag?[(length + partBytes - 1) / partBytes];
     }
 
     /// <summary>Begins an object.</summary>
-    public static async ValueTask<PartsWriter> BeginAsync(S3Bucket bucket, string path, long length, int partBytes, CancellationToken cancellationToken)
+    public static async ValueTask<PartsWriter> BeginAsync(S3Uploads uploads, string path, long length, int partBytes, CancellationToken cancellationToken)
     {
         string write = Guid.NewGuid().ToString("N");
-        return new PartsWriter(bucket, path, await bucket.BeginAsync(path, write, cancellationToken).ConfigureAwait(false), write, length, partBytes);
+        return new PartsWriter(uploads, path, await uploads.BeginAsync(path, write, cancellationToken).ConfigureAwait(false), write, length, partBytes);
     }
 
     public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
@@ -55,7 +55,7 @@ internal sealed class PartsWriter : IStoreWriter
         int missing = Array.IndexOf(_parts, null);
         if (missing >= 0)
             throw new InvalidOperationException($"'{_path}' is not all written: bytes from {(long)missing * _partBytes} on are missing.");
-        await _bucket.CompleteAsync(_path, _upload, _write, _length, [.. _parts.Select(static part => part!)], cancellationToken).ConfigureAwait(false);
+        await _uploads.CompleteAsync(_path, _upload, _write, _length, [.. _parts.Select(static part => part!)], cancellationToken).ConfigureAwait(false);
         _isComplete = true;
     }
 
@@ -66,7 +66,7 @@ internal sealed class PartsWriter : IStoreWriter
             return;
         try
         {
-            await _bucket.AbortAsync(_path, _upload, LongestAbort, CancellationToken.None).ConfigureAwait(false);
+            await _uploads.AbortAsync(_path, _upload, LongestAbort, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -84,7 +84,7 @@ internal sealed class PartsWriter : IStoreWriter
     }
 
     private async ValueTask SendAsync(int part, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
-        _parts[part] = await _bucket.UploadAsync(_path, _upload, part + 1, bytes, cancellationToken).ConfigureAwait(false);
+        _parts[part] = await _uploads.UploadAsync(_path, _upload, part + 1, bytes, cancellationToken).ConfigureAwait(false);
 
     private sealed class PartInWork(int length)
     {

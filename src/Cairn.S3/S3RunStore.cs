@@ -24,7 +24,7 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
         options ??= new S3StoreOptions();
         S3StoreOptions.Check(options);
         _partBytes = options.PartBytes;
-        _bucket = new S3Bucket(address, options, time ?? TimeProvider.System);
+        _bucket = new S3Bucket(new S3Connection(address, options, time ?? TimeProvider.System));
     }
 
     /// <summary>The place.</summary>
@@ -50,7 +50,7 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
         int partBytes = S3Parts.BytesOfPart(length, _partBytes);
         return length <= partBytes
             ? new WholeObjectWriter(_bucket, path, (int)length)
-            : await PartsWriter.BeginAsync(_bucket, path, length, partBytes, cancellationToken).ConfigureAwait(false);
+            : await PartsWriter.BeginAsync(_bucket.Uploads, path, length, partBytes, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -71,10 +71,10 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(isMeant);
         try
         {
-            foreach ((string path, string upload) in await _bucket.ListUploadsAsync(cancellationToken).ConfigureAwait(false))
+            foreach ((string path, string upload) in await _bucket.Uploads.ListAsync(cancellationToken).ConfigureAwait(false))
             {
                 if (isMeant(path))
-                    await _bucket.AbortAsync(path, upload, null, cancellationToken).ConfigureAwait(false);
+                    await _bucket.Uploads.AbortAsync(path, upload, null, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (UnauthorizedAccessException)

@@ -23,7 +23,7 @@ internal sealed class StandardOutput : Stream
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>Whether the reader of a pipe has gone. Known before anything is written.</summary>
-    public static bool HasNoReader => !OperatingSystem.IsWindows() && UnixCalls.IsBroken(Descriptor);
+    public static bool HasNoReader => !OperatingSystem.IsWindows() && UnixPipes.IsBroken(Descriptor);
 
     /// <summary>What to write to.</summary>
     public static TextWriter Open() =>
@@ -41,7 +41,7 @@ internal sealed class StandardOutput : Stream
             catch (IOException e) when (e.HResult == UnixCalls.WouldBlock)
             {
                 // Somebody made the pipe non-blocking, and it is full.
-                UnixCalls.WaitForRoom(Descriptor);
+                UnixPipes.WaitForRoom(Descriptor);
             }
             catch (IOException e) when (e.HResult == BrokenPipe)
             {

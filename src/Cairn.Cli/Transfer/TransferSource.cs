@@ -46,7 +46,7 @@ internal sealed record TransferSource(IFileSource Files, IReadOnlyList<CatalogEn
         : entry.Kind == SaveKind.Snapshot ? Catalog.Snapshot(Files, entry.Folder, entry.Slot) : CatalogEntry.At(Files, entry.Folder, SaveKind.Checkpoint, entry.Step);
 
     /// <summary>Whether a copy has no marker because it is being saved or removed just now, in a store.</summary>
-    public bool IsUnderWay(CatalogEntry entry) => Files is StoreFiles && entry.Written is null && MarkerPublisher.IsUnderWay(Files, entry.Folder);
+    public bool IsUnderWay(CatalogEntry entry) => Files is StoreFiles && entry.Written is null && SaveIntents.AreOf(Files, entry.Folder);
 
     private static TransferSource One(string full)
     {

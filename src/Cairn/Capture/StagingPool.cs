@@ -118,7 +118,7 @@ internal sealed unsafe class StagingPool : IDisposable
         }
         Interlocked.Exchange(ref _capacity, capacity);
         if (OperatingSystem.IsLinux())
-            UnixCalls.AdviseHugePages(_memory, (nuint)capacity);
+            UnixMemory.AdviseHugePages(_memory, (nuint)capacity);
     }
 
     private void Free()

@@ -1,4 +1,3 @@
-using System.Text;
 using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
@@ -12,66 +11,24 @@ namespace Cairn.Saving;
 /// All files of a copy are written below its own folder, in a folder of this attempt that nobody else can guess: <c>500/~3f9c…/</c>. The marker names the attempt and is put last,
 /// into <c>500/</c>, and only where none is: so whatever has a marker has every byte, and a writer that is late, of this process or of one that lost the run, writes where nobody
 /// reads. In a slot of the snapshots the new marker is put before the old one is removed, and the old attempt's files go last.
-/// What is under way stands in <c>.staging/</c>, an object for each save or retirement that names its folder; <see cref="Recover"/> ends or removes what a crash left there without reading
-/// every copy of the run.
+/// What is under way is said by <see cref="SaveIntents"/>, and <see cref="InterruptedSaves"/> ends or removes what a crash left of it.
 /// </para>
 /// </summary>
 /// <param name="store">The run.</param>
 /// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
 internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : ICopyPublisher
 {
-    private const string Saves = "save", Retires = "retire";
-    private const int LongestIntent = 256;
-
     private readonly StoreFiles _files = new(store);
     private readonly StorePlacement _placement = new(store);
+    private readonly SaveIntents _intents = new(store);
+    private readonly InterruptedSaves _interrupted = new(store);
+    private readonly StoredMarker _marker = new(store);
     private readonly HashSet<string> _own = new(StringComparer.Ordinal);
     private byte[] _seal = [];
 
     public IFileSource Files => _files;
 
-    public void Recover()
-    {
-        foreach (FileSystemEntry intent in _files.List(RunFolder.Staging))
-        {
-            string path = $"{RunFolder.Staging}/{intent.Name}";
-            if (intent.IsFolder)
-            {
-                _placement.DeleteAll(path);
-                continue;
-            }
-            string[] words = WordsOf(_files, intent);
-            if (words is [Saves, var folder] && IsPlace(folder))
-                EndInterrupted(folder, intent.Name);
-            else if (words is [Retires, var retired] && RunFolder.IsStep(retired, out _))
-                _placement.DeleteAll(retired);
-            _placement.Delete(path);
-        }
-        if (store is IUnfinishedObjects unfinished)
-            StoreCall.Wait(() => unfinished.RemoveUnfinishedAsync(IsOfCopies));
-    }
-
-    /// <summary>Whether the copy in a folder is being saved or removed just now, or was when a process ended: that it has no marker is then no damage.</summary>
-    public static bool IsUnderWay(IFileSource files, string folder)
-    {
-        var attempts = new HashSet<string>(StringComparer.Ordinal);
-        foreach (FileSystemEntry intent in files.List(RunFolder.Staging).Where(entry => !entry.IsFolder))
-        {
-            try
-            {
-                string[] words = WordsOf(files, intent);
-                if (words is [Retires, var retired] && retired == folder)
-                    return true;
-                if (words is [Saves, var saved] && saved == folder)
-                    attempts.Add(intent.Name);
-            }
-            catch (FileNotFoundException)
-            {
-                // It ended meanwhile.
-            }
-        }
-        return attempts.Count > 0 && files.List(folder).All(entry => attempts.Contains(entry.Name));
-    }
+    public void Recover() => _interrupted.EndAll();
 
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
     {
@@ -79,7 +36,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         string folder = FolderFor(marker);
         string attempt = Marker.AttemptStart + Guid.NewGuid().ToString("N");
         _own.Add(attempt);
-        Begin(attempt, Saves, folder);
+        _intents.BeginSave(attempt, folder);
         return $"{folder}/{attempt}";
     }
 
@@ -116,11 +73,11 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         string folder = StorePath.Parent(place), path = $"{folder}/{Marker.FileName(marker.Step)}";
         MakeWay(place, path, marker, notes);
-        PutMarker(path);
+        _marker.Put(path, _seal);
         CheckStillAlone(place, path);
         // Until what it replaces is gone, the copy is not promised: with two such saves in one slot the next start could end the older one.
-        EndInterrupted(folder, AttemptOf(place));
-        _placement.Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+        _interrupted.End(folder, AttemptOf(place));
+        _intents.End(AttemptOf(place));
         return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
     }
 
@@ -151,7 +108,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         try
         {
             _placement.DeleteAll(place);
-            _placement.Delete($"{RunFolder.Staging}/{AttemptOf(place)}");
+            _intents.End(AttemptOf(place));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -163,9 +120,9 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         lease?.Check();
         string folder = RunFolder.Checkpoint(step), intent = Marker.AttemptStart + Guid.NewGuid().ToString("N");
-        Begin(intent, Retires, folder);
+        _intents.BeginRetirement(intent, folder);
         _placement.DeleteAll(folder);
-        _placement.Delete($"{RunFolder.Staging}/{intent}");
+        _intents.End(intent);
     }
 
     private void Write(IUnmarkedCopy copy, string folder, FileSystemEntry[] some)
@@ -204,12 +161,6 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         }
     }
 
-    private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync($"{RunFolder.Staging}/{attempt}", Encoding.UTF8.GetBytes($"{does} {folder}")));
-
-    // What was written there by anybody else is not taken for a folder of copies.
-    private static string[] WordsOf(IFileSource files, FileSystemEntry intent) =>
-        intent.Length > LongestIntent ? [] : Encoding.UTF8.GetString(SmallFile.Read(files, $"{RunFolder.Staging}/{intent.Name}", LongestIntent)).Split(' ');
-
     // A copy that the store does not give now is not damaged: it may be the line's newest, which is the last to go.
     private string FolderFor(Marker marker)
     {
@@ -229,7 +180,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         if (marker.Kind == SaveKind.Snapshot)
         {
             // A marker that cannot be read now fails the save: whose it is must be known before anything goes.
-            Marker? other = _files.List(folder).Where(CopyMarks.IsMark).Select(mark => MarkerAt($"{folder}/{mark.Name}")).FirstOrDefault(found => found is not null && line.StandingOf(found) == CopyStanding.OfOtherRun);
+            Marker? other = _files.List(folder).Where(CopyMarks.IsMark).Select(mark => StoredMarker.Read(_files, $"{folder}/{mark.Name}")).FirstOrDefault(found => found is not null && line.StandingOf(found) == CopyStanding.OfOtherRun);
             if (other is not null)
                 notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
             else if (_files.FileExists(path))
@@ -245,40 +196,10 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         // One that was passed over at the start: its sizes are right, and its bytes are not.
         bool isOfBefore = standing.Written is { } written && (written.Attempt is null || written.Fence < lease?.Fence);
         if (line.Holds(standing) && !isOwn && !isOfBefore)
-            throw NotAlone(path);
+            throw _marker.NotAlone(path);
         string why = line.StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
             : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : line.Holds(standing) ? "an earlier process saved it" : "it belongs to a line that was left");
         notes.Add($"{folder}/ stood in the way ({why}) and is now {_placement.MoveAside(folder, attempt, folder)}/");
-    }
-
-    private void PutMarker(string path)
-    {
-        bool isOurs;
-        try
-        {
-            isOurs = StoreCall.Wait(() => store.TryPutAsync(path, _seal));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // It may be there all the same, and only the answer was lost.
-            if (!IsOurs(path))
-                throw;
-            return;
-        }
-        if (isOurs)
-            CheckKept(path);
-        else if (!IsOurs(path))
-            throw NotAlone(path);
-    }
-
-    // A store's word is not enough where all depends on it. One that cannot tell now has given it.
-    private void CheckKept(string path)
-    {
-        if (Holds(path) != false)
-            return;
-        // Half a marker would keep others from being understood.
-        _placement.Delete(path);
-        throw new StoreException($"Nothing was saved: {store.Root} said that {path} was put, and does not have it, or not whole. No copy is safe there.") { Path = path };
     }
 
     // An answer may have taken longer than the lease. What another process has saved in the folder since is not this one's to remove, and a marker without files must not stand above it.
@@ -296,76 +217,5 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         }
     }
 
-    private StoreException NotAlone(string path) => new($"Another process has put {path} into {store.Root} meanwhile. Two programs write one run: stop one of them.") { Path = path };
-
-    private bool IsOurs(string path) => Holds(path) == true;
-
-    // Whether our marker stands there; null when the store cannot tell now.
-    private bool? Holds(string path)
-    {
-        try
-        {
-            return SmallFile.Read(_files, path, Marker.MaxLength).AsSpan().SequenceEqual(_seal);
-        }
-        catch (Exception e) when (e is FileNotFoundException or CorruptCheckpointException)
-        {
-            return false;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    // Once an attempt has its marker, what it replaces goes: first the other markers, then the files that no marker names. Without it, its own files go.
-    private void EndInterrupted(string folder, string attempt)
-    {
-        IReadOnlyList<FileSystemEntry> entries = _files.List(folder);
-        (string Mark, string? Attempt)[] marks = [.. entries.Where(CopyMarks.IsMark).Select(mark => (mark.Name, AttemptIn($"{folder}/{mark.Name}")))];
-        // What a marker that cannot be understood vouches for, nobody knows. A newer version of Cairn may have put it.
-        if (marks.All(mark => mark.Attempt != attempt) && marks.Any(mark => mark.Attempt is null))
-            return;
-        if (marks.Any(mark => mark.Attempt == attempt))
-        {
-            foreach ((string other, _) in marks.Where(mark => mark.Attempt != attempt))
-                _placement.Delete($"{folder}/{other}");
-            marks = [("", attempt)];
-        }
-        // A checkpoint that has lost its marker is kept as it is; in a slot nothing is.
-        bool isSlot = !RunFolder.IsStep(folder, out _);
-        bool isComplete = marks.Any(mark => mark.Attempt == attempt);
-        foreach (FileSystemEntry left in entries.Where(entry => IsAttempt(entry) && (isSlot || entry.Name == attempt) && marks.All(mark => mark.Attempt != entry.Name)))
-            _placement.DeleteAll($"{folder}/{left.Name}");
-        // Of a copy that came from a disk.
-        foreach (FileSystemEntry left in entries.Where(entry => isSlot && isComplete && !entry.IsFolder && !CopyMarks.IsMark(entry)))
-            _placement.Delete($"{folder}/{left.Name}");
-    }
-
-    // Null when the marker cannot be understood; empty when its files stand beside it.
-    private string? AttemptIn(string path) => MarkerAt(path) is { } marker ? marker.Attempt ?? "" : null;
-
-    private Marker? MarkerAt(string path)
-    {
-        try
-        {
-            return Marker.Parse(SmallFile.Read(_files, path, Marker.MaxLength), path);
-        }
-        catch (CorruptCheckpointException)
-        {
-            return null;
-        }
-    }
-
     private static string AttemptOf(string place) => place[(place.LastIndexOf('/') + 1)..];
-
-    private static bool IsAttempt(FileSystemEntry entry) => entry.IsFolder && entry.Name.StartsWith(Marker.AttemptStart);
-
-    // Below anything else may stand another run, which is being saved just now.
-    private static bool IsOfCopies(string path)
-    {
-        string first = path.Split('/')[0];
-        return RunFolder.IsStep(first, out _) || first is RunFolder.Snapshots or RunFolder.Abandoned;
-    }
-
-    private static bool IsPlace(string folder) => RunFolder.IsStep(folder, out _) || Enumerable.Range(0, RunFolder.Slots).Any(slot => RunFolder.Slot(slot) == folder);
 }

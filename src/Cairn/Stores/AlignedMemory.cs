@@ -82,7 +82,7 @@ internal sealed class AlignedMemory(int blockBytes)
         {
             void* start = NativeMemory.AlignedAlloc((nuint)length, (nuint)(length < HugePage ? Alignment : HugePage));
             if (OperatingSystem.IsLinux())
-                UnixCalls.AdviseHugePages(start, (nuint)length);
+                UnixMemory.AdviseHugePages(start, (nuint)length);
             SetHandle((nint)start);
         }
 

@@ -38,7 +38,7 @@ internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect 
         const int NearlyAll = 8;
         if (!OperatingSystem.IsLinux() || length == 0)
             return false;
-        (int cached, int pages) = UnixCalls.CountCached(handle, offset, length);
+        (int cached, int pages) = UnixMemory.CountCached(handle, offset, length);
         return pages > 0 && cached >= pages - pages / NearlyAll;
     }
 

@@ -149,7 +149,7 @@ internal static partial class UnixCalls
     }
 
     // Of the very file, whatever its name stands for by now.
-    private static string PathOf(SafeFileHandle handle)
+    public static string PathOf(SafeFileHandle handle)
     {
         bool added = false;
         try
@@ -161,28 +161,6 @@ internal static partial class UnixCalls
         {
             if (added)
                 handle.DangerousRelease();
-        }
-    }
-
-    /// <summary>How many pages of a range of a file are in memory, of how many; 0 of 0 when that cannot be known: of files that this process may not write, the system says that all are. On Linux only.</summary>
-    public static unsafe (int Cached, int Pages) CountCached(SafeFileHandle handle, long offset, int length)
-    {
-        const int ReadProtection = 1, Shared = 1, ForWriting = 2;
-        if (access(PathOf(handle), ForWriting) != 0)
-            return default;
-        nint page = Environment.SystemPageSize;
-        byte* start = mmap(null, length, ReadProtection, Shared, handle, (nint)offset);
-        if ((nint)start == -1)
-            return default;
-        try
-        {
-            byte[] found = new byte[(length + page - 1) / page];
-            fixed (byte* pages = found)
-                return mincore(start, length, pages) != 0 ? default : (found.Count(static state => (state & 1) != 0), found.Length);
-        }
-        finally
-        {
-            _ = munmap(start, length);
         }
     }
 
@@ -211,35 +189,6 @@ internal static partial class UnixCalls
         }
     }
 
-    /// <summary>Whether the other end of a pipe has gone.</summary>
-    public static bool IsBroken(int descriptor)
-    {
-        const int Error = 0x8, HangUp = 0x10;
-        return (Poll(descriptor, 0, 0) & (Error | HangUp)) != 0;
-    }
-
-    /// <summary>Waits until a pipe takes more, or its other end has gone.</summary>
-    public static void WaitForRoom(int descriptor)
-    {
-        const int Writable = 0x4, Forever = -1;
-        Poll(descriptor, Writable, Forever);
-    }
-
-    // struct pollfd: the descriptor, what is asked for, what was found.
-    private static unsafe int Poll(int descriptor, int events, int milliseconds)
-    {
-        int* request = stackalloc int[2];
-        (request[0], request[1]) = (descriptor, events);
-        return poll(request, 1, milliseconds) > 0 ? request[1] >> 16 : 0;
-    }
-
-    /// <summary>Asks for huge pages, which make first touch and copying faster. Best effort.</summary>
-    public static unsafe void AdviseHugePages(void* start, nuint length)
-    {
-        const int HugePages = 14;
-        _ = madvise(start, length, HugePages);
-    }
-
     public static Exception Failure(string call, string path) => Failure(call, path, Marshal.GetLastPInvokeError());
 
     public static Exception Failure(string call, string path, int error)
@@ -256,9 +205,6 @@ internal static partial class UnixCalls
 #pragma warning disable IDE1006 // Names of the C library.
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int access(string path, int mode);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int statx(int folder, string path, int flags, uint mask, byte* status);
@@ -304,20 +250,5 @@ internal static partial class UnixCalls
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial nint write(SafeFileHandle handle, byte* bytes, nuint count);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial int poll(int* requests, nuint count, int milliseconds);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial int madvise(void* start, nuint length, int advice);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial byte* mmap(void* start, nint length, int protection, int flags, SafeFileHandle handle, nint offset);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial int munmap(byte* start, nint length);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static unsafe partial int mincore(byte* start, nint length, byte* pages);
 #pragma warning restore IDE1006
 }

@@ -57,7 +57,7 @@ public class MarkerPublisherTests : PublisherConformance
     public void A_copy_that_is_being_saved_or_removed_is_told_from_one_that_lost_its_marker()
     {
         Run.Save(SaveKind.Checkpoint, 30);
-        MarkerPublisher.IsUnderWay(Files, "30").ShouldBeFalse();
+        SaveIntents.AreOf(Files, "30").ShouldBeFalse();
         ICopyPublisher publisher = Publisher(null);
         string place = publisher.Prepare(MarkerOf(40), 1, isShared: true, []);
         using (IWritableFile file = publisher.Create(place, "model_tp0_pp0.safetensors", 1))
@@ -65,14 +65,14 @@ public class MarkerPublisherTests : PublisherConformance
             file.Write(0, [1]);
             file.Sync();
         }
-        MarkerPublisher.IsUnderWay(Files, "40").ShouldBeTrue();
-        MarkerPublisher.IsUnderWay(Files, "30").ShouldBeFalse();
+        SaveIntents.AreOf(Files, "40").ShouldBeTrue();
+        SaveIntents.AreOf(Files, "30").ShouldBeFalse();
         publisher.Discard(place);
         StoreCall.Wait(() => _store.PutAsync(".staging/~1", "retire 30"u8.ToArray()));
-        MarkerPublisher.IsUnderWay(Files, "30").ShouldBeTrue();
+        SaveIntents.AreOf(Files, "30").ShouldBeTrue();
         StoreCall.Wait(() => _store.DeleteAsync(".staging/~1"));
         StoreCall.Wait(() => _store.DeleteAsync("30/30.step"));
-        MarkerPublisher.IsUnderWay(Files, "30").ShouldBeFalse();
+        SaveIntents.AreOf(Files, "30").ShouldBeFalse();
     }
 
     [Fact]
