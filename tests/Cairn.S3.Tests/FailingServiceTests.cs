@@ -9,7 +9,7 @@ namespace Cairn.S3.Tests;
 [Collection(nameof(OutageTests))]
 public sealed class FailingServiceTests : IAsyncDisposable
 {
-    private const int Faults = 30, FaultsWithFastFolder = 12;
+    private static readonly int Faults = RandomFaults.Count(few: 10, all: 30), FaultsWithFastFolder = RandomFaults.Count(few: 5, all: 12);
     private const int KeptCheckpoints = 3, KeptSnapshots = 2;
     // 10 MB: the model comes in parts.
     private const int Numbers = 2_500_000;
@@ -38,7 +38,7 @@ public sealed class FailingServiceTests : IAsyncDisposable
     private long NewestReported => _reports.Where(report => report.IsComplete).Max(report => (long?)report.Step) ?? 0;
 
     [Fact]
-    public Task A_run_outlives_thirty_faults_at_random_times_and_no_copy_that_it_reported_is_lost() => OutliveAsync(Faults);
+    public Task A_run_outlives_faults_at_random_times_and_no_copy_that_it_reported_is_lost() => OutliveAsync(Faults);
 
     [Fact]
     public Task With_a_fast_folder_no_fault_costs_a_step_that_was_recoverable_and_no_save_fails()

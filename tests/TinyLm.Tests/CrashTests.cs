@@ -8,13 +8,15 @@ namespace TinyLm.Tests;
 /// <summary>SIGKILL at random moments, and the same command again.</summary>
 public class CrashTests
 {
-    const int Kills = 50, KillsDuringSaves = 10, CheckpointEvery = 20;
+    const int CheckpointEvery = 20;
+
+    static readonly int Kills = RandomFaults.Count(few: 20, all: 50), KillsDuringSaves = Kills / 5;
 
     // More than one save makes: a kill comes anywhere in a save, or between two.
     const int MostChanges = 60;
 
     [Fact]
-    public async Task Killed_fifty_times_and_restarted_by_the_same_command_it_saves_the_same_states()
+    public async Task Killed_again_and_again_and_restarted_by_the_same_command_it_saves_the_same_states()
     {
         using var folder = new TemporaryFolder();
         string[] command =

@@ -5,13 +5,15 @@ namespace TinyLm.Tests;
 /// <summary>The sample with its run in an object store.</summary>
 public class ObjectStoreTests(ObjectGateway gateway) : IClassFixture<ObjectGateway>
 {
-    const int Kills = 20, MostLines = 12;
+    const int MostLines = 12;
+
+    static readonly int Kills = RandomFaults.Count(few: 6, all: 20);
 
     [Fact]
-    public async Task Killed_twenty_times_and_restarted_by_the_same_command_it_ends_as_an_uninterrupted_run_on_a_disk()
+    public async Task Killed_again_and_again_and_restarted_by_the_same_command_it_ends_as_an_uninterrupted_run_on_a_disk()
     {
         using var folder = new TemporaryFolder();
-        string[] command = ["--total-steps", "300", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "30,31,200", "--log-every", "1", "--final-digest"];
+        string[] command = ["--total-steps", $"{15 * Kills}", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "30,31,60", "--log-every", "1", "--final-digest"];
         string expected = SampleProcess.LastLine(SampleProcess.Run(folder.Run("whole"), command));
         string address = ObjectGateway.NewAddress().ToString();
         int seed = Environment.TickCount;

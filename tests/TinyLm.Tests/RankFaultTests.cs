@@ -8,12 +8,12 @@ using Cairn.Stores;
 namespace TinyLm.Tests;
 
 /// <summary>
-/// Thirty times, at random moments of real saves, under both MPIs: a rank is killed, has a full disk, or stalls. Every other rank ends or goes on as promised
+/// Again and again, at random moments of real saves, under both MPIs: a rank is killed, has a full disk, or stalls. Every other rank ends or goes on as promised
 /// within the time-out, the folder always holds a good copy, and the restart takes it.
 /// </summary>
 public partial class RankFaultTests
 {
-    const int FaultsOfEach = 5, ShortStalls = 3;
+    static readonly int FaultsOfEach = RandomFaults.Count(few: 2, all: 5), ShortStalls = RandomFaults.Count(few: 1, all: 3);
 
     // More than two saves make: a fault comes anywhere in a save, or between two.
     const int MostChanges = 200;
