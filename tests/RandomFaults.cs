@@ -1,3 +1,5 @@
+namespace Cairn.Tests;
+
 /// <summary>
 /// How often a test of random kills, cuts and losses tries. Every run draws anew, so that few in each add up to many; <c>CAIRN_FAULTS=all ./test.sh</c> asks for all of them at once, as before a
 /// release.

@@ -63,8 +63,7 @@ internal sealed class SequentialWriter(IWritableFile file, long length, AlignedM
             EndOldest();
         (IMemoryOwner<byte> block, long offset, int count) = (_block!, _offset, _filled);
         (_block, _filled, _offset) = (null, 0, offset + count);
-        // A thread of its own: a write that waits for the disk should not wait for the program's pool as well, nor keep a thread of it.
-        Task writing = Task.Factory.StartNew(() => file.Write(offset, block.Memory.Span[..count]), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Task writing = AsideThread.Run("cairn block", () => file.Write(offset, block.Memory.Span[..count]));
         _underWay.Enqueue((writing, block));
     }
 
