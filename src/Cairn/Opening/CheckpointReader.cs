@@ -160,9 +160,16 @@ public static class CheckpointReader
         Catalog catalog = Catalog.Read(source.Files);
         RunRecord? run = RunRecord.LoadOrRebuild(source.Files, catalog, out _);
         ResumeChoice? choice = run is null ? null : ResumeLadder.Choose(source.Files, catalog, run, verifyHashes: false);
-        return choice?.Chosen ?? throw new CheckpointException(
+        if (choice?.Chosen is { } chosen)
+            return chosen;
+        // A slot that is listed while a save takes its place may show no marker, and is no damage.
+        if (Complete(Catalog.Read(source.Files)).Except(Complete(catalog)).FirstOrDefault() is { Folder: not null } come)
+            throw PinnedCopy.Changed(source.Files, come.Folder);
+        throw new CheckpointException(
             $"{source.FullPath} is a run without a complete checkpoint{(choice is { PassedOver.Count: > 0 } ? $": {string.Join("; ", choice.PassedOver)}" : "")}. Try: cairn ls {source.FullPath}")
         { Path = source.FullPath };
+
+        static IEnumerable<(string Folder, long Step)> Complete(Catalog catalog) => catalog.Entries.Where(entry => entry.Marker is not null).Select(entry => (entry.Folder, entry.Step));
     }
 
     private static LoadedCheckpoint OpenEntry(IFileSource files, CatalogEntry entry, out CheckpointSource source)

@@ -146,6 +146,38 @@ public sealed class LiveRunTests : IDisposable
     }
 
     [Fact]
+    public void A_run_whose_copies_are_all_replaced_at_every_look_is_said_to_change_and_not_to_be_empty()
+    {
+        Save(2);
+        var watched = new WatchedFileSystem(_files, path =>
+        {
+            if (path.EndsWith(".step", StringComparison.Ordinal))
+                Save(2);
+        });
+        Should.Throw<CopyChangedException>(() => CheckpointReader.Open(watched, "")).Message.ShouldContain("changed while it was read");
+    }
+
+    [Theory, InlineData(1), InlineData(2), InlineData(3)]
+    public void Slots_that_show_no_marker_while_they_are_replaced_are_looked_at_again(int times)
+    {
+        Save(2);
+        using LoadedCheckpoint opened = CheckpointReader.Open(new HalfListed(_files, times), "");
+        opened.Source!.Step.ShouldBe(_step);
+    }
+
+    // As a folder that is emptied while it is listed.
+    sealed class HalfListed(IFileSystem inner, int times) : ForwardingFileSystem(inner)
+    {
+        readonly Dictionary<string, int> _seen = [];
+
+        public override IReadOnlyList<FileSystemEntry> List(string folder)
+        {
+            int seen = _seen[folder] = _seen.GetValueOrDefault(folder) + 1;
+            return [.. Inner.List(folder).Where(entry => !entry.Name.EndsWith(".step", StringComparison.Ordinal) || seen > times)];
+        }
+    }
+
+    [Fact]
     public async Task Readers_of_a_run_in_training_never_see_two_steps_in_one_copy()
     {
         Save(2);
