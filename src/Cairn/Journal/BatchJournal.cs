@@ -1,7 +1,7 @@
 namespace Cairn.Journal;
 
-/// <summary>Tells the journal of the batches: each skipped one, and where the run stands. Belongs to the training thread.</summary>
-internal sealed class BatchJournal(RunJournal journal, TrainState train, string? fastFolder = null)
+/// <summary>Tells the journal of the batches: each skipped one, what they measured, and where the run stands. Belongs to the training thread.</summary>
+internal sealed class BatchJournal(RunJournal journal, TrainState train, string? fastFolder = null, BatchMetrics? metrics = null)
 {
     private long _seenSkips = train.SkippedBatches;
 
@@ -20,12 +20,17 @@ internal sealed class BatchJournal(RunJournal journal, TrainState train, string?
         });
     }
 
-    /// <summary>Says where the run stands, at most once a second.</summary>
-    public void Progress(long recoverable) => journal.WriteProgress(train, recoverable: recoverable, fastFolder: fastFolder);
+    /// <summary>Says where the run stands, at most once a second, and what the batches measured, every few seconds.</summary>
+    public void Progress(long recoverable)
+    {
+        metrics?.AfterBatch();
+        journal.WriteProgress(train, recoverable: recoverable, fastFolder: fastFolder);
+    }
 
     /// <summary>Writes that the run has ended as it should.</summary>
     public void Ended(bool wasStopped)
     {
+        metrics?.Write();
         journal.WriteProgress(train, now: true, fastFolder: fastFolder);
         journal.Write(wasStopped ? "stopped" : "finished", json =>
         {
@@ -38,11 +43,15 @@ internal sealed class BatchJournal(RunJournal journal, TrainState train, string?
     }
 
     /// <summary>Writes that training ended without its end being saved.</summary>
-    public void Aborted(string? why = null) => journal.Write("aborted", json =>
+    public void Aborted(string? why = null)
     {
-        json.WriteNumber("step", train.Step);
-        json.WriteNumber("batch", train.Batch);
-        if (why is not null)
-            json.WriteString("why", why);
-    });
+        metrics?.Write();
+        journal.Write("aborted", json =>
+        {
+            json.WriteNumber("step", train.Step);
+            json.WriteNumber("batch", train.Batch);
+            if (why is not null)
+                json.WriteString("why", why);
+        });
+    }
 }

@@ -29,6 +29,9 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
     private bool _failed;
     private long _lastProgress, _lastRecoverable;
 
+    /// <summary>Whether this rank writes it.</summary>
+    public bool Writes => writes;
+
     /// <summary>Adds an event. Never throws. May be called from several threads. What cannot be written now is written before the next.</summary>
     public void Write(string @event, Action<Utf8JsonWriter> fields)
     {

@@ -47,7 +47,7 @@ internal sealed class RunSession : IDisposable
         _files = new PatientFiles(run.Home.Files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
         // What is far is written behind; the thread on which that is done must not wait for itself.
         RunJournal journal = run.Home.IsFar ? new(run.Home.Files, time, logger, run.Ranks.IsFirst, _files.Later) : new(_files, time, logger, run.Ranks.IsFirst);
-        _batches = new BatchJournal(journal, Train, run.Fast?.Root);
+        _batches = new BatchJournal(journal, Train, run.Fast?.Root, new BatchMetrics(journal, Train, time, run.Home.IsFar));
         _engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease, run.Fast);
         if (run.Fast is { } fast)
         {
