@@ -14,6 +14,7 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(BranchResult))]
 [JsonSerializable(typeof(PlanResult))]
 [JsonSerializable(typeof(AuditResult))]
+[JsonSerializable(typeof(ReportResult))]
 [JsonSerializable(typeof(WatchResult))]
 [JsonSerializable(typeof(AskResult))]
 [JsonSerializable(typeof(CompletionResult))]

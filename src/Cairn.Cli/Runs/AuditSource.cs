@@ -43,19 +43,24 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         using IReadableFile journal = JournalFile.Open(files);
         using var progress = new ProgressLine(screen, "audit", journal.Length);
         RunHistory history = JournalReader.Read(Lines(new ReadingStream(journal), progress, cancellationToken));
-        if (history.Sessions is [.., var last])
+        return new AuditSource(files.Root, UpToNow(history, RunProgress.Read(files), RunLiveness.Of(files).IsAlive), CopiesIn(files));
+    }
+
+    /// <summary>A journal's history together with where the run stands now.</summary>
+    public static RunHistory UpToNow(RunHistory history, RunProgress? stand, bool? isAlive)
+    {
+        if (history.Sessions is not [.., var last])
+            return history;
+        // How far a process came that wrote nothing more.
+        if (stand is not null && !(stand.Time < last.Started))
         {
-            // How far a process came that wrote nothing more.
-            if (RunProgress.Read(files) is { } stand && !(stand.Time < last.Started))
-            {
-                last.LastStep = Math.Max(last.LastStep, stand.Step);
-                last.LastBatch = Math.Max(last.LastBatch, stand.Batch);
-                last.Ended = stand.Time > last.Ended ? stand.Time : last.Ended;
-            }
-            if (last.End == SessionEnd.Unknown && RunLiveness.Of(files).IsAlive != false)
-                last.End = SessionEnd.Running;
+            last.LastStep = Math.Max(last.LastStep, stand.Step);
+            last.LastBatch = Math.Max(last.LastBatch, stand.Batch);
+            last.Ended = stand.Time > last.Ended ? stand.Time : last.Ended;
         }
-        return new AuditSource(files.Root, history, CopiesIn(files));
+        if (last.End is SessionEnd.Unknown or SessionEnd.Running)
+            last.End = isAlive != false ? SessionEnd.Running : SessionEnd.Unknown;
+        return history;
     }
 
     private static IReadOnlyList<CopyOnDisk> CopiesIn(IFileSource files) =>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Cairn.Advice.Audit;
+using Cairn.Cli.Reporting.Data;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;
@@ -20,7 +21,7 @@ internal sealed class RunMonitor(IFileSource files, TimeProvider time)
     /// <summary>What its journal says.</summary>
     public RunHistory History { get; private set; } = new(HistorySource.Cairn, new RunConfiguration(), [], 0);
 
-    /// <summary>Lines of the journal that came by the last <see cref="Look"/>.</summary>
+    /// <summary>Lines of the journal that came by the last <see cref="Look"/>, but for those of metrics.</summary>
     public IReadOnlyList<JsonElement> News { get; private set; } = [];
 
     /// <summary>Whether a process trains it; <see langword="null"/> when that cannot be known here.</summary>
@@ -41,10 +42,17 @@ internal sealed class RunMonitor(IFileSource files, TimeProvider time)
         List<string> news = _journal.Read();
         if (news.Count > 0)
         {
-            _lines.AddRange(news);
+            foreach (string line in news)
+            {
+                // Of the windows of metrics it is enough to know how far the newest came.
+                if (MetricLine.Is(line) && _lines is [.., var last] && MetricLine.Is(last))
+                    _lines[^1] = line;
+                else
+                    _lines.Add(line);
+            }
             History = JournalReader.Read(_lines);
         }
-        News = [.. news.Select(Parse).OfType<JsonElement>()];
+        News = [.. news.Where(line => !MetricLine.Is(line)).Select(Parse).OfType<JsonElement>()];
         Progress = RunProgress.Read(files) ?? Progress;
         if (Progress is not { } now)
             return;

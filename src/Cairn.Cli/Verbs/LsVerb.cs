@@ -13,7 +13,34 @@ internal sealed record LsRow(
 
 /// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn.</summary>
 internal sealed record LsResult(
-    string Root, string? Run, string? Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, int Bad, long Bytes, string? ResumedFrom, string? ResumedBy);
+    string Root, string? Run, string? Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, int Bad, long Bytes, string? ResumedFrom, string? ResumedBy)
+{
+    /// <summary>What stands in a folder and, of a run, in the fast folder of this machine.</summary>
+    /// <param name="listing">The folder.</param>
+    /// <param name="checks">What was found about each copy; <see langword="null"/> where nobody looked.</param>
+    public static LsResult Of(CopyListing listing, IReadOnlyList<CopyCheck?> checks)
+    {
+        ListedCopy? resumed = listing.ResumedAfter(checks);
+        LsRow[] nearer = [.. FastFolder.CopiesOf(listing.Run)];
+        // A restart here takes the newest of both.
+        long? newest = nearer.Where(row => row.Status == FastFolder.Recoverable).Max(row => row.Step);
+        bool isNearer = newest > (resumed?.Step ?? -1);
+        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed))];
+        if (nearer.Length > 0)
+            rows = [.. rows.OrderByDescending(row => row.Step ?? -1)];
+        return new LsResult(
+            listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
+            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn");
+    }
+
+    private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed)
+    {
+        bool corrupt = copy.Fault is null && check is { IsGood: false };
+        string? fault = copy.Fault ?? (corrupt ? check!.Faults[0] + Units.AndMore(check.Faults.Count) : null);
+        string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : "complete";
+        return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed);
+    }
+}
 
 /// <summary><c>cairn ls</c>: what do I have?</summary>
 internal sealed class LsVerb(TimeProvider time) : Verb
@@ -36,17 +63,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         CopyCheck?[] checks = new CopyCheck?[listing.Copies.Count];
         if (parsed.GetValue(_verify))
             (listing, checks) = Verify(screen, listing, cancellationToken);
-        ListedCopy? resumed = listing.ResumedAfter(checks);
-        LsRow[] nearer = [.. FastFolder.CopiesOf(listing.Run)];
-        // A restart here takes the newest of both.
-        long? newest = nearer.Where(row => row.Status == FastFolder.Recoverable).Max(row => row.Step);
-        bool isNearer = newest > (resumed?.Step ?? -1);
-        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed))];
-        if (nearer.Length > 0)
-            rows = [.. rows.OrderByDescending(row => row.Step ?? -1)];
-        var result = new LsResult(
-            listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
-            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn");
+        var result = LsResult.Of(listing, checks);
         screen.Show(result, JsonTypes.Default.LsResult, shown => Render(screen, shown));
         return result.Bad > 0 ? ExitCode.FoundBad : ExitCode.Good;
     }
@@ -55,14 +72,6 @@ internal sealed class LsVerb(TimeProvider time) : Verb
     {
         using var progress = new ProgressLine(screen, "verify", listing.Copies.Sum(CopyVerifier.BytesOf));
         return listing.Verify(progress.Add, cancellationToken);
-    }
-
-    private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed)
-    {
-        bool corrupt = copy.Fault is null && check is { IsGood: false };
-        string? fault = copy.Fault ?? (corrupt ? check!.Faults[0] + Units.AndMore(check.Faults.Count) : null);
-        string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : "complete";
-        return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed);
     }
 
     private void Render(Screen screen, LsResult result)

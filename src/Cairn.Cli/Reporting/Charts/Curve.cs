@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text;
+
+namespace Cairn.Cli.Reporting.Charts;
+
+/// <summary>Part of a curve that one process made.</summary>
+/// <param name="Samples">In the order of the axis.</param>
+/// <param name="IsLeft">Whether it was made again later, or left for another branch.</param>
+internal sealed record CurvePart(IReadOnlyList<Sample> Samples, bool IsLeft);
+
+/// <summary>One run's values along the steps.</summary>
+/// <param name="Name">The run.</param>
+/// <param name="Series">Its number among those of the page, which gives colour and dashes.</param>
+/// <param name="Parts">One for each stretch.</param>
+internal sealed record Curve(string Name, int Series, IReadOnlyList<CurvePart> Parts)
+{
+    public bool IsEmpty => Parts.All(part => part.Samples.Count == 0);
+
+    public IEnumerable<double> Values => Parts.SelectMany(part => part.Samples).SelectMany(sample => new[] { sample.Least, sample.Most });
+
+    /// <summary>The last value that is not left behind.</summary>
+    public double? Last => Parts.LastOrDefault(part => part is { IsLeft: false, Samples.Count: > 0 })?.Samples[^1].Last;
+}
+
+/// <summary>Outlines for the <c>d</c> of a path, in columns across and pixels down.</summary>
+internal static class CurvePath
+{
+    /// <summary>The line through the last value of each column.</summary>
+    public static string Line(IReadOnlyList<Column> columns, Axis axis, double height)
+    {
+        var path = new StringBuilder();
+        foreach (Column column in columns)
+            path.Append(path.Length == 0 ? 'M' : 'L').Append(Number(column.Place)).Append(' ').Append(Number(Down(axis, column.Last, height)));
+        // A single value is a dot, by the round ends of its line.
+        return columns.Count == 1 ? path.Append("h0").ToString() : path.ToString();
+    }
+
+    /// <summary>A stroke from the least to the highest value of each column that has several.</summary>
+    public static string Extent(IReadOnlyList<Column> columns, Axis axis, double height)
+    {
+        var path = new StringBuilder();
+        foreach (Column column in columns)
+        {
+            double low = Down(axis, column.Least, height), high = Down(axis, column.Most, height);
+            if (low - high >= 0.5)
+                path.Append('M').Append(Number(column.Place)).Append(' ').Append(Number(low)).Append('V').Append(Number(high));
+        }
+        return path.ToString();
+    }
+
+    public static double Down(Axis axis, double value, double height) => (1 - axis.Share(value)) * height;
+
+    private static string Number(double value) => value.ToString("0.#", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,20 @@
+using System.Runtime.InteropServices;
+
+namespace Cairn.Cli.Reporting.Data;
+
+/// <summary>What one window of batches measured, as a <c>metrics</c> line of the journal says.</summary>
+/// <param name="Process">Which process of the run drew them, from 0.</param>
+/// <param name="Batch">Batches drawn at its end.</param>
+/// <param name="Step">Steps made at its end.</param>
+/// <param name="Loss">The last loss; one that is no number, if there was any.</param>
+/// <param name="Least">The least loss.</param>
+/// <param name="Most">The highest loss.</param>
+/// <param name="LearningRate">The last learning rate.</param>
+/// <param name="Rate">Tokens, or where none were counted steps, per second.</param>
+/// <param name="SlowestRate">The rate of its slowest batch.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct MetricPoint(int Process, long Batch, long Step, double? Loss, double? Least, double? Most, double? LearningRate, double? Rate, double? SlowestRate)
+{
+    /// <summary>Seconds that one of its batches took on the mean.</summary>
+    public double? SecondsPerStep { get; init; }
+}

@@ -1,0 +1,44 @@
+using Cairn.Advice.Audit;
+using Cairn.Cli.Output;
+using Cairn.Cli.Reporting.Charts;
+using Cairn.Cli.Reporting.Data;
+
+namespace Cairn.Cli.Reporting.Page.Sections;
+
+/// <summary>Several runs side by side.</summary>
+internal static class ComparisonSection
+{
+    public static void Write(Markup page, IReadOnlyList<RunReport> runs, SharedAxes axes)
+    {
+        Shapes.Open(page, "comparison", 2, "Side by side");
+        RunCurves[] curves = [.. runs.Select((run, i) => RunCurves.Of(run, i))];
+        List<Panel> panels = axes.Panels(curves, runs.All(run => run.Timeline.CountsTokens) ? "Tokens per second" : runs.Any(run => run.Timeline.CountsTokens) ? "Tokens, or steps, per second" : "Steps per second");
+        if (panels.Count > 0)
+        {
+            page.Add($"""<p class="legend">""");
+            for (int i = 0; i < runs.Count; i++)
+                page.Add($"""<a href="#r{i}-name"><svg class="key" width="34" height="12" aria-hidden="true"><line class="curve s{i % Palette.Series}" x1="0" x2="34" y1="6" y2="6"/></svg> {runs[i].Name}</a> """);
+            page.Add($"</p>\n");
+            TrainingChart.Write(page, "comparison-chart", axes.Steps, panels, [], "Training of all runs");
+        }
+        Shapes.Table(page, "The runs side by side", ["run", "state", "#steps", "#planned", "#skipped", "#loss", "#least loss", "#saves", "#failed", "#stall", "#restarts", "#made again", "#copies", "#size", "bad findings"], runs.Select((run, i) => Row(run, curves[i], i)));
+        Shapes.Close(page);
+    }
+
+    private static Markup[] Row(RunReport run, RunCurves curves, int number)
+    {
+        RecordedSave[] saves = [.. run.Saves];
+        double? loss = run.Progress?.Loss ?? curves.Loss.Last;
+        int bad = run.Audit?.Findings.Count(finding => finding.IsHarmful) ?? 0;
+        return
+        [
+            new Markup().Add($"""<a href="#r{number}-name">{run.Name}</a>"""), RunHeader.State(run), Shapes.Number(run.Step), Shapes.Number(run.TotalSteps), Shapes.Number(run.Audit?.Skips.Values.Sum()),
+            Shapes.Text(loss is { } last ? Units.Digits(last) : ""), Shapes.Text(curves.Loss.IsEmpty ? "" : Units.Digits(curves.Loss.Values.Min())), Shapes.Number(saves.Count(IsMade)), Shapes.Number(saves.Count(save => !IsMade(save))),
+            Shapes.Text(run.Audit is { ActiveTime.Ticks: > 0 } audit ? Units.Percent(audit.Stall.TotalSeconds, audit.ActiveTime.TotalSeconds) : ""), Shapes.Number(Math.Max(0, run.Timeline.Processes.Count - 1)), Shapes.Number(run.Audit?.LostSteps),
+            Shapes.Number(run.Copies?.Copies.Count ?? 0), Shapes.Text(run.Copies is { } copies ? Units.Bytes(copies.Bytes) : ""),
+            run.Audit is null ? Shapes.Text("no journal") : bad == 0 ? Shapes.Text("none") : Shapes.Badge("bad", $"{bad} bad"),
+        ];
+    }
+
+    private static bool IsMade(RecordedSave save) => save.Outcome is SaveOutcome.Saved or SaveOutcome.Recoverable;
+}

@@ -1,0 +1,72 @@
+using Cairn.Cli.Listing;
+using Cairn.Cli.Output;
+using Cairn.Cli.Reporting.Data;
+using Cairn.Cli.Runs;
+using Cairn.Cli.Verbs;
+
+namespace Cairn.Cli.Reporting.Page.Sections;
+
+/// <summary>What there is, and what a restart would take and lose.</summary>
+internal static class CopiesSection
+{
+    private const int MostRows = 100;
+
+    public static void Write(Markup page, RunReport run, string id, int level)
+    {
+        Restart(page, run, id, level);
+        Shapes.Open(page, $"{id}-copies", level, "Copies");
+        if (run.Copies is not { Copies: { Count: > 0 } copies } all)
+            page.Add($"""<p class="empty">There is no copy yet.</p>""");
+        else
+        {
+            page.Add($"<p>{Units.Of(all.Checkpoints, all.Run is null && copies.All(copy => copy.Kind == CopyKinds.File) ? "file" : "checkpoint")}, {Units.Of(all.Snapshots, "snapshot")}, {Units.Bytes(all.Bytes)}{(all.Bad > 0 ? $"; {Units.Count(all.Bad)} cannot be used" : "")}. {Verified(run)}</p>\n");
+            // What a restart takes is shown, however old it is.
+            LsRow[] shown = [.. copies.Where((copy, i) => i < MostRows || copy.Resumed)];
+            string caption = shown.Length < copies.Count ? $"The newest {Units.Count(shown.Length)} of {Units.Count(copies.Count)} copies of {run.Name}" : $"Copies of {run.Name}";
+            Shapes.Table(page, caption, ["#step", "kind", "why", "saved, UTC", "#size", "state", "verified, UTC", "resumable", "branch"], shown.Select(copy => Row(run, copy)));
+        }
+        Shapes.Close(page);
+    }
+
+    private static string Verified(RunReport run) => run.VerifiedAt.Count == 0
+        ? "Marker, names and sizes were looked at; the bytes were not read for this page (--verify does)." : $"{Units.Of(run.VerifiedAt.Count, "copy").Replace("copys", "copies", StringComparison.Ordinal)} {(run.VerifiedAt.Count == 1 ? "was" : "were")} read to the end and {(run.VerifiedAt.Count == 1 ? "is" : "are")} good.";
+
+    private static Markup[] Row(RunReport run, LsRow copy)
+    {
+        string? verified = null;
+        DateTimeOffset? at = run.VerifiedAt.TryGetValue(copy.Name, out DateTimeOffset time) ? time : null;
+        if (at is null)
+            verified = copy.Status == "corrupt" ? "read, and damaged" : "not read";
+        return
+        [
+            copy.Step is { } step ? Shapes.Number(step) : Shapes.Text(copy.Name), Shapes.Text(copy.Slot is { } slot ? $"{copy.Kind} {slot}" : copy.Kind), Shapes.Text(copy.Reason), Shapes.Moment(copy.Time), Shapes.Text(Units.Bytes(copy.Bytes)),
+            copy.Fault is { } fault ? new Markup().Add($"{Shapes.Badge("bad", copy.Status)} {fault}") : Shapes.Text(copy.Status), verified is null ? Shapes.Moment(at) : Shapes.Text(verified),
+            copy.Resumed ? Shapes.Badge("good", "a restart takes it") : Shapes.Text(copy.Fault is null && copy.Status is "complete" or FastFolder.Recoverable ? "yes" : copy.Status == "left behind" ? "only by name" : "no"), Shapes.Text(copy.Branch),
+        ];
+    }
+
+    private static void Restart(Markup page, RunReport run, string id, int level)
+    {
+        Shapes.Open(page, $"{id}-restart", level, "A restart now");
+        if (run.Resumed is not { } copy)
+            page.Add($"<p>{(run.Copies?.Copies.Count > 0 ? run.Copies.Run is null ? "Which copy a restart takes is for the program that wrote them to say." : "It finds nothing to resume from, and begins anew." : "It begins anew: there is no copy yet.")}{(run.Step > 0 && run.Audit is not null && run.Resumed is null && run.Copies?.Run is not null ? $" All {Units.Of(run.Step, "step")} would be made again." : "")}</p>\n");
+        else
+        {
+            string by = run.Copies!.ResumedBy is { } program and not "Cairn" ? $"{program} takes " : "It takes ";
+            page.Add($"""<p>{by}<b>{copy.Name}</b>{(copy.Step is { } at ? $", step {Units.Count(at)}" : "")}{(copy.Time is { } time ? $", saved {Units.Time(run.Now - time)} ago" : "")}. <b>{Loss(run, copy)}</b></p>""").Add($"\n");
+            LsRow[] passed = [.. run.Copies.Copies.Where(other => other.Fault is not null && other.Step > copy.Step)];
+            if (passed.Length > 0)
+                page.Add($"<p>{Shapes.Badge("bad", "passed over")} {string.Join("; ", passed.Take(5).Select(other => $"{other.Name}: {other.Fault}"))}{(passed.Length > 5 ? $" and {passed.Length - 5} more" : "")}</p>\n");
+        }
+        Shapes.Close(page);
+    }
+
+    private static string Loss(RunReport run, LsRow copy)
+    {
+        if (run.Audit is null || copy.Step is not { } step)
+            return "";
+        long lost = Math.Max(0, run.Step - step);
+        return lost == 0 ? "Nothing would be made again."
+            : $"{Units.Of(lost, "step")} would be made again{(run.SecondsPerStep is { } seconds ? $", about {Units.Time(TimeSpan.FromSeconds(Math.Min(lost * seconds, 1e9)))} of work" : "")}.";
+    }
+}
