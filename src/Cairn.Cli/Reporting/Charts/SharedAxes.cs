@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cairn.Cli.Output;
 using Cairn.Cli.Reporting.Data;
 
@@ -44,13 +45,15 @@ internal sealed class SharedAxes
         }
     }
 
-    private static string Text(double? number) => number is { } known ? Units.Digits(known) : "nothing";
+    private static string Text(double? number) => number is { } known ? Digits(known) : "nothing";
+
+    private static string Digits(double number) => Math.Abs(number) >= 10_000 ? Axis.Short(double.Parse(number.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)) : Units.Digits(number);
 
     private static string Extreme(Curve curve, bool highest)
     {
         IEnumerable<Sample> samples = curve.Parts.SelectMany(part => part.Samples);
         Sample found = highest ? samples.MaxBy(sample => sample.Most) : samples.MinBy(sample => sample.Least);
-        return $"{(highest ? "highest" : "least")} {Units.Digits(highest ? found.Most : found.Least)} near step {Units.Count((long)found.X)}";
+        return $"{(highest ? "highest" : "least")} {Digits(highest ? found.Most : found.Least)} near step {Units.Count((long)found.X)}";
     }
 
     private static double? Median(Curve curve)

@@ -10,7 +10,7 @@ using Cairn.Stores;
 
 namespace Cairn.Cli.Reporting.Data;
 
-/// <summary>Looks a run up, again and again: of the journal only what is new is read. For one thread at a time.</summary>
+/// <summary>Looks a run up, again and again: of the journal only what is new is read. For one thread at a time; another one may verify meanwhile.</summary>
 internal sealed class RunSource
 {
     private const int RecentPoints = 50;
@@ -23,6 +23,7 @@ internal sealed class RunSource
     private readonly List<string> _lines = [];
     private readonly Dictionary<string, DateTimeOffset> _verified = new(StringComparer.Ordinal);
     private Dictionary<string, CopyCheck> _damaged = new(StringComparer.Ordinal);
+    private readonly Lock _checked = new();
     private RunHistory _history = new(HistorySource.Cairn, new RunConfiguration(), [], 0);
 
     /// <exception cref="CheckpointException">There is no such folder, or nothing that is known in it.</exception>
@@ -41,6 +42,12 @@ internal sealed class RunSource
     /// <summary>Reads what is new.</summary>
     /// <exception cref="CheckpointException">There is neither a journal nor a copy.</exception>
     public RunReport Look()
+    {
+        lock (_checked)
+            return LookNow();
+    }
+
+    private RunReport LookNow()
     {
         // First the lock: a process that ends writes its last words before it lets go.
         bool? isAlive = RunLiveness.Of(_files).IsAlive;
@@ -73,18 +80,26 @@ internal sealed class RunSource
     }
 
     /// <summary>Reads every copy to its end; the next <see cref="Look"/> says what was found.</summary>
-    public void Verify(Action<long> read, CancellationToken cancellationToken)
+    /// <returns>How many were good, and how many were not.</returns>
+    public (int Good, int Bad) Verify(Action<long> read, CancellationToken cancellationToken)
     {
         (CopyListing listing, CopyCheck[] checks) = CopyListing.Read(_path).Verify(read, cancellationToken);
         Dictionary<string, CopyCheck> damaged = new(StringComparer.Ordinal);
+        HashSet<string> verified = new(StringComparer.Ordinal);
         foreach ((ListedCopy copy, CopyCheck check) in listing.Copies.Zip(checks))
         {
             if (!check.IsGood)
                 damaged[Key(copy)] = check;
             else if (copy.Fault is null)
-                _verified[Key(copy)] = _time.GetUtcNow();
+                verified.Add(Key(copy));
         }
-        _damaged = damaged;
+        lock (_checked)
+        {
+            _damaged = damaged;
+            foreach (string key in verified)
+                _verified[key] = _time.GetUtcNow();
+        }
+        return (verified.Count, checks.Length - verified.Count);
     }
 
     private void TakeJournal()

@@ -21,7 +21,7 @@ internal static class ComparisonSection
             page.Add($"</p>\n");
             TrainingChart.Write(page, "comparison-chart", axes.Steps, panels, [], "Training of all runs");
         }
-        Shapes.Table(page, "The runs side by side", ["run", "state", "#steps", "#planned", "#skipped", "#loss", "#least loss", "#saves", "#failed", "#stall", "#restarts", "#made again", "#copies", "#size", "bad findings"], runs.Select((run, i) => Row(run, curves[i], i)));
+        Shapes.Table(page, "The runs side by side", ["run", "state", "#steps", "#skipped", "#loss", "#least loss", "#saves", "#stall", "#restarts", "#made again", "#copies", "audit"], runs.Select((run, i) => Row(run, curves[i], i)));
         Shapes.Close(page);
     }
 
@@ -32,11 +32,11 @@ internal static class ComparisonSection
         int bad = run.Audit?.Findings.Count(finding => finding.IsHarmful) ?? 0;
         return
         [
-            new Markup().Add($"""<a href="#r{number}-name">{run.Name}</a>"""), RunHeader.State(run), Shapes.Number(run.Step), Shapes.Number(run.TotalSteps), Shapes.Number(run.Audit?.Skips.Values.Sum()),
-            Shapes.Text(loss is { } last ? Units.Digits(last) : ""), Shapes.Text(curves.Loss.IsEmpty ? "" : Units.Digits(curves.Loss.Values.Min())), Shapes.Number(saves.Count(IsMade)), Shapes.Number(saves.Count(save => !IsMade(save))),
-            Shapes.Text(run.Audit is { ActiveTime.Ticks: > 0 } audit ? Units.Percent(audit.Stall.TotalSeconds, audit.ActiveTime.TotalSeconds) : ""), Shapes.Number(Math.Max(0, run.Timeline.Processes.Count - 1)), Shapes.Number(run.Audit?.LostSteps),
-            Shapes.Number(run.Copies?.Copies.Count ?? 0), Shapes.Text(run.Copies is { } copies ? Units.Bytes(copies.Bytes) : ""),
-            run.Audit is null ? Shapes.Text("no journal") : bad == 0 ? Shapes.Text("none") : Shapes.Badge("bad", $"{bad} bad"),
+            new Markup().Add($"""<a href="#r{number}-name">{run.Name}</a>"""), RunHeader.State(run), Shapes.Text($"{Units.Count(run.Step)}{(run.TotalSteps is { } total ? $" of {Units.Count(total)}" : "")}"), Shapes.Number(run.Audit?.Skips.Values.Sum()),
+            Shapes.Text(loss is { } last ? Units.Digits(last) : ""), Shapes.Text(curves.Loss.IsEmpty ? "" : Units.Digits(curves.Loss.Values.Min())), Shapes.Text($"{Units.Count(saves.Count(IsMade))}{(saves.All(IsMade) ? "" : $", {Units.Count(saves.Count(save => !IsMade(save)))} failed")}"),
+            Shapes.Text(run.Audit is { ActiveTime.Ticks: > 0 } audit ? Advice.Quantities.Percent(audit.Stall / audit.ActiveTime) : ""), Shapes.Number(Math.Max(0, run.Timeline.Processes.Count - 1)), Shapes.Number(run.Audit?.LostSteps),
+            Shapes.Text(run.Copies is { Copies.Count: > 0 } copies ? $"{Units.Count(copies.Copies.Count)}, {Units.Bytes(copies.Bytes)}" : "none"),
+            run.Audit is null ? Shapes.Text("no journal") : bad == 0 ? Shapes.Text("nothing bad") : Shapes.Badge("bad", $"{bad} bad"),
         ];
     }
 

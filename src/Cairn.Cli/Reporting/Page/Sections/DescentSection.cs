@@ -16,7 +16,7 @@ internal static class DescentSection
             return;
         Shapes.Open(page, $"{id}-descent", level, "Line of descent");
         DescentChart.Write(page, run, lines, axes.Steps);
-        page.Add($"""<p class="note key"><svg class="key" width="26" height="12" aria-hidden="true"><line class="lane holds now" x1="0" x2="26" y1="6" y2="6"/></svg> the line that the run is on <svg class="key" width="26" height="12" aria-hidden="true"><line class="lane gone" x1="0" x2="26" y1="6" y2="6"/></svg> left behind <svg class="key" width="14" height="12" aria-hidden="true"><use href="#sign-checkpoint" class="sign copy checkpoint" x="7" y="6"/></svg> checkpoint <svg class="key" width="14" height="12" aria-hidden="true"><use href="#sign-snapshot" class="sign copy snapshot" x="7" y="6"/></svg> snapshot <svg class="key" width="14" height="12" aria-hidden="true"><use href="#sign-restart" class="sign restart" x="7" y="6"/></svg> resumed <svg class="key" width="26" height="12" aria-hidden="true"><line class="again" x1="0" x2="26" y1="6" y2="6"/></svg> made again <svg class="key" width="20" height="20" aria-hidden="true"><circle class="next" cx="10" cy="10" r="8"/></svg> a restart begins here</p>""");
+        Key(page);
         if (lines.Count > 1)
         {
             page.Add($"<details><summary>The branches as a table</summary>\n");
@@ -29,6 +29,22 @@ internal static class DescentSection
         }
         Processes(page, run);
         Shapes.Close(page);
+    }
+
+    // What each sign stands for.
+    private static void Key(Markup page)
+    {
+        page.Add($"""<p class="note key">""");
+        Entry("""<line class="lane holds now" x1="2" x2="24" y1="6" y2="6"/>""", "the line that the run is on");
+        Entry("""<line class="lane gone" x1="2" x2="24" y1="6" y2="6"/>""", "left behind");
+        Entry("""<use href="#sign-checkpoint" class="sign copy checkpoint" x="13" y="6"/>""", "checkpoint");
+        Entry("""<use href="#sign-snapshot" class="sign copy snapshot" x="13" y="6"/>""", "snapshot");
+        Entry("""<use href="#sign-restart" class="sign restart" x="13" y="6"/>""", "resumed");
+        Entry("""<line class="again" x1="2" x2="24" y1="6" y2="6"/>""", "made again");
+        Entry("""<circle class="next" cx="13" cy="6" r="5"/>""", "a restart begins here");
+        page.Add($"</p>\n");
+
+        void Entry(string sign, string text) => page.Add($"""<span><svg class="key" width="26" height="12" aria-hidden="true">""").AddRaw(sign).Add($"</svg>{text}</span> ");
     }
 
     private static void Processes(Markup page, RunReport run)
