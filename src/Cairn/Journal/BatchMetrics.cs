@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Cairn.Journal;
@@ -97,6 +98,7 @@ internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimePro
         json.WriteEndArray();
     }
 
+    [StructLayout(LayoutKind.Auto)]
     private record struct Window
     {
         public long Batch, Step, Batches, Tokens;

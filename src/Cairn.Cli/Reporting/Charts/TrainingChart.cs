@@ -10,7 +10,7 @@ namespace Cairn.Cli.Reporting.Charts;
 internal static class TrainingChart
 {
     // More signs than this would cover each other: then each is a line.
-    private const int MostSigns = 40;
+    private const int MostSigns = 24;
     private const int LaneHeight = 22;
 
     private static readonly (MarkKind Kind, string Lane, string Sign)[] Lanes =

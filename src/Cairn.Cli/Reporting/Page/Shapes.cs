@@ -51,7 +51,8 @@ internal static class Shapes
     /// <summary>Opens a section with its heading.</summary>
     public static void Open(Markup page, string id, int level, string title)
     {
-        page.Add($"""<section id="{id}" data-part="{id}" aria-labelledby="{id}-title">""");
+        // Of several runs each has such a section: its name says of which.
+        page.Add($"""<section id="{id}" data-part="{id}" aria-labelledby="{id}-title{(id.Split('-') is [var run, _] ? $" {run}-name" : "")}">""");
         page.AddRaw(level == 2 ? "<h2" : "<h3").Add($""" id="{id}-title">{title}""").AddRaw(level == 2 ? "</h2>\n" : "</h3>\n");
     }
 

@@ -100,11 +100,19 @@ function setUp(chart) {
     const span = view.to - view.from;
     view.at = Math.max(view.from * columns, Math.min(view.to * columns, column));
     const lines = [`step ${Math.round(low + (high - low) * view.at / columns).toLocaleString('en')}`];
+    const reach = Math.max(1, 1.5 * columns * span / plots[0].getBoundingClientRect().width);
     for (const panel of data.panels) {
       for (const curve of panel.curves) {
         const found = nearest(curve.at, view.at);
         if (!found || Math.abs(found[0] - view.at) > 12 * span) continue;
-        const range = found.length > 2 ? ` (${number(found[2])} to ${number(found[3])})` : '';
+        // A pixel may stand for several columns: an extreme in one of them is read all the same.
+        let least = Infinity, most = -Infinity;
+        for (const entry of curve.at) {
+          if (entry !== found && Math.abs(entry[0] - view.at) > reach) continue;
+          least = Math.min(least, entry.length > 2 ? entry[2] : entry[1]);
+          most = Math.max(most, entry.length > 2 ? entry[3] : entry[1]);
+        }
+        const range = most > least ? ` (${number(least)} to ${number(most)})` : '';
         lines.push(`${curve.name ? curve.name + ', ' : ''}${panel.name.toLowerCase()} ${number(found[1])}${range}`);
       }
     }

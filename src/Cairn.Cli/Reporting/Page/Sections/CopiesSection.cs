@@ -23,7 +23,9 @@ internal static class CopiesSection
             // What a restart takes is shown, however old it is.
             LsRow[] shown = [.. copies.Where((copy, i) => i < MostRows || copy.Resumed)];
             string caption = shown.Length < copies.Count ? $"The newest {Units.Count(shown.Length)} of {Units.Count(copies.Count)} copies of {run.Name}" : $"Copies of {run.Name}";
-            Shapes.Table(page, caption, ["#step", "kind", "why", "saved, UTC", "#size", "state", "verified, UTC", "resumable", "branch"], shown.Select(copy => Row(run, copy)));
+            // Only a run of Cairn knows why it saved, and on which branch.
+            bool isRun = all.Run is not null;
+            Shapes.Table(page, caption, ["#step", "kind", "saved, UTC", "#size", "state", "verified, UTC", "resumable", .. isRun ? (string[])["why", "branch"] : []], shown.Select(copy => Row(run, copy, isRun)));
         }
         Shapes.Close(page);
     }
@@ -31,7 +33,7 @@ internal static class CopiesSection
     private static string Verified(RunReport run) => run.VerifiedAt.Count == 0
         ? "Marker, names and sizes were looked at; the bytes were not read for this page (--verify does)." : $"{Units.Of(run.VerifiedAt.Count, "copy").Replace("copys", "copies", StringComparison.Ordinal)} {(run.VerifiedAt.Count == 1 ? "was" : "were")} read to the end and {(run.VerifiedAt.Count == 1 ? "is" : "are")} good.";
 
-    private static Markup[] Row(RunReport run, LsRow copy)
+    private static Markup[] Row(RunReport run, LsRow copy, bool isRun)
     {
         string? verified = null;
         DateTimeOffset? at = run.VerifiedAt.TryGetValue(copy.Name, out DateTimeOffset time) ? time : null;
@@ -39,9 +41,10 @@ internal static class CopiesSection
             verified = copy.Status == "corrupt" ? "read, and damaged" : "not read";
         return
         [
-            copy.Step is { } step ? Shapes.Number(step) : Shapes.Text(copy.Name), Shapes.Text(copy.Slot is { } slot ? $"{copy.Kind} {slot}" : copy.Kind), Shapes.Text(copy.Reason), Shapes.Moment(copy.Time), Shapes.Text(Units.Bytes(copy.Bytes)),
+            copy.Step is { } step ? Shapes.Number(step) : Shapes.Text(copy.Name), Shapes.Text(copy.Slot is { } slot ? $"{copy.Kind} {slot}" : copy.Kind), Shapes.Moment(copy.Time), Shapes.Text(Units.Bytes(copy.Bytes)),
             copy.Fault is { } fault ? new Markup().Add($"""<span class="fault">{Shapes.Badge("bad", copy.Status)} {fault}</span>""") : Shapes.Text(copy.Status), verified is null ? Shapes.Moment(at) : Shapes.Text(verified),
-            copy.Resumed ? Shapes.Badge("good", "a restart takes it") : Shapes.Text(copy.Fault is null && copy.Status is "complete" or FastFolder.Recoverable ? "yes" : copy.Status == "left behind" ? "only by name" : "no"), Shapes.Text(copy.Branch),
+            copy.Resumed ? Shapes.Badge("good", "a restart takes it") : Shapes.Text(copy.Fault is null && copy.Status is "complete" or FastFolder.Recoverable ? "yes" : copy.Status == "left behind" ? "only by name" : "no"),
+            .. isRun ? (Markup[])[Shapes.Text(copy.Reason), Shapes.Text(copy.Branch)] : [],
         ];
     }
 
@@ -49,7 +52,7 @@ internal static class CopiesSection
     {
         Shapes.Open(page, $"{id}-restart", level, "A restart now");
         if (run.Resumed is not { } copy)
-            page.Add($"<p>{(run.Copies?.Copies.Count > 0 ? run.Copies.Run is null ? "Which copy a restart takes is for the program that wrote them to say." : "It finds nothing to resume from, and begins anew." : "It begins anew: there is no copy yet.")}{(run.Step > 0 && run.Audit is not null && run.Resumed is null && run.Copies?.Run is not null ? $" All {Units.Of(run.Step, "step")} would be made again." : "")}</p>\n");
+            page.Add($"<p>{(run.Copies?.Copies.Count > 0 ? run.Copies.Run is null ? "Which copy a restart takes is for the program that wrote them to say." : "It finds nothing to resume from, and begins anew." : "It begins anew: there is no copy yet.")}{Anew(run)}</p>\n");
         else
         {
             string by = run.Copies!.ResumedBy is { } program and not "Cairn" ? $"{program} takes " : "It takes ";
@@ -60,6 +63,9 @@ internal static class CopiesSection
         }
         Shapes.Close(page);
     }
+
+    private static string Anew(RunReport run) =>
+        run.Audit is null || run.Step == 0 || run.Copies is { Run: null } ? "" : run.Step == 1 ? " The only step would be made again." : $" All {Units.Count(run.Step)} steps would be made again.";
 
     private static string Loss(RunReport run, LsRow copy)
     {

@@ -16,7 +16,7 @@ internal static class DescentSection
             return;
         Shapes.Open(page, $"{id}-descent", level, "Line of descent");
         DescentChart.Write(page, run, lines, axes.Steps);
-        Key(page);
+        Key(page, run, lines);
         if (lines.Count > 1)
         {
             page.Add($"<details><summary>The branches as a table</summary>\n");
@@ -32,16 +32,22 @@ internal static class DescentSection
     }
 
     // What each sign stands for.
-    private static void Key(Markup page)
+    private static void Key(Markup page, RunReport run, IReadOnlyList<DescentLine> lines)
     {
         page.Add($"""<p class="note key">""");
         Entry("""<line class="lane holds now" x1="2" x2="24" y1="6" y2="6"/>""", "the line that the run is on");
-        Entry("""<line class="lane gone" x1="2" x2="24" y1="6" y2="6"/>""", "left behind");
-        Entry("""<use href="#sign-checkpoint" class="sign copy checkpoint" x="13" y="6"/>""", "checkpoint");
-        Entry("""<use href="#sign-snapshot" class="sign copy snapshot" x="13" y="6"/>""", "snapshot");
-        Entry("""<use href="#sign-restart" class="sign restart" x="13" y="6"/>""", "resumed");
-        Entry("""<line class="again" x1="2" x2="24" y1="6" y2="6"/>""", "made again");
-        Entry("""<circle class="next" cx="13" cy="6" r="5"/>""", "a restart begins here");
+        if (lines.Any(line => line.Holds < line.Last))
+            Entry("""<line class="lane gone" x1="2" x2="24" y1="6" y2="6"/>""", "left behind");
+        if (run.Copies?.Checkpoints > 0)
+            Entry("""<use href="#sign-checkpoint" class="sign copy checkpoint" x="13" y="6"/>""", "checkpoint");
+        if (run.Copies?.Snapshots > 0)
+            Entry("""<use href="#sign-snapshot" class="sign copy snapshot" x="13" y="6"/>""", "snapshot");
+        if (run.Timeline.Processes.Any(process => process.From is not null))
+            Entry("""<use href="#sign-restart" class="sign restart" x="13" y="6"/>""", "resumed");
+        if (run.Timeline.Processes.Any(process => process is { LostSteps: > 0, Branched: false }))
+            Entry("""<line class="again" x1="2" x2="24" y1="6" y2="6"/>""", "made again");
+        if (run.Resumed is not null)
+            Entry("""<circle class="next" cx="13" cy="6" r="5"/>""", "a restart begins here");
         page.Add($"</p>\n");
 
         void Entry(string sign, string text) => page.Add($"""<span><svg class="key" width="26" height="12" aria-hidden="true">""").AddRaw(sign).Add($"</svg>{text}</span> ");

@@ -1,0 +1,2 @@
+[assembly: AssemblyFixture(typeof(Cairn.Pages.Tests.Browser))]
+[assembly: AssemblyFixture(typeof(Cairn.Pages.Tests.SampleRuns))]
