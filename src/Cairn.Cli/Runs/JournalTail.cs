@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Cairn.Stores;
@@ -35,16 +36,20 @@ internal sealed class JournalTail(IFileSource files, long from = 0)
             while (file.Read(_position, buffer) is > 0 and var read)
             {
                 _position += read;
-                foreach (byte value in buffer.AsSpan(0, read))
+                ReadOnlySpan<byte> rest = buffer.AsSpan(0, read);
+                for (int end = rest.IndexOf((byte)'\n'); end >= 0; end = rest.IndexOf((byte)'\n'))
                 {
-                    if (value != '\n')
+                    if (_line.Count == 0)
+                        lines.Add(Encoding.UTF8.GetString(rest[..end]));
+                    else
                     {
-                        _line.Add(value);
-                        continue;
+                        _line.AddRange(rest[..end]);
+                        lines.Add(Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(_line)));
+                        _line.Clear();
                     }
-                    lines.Add(Encoding.UTF8.GetString([.. _line]));
-                    _line.Clear();
+                    rest = rest[(end + 1)..];
                 }
+                _line.AddRange(rest);
             }
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

@@ -16,7 +16,7 @@ internal enum AxisUnit
 /// <summary>From values to the share of a chart's width or height, and the round values to write beside it.</summary>
 internal sealed class Axis
 {
-    private const double Room = 0.06;
+    private const double Room = 0.06, Largest = 1e300;
 
     private static readonly double[] TimeSteps = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000, 2_592_000, 7_776_000, 31_536_000];
 
@@ -48,7 +48,9 @@ internal sealed class Axis
         {
             if (!double.IsFinite(value))
                 continue;
-            (low, high) = (Math.Min(low, value), Math.Max(high, value));
+            // With room around them, the largest numbers would be none any more.
+            double drawn = Math.Clamp(value, -Largest, Largest);
+            (low, high) = (Math.Min(low, drawn), Math.Max(high, drawn));
         }
         if (low > high)
             (low, high) = (0, 1);
@@ -58,9 +60,11 @@ internal sealed class Axis
             low = Math.Min(0, low);
         if (high - low < Math.Abs(high) * 1e-9 || high == low)
             (low, high) = fromZero && high > 0 ? (low, high) : (low - (Math.Abs(low) > 0 ? Math.Abs(low) / 10 : 1), high + (Math.Abs(high) > 0 ? Math.Abs(high) / 10 : 1));
+        // Numbers so small that a tenth of them is none.
+        if (high == low)
+            (low, high) = (low - 1, high + 1);
         double room = (high - low) * Room;
-        // Halved first: the span of two huge numbers has no number of its own.
-        return double.IsFinite(high - low) ? new Axis(fromZero && low == 0 ? 0 : low - room, high + room, false, unit) : new Axis(low / 4, high / 4, false, unit);
+        return new Axis(fromZero && low == 0 ? 0 : low - room, high + room, false, unit);
     }
 
     /// <summary>Where a value lies: 0 at the low end, 1 at the high one.</summary>
@@ -82,7 +86,7 @@ internal sealed class Axis
     {
         var ticks = new List<(double, string)>();
         double[] within = _to - _from < about / 2.0 ? [1, 2, 5] : [1];
-        int every = Math.Max(1, (int)Math.Ceiling((_to - _from) / about));
+        int every = Math.Max(1, (int)Math.Ceiling((_to - _from) / (about + 2)));
         for (int decade = (int)Math.Floor(_from); decade <= _to; decade += every)
         {
             foreach (double digit in within)

@@ -16,7 +16,21 @@ internal sealed record Curve(string Name, int Series, IReadOnlyList<CurvePart> P
 {
     public bool IsEmpty => Parts.All(part => part.Samples.Count == 0);
 
-    public IEnumerable<double> Values => Parts.SelectMany(part => part.Samples).SelectMany(sample => new[] { sample.Least, sample.Most });
+    /// <summary>The least and the highest value of each sample.</summary>
+    public IEnumerable<double> Values
+    {
+        get
+        {
+            foreach (CurvePart part in Parts)
+            {
+                foreach (Sample sample in part.Samples)
+                {
+                    yield return sample.Least;
+                    yield return sample.Most;
+                }
+            }
+        }
+    }
 
     /// <summary>The last value that is not left behind.</summary>
     public double? Last => Parts.LastOrDefault(part => part is { IsLeft: false, Samples.Count: > 0 })?.Samples[^1].Last;

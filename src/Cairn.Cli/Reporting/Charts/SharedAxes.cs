@@ -9,19 +9,22 @@ internal sealed class SharedAxes
 {
     private readonly Axis _loss, _learningRate, _rate;
 
-    private SharedAxes(Axis steps, Axis loss, Axis learningRate, Axis rate) => (Steps, _loss, _learningRate, _rate) = (steps, loss, learningRate, rate);
+    private SharedAxes(IReadOnlyList<RunCurves> curves, Axis steps, Axis loss, Axis learningRate, Axis rate) => (Curves, Steps, _loss, _learningRate, _rate) = (curves, steps, loss, learningRate, rate);
+
+    /// <summary>The curves of each run.</summary>
+    public IReadOnlyList<RunCurves> Curves { get; }
 
     /// <summary>The steps.</summary>
     public Axis Steps { get; }
 
     public static SharedAxes Of(IReadOnlyList<RunReport> runs)
     {
-        RunCurves[] curves = [.. runs.Select(run => RunCurves.Of(run, 0))];
+        RunCurves[] curves = [.. runs.Select(RunCurves.Of)];
         double last = runs.SelectMany(run => run.Timeline.Processes.Select(process => process.LastStep).Append(run.Step)).DefaultIfEmpty(1).Max();
         // A run that went on from another one has no step before that.
         double first = runs.SelectMany(run => run.Timeline.Processes.Select(process => process.FirstStep).Concat(run.Timeline.Processes.Count == 0 ? (run.Copies?.Copies ?? []).Select(copy => copy.Step ?? 0) : [])).DefaultIfEmpty(0).Min();
         return new SharedAxes(
-            Axis.Exact(first > last / 2 ? first : 0, last, AxisUnit.Steps),
+            curves, Axis.Exact(first > last / 2 ? first : 0, last, AxisUnit.Steps),
             Axis.For(curves.SelectMany(run => run.Loss.Values), AxisUnit.Number, mayBeLogarithmic: true),
             Axis.For(curves.SelectMany(run => run.LearningRate.Values), AxisUnit.Number, fromZero: true),
             // Of the speed the slow ones are the news: zero at the bottom shows how slow.

@@ -1,6 +1,6 @@
 'use strict';
 // Reading and zooming. All that is shown is drawn already; without this script nothing is missing.
-const svgNs = 'http://www.w3.org/2000/svg', columns = 1000, views = new Map();
+const svgNs = document.querySelector('svg').namespaceURI, columns = 1000, views = new Map();
 
 function number(value) {
   if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 1e7)) return value.toLocaleString('en', { maximumSignificantDigits: 5 });

@@ -11,8 +11,7 @@ internal static class ComparisonSection
     public static void Write(Markup page, IReadOnlyList<RunReport> runs, SharedAxes axes)
     {
         Shapes.Open(page, "comparison", 2, "Side by side");
-        RunCurves[] curves = [.. runs.Select((run, i) => RunCurves.Of(run, i))];
-        List<Panel> panels = axes.Panels(curves, runs.All(run => run.Timeline.CountsTokens) ? "Tokens per second" : runs.Any(run => run.Timeline.CountsTokens) ? "Tokens, or steps, per second" : "Steps per second");
+        List<Panel> panels = axes.Panels(axes.Curves, runs.All(run => run.Timeline.CountsTokens) ? "Tokens per second" : runs.Any(run => run.Timeline.CountsTokens) ? "Tokens, or steps, per second" : "Steps per second");
         if (panels.Count > 0)
         {
             page.Add($"""<p class="legend">""");
@@ -21,7 +20,7 @@ internal static class ComparisonSection
             page.Add($"</p>\n");
             TrainingChart.Write(page, "comparison-chart", axes.Steps, panels, [], "Training of all runs");
         }
-        Shapes.Table(page, "The runs side by side", ["run", "state", "#steps", "#skipped", "#loss", "#least loss", "#saves", "#stall", "#restarts", "#made again", "#copies", "audit"], runs.Select((run, i) => Row(run, curves[i], i)));
+        Shapes.Table(page, "The runs side by side", ["run", "state", "#steps", "#skipped", "#loss", "#least loss", "#saves", "#stall", "#restarts", "#made again", "#copies", "audit"], runs.Select((run, i) => Row(run, axes.Curves[i], i)));
         Shapes.Close(page);
     }
 

@@ -9,11 +9,10 @@ internal static class TrainingSection
 {
     private const int MostRows = 12;
 
-    public static void Write(Markup page, RunReport run, SharedAxes axes, string id, int level, int series)
+    public static void Write(Markup page, RunReport run, SharedAxes axes, string id, int level, int number)
     {
         Shapes.Open(page, $"{id}-training", level, "Training");
-        var curves = RunCurves.Of(run, series);
-        List<Panel> panels = axes.Panels([curves], $"{(run.Timeline.CountsTokens ? "Tokens" : "Steps")} per second");
+        List<Panel> panels = axes.Panels([axes.Curves[number]], $"{(run.Timeline.CountsTokens ? "Tokens" : "Steps")} per second");
         if (panels.Count == 0)
             page.Add($"""<p class="empty">{(run.Audit is null ? "No journal, no curves." : run.State == "training" && run.Step == 0 ? "The run has made no step yet." : "The journal holds no loss, learning rate or speed. Runs of older versions of Cairn have none; a program gives them to CompleteStep.")}</p>""");
         if (panels.Count > 0 || run.Timeline.Marks.Count > 0)
