@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Cairn.Cli.Reporting.Page;
 using Microsoft.AspNetCore.Builder;
@@ -41,7 +42,7 @@ internal sealed class PageServer(RunFollower follower, Access access, LivePage l
         {
             await _application.StartAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             throw new CheckpointException($"{listen.Address}:{listen.Port} cannot be listened to ({e.Message}). Give another port: --listen localhost:0 takes one that is free.", e);
         }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -11,6 +12,8 @@ namespace Cairn.Cli.Reporting.Page;
 /// </summary>
 internal sealed class Markup
 {
+    private static readonly SearchValues<char> Special = SearchValues.Create("&<>\"'`");
+
     private readonly StringBuilder _text = new();
 
     /// <summary>Adds markup in which every hole is escaped.</summary>
@@ -41,7 +44,7 @@ internal sealed class Markup
     public static string Escape(string text)
     {
         string printable = Words.Printable(text);
-        if (printable.AsSpan().IndexOfAny("&<>\"'`") < 0)
+        if (printable.AsSpan().IndexOfAny(Special) < 0)
             return printable;
         return new StringBuilder(printable).Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;").Replace("\"", "&quot;").Replace("'", "&#39;").Replace("`", "&#96;").ToString();
     }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
-using Cairn.Cli.Output;
 using Cairn.Cli.Reporting.Charts;
 using Cairn.Cli.Reporting.Data;
 using Cairn.Cli.Reporting.Page.Sections;
@@ -95,7 +94,7 @@ internal static class ReportPage
     // What a served page has above the content.
     private static void Bar(Markup page, IReadOnlyList<RunReport> runs, LivePage live)
     {
-        page.Add($"""<aside class="bar" aria-label="Live" data-token="{live.Token}"><span id="link" role="status">connecting</span>""");
+        page.Add($"""<aside class="bar" aria-label="Live" data-token="{live.Token}"><span id="link">connecting</span><span id="heard" class="unseen" role="status"></span>""");
         if (live.Token is not null)
         {
             for (int i = 0; i < runs.Count; i++)

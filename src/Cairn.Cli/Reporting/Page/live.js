@@ -2,7 +2,7 @@
 // Following: the page that serve gives hears of news, and takes over the parts that have changed.
 (() => {
   const bar = document.querySelector('aside.bar'), link = document.getElementById('link'), answer = document.getElementById('answer'), ask = document.getElementById('ask');
-  let busy = false, again = false;
+  let busy = false, again = false, said = '';
 
   async function take() {
     if (busy) { again = true; return; }
@@ -21,6 +21,10 @@
 
   // What stands open, is zoomed or has the focus stays so.
   function replace(fresh) {
+    const states = [...fresh.querySelectorAll('header.run')].map(head => ['h1, h2', '.badge'].map(part => head.querySelector(part)?.textContent ?? '').join(' ')).join('; ');
+    // The time and the step change all the while; that a run ended or began again is worth a word.
+    if (said && said !== states) document.getElementById('heard').textContent = states;
+    said = states;
     const main = document.getElementById('main'), parts = [...fresh.querySelectorAll('[data-part]')];
     const known = new Map([...main.querySelectorAll('[data-part]')].map(part => [part.dataset.part, part]));
     if (parts.length !== known.size || parts.some(part => !known.has(part.dataset.part))) {

@@ -1,4 +1,3 @@
-using Cairn.Checkpoints;
 using Cairn.Cli.Output;
 using Cairn.Cli.Reporting.Data;
 
