@@ -8,7 +8,7 @@ Dictionary<string, string> given = args.Skip(2).Select(argument => argument.Spli
 long Number(string name, long otherwise) => given.TryGetValue(name, out string? text) ? long.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 double second = given.TryGetValue("second", out string? seconds) ? double.Parse(seconds, CultureInfo.InvariantCulture) : 0;
 int pause = (int)Number("pause", 0);
-var clock = new Clock(given.TryGetValue("start", out string? start) ? DateTimeOffset.Parse(start, CultureInfo.InvariantCulture) : DateTimeOffset.UtcNow);
+var clock = new Clock(given.TryGetValue("start", out string? start) ? DateTimeOffset.Parse(start, CultureInfo.InvariantCulture) : TimeProvider.System.GetUtcNow());
 var options = new CheckpointOptions
 {
     Folder = args[0], TotalSteps = long.Parse(args[1], CultureInfo.InvariantCulture), CheckpointEvery = Number("every", 500), SnapshotEvery = Number("snapshots", 100), KeepLast = (int)Number("keep", 4), HandleSignals = false,

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Http.Headers;
 using Cairn.Cli.Reporting.Data;
 using Cairn.Cli.Reporting.Page;
 using Cairn.Cli.Serving;
@@ -13,6 +12,8 @@ namespace Cairn.Pages.Tests;
 public sealed class LivePageTests(Browser browser) : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task It_follows_a_run_through_a_kill_and_a_restart()
@@ -83,10 +84,10 @@ public sealed class LivePageTests(Browser browser) : IDisposable
         string token = Access.NewToken();
         await using PageServer server = await ServeAsync(token);
         using var client = new HttpClient(new HttpClientHandler { UseCookies = false, AllowAutoRedirect = false }) { BaseAddress = new Uri($"http://127.0.0.1:{server.Port}/") };
-        (await client.GetAsync("/")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        (await client.GetAsync("/content")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        (await client.GetAsync("/events")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        HttpResponseMessage page = await client.GetAsync($"/content?token={token}");
+        (await client.GetAsync("/", Cancel)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        (await client.GetAsync("/content", Cancel)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        (await client.GetAsync("/events", Cancel)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        HttpResponseMessage page = await client.GetAsync($"/content?token={token}", Cancel);
         page.StatusCode.ShouldBe(HttpStatusCode.OK);
         page.Headers.GetValues("Content-Security-Policy").Single().ShouldContain("frame-ancestors 'none'");
 
@@ -104,7 +105,7 @@ public sealed class LivePageTests(Browser browser) : IDisposable
             if (from is not null)
                 request.Headers.Add("Origin", from);
             request.Headers.Host = host;
-            return (await client.SendAsync(request)).StatusCode;
+            return (await client.SendAsync(request, Cancel)).StatusCode;
         }
     }
 
@@ -117,7 +118,7 @@ public sealed class LivePageTests(Browser browser) : IDisposable
     {
         var live = new LivePage(token);
         var server = new PageServer(new RunFollower([new RunSource(_folder["run"], TimeProvider.System)], live), new Access(isLoopback: true, token, token is not null), live, new ListenAddress(IPAddress.Loopback, 0));
-        await server.StartAsync(TestContext.Current.CancellationToken);
+        await server.StartAsync(Cancel);
         return server;
     }
 

@@ -14,7 +14,7 @@ internal sealed class Trainer : IDisposable
 
     private Trainer(string folder, long steps, string[] given)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cairn.Pages.Program.dll"), folder, steps.ToString(System.Globalization.CultureInfo.InvariantCulture), .. given]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Cairn.Pages.Program.dll"), folder, steps.ToString(System.Globalization.CultureInfo.InvariantCulture), .. given]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         // One that is killed leaves no dump behind.
         start.Environment["DOTNET_DbgEnableMiniDump"] = "0";
         _process = new Process { StartInfo = start, EnableRaisingEvents = true };
