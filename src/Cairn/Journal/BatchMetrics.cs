@@ -6,7 +6,7 @@ namespace Cairn.Journal;
 
 /// <summary>
 /// Gathers what the batches measured into windows, and tells the journal of them: loss, learning rate, tokens and time. A window is one batch up to batch 1000, and a thousandth of
-/// all batches after that: a run of a million writes some 8,000, and no extreme gets lost in them. Belongs to the training thread.
+/// all batches after that: a run of a million writes some 8,500, and no extreme gets lost in them. Belongs to the training thread.
 /// </summary>
 /// <param name="journal">Where they are written.</param>
 /// <param name="train">The counters.</param>
