@@ -102,7 +102,7 @@ internal static class ReportPage
                 page.Add($"""<span class="actions" role="group" aria-label="Ask {runs[i].Name}">{(runs.Count > 1 ? runs[i].Name : "")}""");
                 foreach ((string action, string text, string question) in (ReadOnlySpan<(string, string, string)>)
                     [("save", "Save", "Save a checkpoint now?"), ("stop", "Stop", "Save a checkpoint and stop training?"), ("verify", "Verify", "Read all copies to their end? That may take long and slow training down.")])
-                    page.Add($"""<button type="button" data-run="{i}" data-action="{action}" data-question="{question}">{text}</button>""");
+                    page.Add($"""<button type="button" data-run="{i}" data-action="{action}" data-question="{runs[i].Name}: {question}">{text}</button>""");
                 page.Add($"</span>");
             }
         }
