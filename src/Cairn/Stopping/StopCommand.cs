@@ -52,11 +52,9 @@ internal readonly record struct StopCommand(StopAction Action, long Step = 0, st
     // The text is foreign: it must not put control characters or megabytes into a log.
     private static string Quote(ReadOnlySpan<char> text)
     {
-        string start = string.Create(Math.Min(text.Length, LongestQuote), text[..Math.Min(text.Length, LongestQuote)], static (quote, source) =>
-        {
-            for (int i = 0; i < quote.Length; i++)
-                quote[i] = char.IsControl(source[i]) ? ' ' : source[i];
-        });
-        return text.Length > LongestQuote ? $"{start}…" : start;
+        char[] start = text[..Math.Min(text.Length, LongestQuote)].ToArray();
+        for (int i = 0; i < start.Length; i++)
+            start[i] = char.IsControl(start[i]) ? ' ' : start[i];
+        return new string(start) + (text.Length > LongestQuote ? "…" : "");
     }
 }
