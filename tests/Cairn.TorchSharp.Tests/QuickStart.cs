@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 // Not in Cairn.*, where TorchSharp would mean Cairn.TorchSharp: this is a user's file.
 namespace QuickStartSample;
 
-/// <summary>The README's quick start. What stands between the two marks is what the READMEs show.</summary>
+/// <summary>The README's quick start. What stands between the two marks is what the READMEs show between the program's arguments and what it prints.</summary>
 static class QuickStart
 {
     public static async Task<RunSummary> TrainAsync(string folder, long steps)
@@ -36,7 +36,8 @@ static class QuickStart
                 train.SkipBatch("loss not finite", samples: 32);
             checkpoints.AfterBatch();                                       // saves what is due
         }
-        return checkpoints.Complete();                                      // saves the last step, if it is not yet
+        RunSummary summary = checkpoints.Complete();                         // saves the last step, if it is not yet
         // quick start ends
+        return summary;
     }
 }
