@@ -1,3 +1,4 @@
+using Cairn.Checkpoints;
 using Cairn.Configuration;
 using Cairn.Ranks;
 using Cairn.Running;
@@ -50,6 +51,9 @@ public sealed class CheckpointManager : IAsyncDisposable
 
     /// <summary>The newest step of this branch from which a restart here would go on: that of the newest copy that is durable, or recoverable from the fast folder (<see cref="CheckpointOptions.FastFolder"/>).</summary>
     public long? LastRecoverable => _session.LastRecoverable;
+
+    /// <summary>The best checkpoint of this branch by <see cref="CheckpointOptions.SaveBestMetric"/>, once there is a copy of it; the same on all ranks. <see langword="null"/> when there is none.</summary>
+    public BestCheckpoint? Best => _session.Best;
 
     /// <summary>
     /// Whether the run was told to stop: by a signal, the stop file, its file <c>command</c>, or <see cref="RequestStop"/>. In a job of many ranks, by any of
@@ -229,6 +233,15 @@ public sealed class CheckpointManager : IAsyncDisposable
     /// </summary>
     /// <exception cref="CheckpointException">The final checkpoint could not be saved; the newest copy before it stands.</exception>
     public RunSummary Complete() => _session.Complete();
+
+    /// <summary>
+    /// Puts the weights of the best checkpoint (<see cref="Best"/>) into the model: the part <c>model</c> is read, verified and written in place, as in a resume, and the other parts stay as they are.
+    /// After <see cref="Complete"/>, on all ranks; <see cref="CheckpointOptions.LoadBestModelAtEnd"/> does it there. Training cannot go on from there in this process.
+    /// </summary>
+    /// <returns>The checkpoint; <see langword="null"/> when none is the best, and nothing was changed.</returns>
+    /// <exception cref="InvalidOperationException"><see cref="Complete"/> was not called, or batches were counted since.</exception>
+    /// <exception cref="CheckpointException">The copy is damaged or does not fit; nothing was changed.</exception>
+    public BestCheckpoint? LoadBestModel() => _session.LoadBestModel();
 
     /// <summary>
     /// Waits for the save under way and lets go of the run. When <see cref="Complete"/> was not called, the end is saved here, unless a batch was begun or counted since the last

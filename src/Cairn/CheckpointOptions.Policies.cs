@@ -1,4 +1,5 @@
 using Cairn.Policies;
+using Cairn.State;
 
 namespace Cairn;
 
@@ -29,7 +30,14 @@ public partial class CheckpointOptions
     internal bool KeepsAll => RetentionPolicy is null && !HasKeepRule;
 
     /// <summary>The metric by which checkpoints are kept; <see langword="null"/> when they are not kept by one.</summary>
-    internal string? RetentionMetric => this is { RetentionPolicy: null, KeepBest: not null } ? KeepBestMetric : null;
+    internal string? RetentionMetric => this is { RetentionPolicy: null, KeepBest: not null } ? MetricToKeep : null;
+
+    /// <summary>When a checkpoint is the best; <see langword="null"/> when nobody asks.</summary>
+    internal BestRule? BestRule => SaveBestMetric is { } metric ? new BestRule(WellFormedText.Repaired(metric), SaveBestHigher, SaveBestMinDelta) : null;
+
+    private string? MetricToKeep => string.IsNullOrWhiteSpace(KeepBestMetric) ? SaveBestMetric : KeepBestMetric;
+
+    private bool HigherToKeep => string.IsNullOrWhiteSpace(KeepBestMetric) ? SaveBestHigher : KeepBestHigher;
 
     /// <summary>
     /// Which checkpoints stay: what <see cref="RetentionPolicy"/> says, or else those that any of the Keep rules keeps, all where there is no rule, and of these as many as
@@ -46,7 +54,7 @@ public partial class CheckpointOptions
         if (KeepEvery is { } multiple)
             rules.Add(Retention.KeepEvery(multiple));
         if (KeepBest is { } best)
-            rules.Add(Retention.KeepBest(best, KeepBestMetric ?? "", KeepBestHigher));
+            rules.Add(Retention.KeepBest(best, MetricToKeep ?? "", HigherToKeep));
         IRetentionPolicy kept = Retention.Any(rules);
         return KeepWithinBytes is { } budget ? Retention.WithinBytes(budget, kept) : kept;
     }
@@ -73,6 +81,8 @@ public partial class CheckpointOptions
             warnings.Add("CheckpointPolicy is set, and nothing says when snapshots are due: there will be none. Set SnapshotEvery, SnapshotInterval or SnapshotPolicy; SnapshotEvery = 0 says that none are wanted.");
         if (SnapshotPolicy is null && SnapshotSteps > TotalSteps && SnapshotEvery is not null)
             warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({TotalSteps} steps): there will be no snapshot by steps.");
+        if (SaveBestMetric is { } metric && KeepsAll)
+            warnings.Add($"SaveBestMetric ('{metric}') leaves a checkpoint at each improvement, and without a Keep rule all stay. Set KeepLast, or KeepBest for more than the best.");
         if (OverlapCapture && !Asynchronous)
             warnings.Add("OverlapCapture is set and Asynchronous is not: training waits for each save anyway. Set Asynchronous, or leave OverlapCapture out.");
         if (CheckpointPolicy is null && CheckpointEvery > TotalSteps)

@@ -119,6 +119,26 @@ public partial class CheckpointOptions
     /// </summary>
     public TimeSpan LeaseDuration { get; set; } = Stores.RunLock.DefaultLease;
 
+    /// <summary>
+    /// Name of a metric (see <see cref="TrainState.Metrics"/>): whenever it is better than at every checkpoint before, the state of that step is saved as a checkpoint, which no rule for keeping
+    /// removes while it is the best. Set the metric after <see cref="TrainState.CompleteStep"/> and before <see cref="CheckpointManager.AfterBatch"/>; in a job the first rank's value counts. What was the
+    /// best before is an ordinary checkpoint: the Keep rules decide on it, and without one it stays. Default <see langword="null"/>: no checkpoint is saved because of a metric.
+    /// </summary>
+    public string? SaveBestMetric { get; set; }
+
+    /// <summary>Whether a higher <see cref="SaveBestMetric"/> is better. Default <see langword="false"/>: lower is better, as for a loss.</summary>
+    public bool SaveBestHigher { get; set; }
+
+    /// <summary>By more than this the metric must be better than the best before it, in its own unit. Default 0.</summary>
+    [Range(0d, double.MaxValue)]
+    public double SaveBestMinDelta { get; set; }
+
+    /// <summary>
+    /// Whether <see cref="CheckpointManager.Complete"/> puts the weights of the best checkpoint into the model (the part <c>model</c>), in place and verified, once the end is saved; not when the run was told
+    /// to stop. What Keras calls <c>restore_best_weights</c>. Default <see langword="false"/>.
+    /// </summary>
+    public bool LoadBestModelAtEnd { get; set; }
+
     /// <summary>Checkpoints to keep, counted from the newest; at least 2. A checkpoint stays when any of the Keep rules keeps it. Default <see langword="null"/>: no such rule; without any rule all stay.</summary>
     [Range(2, int.MaxValue)]
     public int? KeepLast { get; set; }
@@ -134,7 +154,7 @@ public partial class CheckpointOptions
     [Range(1, int.MaxValue)]
     public int? KeepBest { get; set; }
 
-    /// <summary>Name of the metric (see <see cref="TrainState.Metrics"/>) for <see cref="KeepBest"/>. Default <see langword="null"/>.</summary>
+    /// <summary>Name of the metric (see <see cref="TrainState.Metrics"/>) for <see cref="KeepBest"/>. Default <see langword="null"/>: <see cref="SaveBestMetric"/>, with <see cref="SaveBestHigher"/>.</summary>
     public string? KeepBestMetric { get; set; }
 
     /// <summary>Whether a higher metric is better. Default <see langword="false"/>: lower is better, as for a loss.</summary>

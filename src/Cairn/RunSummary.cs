@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Cairn.Checkpoints;
 
 namespace Cairn;
 
@@ -23,6 +24,12 @@ public sealed record RunSummary
     /// <summary>Time for which training waited because of saves, in this process.</summary>
     public TimeSpan Stall { get; init; }
 
+    /// <summary>The best checkpoint by <see cref="CheckpointOptions.SaveBestMetric"/>; <see langword="null"/> when there is none.</summary>
+    public BestCheckpoint? Best { get; init; }
+
+    /// <summary>Whether the model holds the weights of the best checkpoint now, and not those of the last step.</summary>
+    public bool IsBestLoaded { get; init; }
+
     /// <summary>Why the end was not saved: training ended in the middle of a batch. <see langword="null"/> when nothing stood in the way.</summary>
     public string? EndNotSaved { get; init; }
 
@@ -31,7 +38,7 @@ public sealed record RunSummary
     {
         CultureInfo invariant = CultureInfo.InvariantCulture;
         var text = new StringBuilder();
-        text.Append(invariant, $"{Batches} batches, {Steps} steps");
+        text.Append(invariant, $"{Batches} {(Batches == 1 ? "batch" : "batches")}, {Steps} {(Steps == 1 && TotalSteps is null ? "step" : "steps")}");
         if (TotalSteps is { } total)
             text.Append(invariant, $" of {total}");
         long skipped = SkipsByReason.Values.Sum();
@@ -43,7 +50,9 @@ public sealed record RunSummary
         if (EndNotSaved is { } why)
             text.Append(invariant, $" The end was not saved: {why}.");
         text.Append(FinalCheckpoint is null ? " No checkpoint was saved." : $" The newest checkpoint is {FinalCheckpoint}/.");
-        text.Append(invariant, $" {Saves} saves, training waited {Stall.TotalSeconds:0.00} s for them");
+        if (Best is { } best)
+            text.Append(invariant, $" The best is step {best.Step} ({best.Metric} {best.Value:G6}){(IsBestLoaded ? ", whose weights the model holds now" : "")}.");
+        text.Append(invariant, $" {Saves} {(Saves == 1 ? "save" : "saves")}, training waited {Stall.TotalSeconds:0.00} s for {(Saves == 1 ? "it" : "them")}");
         text.Append(Unsaved == 0 ? "." : string.Create(invariant, $"; {Unsaved} failed, were refused or dropped (see journal.jsonl)."));
         return text.ToString();
     }

@@ -69,6 +69,9 @@ public sealed partial class TrainState : ISettingsPart
     internal IReadOnlyDictionary<string, double> OwnMetrics =>
         _metrics.Steps.Where(entry => entry.Value.Step == Step).ToDictionary(entry => entry.Key, entry => entry.Value.Value, StringComparer.Ordinal);
 
+    /// <summary>The measurement of the present step; <see langword="null"/> when there is none.</summary>
+    internal double? OwnMetric(string name) => _metrics.Steps.TryGetValue(WellFormedText.Repaired(name), out (double Value, long Step) entry) && entry.Step == Step ? entry.Value : null;
+
     /// <summary>The step at which a metric was set last; <see langword="null"/> when it never was.</summary>
     internal long? StepOfMetric(string name) => _metrics.Steps.TryGetValue(name, out (double Value, long Step) entry) ? entry.Step : null;
 

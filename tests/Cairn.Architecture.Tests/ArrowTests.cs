@@ -24,7 +24,7 @@ public class ArrowTests
         ("Ranks", ["State", "Checkpoints"]),
         ("Layouts", ["State", "Policies", "Checkpoints", "Stores", "Formats"]),
         ("Inspection", ["State"]),
-        (Contracts, ["State", "Policies", "Checkpoints", "Stores"]),
+        (Contracts, ["State", "Policies", "Checkpoints", "Stores", "Ranks"]),
         ("Telemetry", ["Policies", "Ranks", Contracts]),
         ("Journal", ["State", "Policies", "Checkpoints", "Stores", Contracts, "Telemetry"]),
         ("Opening", ["State", "Policies", "Checkpoints", "Stores", "Formats", "Ranks", "Layouts", Contracts]),

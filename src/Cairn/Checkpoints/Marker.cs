@@ -84,6 +84,8 @@ internal sealed record Marker
     public World World { get; init; } = World.Single;
     /// <summary>The counters of the run at this step: small values, no tensors.</summary>
     public required StateMap Train { get; init; }
+    /// <summary>The best checkpoint of the line when this was written, which may be this one; <see langword="null"/> when there was none, or nobody asked for it.</summary>
+    public BestCheckpoint? Best { get; init; }
     /// <summary>The layout of the files. Markers of before there were several layouts do not say it: <c>cairn</c>.</summary>
     public string Layout { get; init; } = DefaultLayout;
     /// <summary>
@@ -140,6 +142,12 @@ internal sealed record Marker
         json.WriteNumber("dp", World.Dp);
         json.WriteNumber("zo", World.Zo);
         json.WriteEndObject();
+        if (Best is { } best)
+        {
+            json.WriteStartObject("best");
+            BestJson.Write(json, best);
+            json.WriteEndObject();
+        }
         json.WritePropertyName("train");
         json.WriteRawValue(train);
         json.WriteStartArray("files");
@@ -191,6 +199,7 @@ internal sealed record Marker
             Attempt = json.TryGetProperty("attempt", out JsonElement attempt) ? AttemptName(attempt.GetString()) : null,
             Time = json.GetProperty("time").GetDateTimeOffset(),
             World = json.TryGetProperty("world", out JsonElement world) ? ReadWorld(world) : World.Single,
+            Best = json.TryGetProperty("best", out JsonElement best) ? BestJson.Read(best) : null,
             Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),
             Files = [.. json.GetProperty("files").EnumerateArray().Select(MarkedFile.Read)],
         };

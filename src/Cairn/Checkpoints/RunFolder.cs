@@ -14,6 +14,10 @@ internal static class RunFolder
     public const string Command = "command";
     /// <summary>Where the run stands now.</summary>
     public const string Progress = "progress.json";
+    /// <summary>Which checkpoint is the best, for other programs; what counts is what the markers say.</summary>
+    public const string Best = "best.json";
+    /// <summary>What stands for the best checkpoint in a path, and in <see cref="CheckpointOptions.ResumeFrom"/>.</summary>
+    public const string BestName = "best";
     /// <summary>What is being written; never looked at by resume.</summary>
     public const string Staging = ".staging";
     /// <summary>The folder of the two snapshot slots.</summary>

@@ -80,13 +80,37 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add($"KeepEvery must be at least 1 step, not {options.KeepEvery}.");
         if (options.KeepBest < 1)
             failures.Add($"KeepBest must be at least 1, not {options.KeepBest}.");
-        if (options.KeepBest is not null && string.IsNullOrWhiteSpace(options.KeepBestMetric))
-            failures.Add("KeepBest needs KeepBestMetric: the name of the metric by which a checkpoint is the best.");
+        if (options.KeepBest is not null && string.IsNullOrWhiteSpace(options.KeepBestMetric) && string.IsNullOrWhiteSpace(options.SaveBestMetric))
+            failures.Add("KeepBest needs KeepBestMetric (or SaveBestMetric): the name of the metric by which a checkpoint is the best.");
         if (options.KeepBest is null && !string.IsNullOrWhiteSpace(options.KeepBestMetric))
             failures.Add($"KeepBestMetric is '{options.KeepBestMetric}' but KeepBest is not set: say how many of the best checkpoints to keep.");
+        CheckBest(options, failures);
         if (options.KeepWithinBytes < 1)
             failures.Add($"KeepWithinBytes must be at least 1 byte, not {options.KeepWithinBytes}; leave it out for no limit.");
     }
+
+    private static void CheckBest(CheckpointOptions options, List<string> failures)
+    {
+        bool savesBest = !string.IsNullOrWhiteSpace(options.SaveBestMetric);
+        if (options.SaveBestMetric is not null && !savesBest)
+            failures.Add("SaveBestMetric must be the name of a metric such as 'validation_loss', or be left out.");
+        if (!savesBest && (options.SaveBestHigher || options.SaveBestMinDelta != 0))
+            failures.Add($"{(options.SaveBestHigher ? nameof(options.SaveBestHigher) : nameof(options.SaveBestMinDelta))} is set but SaveBestMetric is not: say which metric makes a checkpoint the best.");
+        if (!savesBest && options.LoadBestModelAtEnd)
+            failures.Add("LoadBestModelAtEnd needs SaveBestMetric: the metric by which a checkpoint is the best.");
+        if (!(options.SaveBestMinDelta >= 0) || double.IsInfinity(options.SaveBestMinDelta))
+            failures.Add($"SaveBestMinDelta must be 0 or more, not {options.SaveBestMinDelta}: by how much more than this the metric must be better.");
+        // A second metric would make two checkpoints the best.
+        if (savesBest && !string.IsNullOrWhiteSpace(options.KeepBestMetric) && (options.KeepBestMetric != options.SaveBestMetric || options.KeepBestHigher != options.SaveBestHigher))
+        {
+            failures.Add($"SaveBestMetric ('{options.SaveBestMetric}', {Better(options.SaveBestHigher)}) and KeepBestMetric ('{options.KeepBestMetric}', {Better(options.KeepBestHigher)}) call different checkpoints the best: " +
+                "leave KeepBestMetric and KeepBestHigher out, and KeepBest uses SaveBestMetric.");
+        }
+        else if (options.KeepBestHigher && string.IsNullOrWhiteSpace(options.KeepBestMetric) && savesBest && !options.SaveBestHigher)
+            failures.Add("KeepBestHigher is set without KeepBestMetric, and SaveBestHigher is not: set SaveBestHigher, which KeepBest uses too.");
+    }
+
+    private static string Better(bool higher) => higher ? "higher is better" : "lower is better";
 
     private static void CheckResume(CheckpointOptions options, List<string> failures)
     {

@@ -30,6 +30,14 @@ internal static class ConfigurationValues
             : throw new FormatException($"expected a whole number, found '{text}'.");
     }
 
+    /// <summary>A number, which may have a fraction.</summary>
+    public static double? Number(IConfigurationSection entry)
+    {
+        string? text = Text(entry);
+        return text is null ? null
+            : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : throw new FormatException($"expected a number, found '{text}'.");
+    }
+
     public static int? SmallCount(IConfigurationSection entry) => Count(entry) switch
     {
         null => null,

@@ -94,7 +94,7 @@ public static class CheckpointReader
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         const string local = "local:";
-        string full = PlacePath.Full(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path);
+        string full = BestCopy.Resolved(PlacePath.Full(path.StartsWith(local, StringComparison.Ordinal) ? path[local.Length..] : path));
         IFileSource files = PlacePath.Open(full);
         IFileSource? self = files.FolderExists("") ? files : null;
         return PlacePath.Parent(full) is { } parent ? (PlacePath.Open(parent), PlacePath.Name(full), self) : (files, "", self);

@@ -26,10 +26,12 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     /// <exception cref="CheckpointException">There is nothing good at that path.</exception>
     public static ResumeSource Named(ResumePlaces places, CollectiveVerifier? verifier)
     {
-        string full = places.Path;
-        if (!places.Named.FolderExists(""))
+        string full = places.Path, name = places.Name;
+        if (BestCopy.IsMeant(full))
+            name = RunFolder.Checkpoint((BestCopy.Of(places.Parent) ?? throw BestCopy.None(places.Parent.Root)).Step);
+        else if (!places.Named.FolderExists(""))
             throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
-        if (EntryAt(places.Parent, places.Name) is { } entry)
+        if (EntryAt(places.Parent, name) is { } entry)
         {
             CheckpointFault? fault = entry.Fault ?? verifier?.Verify(places.Parent, entry);
             if (fault is { IsTransient: true })

@@ -43,7 +43,7 @@ internal sealed record RunOpening(
     private static RunOpening Decide(ResumePlaces places, Catalog catalog, RunRecord run, CheckpointOptions options, CollectiveVerifier? verifier)
     {
         IFileSource files = places.Run;
-        if (options.ResumeFrom is { } from && OwnPlace.StepOf(files, from) is { } step)
+        if (options.ResumeFrom is { } from && StepOf(files, catalog, run, from) is { } step)
             return Rewind(files, catalog, run, options, step, verifier);
         if (options.AutoResume)
         {
@@ -65,6 +65,10 @@ internal sealed record RunOpening(
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }
 
+    // The step of the run's own that is named; null when another place is.
+    private static long? StepOf(IFileSource files, Catalog catalog, RunRecord run, string from) =>
+        OwnPlace.IsBest(files, from) ? (BestCopy.Of(catalog.Entries, LineView.Of(run)) ?? throw BestCopy.None(files.Root)).Step : OwnPlace.StepOf(files, from);
+
     private static RunOpening Continue(IFileSource files, RunRecord run, ResumeChoice choice)
     {
         CatalogEntry chosen = choice.Chosen!;
@@ -81,8 +85,8 @@ internal sealed record RunOpening(
         Branch current = run.Lineage.Current;
         if (options.AutoResume && options.Branch is { } name && current.Name == name && current.Parent is not null)
         {
-            // A slot holds another snapshot by now; a step is another wish than the one that this branch came from.
-            if (!OwnPlace.IsSlot(options.ResumeFrom!) && !run.Lineage.Branches.Any(branch => branch.Name == name && branch.Parent is not null && branch.ForkStep == ForkStep(options, step)))
+            // A slot holds another snapshot by now, and another checkpoint may be the best; a step is another wish than the one that this branch came from.
+            if (!OwnPlace.IsMoving(files, options.ResumeFrom!) && !run.Lineage.Branches.Any(branch => branch.Name == name && branch.Parent is not null && branch.ForkStep == ForkStep(options, step)))
                 throw OtherStep(files, name, current.ForkStep, step);
             ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);

@@ -17,6 +17,8 @@ public enum SaveReason
     Signal,
     /// <summary>The training code or an operator asked for it.</summary>
     Manual,
+    /// <summary>Its metric is better than that of every checkpoint before it.</summary>
+    Best,
 }
 
 /// <summary>The tier of a save.</summary>
@@ -42,10 +44,12 @@ internal enum SaveRequests
     Signal = 4,
     /// <summary>The end of training.</summary>
     Final = 8,
+    /// <summary>A metric that is better than ever.</summary>
+    Best = 16,
 }
 
 /// <summary>A save to make.</summary>
 /// <param name="Kind">The tier.</param>
-/// <param name="Reason">Why; with several reasons at once the first of Final, Signal, Stop, Manual, Interval, Snapshot.</param>
+/// <param name="Reason">Why; with several reasons at once the first of Final, Signal, Stop, Manual, Interval, Best, Snapshot.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct SaveDecision(SaveKind Kind, SaveReason Reason);

@@ -45,6 +45,8 @@ internal sealed class SaveSchedule(ISavePolicy checkpointPolicy, ISavePolicy sna
             return null;
         if (CheckpointPolicy.IsDue(new SavePoint(now.Step, now.PreviousStep, now.Now, now.Checkpoint.LastSaved)))
             return new SaveDecision(SaveKind.Checkpoint, SaveReason.Interval);
+        if (now.Requests.HasFlag(SaveRequests.Best))
+            return new SaveDecision(SaveKind.Checkpoint, SaveReason.Best);
         if (now.Snapshot.LastStep == now.Step)
             return null;
         DateTimeOffset lastSaved = now.Snapshot.LastSaved > now.Checkpoint.LastSaved ? now.Snapshot.LastSaved : now.Checkpoint.LastSaved;

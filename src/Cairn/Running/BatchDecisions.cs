@@ -10,7 +10,7 @@ namespace Cairn.Running;
 
 /// <summary>Decides what to save and whether to stop, once for all ranks: the first rank decides from what all of them bring.</summary>
 internal sealed class BatchDecisions(
-    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock, Drain? drain)
+    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock, Drain? drain, BestTracker best)
 {
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
@@ -55,7 +55,12 @@ internal sealed class BatchDecisions(
     }
 
     /// <summary>A batch is over, and what was decided for it is done.</summary>
-    public void BatchEnded() => _previousStep = _train.Step;
+    public void BatchEnded()
+    {
+        _previousStep = _train.Step;
+        if (_ranks.IsFirst && best.Lateness() is { } late)
+            run.Logger.OptionWarning(late);
+    }
 
     /// <summary>What the ranks call a point, the same on all of them.</summary>
     public string NameOf(DecisionPoint point) => point switch
@@ -75,17 +80,19 @@ internal sealed class BatchDecisions(
         bool stop = asked.Stop || operators is { Stop: true }, ends = stop || asked.Signal || _train.IsComplete;
         SaveRequests wanted = (_savePending ? SaveRequests.Manual : SaveRequests.None)
             | (stop ? SaveRequests.Stop : SaveRequests.None) | (asked.Signal ? SaveRequests.Signal : SaveRequests.None);
+        double? improvement = best.Improvement();
+        SaveRequests improved = improvement is null ? SaveRequests.None : SaveRequests.Best;
         SaveDecision? save = null;
         switch (point)
         {
             case DecisionPoint.Batch when !ends || EndSeen:
-                save = Scheduled(wanted & SaveRequests.Manual);
+                save = Scheduled(wanted & SaveRequests.Manual | improved);
                 break;
             case DecisionPoint.Poll when (stop || asked.Signal) && !asked.Unfinished:
                 save = Scheduled(wanted);
                 break;
             case DecisionPoint.End:
-                save = Scheduled(wanted | (_train.IsComplete ? SaveRequests.Final : SaveRequests.None));
+                save = Scheduled(wanted | improved | (_train.IsComplete ? SaveRequests.Final : SaveRequests.None));
                 break;
             case DecisionPoint.Completion:
                 save = Scheduled(wanted | (stop || asked.Signal ? SaveRequests.None : SaveRequests.Final));
@@ -107,7 +114,8 @@ internal sealed class BatchDecisions(
             drain!.WasDisturbed = false;
             drainChannel = _ranks.UnusedChannel();
         }
-        return new BatchDecision(ends, stop, asked.Signal, asked.SinceSignal, save, asked.IsBusy, channel, next, drainChannel, run.Fast is { Copies.Left: 0 });
+        return new BatchDecision(ends, stop, asked.Signal, asked.SinceSignal, save, asked.IsBusy, channel, next, drainChannel, run.Fast is { Copies.Left: 0 },
+            save is { Kind: SaveKind.Checkpoint } ? improvement : null);
     }
 
     private SaveDecision? Scheduled(SaveRequests wanted)

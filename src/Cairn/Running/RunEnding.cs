@@ -13,7 +13,7 @@ namespace Cairn.Running;
 
 /// <summary>The end of a run: in order, in the middle of a batch, or without a word. Belongs to the training thread.</summary>
 internal sealed class RunEnding(
-    StartedRun run, BatchDecisions decisions, RunSaver saver, RunDrain drain, SavedTiers tiers, BatchWatch batch, OperatorRequests? operators, BatchJournal journal, IRunFiles files, Action<SaveReport> ended)
+    StartedRun run, BatchDecisions decisions, RunSaver saver, RunDrain drain, SavedTiers tiers, BatchWatch batch, OperatorRequests? operators, BatchJournal journal, IRunFiles files, BestModel best, Action<SaveReport> ended)
 {
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
@@ -32,6 +32,7 @@ internal sealed class RunEnding(
     {
         if (Summary is null)
             return;
+        best.CheckUntouched();
         run.Logger.TrainsOnAfterComplete(_train.Batch);
         (Summary, _gaveUp) = (null, false);
     }
@@ -68,9 +69,27 @@ internal sealed class RunEnding(
         Summary = summary;
         batch.MarkBoundary();
         journal.Ended(wasStopped: decisions.StopRequested);
-        run.Logger.Finished(summary.ToString());
+        if (_ranks.IsFirst && run.Options is { Enabled: true, SaveBestMetric: { } metric } && best.Known is null)
+            run.Logger.OptionWarning($"SaveBestMetric: '{metric}' was not set at any step that was saved, so no checkpoint is the best{(_train.Metrics.Count == 0 ? "" : $"; set were {string.Join(", ", _train.Metrics.Keys)}")}. Set TrainState.Metrics[\"{metric}\"] after CompleteStep and before AfterBatch.");
+        // Who was told to stop trains on later.
+        if (run.Options.LoadBestModelAtEnd && !decisions.StopRequested)
+            LoadBest();
+        run.Logger.Finished(Summary.ToString());
         earlier?.Throw();
-        return summary;
+        return Summary;
+    }
+
+    /// <summary>Puts the weights of the best checkpoint into the model. Only after the end.</summary>
+    /// <exception cref="InvalidOperationException">The run was not ended: what the model holds may not be saved yet.</exception>
+    /// <exception cref="CheckpointException">The copy is damaged or does not fit; the model holds what it held.</exception>
+    public BestCheckpoint? LoadBest()
+    {
+        if (!IsOver)
+            throw new InvalidOperationException("The best weights take the place of those of the last step, which must be saved before: call Complete first.");
+        BestCheckpoint? loaded = best.Load();
+        if (loaded is not null)
+            Summary = Summary! with { Best = loaded, IsBestLoaded = true };
+        return loaded;
     }
 
     /// <summary>Ends the run for a program that leaves without a word: its end is saved, unless the state may be half updated.</summary>
@@ -204,5 +223,6 @@ internal sealed class RunEnding(
         Saves = saver.Saves,
         Unsaved = saver.Unsaved,
         Stall = saver.Stall,
+        Best = best.Known,
     };
 }

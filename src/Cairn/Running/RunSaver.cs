@@ -12,7 +12,7 @@ namespace Cairn.Running;
 
 /// <summary>Saves what was decided, and takes the reports of saves that have ended. Belongs to the training thread, but for <see cref="Deferred"/>.</summary>
 internal sealed class RunSaver(
-    StartedRun run, SaveEngine engine, SavedTiers tiers, RunPatience patience, SaveJournal journal, OperatorRequests? operators, Action<SaveReport> ended)
+    StartedRun run, SaveEngine engine, SavedTiers tiers, RunPatience patience, SaveJournal journal, OperatorRequests? operators, BestTracker best, Action<SaveReport> ended)
 {
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
@@ -56,7 +56,7 @@ internal sealed class RunSaver(
         try
         {
             IReadOnlyList<RankPart> own = _ranks.Size == 1 ? LiveWhenFree() : run.Plan.Assign($"{save.Kind.ToString().ToLowerInvariant()} of step {_train.Step}", LiveWhenFree, patience.Longest);
-            report = engine.Save(own, MarkerOf(save), started, background, channel, patience.Longest, patience.LongestSilence);
+            report = engine.Save(own, MarkerOf(save, decision.Best), started, background, channel, patience.Longest, patience.LongestSilence);
         }
         // Ranks that are elsewhere, or nowhere, cannot be trained with.
         catch (Exception e) when (e is not (RankTimeoutException or RankOrderException))
@@ -135,7 +135,7 @@ internal sealed class RunSaver(
 
     private List<RankPart> Live() => RankPart.Capture(run.Parts);
 
-    private Marker MarkerOf(SaveDecision save) => new()
+    private Marker MarkerOf(SaveDecision save, double? improvement) => new()
     {
         Step = _train.Step,
         Kind = save.Kind,
@@ -145,6 +145,7 @@ internal sealed class RunSaver(
         Parent = run.Resume.IsFresh ? null : run.Resume.Step,
         Time = run.Time.GetUtcNow(),
         Train = _train.CaptureCounters(),
+        Best = best.Begin(improvement),
         Files = [],
     };
 
@@ -160,6 +161,7 @@ internal sealed class RunSaver(
             return report;
         }
         Stall += report.Stall;
+        best.Ended(report);
         if (report.IsComplete)
         {
             // What becomes durable was counted when it became recoverable, maybe by an earlier process.

@@ -1,38 +1,20 @@
-using Cairn.Journal;
-using Cairn.Opening;
-using Cairn.Policies;
+using Cairn.Checkpoints;
 using Cairn.Ranks;
 using Cairn.Saving;
 using Cairn.Starting;
 using Cairn.Stopping;
-using Cairn.Stores;
 using Cairn.Telemetry;
-using Cairn.Tiers;
-using Microsoft.Extensions.Logging;
 
 namespace Cairn.Running;
 
-/// <summary>A run from its start to its end in this process: what <see cref="CheckpointManager"/> promises, made of the parts that do it. Belongs to the training thread, but for <see cref="Requests"/> and <see cref="Signal"/>.</summary>
+/// <summary>
+/// A run from its start to its end in this process, as <see cref="CheckpointManager"/> promises it: who may call what when, and that nothing is left undone. Belongs to the training thread, but for
+/// <see cref="Requests"/> and <see cref="Signal"/>.
+/// </summary>
 internal sealed class RunSession : IDisposable
 {
-    private static readonly TimeSpan LongestErrand = TimeSpan.FromSeconds(5);
-
     private readonly object _owner;
-    // What training itself reads and writes on the way.
-    private readonly PatientFiles _files;
-    private readonly BatchJournal _batches;
-    private readonly SaveEngine _engine;
-    private readonly OperatorRequests? _operators;
-    private readonly BatchWatch _batch;
-    private readonly RunPatience _patience;
-    private readonly SavedTiers _tiers;
-    private readonly BatchDecisions _decisions;
-    private readonly RunSaver _saver;
-    private readonly SignalSaver _signalSaver;
-    private readonly Drain? _drainer;
-    private readonly RunDrain _drain;
-    private readonly RunEnding _ending;
-    private readonly CaptureEnding _capture;
+    private readonly RunAssembly _parts;
     private readonly StopSignals? _signals;
     private bool _disposed;
 
@@ -41,48 +23,24 @@ internal sealed class RunSession : IDisposable
     public RunSession(StartedRun run, object owner)
     {
         (Run, _owner) = (run, owner);
-        (CheckpointOptions options, TimeProvider time, ILogger logger) = (run.Options, run.Time, run.Logger);
-        var clock = new SteadyClock(time);
-        SaveSchedule schedule = options.CreateSchedule();
-        _files = new PatientFiles(run.Home.Files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
-        // What is far is written behind; the thread on which that is done must not wait for itself.
-        RunJournal journal = run.Home.IsFar ? new(run.Home.Files, time, logger, run.Ranks.IsFirst, _files.Later) : new(_files, time, logger, run.Ranks.IsFirst);
-        _batches = new BatchJournal(journal, Train, run.Fast?.Root, new BatchMetrics(journal, Train, time, run.Home.IsFar));
-        _engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease, run.Fast);
-        if (run.Fast is { } fast)
-        {
-            _drainer = new Drain(fast, run.Home, run.Lease, LineView.Of(run.Record), options, time);
-            fast.DrainSilence = () => _drainer.Silence;
-            fast.Bring = _drainer.BringAside;
-        }
-        _operators = run.Ranks.IsFirst ? new OperatorRequests(run.Home.Files, options, run.Resume.Step, journal, time, logger) : null;
-        _batch = new BatchWatch(Train, run.Parts);
-        _capture = new CaptureEnding(_engine, _batch);
-        Requests = new RunRequests(time);
-        _patience = new RunPatience(options, run.Ranks, Requests);
-        _tiers = new SavedTiers(run, clock);
-        _decisions = new BatchDecisions(run, Requests, _operators, schedule, _tiers, _engine, _batch, _patience, clock, _drainer);
-        _saver = new RunSaver(run, _engine, _tiers, _patience, new SaveJournal(journal, logger), _operators, Raise);
-        _drain = new RunDrain(run, _drainer, _decisions, _saver, _patience);
-        _signalSaver = new SignalSaver(Requests, _decisions, _saver, _drain, _engine.Writer, _batch, _patience, isAlone: run.Ranks.Size == 1);
-        _ending = new RunEnding(run, _decisions, _saver, _drain, _tiers, _batch, _operators, _batches, _files, Raise);
-        if (run.Record.Finished?.At(Train, run.Record.Lineage) is { } reason)
-            Train.Finish(reason);
-        if (run.Ranks.IsFirst && options is { Enabled: true, RetentionMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
-            logger.OptionWarning(warning);
+        _parts = new RunAssembly(run, Raise);
         try
         {
-            StartAnnouncement.Make(run, journal, schedule);
-            _operators?.Start();
+            if (run.Record.Finished?.At(Train, run.Record.Lineage) is { } reason)
+                Train.Finish(reason);
+            if (run.Ranks.IsFirst && run.Options is { Enabled: true, RetentionMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
+                run.Logger.OptionWarning(warning);
+            StartAnnouncement.Make(run, _parts.Journal, _parts.Schedule);
+            _parts.Operators?.Start();
         }
         catch
         {
-            Release();
+            _parts.Dispose();
             throw;
         }
         // Last, when nothing can fail any more: a process that holds a signal back must be there to answer it.
         AppDomain.CurrentDomain.ProcessExit += WaitAtExit;
-        if (options.HandleSignals)
+        if (run.Options.HandleSignals)
             _signals = new StopSignals(Signal);
     }
 
@@ -90,22 +48,24 @@ internal sealed class RunSession : IDisposable
     public StartedRun Run { get; }
 
     /// <summary>What the program and the system ask for.</summary>
-    public RunRequests Requests { get; }
+    public RunRequests Requests => _parts.Requests;
 
     public TrainState Train => Run.Train;
 
-    public long? LastCheckpoint => _tiers.DurableCheckpoint;
+    public long? LastCheckpoint => _parts.Tiers.DurableCheckpoint;
 
-    public long? LastSnapshot => _tiers.DurableSnapshot;
+    public long? LastSnapshot => _parts.Tiers.DurableSnapshot;
 
-    public long? LastRecoverable => _tiers.Newest is > 0 and long step ? step : null;
+    public long? LastRecoverable => _parts.Tiers.Newest is > 0 and long step ? step : null;
 
-    public bool StopRequested => _decisions.StopRequested;
+    public BestCheckpoint? Best => _parts.Best.Current;
 
-    public bool IsSaving => _engine.Writer.IsBusy;
+    public bool StopRequested => _parts.Decisions.StopRequested;
+
+    public bool IsSaving => _parts.Engine.Writer.IsBusy;
 
     /// <summary>Whether a copy is being brought from the fast folder to the home.</summary>
-    public bool IsDraining => _drainer is { Writer.IsBusy: true };
+    public bool IsDraining => _parts.Drainer is { Writer.IsBusy: true };
 
     /// <summary>Whether training goes on. Alone, a request counts at once; of many ranks, all hear of it at the end of the same batch.</summary>
     public bool GoesOn
@@ -131,101 +91,60 @@ internal sealed class RunSession : IDisposable
     public void BeginBatch()
     {
         Enter();
-        _batch.Begin();
+        _parts.Watch.Begin();
     }
 
     public void BeforeUpdate()
     {
         Enter();
-        _engine.FinishCapture();
+        _parts.Engine.FinishCapture();
     }
 
     public bool AfterBatch()
     {
         Enter();
-        _capture.AfterBatch();
-        _ending.Reopen();
-        _batch.MarkBoundary();
-        _saver.HasThrown = false;
-        return WithRanks(EndBatch);
-    }
-
-    private bool EndBatch()
-    {
-        _batches.Skips();
-        // Where the run stands is said by whoever writes it.
-        if (!Run.IsLost)
-            _batches.Progress(_tiers.Recoverable);
-        _saver.Collect();
-        _drain.Collect();
-        _saver.WarmUp();
-        BatchDecision decision = _drain.Decide(DecisionPoint.Batch);
-        // The end is durable before anybody hears of it, once: whoever trains on all the same is saved as before.
-        // Should it fail here, Complete tries again.
-        bool savesEnd = decision.Ends && !_decisions.EndSeen;
-        _ending.Remind(decision.Ends);
-        _decisions.EndSeen = decision.Ends;
-        if (savesEnd)
-        {
-            _saver.CollectUnderWay();
-            decision = _drain.Decide(DecisionPoint.End);
-        }
-        _saver.Save(decision, _decisions.Channel, background: Run.Options.Asynchronous && !savesEnd);
-        if (savesEnd)
-            _drain.Finish();
-        // A part may look anew at what it holds when it is captured.
-        _batch.RefreshMarks();
-        _operators?.Settle(Train.Step, LastCheckpoint);
-        _decisions.BatchEnded();
-        if (savesEnd)
-            _ending.Record();
-        return !decision.Ends;
+        _parts.Capture.AfterBatch();
+        _parts.Ending.Reopen();
+        _parts.Watch.MarkBoundary();
+        _parts.Saver.HasThrown = false;
+        return WithRanks(_parts.Boundary.EndBatch);
     }
 
     public bool Poll()
     {
         Enter();
-        _capture.AtRest();
-        return WithRanks(() =>
-        {
-            _saver.Collect();
-            _drain.Collect();
-            BatchDecision decision = _drain.Decide(DecisionPoint.Poll);
-            if (decision.Save is not null)
-            {
-                _saver.CollectUnderWay();
-                _saver.Save(decision with { IsBusy = false }, _decisions.Channel, background: false);
-                _drain.Finish();
-                _batch.RefreshMarks();
-                _operators?.Settle(Train.Step, LastCheckpoint);
-            }
-            _signalSaver.Allow();
-            return decision.Stop || decision.Signal;
-        });
+        _parts.Capture.AtRest();
+        return WithRanks(_parts.Boundary.Poll);
     }
 
     public IDisposable BetweenBatches()
     {
         Enter();
-        _capture.AtRest();
-        return _signalSaver.Begin(() => _disposed);
+        _parts.Capture.AtRest();
+        return _parts.SignalSaver.Begin(() => _disposed);
     }
 
     /// <summary>Training has ended within a batch.</summary>
-    public void GiveUp(string why) => _ending.GiveUp(why);
+    public void GiveUp(string why) => _parts.Ending.GiveUp(why);
 
     public RunSummary Complete()
     {
         Enter();
-        _capture.AtEnd();
+        _parts.Capture.AtEnd();
         try
         {
-            return _ending.Complete();
+            return _parts.Ending.Complete();
         }
         finally
         {
-            _files.Flush();
+            _parts.Flush();
         }
+    }
+
+    public BestCheckpoint? LoadBestModel()
+    {
+        Enter();
+        return _parts.Ending.LoadBest();
     }
 
     /// <summary>Tells the run to stop, as a signal does. From any thread.</summary>
@@ -233,7 +152,7 @@ internal sealed class RunSession : IDisposable
     {
         Requests.Signal();
         Run.Logger.Signalled(signal);
-        _signalSaver.SaveNow();
+        _parts.SignalSaver.SaveNow();
     }
 
     public void Dispose()
@@ -251,16 +170,8 @@ internal sealed class RunSession : IDisposable
             _signals?.Dispose();
             Run.Fast?.Dispose();
             Run.Lease?.Dispose();
-            Release();
+            _parts.Dispose();
         }
-    }
-
-    private void Release()
-    {
-        _operators?.Dispose();
-        _engine.Dispose();
-        _files.Flush();
-        _files.Dispose();
     }
 
     // A listener that throws keeps neither the end from being saved nor the save under way from being waited for.
@@ -274,15 +185,15 @@ internal sealed class RunSession : IDisposable
         {
             try
             {
-                _capture.AtEnd();
-                if (!_ending.IsOver)
-                    _ending.EndWithoutWord();
+                _parts.Capture.AtEnd();
+                if (!_parts.Ending.IsOver)
+                    _parts.Ending.EndWithoutWord();
             }
             finally
             {
                 WaitAtExit(null, EventArgs.Empty);
-                _saver.Collect();
-                _drain.Collect();
+                _parts.Saver.Collect();
+                _parts.Drain.Collect();
             }
         }
     }
@@ -291,7 +202,7 @@ internal sealed class RunSession : IDisposable
     private void Enter()
     {
         ObjectDisposedException.ThrowIf(_disposed, _owner);
-        _signalSaver.Forbid();
+        _parts.SignalSaver.Forbid();
     }
 
     private void Raise(SaveReport report) => SaveEnded?.Invoke(report);
@@ -305,7 +216,7 @@ internal sealed class RunSession : IDisposable
         // A rank that has ended does not come to the completion.
         catch (RankFailedException e)
         {
-            _batch.Abandon($"another rank ended training after batch {Train.Batch} ({e.Message})");
+            _parts.Watch.Abandon($"another rank ended training after batch {Train.Batch} ({e.Message})");
             throw;
         }
     }
@@ -313,10 +224,10 @@ internal sealed class RunSession : IDisposable
     // Runs also when the program ends without a disposal.
     private void WaitAtExit(object? sender, EventArgs e)
     {
-        _engine.AbandonCapture(new OperationCanceledException("The process ended while the state was still being copied."));
-        if (_engine.Writer.WaitAtExit(_patience.LongestSilence) is { } hangs)
+        _parts.Engine.AbandonCapture(new OperationCanceledException("The process ended while the state was still being copied."));
+        if (_parts.Engine.Writer.WaitAtExit(_parts.Patience.LongestSilence) is { } hangs)
             Run.Logger.EndedWhileSaving(hangs.Message);
-        if (_drainer?.Writer.WaitAtExit(_patience.LongestSilence) is { } stuck)
+        if (_parts.Drainer?.Writer.WaitAtExit(_parts.Patience.LongestSilence) is { } stuck)
             Run.Logger.EndedWhileSaving(stuck.Message);
     }
 }

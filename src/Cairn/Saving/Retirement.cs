@@ -1,15 +1,19 @@
 using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
+using Cairn.Stores;
 
 namespace Cairn.Saving;
 
-/// <summary>The last stage of a save: removes the checkpoints of the line that the rules for keeping name, on the first rank. What another program or another run saved is not ours to remove.</summary>
-internal sealed class Retirement(IRetentionPolicy policy, string? metric)
+/// <summary>
+/// The last stage of a save, on the first rank: names the best checkpoint in the run's folder, then removes the checkpoints of the line that the rules for keeping name. The best stays, and so does what
+/// another program or another run saved, which is not ours to remove.
+/// </summary>
+internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, string? metric)
 {
-    /// <summary>As the options say; <see langword="null"/> when they keep all.</summary>
-    public static Retirement? Of(CheckpointOptions options) => options.KeepsAll ? null
-        : new Retirement(options.CreateRetention(), options.RetentionMetric);
+    /// <summary>As the options say; <see langword="null"/> when they keep all and know no best.</summary>
+    public static Retirement? Of(CheckpointOptions options, IRunFiles files) => options is { KeepsAll: true, BestRule: null } ? null
+        : new Retirement(files, options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric);
 
     /// <summary>Removes what need not be kept any more.</summary>
     /// <param name="publisher">The run's copies.</param>
@@ -23,10 +27,20 @@ internal sealed class Retirement(IRetentionPolicy policy, string? metric)
         var retired = new List<long>();
         try
         {
-            RetainedCheckpoint[] known = [.. Catalog.Read(publisher.Files).Entries.Select(entry => Known(entry, LineView.Of(saved))).OfType<RetainedCheckpoint>()];
+            // Before anything goes: the pointer must not name what is removed below.
+            if (saved.Best is { } best && best.Step == saved.Step)
+                BestPointer.Write(files, best);
+            if (policy is null)
+                return (retired, null);
+            var line = LineView.Of(saved);
+            IReadOnlyList<CatalogEntry> entries = Catalog.Read(publisher.Files).Entries;
+            RetainedCheckpoint[] known = [.. entries.Select(entry => Known(entry, line)).OfType<RetainedCheckpoint>()];
             if (metric is not null && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
                 notes.Add(note);
-            foreach (long step in RetentionPlan.Decide(policy, known, new HashSet<long> { saved.Step }))
+            HashSet<long> stay = [saved.Step];
+            if (saved.Best is not null && BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter)) is { } kept)
+                stay.Add(kept.Step);
+            foreach (long step in RetentionPlan.Decide(policy, known, stay))
             {
                 publisher.Retire(step);
                 retired.Add(step);

@@ -35,6 +35,9 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     /// <summary>Copies of the line that stand in the fast tier and not at home.</summary>
     public IReadOnlyList<TieredCopy> Waiting { get; private set; } = [];
 
+    /// <summary>The best checkpoint of the line.</summary>
+    public BestCheckpoint? Best { get; private set; }
+
     /// <summary>How the run begins.</summary>
     /// <param name="prepare">Called on the first rank: locks the run and tries the store out; gives the right to write it.</param>
     /// <param name="train">The counters.</param>
@@ -63,7 +66,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         // Only what could be restored becomes history.
         if (ranks.IsFirst && opening.ChangesRecord)
             _work.Try(() => opening.Record.Save(_files));
-        _work.Agree("begin");
+        Best = FindBest(opening);
         if (options.FastFolder is not null)
         {
             Fast ??= _tiers.Open(opening.Record.Id, lease);
@@ -80,6 +83,26 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
             Branch = opening.Record.Lineage.Current,
         });
+    }
+
+    // Among all that a restart could take; the pointer names what stands at home.
+    private BestCheckpoint? FindBest(RunOpening opening)
+    {
+        BestCheckpoint? best = null;
+        if (ranks.IsFirst && options.Enabled)
+        {
+            _work.Try(() =>
+            {
+                if (options.BestRule is null && !_files.FileExists(RunFolder.Best))
+                    return;
+                var line = LineView.Of(opening.Record);
+                Catalog catalog = Catalog.Read(_files);
+                best = options.BestRule is { } rule ? BestCopy.Of(catalog.With(_places.Nearer).Entries, line, rule) : null;
+                BestPointer.Mend(_files, best is null || BestCopy.Stands(catalog.Entries, line, best) ? best : BestCopy.Of(catalog.Entries, line, options.BestRule));
+            });
+        }
+        ReadOnlyMemory<byte> answer = _work.Agree("begin", static _ => { }, _ => RankMessages.Write(to => BestMessages.Write(to, best)));
+        return RankMessages.Read(answer, BestMessages.Read);
     }
 
     // Of a run that is there already, before it is chosen what to resume from.

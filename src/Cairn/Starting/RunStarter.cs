@@ -42,6 +42,7 @@ internal static class RunStarter
                 Train = train,
                 Parts = all,
                 Record = opening.Record,
+                Best = start.Best,
                 Resume = report,
                 Forked = opening.Forked,
                 Ranks = ranks,

@@ -1,4 +1,5 @@
 using Cairn.Capture;
+using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Ranks;
 using Cairn.Ranks.Planning;
@@ -29,6 +30,9 @@ internal sealed record StartedRun
 
     /// <summary>The run, on the branch that it is trained on.</summary>
     public required RunRecord Record { get; init; }
+
+    /// <summary>The best checkpoint of the line, the same on all ranks; <see langword="null"/> when there is none, or the options do not ask.</summary>
+    public BestCheckpoint? Best { get; init; }
 
     /// <summary>What it was resumed from.</summary>
     public required ResumeReport Resume { get; init; }

@@ -89,10 +89,10 @@ internal static partial class CairnLog
     [LoggerMessage(TrainsOnId, LogLevel.Error, "Training goes on {Batches} batches after its end ({Why}). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end")]
     public static partial void TrainsOn(this ILogger logger, long batches, string why);
 
-    [LoggerMessage(31, LogLevel.Warning, "That the run is finished could not be written to run.json: started again, it trains on")]
+    [LoggerMessage(33, LogLevel.Warning, "That the run is finished could not be written to run.json: started again, it trains on")]
     public static partial void EndNotRecorded(this ILogger logger, Exception error);
 
-    [LoggerMessage(8, LogLevel.Information, "The run is finished at step {Step}: {Why}. To train on, raise TotalSteps or call TrainState.Reopen")]
+    [LoggerMessage(34, LogLevel.Information, "The run is finished at step {Step}: {Why}. To train on, raise TotalSteps or call TrainState.Reopen")]
     public static partial void AlreadyFinished(this ILogger logger, long step, string why);
 
     [LoggerMessage(32, LogLevel.Error, "The run ends although its store has not answered: {Problem}")]
