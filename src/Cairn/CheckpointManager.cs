@@ -111,6 +111,34 @@ public sealed class CheckpointManager : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Says what <see cref="StartAsync"/> would resume from with these options, and changes nothing: for a program whose objects depend on the step, such as an optimizer whose parameter groups grow while
+    /// layers are unfrozen. With <see cref="CheckpointOptions.VerifyHashes"/> the copy is read once more than by the start alone. Of a fast folder, the copies of the first rank's host are seen.
+    /// </summary>
+    /// <param name="options">As given to <see cref="StartAsync"/> then.</param>
+    /// <param name="ranks">The ranks of the job, all of which make this call; this process alone by default.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="CheckpointException">As <see cref="StartAsync"/>: none of the copies can be used, or the options contradict what stands there.</exception>
+    public static Task<ResumePreview> PeekAsync(CheckpointOptions options, RankGroup? ranks = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        try
+        {
+            ranks ??= RankGroup.Single;
+            IRunHome home = ranks.OrFail("peek: options", () =>
+            {
+                CheckpointOptionsValidator.Check(options);
+                return RunHome.Of(options);
+            });
+            return Task.FromResult(ResumePeek.Look(home, options, ranks, TimeProvider.System, cancellationToken));
+        }
+        catch (Exception e)
+        {
+            return Task.FromException<ResumePreview>(e);
+        }
+    }
+
     /// <summary>As above, over any file system; one that is not a local folder is not locked.</summary>
     internal static CheckpointManager Start(
         IFileSystem files, CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts, ILoggerFactory? loggers = null, TimeProvider? time = null, RankGroup? ranks = null, CancellationToken cancellationToken = default) =>

@@ -84,6 +84,15 @@ public partial class CheckpointOptions
     public IList<string> ResumeParts { get; set; } = [];
 
     /// <summary>
+    /// Entries that the copy named by <see cref="ResumeFrom"/> may lack, or have in another shape or type, such as those of a new head: patterns with <c>*</c> and <c>?</c> over the names within a part,
+    /// for example <c>head.*</c>. They keep the values with which the program was built, and are listed in <see cref="ResumeReport.KeptAsBuilt"/>. Default empty: everything must fit.
+    /// </summary>
+    public IList<string> ResumeAllowMissing { get; set; } = [];
+
+    /// <summary>Entries that the copy named by <see cref="ResumeFrom"/> may have and the program lack, such as those of the old head; patterns as above. They are listed in <see cref="ResumeReport.NotTaken"/>. Default empty: none.</summary>
+    public IList<string> ResumeAllowUnexpected { get; set; } = [];
+
+    /// <summary>
     /// Which holds where the saved state and the program say different settings: learning rate, weight decay, milestones, the seed of the sample order. Default
     /// <see cref="State.SettingsSource.Saved"/>: the run goes on bit for bit as it would have. What differs is reported either way (<see cref="ResumeReport.Settings"/>).
     /// </summary>

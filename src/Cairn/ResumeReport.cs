@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cairn.Checkpoints;
 using Cairn.State;
 
@@ -14,6 +15,10 @@ public sealed record ResumeReport
     public IReadOnlyList<string> Parts { get; init; } = [];
     /// <summary>Parts that cannot go on exactly because another world or another program saved them, each with the reason; else empty.</summary>
     public IReadOnlyList<string> NotExact { get; init; } = [];
+    /// <summary>Entries, as part and name, that the copy lacked or had in another form, and that keep the values with which the program was built (<see cref="CheckpointOptions.ResumeAllowMissing"/>); on this rank.</summary>
+    public IReadOnlyList<string> KeptAsBuilt { get; init; } = [];
+    /// <summary>Entries of the copy that the program does not have (<see cref="CheckpointOptions.ResumeAllowUnexpected"/>); on this rank.</summary>
+    public IReadOnlyList<string> NotTaken { get; init; } = [];
     /// <summary>Settings that the saved state and the program say differently, each with the one that holds (<see cref="CheckpointOptions.ResumeSettings"/>); else empty.</summary>
     public IReadOnlyList<SettingDifference> Settings { get; init; } = [];
     /// <summary>Newer copies that could not be used, each with its file and reason.</summary>
@@ -22,6 +27,20 @@ public sealed record ResumeReport
     public long LostSteps { get; init; }
     /// <summary>The branch that the run is on.</summary>
     public required Branch Branch { get; init; }
-    /// <summary>Whether anything was restored.</summary>
+    /// <summary>Whether nothing was restored.</summary>
     public bool IsFresh => Source is null;
+
+    /// <summary>In one sentence or two, for people: where the run goes on, and what it lost.</summary>
+    public override string ToString()
+    {
+        if (Source is null)
+            return "Starts at step 0: there is nothing to resume from.";
+        CultureInfo invariant = CultureInfo.InvariantCulture;
+        string lost = LostSteps == 0 ? "" : string.Create(invariant, $"; {Steps(LostSteps)} above it {(LostSteps == 1 ? "has" : "have")} to be made again");
+        string passed = PassedOver.Count == 0 ? "" : string.Create(invariant, $" Passed over: {string.Join("; ", PassedOver)}.");
+        string kept = KeptAsBuilt.Count == 0 ? "" : $" As built: {string.Join(", ", KeptAsBuilt)}.";
+        return string.Create(invariant, $"Goes on after {Steps(Step)}, from {Source}{lost}.{passed}{kept}");
+
+        string Steps(long count) => string.Create(invariant, $"{count} {(count == 1 ? "step" : "steps")}");
+    }
 }

@@ -19,6 +19,7 @@ static class QuickStart
         var options = new CheckpointOptions { Folder = folder, TotalSteps = steps, CheckpointEvery = 100 };
         await using var checkpoints = await CheckpointManager.StartAsync(
             options, train, TorchState.Parts(model, optimizer, sampler: sampler));  // resumes if there is something
+        Console.WriteLine(checkpoints.Resume);                              // and says from what
 
         while (!train.IsComplete && !checkpoints.StopRequested)
         {

@@ -15,9 +15,9 @@ public sealed class QuickStartTests : IDisposable
     public void The_readme_shows_the_code_that_is_compiled_here(string readme)
     {
         string[] compiled = Between(
-            File.ReadAllLines(Path.Combine(Root(), "tests", "Cairn.TorchSharp.Tests", "QuickStart.cs")),
+            File.ReadAllLines(Path.Combine(Repository.Root, "tests", "Cairn.TorchSharp.Tests", "QuickStart.cs")),
             line => line.Trim() == "// quick start begins", line => line.Trim() == "// quick start ends");
-        string[] shown = Between(File.ReadAllLines(Path.Combine(Root(), readme)), line => line.StartsWith("long steps =", StringComparison.Ordinal), line => line == "Console.WriteLine(summary);");
+        string[] shown = Between(File.ReadAllLines(Path.Combine(Repository.Root, readme)), line => line.StartsWith("long steps =", StringComparison.Ordinal), line => line == "Console.WriteLine(summary);");
 
         shown.ShouldNotBeEmpty();
         shown[1..].ShouldBe(Outdented(compiled));
@@ -66,13 +66,5 @@ public sealed class QuickStartTests : IDisposable
     {
         int indent = lines.Where(line => line.Length > 0).Min(line => line.Length - line.TrimStart().Length);
         return [.. lines.Select(line => line.Length == 0 ? line : line[indent..])];
-    }
-
-    static string Root()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Cairn.slnx")))
-            folder = folder.Parent;
-        return folder?.FullName ?? throw new InvalidOperationException("The repository's root was not found above the test.");
     }
 }

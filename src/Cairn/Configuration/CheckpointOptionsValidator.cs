@@ -118,5 +118,13 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add("ResumeParts must hold names of parts such as 'model', or be empty for all parts.");
         else if (options.ResumeParts.Count > 0 && string.IsNullOrWhiteSpace(options.ResumeFrom))
             failures.Add("ResumeParts is set but ResumeFrom is not: say from where these parts shall be taken.");
+        foreach ((string name, IList<string>? patterns) in (ReadOnlySpan<(string, IList<string>?)>)
+            [(nameof(options.ResumeAllowMissing), options.ResumeAllowMissing), (nameof(options.ResumeAllowUnexpected), options.ResumeAllowUnexpected)])
+        {
+            if (patterns is null || patterns.Any(string.IsNullOrWhiteSpace))
+                failures.Add($"{name} must hold patterns such as 'head.*', or be empty: then everything must fit.");
+            else if (patterns.Count > 0 && string.IsNullOrWhiteSpace(options.ResumeFrom))
+                failures.Add($"{name} is set but ResumeFrom is not: a run goes on from its own copies as a whole. Say from where it begins.");
+        }
     }
 }

@@ -28,6 +28,8 @@ internal static class ConfigurationKeys
         Of("AutoResume", ConfigurationValues.Switch, (options, value) => options.AutoResume = value),
         Of("ResumeFrom", ConfigurationValues.Address, (options, value) => options.ResumeFrom = value),
         new("ResumeParts", (entry, reading) => InternLmKeys.SetParts(entry.Path, ConfigurationValues.Names(entry), reading)),
+        Patterns("ResumeAllowMissing", (options, value) => options.ResumeAllowMissing = value),
+        Patterns("ResumeAllowUnexpected", (options, value) => options.ResumeAllowUnexpected = value),
         Of("ResumeSettings", ConfigurationValues.Choice<State.SettingsSource>, (options, value) => options.ResumeSettings = value),
         Of("Branch", ConfigurationValues.Text, (options, value) => options.Branch = value),
         Of("StopFile", ConfigurationValues.Address, (options, value) => options.StopFile = value),
@@ -63,6 +65,12 @@ internal static class ConfigurationKeys
     /// <summary>The same for <c>CheckpointEvery</c>, <c>checkpoint_every</c> and <c>checkpoint-every</c>.</summary>
     public static string Normalize(string name) =>
         name.Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal).ToLowerInvariant();
+
+    private static ConfigurationKey Patterns(string option, Action<CheckpointOptions, IList<string>> assign) => new(option, (entry, reading) =>
+    {
+        string[] patterns = ConfigurationValues.Names(entry);
+        reading.Set(option, entry.Path, patterns, (options, value) => assign(options, [.. value]), string.Join(", ", patterns));
+    });
 
     private static ConfigurationKey Of<T>(string option, Func<IConfigurationSection, T> parse, Action<CheckpointOptions, T> assign) =>
         new(option, (entry, reading) => reading.Set(option, entry.Path, parse(entry), assign));

@@ -14,7 +14,7 @@ namespace Cairn.Opening;
 internal sealed record RestoredState(IReadOnlyList<string> Parts, IReadOnlyList<string> NotExact, IReadOnlyList<SettingDifference> Settings);
 
 /// <summary>Gives a saved state to its owners: all of it is compared, on all ranks, before the first byte is written.</summary>
-internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, CollectiveWork work, SettingsSource settings)
+internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, CollectiveWork work, SettingsSource settings, ResumeAllowance? allowance = null)
 {
     private readonly List<SettingDifference> _settings = [];
     private readonly List<string> _notExact = [];
@@ -44,7 +44,10 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, Collecti
             work.Try(() =>
             {
                 for (int i = 0; i < loaded.Count; i++)
-                    loaded[i] = (loaded[i].Owner, Cut(loaded[i].Owner, loaded[i].Saved, unowned));
+                {
+                    StateMap cut = Cut(loaded[i].Owner, loaded[i].Saved, unowned);
+                    loaded[i] = (loaded[i].Owner, allowance?.Applied(loaded[i].Owner, cut) ?? cut);
+                }
                 foreach ((IStatePart owner, StateMap saved) in loaded)
                     owner.Check(saved, problems);
                 if (!problems.None)
@@ -168,7 +171,7 @@ internal sealed class StateRestorer(RankGroup ranks, PlanExchange plan, Collecti
                 lines.Add($"{what}: {string.Join(", ", entries.Take(Most))}{(entries.Count > Most ? $" and {entries.Count - Most} more" : "")}");
         }
         return new StateMismatchException(
-            $"The checkpoint {source.Name} does not fit this program, and nothing was changed. {string.Join("; ", lines)}. Use the model and optimizer it was saved with, or name the parts to take (ResumeParts).", problems)
+            $"The checkpoint {source.Name} does not fit this program, and nothing was changed. {string.Join("; ", lines)}. Use the model and optimizer it was saved with, or name the parts to take (ResumeParts), or the entries that may differ (ResumeAllowMissing, ResumeAllowUnexpected).", problems)
         {
             Step = source.Marker.Step,
             Path = source.Name,

@@ -28,6 +28,9 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     private readonly TierOpening _tiers = new(options, ranks, time, cancellationToken);
     private CollectiveWork _work = new(ranks, "start", options.RankTimeout);
     private IReadOnlyList<FoundCopy> _found = [];
+    private ResumeAllowance? _allowance;
+
+    private OpeningMessages Messages => new(_places, ranks.Rank);
 
     /// <summary>The fast tier, once it is open; whoever starts the run disposes it.</summary>
     public FastTier? Fast { get; private set; }
@@ -78,6 +81,8 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             Source = opening.Source?.Name,
             Parts = restored.Parts,
             NotExact = restored.NotExact,
+            KeptAsBuilt = _allowance?.KeptAsBuilt ?? [],
+            NotTaken = _allowance?.NotTaken ?? [],
             Settings = restored.Settings,
             PassedOver = opening.PassedOver,
             LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
@@ -209,7 +214,10 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
                 if (opening.Source is not { } source)
                     return (opening, lastKnown, new RestoredState([], [], []));
                 IFileSource Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
-                return (opening, lastKnown, new StateRestorer(ranks, plan, _work, options.ResumeSettings).Restore(source, () => source.Open(Held()), parts, opening.Parts));
+                // Also after a crash before the first copy of the branch that was begun.
+                bool isOther = opening.ByChoice || source.Marker.Lineage.Current.Id != opening.Record.Lineage.Current.Id;
+                _allowance = isOther ? new ResumeAllowance(options.ResumeAllowMissing, options.ResumeAllowUnexpected) : null;
+                return (opening, lastKnown, new StateRestorer(ranks, plan, _work, options.ResumeSettings, _allowance).Restore(source, () => source.Open(Held()), parts, opening.Parts));
             }
             catch (CopyChangedException) when (tries < MostTries)
             {
@@ -239,64 +247,13 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         }
         ReadOnlyMemory<byte> chosen = _work.Agree("choose a copy", static _ => { }, _ => RankMessages.Write(to =>
         {
-            Write(to, opening!);
+            Messages.Write(to, opening!);
             to.Write(lastKnown ?? -1);
         }));
         if (opening is null)
-            _work.Try(() => (opening, lastKnown) = RankMessages.Read(chosen, from => (Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null)));
+            _work.Try(() => (opening, lastKnown) = RankMessages.Read(chosen, from => (Messages.Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null)));
         // What one rank does not find, none waits for.
         _work.Agree("find the copy");
         return (opening!, lastKnown);
-    }
-
-    private void Write(BinaryWriter to, RunOpening opening)
-    {
-        byte[] record = opening.Record.ToBytes();
-        to.WriteList(record, to.Write);
-        to.Write(opening.Source is not null);
-        if (opening.Source is { } source)
-        {
-            _places.Write(to, source.Files);
-            to.Write(source.Folder);
-            to.Write((byte)source.Marker.Kind);
-            to.Write(source.Marker.Step);
-            to.Write(source.Name);
-            to.Write(source.Entry is not null);
-            if (source.Entry is { } entry)
-                to.Write(entry.MarkerDigest);
-        }
-        to.WriteList([.. opening.Parts], to.Write);
-        to.WriteList(opening.PassedOver, fault =>
-        {
-            to.Write(fault.Folder);
-            to.Write(fault.Path);
-            to.Write(fault.Reason);
-        });
-        to.Write(opening.Forked);
-        to.Write(opening.ByChoice);
-    }
-
-    private RunOpening Read(BinaryReader from)
-    {
-        var record = RunRecord.Parse(from.ReadList(from.ReadByte).ToArray(), _files.Root);
-        ResumeSource? source = null;
-        if (from.ReadBoolean())
-        {
-            IFileSource at = _places.Read(from);
-            (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
-            source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), from.ReadUInt128(), name) : ResumeSource.Weights(at, folder, name);
-        }
-        List<string> parts = from.ReadList(from.ReadString);
-        List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));
-        bool forked = from.ReadBoolean();
-        return new RunOpening(record, source, parts, passedOver, forked, from.ReadBoolean());
-    }
-
-    private ResumeSource Marked(IFileSource at, CatalogEntry entry, UInt128 digest, string name)
-    {
-        if (entry.Fault is { IsTransient: true } || (entry.Marker is not null && entry.MarkerDigest != digest))
-            throw PinnedCopy.Changed(at, entry.Folder);
-        return entry.Marker is { } marker ? new ResumeSource(at, entry.Folder, marker, name) { Entry = entry }
-            : throw new StoreException($"The first rank resumes from {name}, and rank {ranks.Rank} does not find it whole in {at.Root}: {entry.Fault} All ranks must see one shared folder: check Folder and the mounts.") { Path = entry.Folder, Rank = ranks.Rank };
     }
 }
