@@ -15,7 +15,7 @@ static class TrainingLoop
         const int Dataset = 256, MicroBatch = 16, MicroBatches = 2, EvaluateEvery = 4, UnfreezeAfterBatch = 10;
         var options = new CheckpointOptions
         {
-            Folder = folder, CheckpointEvery = 8, KeepLast = 2,
+            Folder = folder, CheckpointEvery = 20, SnapshotEvery = 4, KeepLast = 2,
             SaveBestMetric = "validation_loss", LoadBestModelAtEnd = true,
         };
         var body = nn.Linear(3, 16);
@@ -33,7 +33,7 @@ static class TrainingLoop
 
         var sampler = new ResumableSampler(Dataset, seed: 1);
         var train = new TrainState();
-        var early = new EarlyStopping(train, "validation_loss", patience: 5, minDelta: 0.002);
+        var early = new EarlyStopping(train, "validation_loss", patience: 5, minDelta: 0.02);
         await using var checkpoints = await CheckpointManager.StartAsync(
             options, train, [.. TorchState.Parts(model, optimizer, sampler: sampler), early]);
         Console.WriteLine(checkpoints.Resume);

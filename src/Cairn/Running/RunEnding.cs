@@ -69,7 +69,7 @@ internal sealed class RunEnding(
         Summary = summary;
         batch.MarkBoundary();
         journal.Ended(wasStopped: decisions.StopRequested);
-        if (_ranks.IsFirst && run.Options is { Enabled: true, SaveBestMetric: { } metric } && best.Known is null)
+        if (_ranks.IsFirst && !decisions.StopRequested && run.Options is { Enabled: true, SaveBestMetric: { } metric } && best.Known is null)
             run.Logger.OptionWarning($"SaveBestMetric: '{metric}' was not set at any step that was saved, so no checkpoint is the best{(_train.Metrics.Count == 0 ? "" : $"; set were {string.Join(", ", _train.Metrics.Keys)}")}. Set TrainState.Metrics[\"{metric}\"] after CompleteStep and before AfterBatch.");
         // Who was told to stop trains on later.
         if (run.Options.LoadBestModelAtEnd && !decisions.StopRequested)
