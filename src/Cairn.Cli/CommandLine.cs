@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Cairn.Cli.Verbs;
+using Cairn.Stores;
 
 namespace Cairn.Cli;
 
@@ -16,6 +17,10 @@ internal static class CommandLine
 
     /// <summary>Reads a command line. A name that begins with <c>@</c> is a name, not a file of more arguments.</summary>
     public static ParseResult Parse(IReadOnlyList<string> arguments) => Create().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
+
+    /// <summary>An argument with the home folder in the place of <c>~</c> at the beginning of a path, also of one behind <c>=</c>.</summary>
+    public static string WithHome(string argument) => argument.StartsWith("--", StringComparison.Ordinal) && argument.IndexOf("=~", StringComparison.Ordinal) is > 0 and var sign
+        ? argument[..(sign + 1)] + HomeFolder.Expanded(argument[(sign + 1)..]) : HomeFolder.Expanded(argument);
 
     /// <summary>Time that a verb has after Ctrl-C or SIGTERM; those that write copies remove what they began, which a store may take its time for.</summary>
     public static TimeSpan EndingOf(ParseResult parsed) => TimeSpan.FromSeconds(parsed.CommandResult.Command.Name is CpVerb.Name or SyncVerb.Name ? 30 : 2);

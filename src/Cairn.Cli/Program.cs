@@ -10,7 +10,8 @@ AppDomain.CurrentDomain.UnhandledException += (_, unhandled) => Environment.Exit
 S3RunStores.Register();
 try
 {
-    ParseResult parsed = CommandLine.Parse(args);
+    // What a shell did not, as behind '=' and in files.
+    ParseResult parsed = CommandLine.Parse([.. args.Select(CommandLine.WithHome)]);
     // A shell that asks for completions has a line that is not whole yet.
     bool completes = args is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
     if (parsed.Errors.Count == 0 || completes)

@@ -5,7 +5,7 @@ namespace Cairn;
 /// <summary>What a run saves, when, where, and what it resumes from.</summary>
 public partial class CheckpointOptions
 {
-    /// <summary>The run's folder, or its address in a store that is registered (<see cref="Stores.RunStores"/>), such as <c>s3://bucket/prefix</c>. Must be set, unless <see cref="Store"/> is.</summary>
+    /// <summary>The run's folder, or its address in a store that is registered (<see cref="Stores.RunStores"/>), such as <c>s3://bucket/prefix</c>. A leading <c>~</c> is the home folder, as in all paths here. Must be set, unless <see cref="Store"/> is.</summary>
     public string Folder { get; set; } = "";
 
     /// <summary>Where the run lives instead of in <see cref="Folder"/>: an object store, say. Default <see langword="null"/>: in the folder.</summary>

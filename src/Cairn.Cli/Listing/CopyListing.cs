@@ -20,6 +20,9 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     /// <summary>The program that would resume, when it is not Cairn: <c>InternLM</c>, <c>the Trainer</c>.</summary>
     public string? ResumedBy { get; init; }
 
+    /// <summary>The best checkpoint of the run's present line.</summary>
+    public BestCheckpoint? Best { get; init; }
+
     /// <summary>Whether the path was that of one copy.</summary>
     public bool IsOne { get; init; }
 
@@ -87,7 +90,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     /// <exception cref="CheckpointException">There is nothing at that path, or nothing that is known.</exception>
     public static CopyListing Read(string path)
     {
-        string full = FullPath(path);
+        string full = BestCopy.Resolved(FullPath(path));
         if (File.Exists(full))
         {
             return new CopyListing(Path.GetDirectoryName(full)!, [CopyRecognition.OfFile(new FileInfo(full))], null) { IsOne = true };
@@ -169,7 +172,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             throw changed.Changed();
         ResumeChoice choice = run.Choose(verifyHashes: false, default);
         ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry))];
-        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run };
+        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run, Best = BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)) };
     }
 
     private static ListedCopy OfEntry(RunView? run, string root, CatalogEntry entry)

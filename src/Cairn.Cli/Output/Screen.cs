@@ -85,7 +85,7 @@ internal sealed class Screen
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows, params ReadOnlySpan<int> rightAligned)
     {
         IReadOnlyList<IReadOnlyList<string>> lines = [.. rows];
-        // A frame costs three characters a column. What does not fit is better wrapped by the terminal than squeezed letter by letter.
+        // A frame costs three characters a column.
         if (!IsTerminal || Widths(columns, lines).Sum(width => width + 3) + 1 > Console.Profile.Width)
         {
             PlainTable(columns, lines, rightAligned);
@@ -108,37 +108,26 @@ internal sealed class Screen
     private void PlainTable(IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<string>> rows, ReadOnlySpan<int> rightAligned)
     {
         int[] widths = Widths(columns, rows);
-        if (!columns.All(string.IsNullOrEmpty))
-            PlainRow([.. columns.Select(Strong)], widths, rightAligned);
-        foreach (IReadOnlyList<string> row in rows)
-            PlainRow(row, widths, rightAligned);
+        IReadOnlyList<string>[] head = columns.All(string.IsNullOrEmpty) ? [] : [[.. columns.Select(Strong)]];
+        var lines = new TableLines(widths, IsTerminal ? Console.Profile.Width : PipeWidth, rightAligned);
+        foreach (IReadOnlyList<string> row in head.Concat(rows))
+        {
+            foreach (string line in lines.Of(row, WidthOf, TextOf))
+                PlainLine(line);
+        }
     }
 
-    private void PlainRow(IReadOnlyList<string> row, int[] widths, ReadOnlySpan<int> rightAligned)
+    private void PlainLine(string text)
     {
-        var text = new StringBuilder();
-        int pending = 0;
-        for (int i = 0; i < row.Count; i++)
-        {
-            int padding = widths[i] - WidthOf(row[i]);
-            if (WidthOf(row[i]) == 0)
-            {
-                pending += widths[i] + 2;
-                continue;
-            }
-            // Blanks only before what follows: a line does not end in them.
-            text.Append(' ', pending + (rightAligned.Contains(i) ? padding : 0)).Append(IsTerminal ? row[i] : TextOf(row[i]));
-            pending = (rightAligned.Contains(i) ? 0 : padding) + 2;
-        }
         if (!IsTerminal)
         {
-            _out.WriteLine(text.ToString());
+            _out.WriteLine(TextOf(text));
             return;
         }
-        // The terminal breaks a long line where it ends, the console would at a blank.
+        // The console would break a long line at a blank, where a column was meant.
         int width = Console.Profile.Width;
         Console.Profile.Width = PipeWidth;
-        Console.MarkupLine(text.ToString());
+        Console.MarkupLine(text);
         Console.Profile.Width = width;
     }
 

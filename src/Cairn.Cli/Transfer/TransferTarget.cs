@@ -134,6 +134,18 @@ internal sealed class TransferTarget : IDisposable
         (Record, HasRecord) = (record, true);
     }
 
+    /// <summary>Makes the pointer to the best checkpoint say what is here.</summary>
+    public void MendBest()
+    {
+        if (Record is not { } run || !HasRecord)
+            return;
+        BestCheckpoint? best = BestCopy.Of(Catalog.Read(Files).Entries, LineView.Of(run));
+        if (best is null && !Files.FileExists(RunFolder.Best))
+            return;
+        _lease?.Check();
+        BestPointer.Mend(Files, best);
+    }
+
     /// <summary>Whether the lease was lost, which cancels what is under way.</summary>
     public bool IsLost => _lostTo is not null;
 

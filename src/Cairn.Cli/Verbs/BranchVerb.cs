@@ -19,7 +19,7 @@ internal sealed record BranchResult(string Run, long From, string Folder, string
 internal sealed class BranchVerb : Verb
 {
     private readonly Argument<string> _run = RunArgument();
-    private readonly Option<long> _from = new("--from") { Description = "The step to go on from; of this line, or of one that was left.", HelpName = "STEP", Required = true };
+    private readonly Option<string> _from = new("--from") { Description = "The step to go on from, of this line or of one that was left; or best.", HelpName = "STEP", Required = true };
     private readonly Option<string?> _name = new("--name") { Description = "Name of the new line [default: that of the present one].", HelpName = "NAME" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.BranchResult;
@@ -37,12 +37,14 @@ internal sealed class BranchVerb : Verb
         using ILease? lease = RunPlace.Lock(home, screen.Error, cancellationToken);
         // Under the lock the run is read again: nothing may have been saved in between.
         run = RunView.Open(run.Files.Root);
-        long from = parsed.GetValue(_from);
+        long from = StepOf(run, parsed.GetValue(_from)!);
         (CatalogEntry copy, Lineage lineage) = Find(run, from, parsed.GetValue(_name), screen, cancellationToken);
         RunRecord branched = run.Record with { Lineage = lineage };
         lease?.Check();
         branched.Save(home.Files);
         Branch current = lineage.Current;
+        if (home.Files.FileExists(RunFolder.Best))
+            BestPointer.Mend(home.Files, BestCopy.Of(run.Catalog.Entries, LineView.Of(branched)));
         new RunJournal(home.Files, TimeProvider.System, NullLogger.Instance).Write("branched", json =>
         {
             json.WriteNumber("step", from);
@@ -54,6 +56,10 @@ internal sealed class BranchVerb : Verb
         screen.Show(result, JsonTypes.Default.BranchResult, shown => Render(screen, shown));
         return ExitCode.Good;
     }
+
+    private static long StepOf(RunView run, string from) =>
+        from == RunFolder.BestName ? (BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)) ?? throw BestCopy.None(run.Files.Root)).Step
+        : RunFolder.IsStep(from, out long step) ? step : throw new WrongUseException($"'{from}' is no step: give a number such as 300, or best.");
 
     private static (CatalogEntry, Lineage) Find(RunView run, long from, string? name, Screen screen, CancellationToken cancellationToken)
     {

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
+using Cairn.Cli.Pruning;
 using Cairn.Cli.Runs;
 using Cairn.Cli.Verification;
 
@@ -9,12 +11,22 @@ namespace Cairn.Cli.Verbs;
 
 /// <summary>One copy in <c>cairn ls</c>. The name is its folder or file, relative to what is listed; the status is complete, incomplete, corrupt, left behind, recoverable (whole in the fast folder of this machine, and not in the run yet) or in part (the rest is in those of other hosts).</summary>
 internal sealed record LsRow(
-    string Name, string Layout, long? Step, string Kind, int? Slot, string? Reason, DateTimeOffset? Time, long Bytes, int Files, string Status, string? Fault, string? Branch, bool Resumed);
+    string Name, string Layout, long? Step, string Kind, int? Slot, string? Reason, DateTimeOffset? Time, long Bytes, int Files, string Status, string? Fault, string? Branch, bool Resumed)
+{
+    /// <summary>The measurements of its own step.</summary>
+    public IReadOnlyDictionary<string, double>? Metrics { get; init; }
+
+    /// <summary>Whether it is the best checkpoint of the run's line.</summary>
+    public bool Best { get; init; }
+}
 
 /// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn.</summary>
 internal sealed record LsResult(
     string Root, string? Run, string? Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, int Bad, long Bytes, string? ResumedFrom, string? ResumedBy)
 {
+    /// <summary>The best checkpoint of the run's line, by its metric; absent where the run was not told one.</summary>
+    public BestCheckpoint? Best { get; init; }
+
     /// <summary>What stands in a folder and, of a run, in the fast folder of this machine.</summary>
     /// <param name="listing">The folder.</param>
     /// <param name="checks">What was found about each copy; <see langword="null"/> where nobody looked.</param>
@@ -25,20 +37,25 @@ internal sealed record LsResult(
         // A restart here takes the newest of both.
         long? newest = nearer.Where(row => row.Status == FastFolder.Recoverable).Max(row => row.Step);
         bool isNearer = newest > (resumed?.Step ?? -1);
-        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed))];
+        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed, listing.Best))];
         if (nearer.Length > 0)
             rows = [.. rows.OrderByDescending(row => row.Step ?? -1)];
         return new LsResult(
             listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
-            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn");
+            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
+        { Best = listing.Best };
     }
 
-    private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed)
+    private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed, BestCheckpoint? best)
     {
         bool corrupt = copy.Fault is null && check is { IsGood: false };
         string? fault = copy.Fault ?? (corrupt ? check!.Faults[0] + Units.AndMore(check.Faults.Count) : null);
         string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : "complete";
-        return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed);
+        return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed)
+        {
+            Metrics = PrunePlan.MetricsOf([copy]) is { Count: > 0 } metrics ? metrics : null,
+            Best = copy.Kind == CopyKinds.Checkpoint && !copy.IsLeftBehind && copy.Step is { } step && step == best?.Step,
+        };
     }
 }
 
@@ -93,6 +110,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
             ("kind", false, row => row.Slot is { } slot ? $"{row.Kind} {slot}" : row.Kind),
             .. mixed ? [("layout", false, row => row.Layout)] : Array.Empty<(string, bool, Func<LsRow, string>)>(),
             .. result.Run is null ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("why", false, row => row.Reason ?? "")],
+            .. result.Best is not { } best ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [(Screen.Plain(best.Metric), true, row => Measured(screen, row, best))],
             ("age", true, row => row.Time is { } at ? Units.Time(now - at) : ""),
             ("size", true, row => Units.Bytes(row.Bytes)),
             ("files", true, row => Units.Plain(row.Files)),
@@ -103,8 +121,12 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         screen.Table([.. columns.Select(column => column.Name)], result.Copies.Select(row => (IReadOnlyList<string>)[.. columns.Select(column => column.Cell(row))]), right);
         string bad = result.Bad == 0 ? "" : $", {result.Bad} bad";
         string things = result.Copies.All(row => row.Kind == CopyKinds.File) ? Units.Of(result.Copies.Count, "file") : $"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}";
-        screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}.{Restart(screen, result)}");
+        string named = result.Best is { } first ? Screen.Plain($" The best is {Units.Plain(first.Step)}/ ({first.Metric} {Units.Number(first.Value)}).") : "";
+        screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}.{Restart(screen, result)}{named}");
     }
+
+    private static string Measured(Screen screen, LsRow row, BestCheckpoint best) => row.Metrics is null || !row.Metrics.TryGetValue(best.Metric, out double value) ? ""
+        : row.Best ? screen.Good(Units.Number(value)) : Units.Number(value);
 
     private static string Restart(Screen screen, LsResult result) => result switch
     {

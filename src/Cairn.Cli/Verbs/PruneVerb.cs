@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
+using Cairn.Checkpoints;
 using Cairn.Cli.Input;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
@@ -13,10 +14,18 @@ using Cairn.Stores;
 namespace Cairn.Cli.Verbs;
 
 /// <summary>A checkpoint in <c>cairn prune</c>: its folder, or the files of its step.</summary>
-internal sealed record PruneRow(string Name, long? Step, long Bytes, bool Removed, string? Why);
+internal sealed record PruneRow(string Name, long? Step, long Bytes, bool Removed, string? Why)
+{
+    /// <summary>The value at its own step of the metric by which the best is found, or of <c>--metric</c>.</summary>
+    public double? Metric { get; init; }
+}
 
 /// <summary>The result of <c>cairn prune</c>.</summary>
-internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bool Done, IReadOnlyList<PruneRow> Checkpoints, long BytesWon);
+internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bool Done, IReadOnlyList<PruneRow> Checkpoints, long BytesWon)
+{
+    /// <summary>The best checkpoint of the run's line, which stays.</summary>
+    public BestCheckpoint? Best { get; init; }
+}
 
 /// <summary><c>cairn prune</c>: get rid of the rest.</summary>
 internal sealed class PruneVerb : Verb
@@ -35,7 +44,7 @@ internal sealed class PruneVerb : Verb
 
     public override string Example => "cairn prune runs/tinylm --keep-last 3 --keep-every 1000 --yes";
 
-    public override string Details => "The newest copy is read to its end before, and never removed when it is good; what is incomplete is left for inspection, snapshots are left alone.";
+    public override string Details => "The newest copy is read to its end before, and never removed when it is good, nor is the best of a run; what is incomplete is left for inspection, snapshots are left alone.";
 
     protected override Command Define() =>
         new("prune", "Removes checkpoints that no rule keeps.")
@@ -52,17 +61,21 @@ internal sealed class PruneVerb : Verb
         if (home is not null)
             listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
-        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
+        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
+        string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;
         PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)];
         if (home is not null)
             CopyRemoval.OfRun(home, lease, removed, cancellationToken);
         else if (yes)
             CopyRemoval.OfFolder(listing.Root, removed, cancellationToken);
         var result = new PruneResult(
-            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, step.Why))], removed.Sum(step => step.Bytes));
+            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null })], removed.Sum(step => step.Bytes)) { Best = listing.Best };
         screen.Show(result, JsonTypes.Default.PruneResult, shown => Render(screen, shown));
         return ExitCode.Good;
     }
+
+    private static string? Why(PrunedStep step, BestCheckpoint? best) =>
+        best is not null && step is { IsRemoved: false } && step.Step == best.Step && step.Why is not null ? $"the best by {(best.HigherIsBetter ? "highest" : "lowest")} {best.Metric}, {Units.Number(best.Value)}" : step.Why;
 
     private CopyListing Read(ParseResult parsed)
     {
@@ -123,13 +136,14 @@ internal sealed class PruneVerb : Verb
     private static void Render(Screen screen, PruneResult result)
     {
         screen.Line(Screen.Plain($"keep {result.Rule}"));
-        screen.Table(["step", "name", "size", "", "why"], result.Checkpoints.Select(row => (IReadOnlyList<string>)
+        string metric = result.Best is not null || result.Checkpoints.Any(row => row.Metric is not null) ? "metric" : "";
+        screen.Table(["step", "name", "size", metric, "", "why"], result.Checkpoints.Select(row => (IReadOnlyList<string>)
         [
             row.Step is { } step ? Units.Plain(step) : "",
-            Screen.Plain(row.Name), Units.Bytes(row.Bytes),
+            Screen.Plain(row.Name), Units.Bytes(row.Bytes), row.Metric is { } value ? Units.Number(value) : "",
             row.Removed ? screen.Bad(result.Done ? "removed" : "remove") : screen.Good("keep"),
             row.Why ?? "",
-        ]), 0, 2);
+        ]), 0, 2, 3);
         int removed = result.Checkpoints.Count(row => row.Removed);
         string checkpoints = Units.Of(removed, "checkpoint");
         screen.Line(Screen.Plain(result.Done

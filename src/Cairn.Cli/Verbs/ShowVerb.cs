@@ -88,17 +88,8 @@ internal sealed class ShowVerb : Verb
 
     private static long Elements(ShowTensor tensor) => tensor.Shape.Aggregate(1L, (product, size) => product * size);
 
-    private static Dictionary<string, string> Counters(LoadedCheckpoint checkpoint, Marker? marker)
-    {
-        Dictionary<string, string> values = new(StringComparer.Ordinal);
-        StateMap? train = marker?.Train is { Count: > 0 } recorded ? recorded : checkpoint.Parts.Contains(ContextPart, StringComparer.Ordinal) ? checkpoint.Load(ContextPart) : null;
-        foreach (StateLeaf leaf in StateLeaves.Of(train ?? []))
-        {
-            if (leaf.Node is StateScalar scalar)
-                values[leaf.Path] = Convert.ToString(scalar.Value, CultureInfo.InvariantCulture) ?? "";
-        }
-        return values;
-    }
+    private static IReadOnlyDictionary<string, string> Counters(LoadedCheckpoint checkpoint, Marker? marker) => ShowCounters.Of(
+        marker?.Train is { Count: > 0 } recorded ? recorded : checkpoint.Parts.Contains(ContextPart, StringComparer.Ordinal) ? checkpoint.Load(ContextPart) : []);
 
     private static ShowPrefix[] Prefixes(ShowTensor[] model, int depth) =>
     [
@@ -127,7 +118,7 @@ internal sealed class ShowVerb : Verb
         if (result.Train.Count > 0)
         {
             screen.Line();
-            screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(value.Key), Screen.Plain(OneLine(value.Value))]));
+            screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(ShowCounters.Label(value.Key)), Screen.Plain(OneLine(value.Value))]));
         }
         screen.Line();
         screen.Table(

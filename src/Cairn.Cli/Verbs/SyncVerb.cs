@@ -53,8 +53,13 @@ internal sealed class SyncVerb : Verb
             else
                 sync.Run(screen, readBack, token);
             string record = Record(source, target, sync.Notes, isDryRun), journal = Journal(source, target, sync.Notes, isDryRun, token);
+            // Before anything is removed: it must not name what goes.
+            if (!isDryRun)
+                target.MendBest();
             if (parsed.GetValue(_delete))
                 sync.RemoveOthers(isDryRun, token);
+            if (!isDryRun && parsed.GetValue(_delete))
+                target.MendBest();
             SyncResult result = Of(source, target, sync, record, journal) with { Done = !isDryRun, Verified = readBack && !isDryRun, Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds };
             screen.Show(result, JsonTypes.Default.SyncResult, shown => Render(screen, shown, isAtOnce));
             return result.Bad > 0 ? ExitCode.FoundBad : ExitCode.Good;

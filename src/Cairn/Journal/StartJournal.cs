@@ -1,6 +1,7 @@
 using Cairn.Checkpoints;
 using Cairn.Policies;
 using Cairn.State;
+using Cairn.Stores;
 
 namespace Cairn.Journal;
 
@@ -69,7 +70,7 @@ internal sealed class StartJournal(RunJournal journal)
             json.WriteBoolean("enabled", options.Enabled);
             json.WriteBoolean("asynchronous", options.Asynchronous);
             if (options.FastFolder is { } fast)
-                json.WriteString("fast_folder", Path.GetFullPath(fast));
+                json.WriteString("fast_folder", PlacePath.Full(fast));
             if (options is { CheckpointPolicy: null, CheckpointEvery: { } checkpointEvery })
                 json.WriteNumber("checkpoint_every", checkpointEvery);
             if (options.SnapshotPolicy is null)

@@ -16,6 +16,6 @@ internal static class RunHome
         if (RunStores.IsAddress(options.Folder))
             return new StoreHome(RunStores.Open(options.Folder));
         string folder = options.Folder.StartsWith(LocalScheme, StringComparison.Ordinal) ? options.Folder[LocalScheme.Length..] : options.Folder;
-        return new DiskHome(new LocalFileSystem(folder) { DirectIO = options.DirectIO });
+        return new DiskHome(new LocalFileSystem(PlacePath.Full(folder)) { DirectIO = options.DirectIO });
     }
 }

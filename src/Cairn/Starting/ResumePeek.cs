@@ -53,7 +53,7 @@ internal static class ResumePeek
         Catalog catalog = Catalog.Read(home);
         if (RunRecord.LoadOrRebuild(home, catalog, out _) is not { } record)
             return;
-        var files = new LocalFileSystem(Path.Join(Path.GetFullPath(fastFolder), record.Id));
+        var files = new LocalFileSystem(Path.Join(PlacePath.Full(fastFolder), record.Id));
         if (!files.FolderExists(""))
             return;
         Marker? newest = catalog.Entries.FirstOrDefault(LineView.Of(record).Holds)?.Marker;

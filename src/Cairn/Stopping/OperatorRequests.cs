@@ -24,7 +24,7 @@ internal sealed class OperatorRequests : IDisposable
     public OperatorRequests(IRunFiles files, CheckpointOptions options, long startStep, RunJournal journal, TimeProvider time, ILogger logger)
     {
         (_logger, _canSave, _startStep) = (logger, options.Enabled, startStep);
-        Func<StopCommand>? stopFile = options.StopFile is { } path ? () => StopFile.Read(path) : null;
+        Func<StopCommand>? stopFile = options.StopFile is { } file && HomeFolder.Expanded(file) is var path ? () => StopFile.Read(path) : null;
         _watch = new OperatorWatch(new CommandFile(files, time), stopFile, time, logger.CommandProblem);
         _commands = new CommandChannel(_watch, journal, logger);
     }

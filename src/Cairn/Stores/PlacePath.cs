@@ -3,8 +3,8 @@ namespace Cairn.Stores;
 /// <summary>A folder of this machine or an address of a store, as one path.</summary>
 internal static class PlacePath
 {
-    /// <summary>The whole path, without a separator at its end.</summary>
-    public static string Full(string place) => RunStores.IsAddress(place) ? place.TrimEnd('/') : Path.TrimEndingDirectorySeparator(Path.GetFullPath(place));
+    /// <summary>The whole path, without a separator at its end; a leading <c>~</c> is the home folder.</summary>
+    public static string Full(string place) => RunStores.IsAddress(place) ? place.TrimEnd('/') : Path.TrimEndingDirectorySeparator(Path.GetFullPath(HomeFolder.Expanded(place)));
 
     /// <summary>The last name of a whole path; empty where it has none.</summary>
     public static string Name(string full) => !RunStores.IsAddress(full) ? Path.GetFileName(full) : Parent(full) is { } parent ? full[(parent.Length + 1)..] : "";

@@ -30,7 +30,7 @@ internal sealed class TierOpening(CheckpointOptions options, RankGroup ranks, Ti
     /// <exception cref="StoreException">A host's folder cannot be used.</exception>
     public FastTier Open(string run, ILease? homeLease)
     {
-        string folder = Path.Join(Path.GetFullPath(options.FastFolder!), run);
+        string folder = Path.Join(PlacePath.Full(options.FastFolder!), run);
         var files = new LocalFileSystem(folder) { DirectIO = options.DirectIO };
         RunLock? lease = null;
         var work = new CollectiveWork(ranks, "start: fast folder", options.RankTimeout);
