@@ -81,6 +81,14 @@ public sealed class CommandLine
     };
     readonly Option<int> _logEvery = Whole("--log-every", "Batches between printed lines when there is no terminal.", 1, Defaults.LogEvery);
     readonly Option<int> _evaluate = Whole("--evaluate", "Sums that training never saw, on which the finished model is evaluated; 0 for none.", 0, Defaults.Evaluate);
+    readonly Option<bool> _saveBest = new("--save-best") { Description = "Save the best model by the loss on sums that training never saw, keep it, and end with its weights." };
+    readonly Option<int?> _earlyStopping = new("--early-stopping")
+    {
+        Description = "End training when that loss has not improved in this many evaluations.",
+        HelpName = "number",
+        CustomParser = result => Number(result, result.Tokens[0].Value, 1),
+    };
+    readonly Option<int> _validateEvery = Whole("--validate-every", "Steps between evaluations for --save-best and --early-stopping.", 1, Defaults.ValidateEvery);
     readonly Option<bool> _finalDigest =
         new("--final-digest") { Description = "End with a hash of the whole state: two runs of one seed share it." };
     readonly Option<int?> _crashAt = new("--crash-at")
@@ -114,7 +122,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _fast, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _finalDigest,
+            _run, _fast, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -142,6 +150,9 @@ public sealed class CommandLine
         StopFile = result.GetValue(_stopFile),
         LogEvery = result.GetValue(_logEvery),
         Evaluate = result.GetValue(_evaluate),
+        SaveBest = result.GetValue(_saveBest),
+        EarlyStopping = result.GetValue(_earlyStopping),
+        ValidateEvery = result.GetValue(_validateEvery),
         FinalDigest = result.GetValue(_finalDigest),
         CrashAt = result.GetValue(_crashAt),
         CrashRank = result.GetValue(_crashRank),

@@ -60,6 +60,15 @@ public sealed record TinyLmOptions
     /// <summary>Sums that training never saw, on which the finished model is evaluated; 0 for none. Default 1000, which is all of them.</summary>
     public int Evaluate { get; init; } = 1000;
 
+    /// <summary>Steps between evaluations on the loss of <see cref="SaveBest"/> and <see cref="EarlyStopping"/>. Default 20.</summary>
+    public int ValidateEvery { get; init; } = 20;
+
+    /// <summary>Whether the best model by the validation loss is saved, kept, and given back at the end. Default no.</summary>
+    public bool SaveBest { get; init; }
+
+    /// <summary>Evaluations without an improvement after which training ends; null for never.</summary>
+    public int? EarlyStopping { get; init; }
+
     /// <summary>Whether to end with a hash of the whole state, which two runs of one seed share.</summary>
     public bool FinalDigest { get; init; }
 

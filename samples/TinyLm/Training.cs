@@ -20,7 +20,8 @@ public static class Training
         view.Started([
             $"TinyLm: {Number(run.Model.ParameterCount)} parameters{Ranks(job)}, {Number(run.Text.TrainingCount)} lines to learn, such as {run.Text.Line(0).TrimEnd()}",
         ]);
-        await using var checkpoints = await CheckpointManager.StartAsync(Checkpoints(options), run.Train, run.Parts, loggers, clock, job.Ranks);
+        var validation = new Validation(options, run, job.Ranks);
+        await using var checkpoints = await CheckpointManager.StartAsync(Checkpoints(options), run.Train, [.. run.Parts, .. validation.Parts], loggers, clock, job.Ranks);
         // What was saved may be of a run with another number of steps.
         run.DescribeSchedule();
         TimeSpan? lastStall = null;
@@ -29,16 +30,16 @@ public static class Training
         var train = run.Train;
         var firstBatch = train.Batch;
         var total = Planned(options, train);
-        var alreadyDone = firstBatch >= total;
+        var alreadyDone = firstBatch >= total || train.IsComplete;
         if (job.Ranks.IsFirst)
         {
             view.Event(alreadyDone
-                ? $"run {options.Run} is done: {train.Batch} batches, step {train.Step}"
+                ? $"run {options.Run} is done: {Of(train.Batch, "batch", "batches")}, step {train.Step}{(train.FinishedBecause is { } why ? $"; {why}" : "")}"
                 : $"run {options.Run}: batches {firstBatch + 1} to {total} of {run.BatchSize} lines, seed {options.Seed}");
         }
         var startedAt = clock.GetTimestamp();
         BatchResult last = default;
-        while (train.Batch < total)
+        while (train.Batch < total && !alreadyDone)
         {
             last = run.Update(overflow: options.OverflowAt.Contains((int)train.Batch + 1), checkpoints.BeforeUpdate);
             if (train.Batch == options.CrashAt && (options.CrashRank ?? job.Ranks.Rank) == job.Ranks.Rank)
@@ -49,6 +50,10 @@ public static class Training
             if (!last.Stepped && job.Ranks.IsFirst)
             {
                 view.Event($"skipped batch {train.Batch}: gradients overflowed, loss scale now {Number(run.Scaler.CurrentScale)}");
+            }
+            if (last.Stepped && validation.Run() is { } found && job.Ranks.IsFirst)
+            {
+                view.Event(found);
             }
             var goOn = checkpoints.AfterBatch();
             var tokens = (train.Batch - firstBatch) * run.BatchSize * (ArithmeticText.LineLength - 1);
@@ -63,7 +68,7 @@ public static class Training
         }
         var trained = clock.GetElapsedTime(startedAt);
         var summary = checkpoints.Complete();
-        view.Finished(Lines(options, run, job, summary, checkpoints.StopRequested && train.Batch < total, alreadyDone ? null : trained));
+        view.Finished(Lines(options, run, job, summary, checkpoints.StopRequested && train.Batch < total && !train.IsComplete, alreadyDone ? null : trained));
         return 0;
     }
 
@@ -73,7 +78,8 @@ public static class Training
         if (options.More is { } more)
         {
             var planned = train.TotalSteps ?? 0;
-            train.TotalSteps = train.Batch >= planned ? train.Batch + more : planned;
+            train.TotalSteps = train.Batch >= planned || train.FinishedBecause is not null ? train.Batch + more : planned;
+            train.Reopen();
         }
         return train.TotalSteps ?? options.TotalSteps;
     }
@@ -88,6 +94,9 @@ public static class Training
         TotalSteps = options.More is null ? options.TotalSteps : null,
         CheckpointEvery = options.CheckpointEvery > 0 ? options.CheckpointEvery : null,
         SnapshotEvery = options.SnapshotEvery,
+        SaveBestMetric = options.SaveBest ? Validation.Metric : null,
+        LoadBestModelAtEnd = options.SaveBest,
+        KeepLast = options.SaveBest ? 2 : null,
         Asynchronous = !options.Sync,
         OverlapCapture = options.Overlap,
         ResumeFrom = options.ResumeFrom,
@@ -121,6 +130,8 @@ public static class Training
 
     static string Ranks(MpiJob job) => job.Ranks is { Size: > 1, World: var world }
         ? $" on rank 0 of {world.Size} (tp {world.Tp}, dp {world.Dp}, zo {world.Zo}) over {job.Library}" : "";
+
+    static string Of(long count, string one, string many) => $"{count} {(count == 1 ? one : many)}";
 
     static string Number(double value) => value.ToString("#,0", CultureInfo.InvariantCulture);
 

@@ -141,6 +141,22 @@ public sealed class TrainingRun : IDisposable
         return new BatchResult(lossValue, learningRate, stepped);
     }
 
+    /// <summary>The loss on the first sums that training never saw, without dropout. Draws no random numbers and changes nothing.</summary>
+    public float ValidationLoss(int sums)
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        Model.eval();
+        try
+        {
+            return ArithmeticText.AnswerLoss(Model, Text.Tokens([.. Text.HeldOut.Take(sums).Select(sum => (long)sum)])).item<float>();
+        }
+        finally
+        {
+            Model.train();
+        }
+    }
+
     /// <summary>Keeps what the learning rate depends on with each copy, in the words of InternLM's configuration, for InternEvo to go on from it.</summary>
     public void DescribeSchedule() => Train.Values["lr_scheduler"] = new StateMap
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Cairn.Advice.Audit;
 
 namespace Cairn.Advice;
 
@@ -71,15 +72,15 @@ public sealed class CheckpointPlan
     {
         long total = Request.TotalSteps;
         if (Options.CheckpointEvery > total)
-            Add(PlanTrap.IntervalLongerThanRun, true, $"CheckpointEvery ({Options.CheckpointEvery}) is longer than the run ({total} steps): no checkpoint is due on the way. Only the end is saved. Use at most {Math.Max(1, total / 2)}.");
+            Add(PlanTrap.IntervalLongerThanRun, true, $"CheckpointEvery ({Options.CheckpointEvery}) is longer than the run ({RunAudit.Count(total, "step", "steps")}): no checkpoint is due on the way. Only the end is saved. Use at most {Math.Max(1, total / 2)}.");
         if (Options.SnapshotSteps > total)
-            Add(PlanTrap.IntervalLongerThanRun, true, $"SnapshotEvery ({Options.SnapshotSteps}) is longer than the run ({total} steps): there is no snapshot. Use at most {Math.Max(1, total / 2)}.");
+            Add(PlanTrap.IntervalLongerThanRun, true, $"SnapshotEvery ({Options.SnapshotSteps}) is longer than the run ({RunAudit.Count(total, "step", "steps")}): there is no snapshot. Use at most {Math.Max(1, total / 2)}.");
         if (Options.CheckpointEvery is { } every && every <= total && total % every != 0)
             Add(PlanTrap.FinalStepOffGrid, false, $"The last step, {total}, is no multiple of {every}. It is saved anyway, as the final checkpoint; so is the last step that is really made, should batches be skipped.");
         if (Options.CheckpointEvery is null && Options.CheckpointInterval is null)
             Add(PlanTrap.NothingSaved, true, "No checkpoint is due on the way, by steps or by time: only the end is kept for good. Set CheckpointEvery.");
         if (Forecast.Checkpoints > MostCheckpoints && Options.KeepsAll)
-            Add(PlanTrap.TooMany, true, $"{Forecast.Checkpoints} checkpoints will be kept. Save more rarely, or set KeepLast or KeepEvery.");
+            Add(PlanTrap.TooMany, true, $"{RunAudit.Count(Forecast.Checkpoints, "checkpoint", "checkpoints")} will be kept. Save more rarely, or set KeepLast or KeepEvery.");
     }
 
     private void FindDiskTraps()

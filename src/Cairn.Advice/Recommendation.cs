@@ -1,3 +1,5 @@
+using Cairn.Advice.Audit;
+
 namespace Cairn.Advice;
 
 /// <summary>Intervals for a run, and why these.</summary>
@@ -42,8 +44,8 @@ public sealed record Recommendation
             long checkpoint = Math.Min(request.TotalSteps, snapshot * CheckpointOptions.SnapshotsPerCheckpoint);
             (options.CheckpointEvery, options.SnapshotEvery) = (checkpoint, snapshot);
             reasons.Add(checkpoint == snapshot * CheckpointOptions.SnapshotsPerCheckpoint
-                ? $"Checkpoints every {checkpoint} steps: at every fifth snapshot, InternLM's rule of N/5."
-                : $"Checkpoints every {checkpoint} steps: the run ends before a fifth snapshot.");
+                ? $"Checkpoints every {RunAudit.Count(checkpoint, "step", "steps")}: at every fifth snapshot, InternLM's rule of N/5."
+                : $"Checkpoints every {RunAudit.Count(checkpoint, "step", "steps")}: the run ends before a fifth snapshot.");
         }
         FitSpace(request, options, reasons);
         return new Recommendation { Options = options, Young = young, Daly = daly, Reasons = reasons };
@@ -62,7 +64,7 @@ public sealed record Recommendation
         if (rounded < leastSteps)
             rounded = RoundNumber(leastSteps, up: true);
         reasons.Add(
-            $"Snapshots every {Text(request.StepTime * rounded)} ({rounded} steps): " +
+            $"Snapshots every {Text(request.StepTime * rounded)} ({RunAudit.Count(rounded, "step", "steps")}): " +
             (bounded && byBudget >= byDisk ? $"more often would cost more than {Quantities.Percent(request.OverheadBudget)} of the time (a stall of {Text(request.Stall)} each)."
             : bounded ? $"writing one takes {Text(request.WriteTime)}, and the disk shall be busy with it at most half of the time."
             : daly > RarestSnapshot ? $"the optimum of {Text(daly)} is rarer than every half hour, which is the most work that one should stand to lose."

@@ -80,14 +80,14 @@ public partial class CheckpointOptions
         if (CheckpointPolicy is not null && SnapshotPolicy is null && SnapshotEvery is null && SnapshotInterval is null)
             warnings.Add("CheckpointPolicy is set, and nothing says when snapshots are due: there will be none. Set SnapshotEvery, SnapshotInterval or SnapshotPolicy; SnapshotEvery = 0 says that none are wanted.");
         if (SnapshotPolicy is null && SnapshotSteps > TotalSteps && SnapshotEvery is not null)
-            warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({TotalSteps} steps): there will be no snapshot by steps.");
+            warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({Counted.Of(TotalSteps.Value, "step")}): there will be no snapshot by steps.");
         if (SaveBestMetric is { } metric && KeepsAll)
             warnings.Add($"SaveBestMetric ('{metric}') leaves a checkpoint at each improvement, and without a Keep rule all stay. Set KeepLast, or KeepBest for more than the best.");
         if (OverlapCapture && !Asynchronous)
             warnings.Add("OverlapCapture is set and Asynchronous is not: training waits for each save anyway. Set Asynchronous, or leave OverlapCapture out.");
         if (CheckpointPolicy is null && CheckpointEvery > TotalSteps)
         {
-            warnings.Add($"CheckpointEvery ({CheckpointEvery}) is longer than the run ({TotalSteps} steps): " +
+            warnings.Add($"CheckpointEvery ({CheckpointEvery}) is longer than the run ({Counted.Of(TotalSteps.Value, "step")}): " +
                 "no checkpoint is due on the way; the final checkpoint will still be written.");
         }
         return warnings;

@@ -176,7 +176,7 @@ public sealed class EarlyStopping : ISettingsPart
             return string.Create(invariant, $"{Metric} is {value:G6}, worse than {limit:G6}");
         if (WithoutImprovement < Patience)
             return null;
-        string evaluations = WithoutImprovement == 1 ? "1 evaluation" : string.Create(invariant, $"{WithoutImprovement} evaluations");
+        string evaluations = Counted.Of(WithoutImprovement, "evaluation");
         return BestValue is { } best ? string.Create(invariant, $"{Metric} has not improved in {evaluations}; the best is {best:G6} of step {BestStep}") : $"{Metric} had no finite value in {evaluations}";
     }
 

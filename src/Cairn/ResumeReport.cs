@@ -36,11 +36,9 @@ public sealed record ResumeReport
         if (Source is null)
             return "Starts at step 0: there is nothing to resume from.";
         CultureInfo invariant = CultureInfo.InvariantCulture;
-        string lost = LostSteps == 0 ? "" : string.Create(invariant, $"; {Steps(LostSteps)} above it {(LostSteps == 1 ? "has" : "have")} to be made again");
+        string lost = LostSteps == 0 ? "" : string.Create(invariant, $"; {Counted.Of(LostSteps, "step")} above it {(LostSteps == 1 ? "has" : "have")} to be made again");
         string passed = PassedOver.Count == 0 ? "" : string.Create(invariant, $" Passed over: {string.Join("; ", PassedOver)}.");
         string kept = KeptAsBuilt.Count == 0 ? "" : $" As built: {string.Join(", ", KeptAsBuilt)}.";
-        return string.Create(invariant, $"Goes on after {Steps(Step)}, from {Source}{lost}.{passed}{kept}");
-
-        string Steps(long count) => string.Create(invariant, $"{count} {(count == 1 ? "step" : "steps")}");
+        return string.Create(invariant, $"Goes on after {Counted.Of(Step, "step")}, from {Source}{lost}.{passed}{kept}");
     }
 }

@@ -38,21 +38,21 @@ public sealed record RunSummary
     {
         CultureInfo invariant = CultureInfo.InvariantCulture;
         var text = new StringBuilder();
-        text.Append(invariant, $"{Batches} {(Batches == 1 ? "batch" : "batches")}, {Steps} {(Steps == 1 && TotalSteps is null ? "step" : "steps")}");
+        text.Append(invariant, $"{Counted.Of(Batches, "batch", "batches")}, {Counted.Of(Steps, "step")}");
         if (TotalSteps is { } total)
             text.Append(invariant, $" of {total}");
         long skipped = SkipsByReason.Values.Sum();
         if (skipped > 0)
-            text.Append(invariant, $"; {skipped} {(skipped == 1 ? "batch was" : "batches were")} skipped ({string.Join(", ", SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})");
+            text.Append(invariant, $"; {Counted.Of(skipped, "batch was", "batches were")} skipped ({string.Join(", ", SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})");
         if (TotalSteps > Steps)
-            text.Append(invariant, $", {TotalSteps - Steps} {(TotalSteps - Steps == 1 ? "step" : "steps")} short of the plan");
+            text.Append(invariant, $", {Counted.Of(TotalSteps.Value - Steps, "step")} short of the plan");
         text.Append('.');
         if (EndNotSaved is { } why)
             text.Append(invariant, $" The end was not saved: {why}.");
         text.Append(FinalCheckpoint is null ? " No checkpoint was saved." : $" The newest checkpoint is {FinalCheckpoint}/.");
         if (Best is { } best)
             text.Append(invariant, $" The best is step {best.Step} ({best.Metric} {best.Value:G6}){(IsBestLoaded ? ", whose weights the model holds now" : "")}.");
-        text.Append(invariant, $" {Saves} {(Saves == 1 ? "save" : "saves")}, training waited {Stall.TotalSeconds:0.00} s for {(Saves == 1 ? "it" : "them")}");
+        text.Append(invariant, $" {Counted.Of(Saves, "save")}, training waited {Stall.TotalSeconds:0.00} s for {(Saves == 1 ? "it" : "them")}");
         text.Append(Unsaved == 0 ? "." : string.Create(invariant, $"; {Unsaved} failed, were refused or dropped (see journal.jsonl)."));
         return text.ToString();
     }

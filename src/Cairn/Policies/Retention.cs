@@ -45,7 +45,7 @@ public static class Retention
     public static IRetentionPolicy KeepEvery(long steps)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
-        return new Selection($"every multiple of {steps} steps", checkpoints => checkpoints.Where(checkpoint => checkpoint.Step % steps == 0));
+        return new Selection(steps == 1 ? "every step" : $"every multiple of {steps} steps", checkpoints => checkpoints.Where(checkpoint => checkpoint.Step % steps == 0));
     }
 
     /// <summary>

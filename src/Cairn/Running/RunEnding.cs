@@ -140,7 +140,7 @@ internal sealed class RunEnding(
         if (!ends || !decisions.EndSeen || ++_ignored < _nextReminder)
             return;
         _nextReminder *= 2;
-        run.Logger.TrainsOn(_ignored, decisions.StopRequested ? "it was told to stop" : _train.FinishedBecause ?? $"its {_train.TotalSteps} steps are made");
+        run.Logger.TrainsOn(Counted.Of(_ignored, "batch", "batches"), decisions.StopRequested ? "it was told to stop" : _train.FinishedBecause ?? MadeAll(_train));
     }
 
     /// <summary>
@@ -163,6 +163,9 @@ internal sealed class RunEnding(
             run.Logger.EndNotRecorded(e);
         }
     }
+
+    /// <summary>That the planned steps are made, in words.</summary>
+    private static string MadeAll(TrainState train) => $"its {Counted.Of(train.TotalSteps ?? train.Step, "step is", "steps are")} made";
 
     // What the other ranks did is not known any more: no end can be agreed on.
     private string? WhyApart => _ranks.WhyApart is { } why ? $"the ranks lost one another after batch {_train.Batch} ({why})" : null;

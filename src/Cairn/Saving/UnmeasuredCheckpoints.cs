@@ -25,7 +25,7 @@ internal static class UnmeasuredCheckpoints
         string when = lastSet is { } step ? $"; it was last set at step {step}" : "";
         string which = without.Length == checkpoints.Count
             ? $"no checkpoint has the metric '{metric}' of its own step{when}{Names(checkpoints.SelectMany(checkpoint => checkpoint.Metrics.Keys), "; they have")}"
-            : $"{without.Length} checkpoints have no metric '{metric}' of their own step ({string.Join(", ", without.TakeLast(MostNamed))}{(without.Length > MostNamed ? ", and older ones" : "")}){when}";
+            : $"{Counted.Of(without.Length, "checkpoint has", "checkpoints have")} no metric '{metric}' of {(without.Length == 1 ? "its" : "their")} own step ({string.Join(", ", without.TakeLast(MostNamed))}{(without.Length > MostNamed ? ", and older ones" : "")}){when}";
         return $"KeepBest keeps what it cannot compare: {which}. {How(metric)}";
     }
 

@@ -29,7 +29,7 @@ internal static class StartAnnouncement
         else
             logger.Resumed(run.Record.Id, resume.Step, resume.Source!, resume.LostSteps);
         if (train.IsComplete)
-            logger.AlreadyFinished(train.Step, train.FinishedBecause ?? $"its {train.TotalSteps} steps are made");
+            logger.AlreadyFinished(train.Step, train.FinishedBecause ?? $"its {Counted.Of(train.TotalSteps ?? train.Step, "step is", "steps are")} made");
         CairnTelemetry.LostSteps.Add(resume.LostSteps);
         new StartJournal(journal).Report(run.Record.Id, resume, run.Forked, train, run.Options, schedule, run.Ranks.Size);
     }

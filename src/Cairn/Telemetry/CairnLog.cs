@@ -8,7 +8,7 @@ internal static partial class CairnLog
     [LoggerMessage(1, LogLevel.Information, "Run {Run} in {Folder} starts at step 0")]
     public static partial void StartedFresh(this ILogger logger, string run, string folder);
 
-    [LoggerMessage(2, LogLevel.Information, "Run {Run} resumes at step {Step} from {Copy}; {LostSteps} steps have to be made again")]
+    [LoggerMessage(2, LogLevel.Information, "Run {Run} resumes at step {Step} from {Copy}; steps to make again: {LostSteps}")]
     public static partial void Resumed(this ILogger logger, string run, long step, string copy, long lostSteps);
 
     [LoggerMessage(3, LogLevel.Warning, "Passed over: {Fault}. It is left for inspection")]
@@ -86,8 +86,8 @@ internal static partial class CairnLog
     [LoggerMessage(29, LogLevel.Warning, "Complete was called, and batch {Batch} was trained after it. What is made now is saved as before; call Complete again at the end, and not before it")]
     public static partial void TrainsOnAfterComplete(this ILogger logger, long batch);
 
-    [LoggerMessage(TrainsOnId, LogLevel.Error, "Training goes on {Batches} batches after its end ({Why}). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end")]
-    public static partial void TrainsOn(this ILogger logger, long batches, string why);
+    [LoggerMessage(TrainsOnId, LogLevel.Error, "Training goes on after its end, by {Batches} so far ({Why}). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end")]
+    public static partial void TrainsOn(this ILogger logger, string batches, string why);
 
     [LoggerMessage(33, LogLevel.Warning, "That the run is finished could not be written to run.json: started again, it trains on")]
     public static partial void EndNotRecorded(this ILogger logger, Exception error);

@@ -124,7 +124,7 @@ public class StopRequestTests
         }
         Steps().ShouldBe([25, 20, 10, 5]);
         log.At(LogLevel.Error).ShouldBe(
-            ((long[])[1, 2, 4, 8, 16]).Select(batches => $"Training goes on {batches} batches after its end (it was told to stop). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end"));
+            ((long[])[1, 2, 4, 8, 16]).Select(batches => $"Training goes on after its end, by {batches} {(batches == 1 ? "batch" : "batches")} so far (it was told to stop). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end"));
     }
 
     [Fact]

@@ -1,0 +1,13 @@
+using System.Globalization;
+
+namespace Cairn;
+
+/// <summary>Numbers of things in words: <c>1 step</c>, <c>2 steps</c>.</summary>
+internal static class Counted
+{
+    /// <summary>A number and its things.</summary>
+    /// <param name="number">How many.</param>
+    /// <param name="one">What one is called.</param>
+    /// <param name="many">What several are called; <paramref name="one"/> with an s unless said otherwise.</param>
+    public static string Of(long number, string one, string? many = null) => string.Create(CultureInfo.InvariantCulture, $"{number} {(number == 1 ? one : many ?? one + "s")}");
+}
