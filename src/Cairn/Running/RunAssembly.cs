@@ -4,7 +4,6 @@ using Cairn.Saving;
 using Cairn.Starting;
 using Cairn.Stopping;
 using Cairn.Stores;
-using Cairn.Telemetry;
 using Cairn.Tiers;
 using Microsoft.Extensions.Logging;
 

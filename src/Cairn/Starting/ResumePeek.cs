@@ -71,7 +71,7 @@ internal static class ResumePeek
     private static void Write(BinaryWriter to, RunOpening opening, CheckpointOptions options)
     {
         to.WriteName(opening.Source?.Name);
-        bool takesCounters = opening.Source is { Marker.Train.Count: > 0 } && (!opening.Parts.Any() || opening.Parts.Contains(ContextPart));
+        bool takesCounters = opening.Source is { Marker.Train.Count: > 0 } && (!opening.Parts.Any() || opening.Parts.Contains(ContextPart, StringComparer.Ordinal));
         byte[] counters = takesCounters ? ValuesWriter.Write(opening.Source!.Marker.Train, indented: false).Json : [];
         to.WriteList(counters, to.Write);
         to.WriteName(takesCounters ? opening.Record.Finished?.At(Counters(opening.Source!.Marker.Train, options), opening.Record.Lineage) : null);

@@ -52,6 +52,7 @@ public class CheckpointConfigurationTests
             {
               "Folder": "f", "FastFolder": "/dev/shm/f", "Replicas": 1, "ReplicaBytesPerSecond": 8, "Layout": "internlm", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3,
               "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
+              "ResumeAllowMissing": ["head.*", "lm_head.*"], "resume_allow_unexpected": "old.*", "SaveBestMetric": "m", "save_best_higher": true, "SaveBestMinDelta": 0.25, "load_best_model_at_end": true,
               "Branch": "b", "StopFile": "s", "HandleSignals": false, "StopGrace": "00:01:30", "RankTimeout": "00:05:00", "StoreTimeout": "00:04:00", "LeaseDuration": "00:01:00", "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
               "KeepBestHigher": true, "KeepWithinBytes": 7, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never"
             }
@@ -61,6 +62,8 @@ public class CheckpointConfigurationTests
         foreach (System.Reflection.PropertyInfo property in typeof(CheckpointOptions).GetProperties().Where(property => !property.PropertyType.IsInterface || property.PropertyType.IsGenericType))
             property.GetValue(options).ShouldNotBe(property.GetValue(defaults), property.Name);
         options.ResumeParts.ShouldBe(["model", "optimizer"]);
+        options.ResumeAllowMissing.ShouldBe(["head.*", "lm_head.*"]);
+        options.SaveBestMinDelta.ShouldBe(0.25);
         options.CheckpointInterval.ShouldBe(TimeSpan.FromHours(1));
     }
 

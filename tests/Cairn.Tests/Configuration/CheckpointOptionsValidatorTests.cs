@@ -50,6 +50,23 @@ public class CheckpointOptionsValidatorTests
         Failures(options => options.KeepBest = 2).ShouldHaveSingleItem().ShouldContain("KeepBestMetric");
         Failures(options => options.KeepBestMetric = "loss").ShouldHaveSingleItem().ShouldContain("KeepBest");
         Failures(options => options.ResumeParts = ["model"]).ShouldHaveSingleItem().ShouldContain("ResumeFrom");
+        Failures(options => options.ResumeAllowMissing = ["head.*"]).ShouldHaveSingleItem().ShouldContain("ResumeFrom");
+        Failures(options => options.ResumeAllowUnexpected = [""]).ShouldHaveSingleItem().ShouldContain("patterns");
+    }
+
+    [Fact]
+    public void One_metric_says_what_is_the_best()
+    {
+        Failures(options => options.LoadBestModelAtEnd = true).ShouldHaveSingleItem().ShouldContain("SaveBestMetric");
+        Failures(options => options.SaveBestHigher = true).ShouldHaveSingleItem().ShouldContain("SaveBestMetric");
+        Failures(options => (options.SaveBestMetric, options.SaveBestMinDelta) = ("m", double.NaN)).ShouldHaveSingleItem().ShouldContain("SaveBestMinDelta");
+        Failures(options => (options.SaveBestMetric, options.KeepBest) = ("m", 3)).ShouldBeEmpty();
+        Failures(options => (options.SaveBestMetric, options.KeepBest, options.KeepBestMetric) = ("m", 3, "m")).ShouldBeEmpty();
+        Failures(options => (options.SaveBestMetric, options.KeepBest, options.KeepBestMetric) = ("m", 3, "n")).ShouldHaveSingleItem().ShouldContain("different checkpoints");
+        Failures(options => (options.SaveBestMetric, options.KeepBest, options.KeepBestMetric, options.KeepBestHigher) = ("m", 3, "m", true)).ShouldHaveSingleItem().ShouldContain("different checkpoints");
+        Failures(options => (options.SaveBestMetric, options.KeepBest, options.KeepBestHigher) = ("m", 3, true)).ShouldHaveSingleItem().ShouldContain("SaveBestHigher");
+        // Kept by the same metric, with its direction.
+        new CheckpointOptions { SaveBestMetric = "m", SaveBestHigher = true, KeepBest = 2 }.CreateRetention().Describe.ShouldBe("the best 2 by highest m");
     }
 
     [Fact]
