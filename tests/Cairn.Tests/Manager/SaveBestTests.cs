@@ -28,7 +28,7 @@ public sealed class SaveBestTests
     static readonly Dictionary<long, double> Losses = new() { [3] = 1.0, [6] = double.NaN, [9] = 0.5, [12] = 0.7, [15] = 0.5, [18] = double.NegativeInfinity, [21] = 0.6 };
 
     [Theory, InlineData(false, false), InlineData(true, false), InlineData(false, true), InlineData(true, true)]
-    public void The_state_of_the_best_step_is_kept_and_named_whatever_else_goes(bool asynchronous, bool inStore)
+    public async Task The_state_of_the_best_step_is_kept_and_named_whatever_else_goes(bool asynchronous, bool inStore)
     {
         IRunHome home = inStore ? new StoreHome(new MemoryRunStore()) : new DiskHome(_files);
         CheckpointManager checkpoints = Start(_training, home, Options(options => options.Asynchronous = asynchronous));
@@ -45,7 +45,7 @@ public sealed class SaveBestTests
         (best.Marker!.Reason, best.Marker.Best!.Step).ShouldBe((SaveReason.Best, 9));
         using (var loaded = CheckpointReader.Open(home.Files, "9"))
             Weight(loaded.Load("model")).ShouldBe(values[9]);
-        checkpoints.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        await checkpoints.DisposeAsync();
     }
 
     [Fact]
@@ -201,7 +201,7 @@ public sealed class SaveBestTests
     {
         var broken = new FailingWeights();
         var train = new TrainState();
-        var checkpoints = CheckpointManager.Start(_files, Options(options => options.CheckpointEvery = null), train, [broken], NullLoggerFactory.Instance);
+        var checkpoints = CheckpointManager.Start(_files, Options(options => options.CheckpointEvery = null), train, [broken], NullLoggerFactory.Instance, cancellationToken: TestContext.Current.CancellationToken);
         void Step(double loss, bool fails)
         {
             train.CompleteStep();
@@ -221,7 +221,7 @@ public sealed class SaveBestTests
     public void A_metric_that_comes_after_its_step_is_told_once_and_changes_nothing()
     {
         using var log = new RecordedLog();
-        var checkpoints = CheckpointManager.Start(_files, Options(), _training.Train, [_training.Weights], log);
+        var checkpoints = CheckpointManager.Start(_files, Options(), _training.Train, [_training.Weights], log, cancellationToken: TestContext.Current.CancellationToken);
         for (int i = 0; i < 3; i++)
         {
             _training.Batch();
