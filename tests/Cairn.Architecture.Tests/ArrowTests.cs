@@ -34,8 +34,8 @@ public class ArrowTests
         ("Configuration", ["State", "Stores", "Layouts", Contracts]),
         ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers"]),
         ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
-        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers", "Starting", "Stopping"]),
-        (Manager, ["State", "Stores", "Ranks", Contracts, "Saving", "Configuration", "Starting", "Running"]),
+        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers", "Starting", "Stopping"]),
+        (Manager, ["State", "Checkpoints", "Stores", "Ranks", Contracts, "Saving", "Configuration", "Starting", "Running"]),
     ];
 
     [Fact]
