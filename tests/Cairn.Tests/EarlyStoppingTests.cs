@@ -141,7 +141,7 @@ public class EarlyStoppingTests
         int states = 0;
         foreach (CrashState state in files.CrashStates())
         {
-            if (states++ % 5 == 0)
+            if (states++ % 11 == 0)
                 Run(state.FileSystem).ShouldBe(7, state.Description);
         }
         states.ShouldBeGreaterThan(50);

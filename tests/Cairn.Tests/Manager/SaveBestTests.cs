@@ -73,7 +73,7 @@ public sealed class SaveBestTests
             states++;
             if (BestPointer.Read(state.FileSystem) is { } named)
                 Stands(state.FileSystem, named).ShouldBeTrue($"{named}: {state.Description}");
-            if (states % 7 != 0)
+            if (states % 17 != 0)
                 continue;
             long promised = state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], System.Globalization.CultureInfo.InvariantCulture);
             CheckpointManager again = Start(new SampleTraining(), new DiskHome(state.FileSystem), Options(options => options.CheckpointEvery = 4));
