@@ -41,7 +41,12 @@ public sealed unsafe class TorchTensor : StateTensor
     }
 
     /// <inheritdoc/>
-    public override IDisposable Hold() => _tensor.detach().DetachFromDisposeScope();
+    public override IDisposable Hold()
+    {
+        // Who copies it later, on another thread, must not need the tensor itself: its owner may have disposed it by then.
+        _ = _address.Value;
+        return _tensor.detach().DetachFromDisposeScope();
+    }
 
     /// <inheritdoc/>
     public override bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> bytes)
