@@ -40,6 +40,8 @@ public sealed class AccumulationTests : IDisposable
         var train = new TrainState();
         await using var checkpoints = await CheckpointManager.StartAsync(
             new CheckpointOptions { Folder = Path.Combine(_folder, name), HandleSignals = false }, train, [.. TorchState.Parts(model, optimizer, sampler: sampler), new GradientPart(model)], cancellationToken: TestContext.Current.CancellationToken);
+        using var share = tensor(1f / Micro);
+        using var scale = tensor(0.01f);
         while (train.ConsumedSamples < microBatches * Size)
         {
             using var scope = NewDisposeScope();
@@ -47,8 +49,8 @@ public sealed class AccumulationTests : IDisposable
                 optimizer.zero_grad();
             for (int i = 0; i < (isApart ? 1 : Micro); i++)
             {
-                var x = tensor(sampler.NextBatch(Size)).to(float32).unsqueeze(1) / 100;
-                (nn.functional.mse_loss(model.call(x), x.sin()) / Micro).backward();
+                var x = tensor(sampler.NextBatch(Size)).to(float32).unsqueeze(1) * scale;
+                (nn.functional.mse_loss(model.call(x), x.sin()) * share).backward();
             }
             if (!isApart)
             {

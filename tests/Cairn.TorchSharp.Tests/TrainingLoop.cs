@@ -33,11 +33,12 @@ static class TrainingLoop
 
         var sampler = new ResumableSampler(Dataset, seed: 1);
         var train = new TrainState();
-        var early = new EarlyStopping(train, "validation_loss", patience: 5, minDelta: 0.02);
+        var early = new EarlyStopping(train, "validation_loss", patience: 3, minDelta: 0.05);
         await using var checkpoints = await CheckpointManager.StartAsync(
             options, train, [.. TorchState.Parts(model, optimizer, sampler: sampler), early]);
         Console.WriteLine(checkpoints.Resume);
 
+        using var share = tensor(1f / MicroBatches);                        // of a micro-batch in its update
         bool goesOn = !train.IsComplete && train.Epoch < epochs;            // a run that is done trains no more
         while (goesOn)
         {
@@ -56,7 +57,7 @@ static class TrainingLoop
                 for (int i = 0; i < MicroBatches; i++)
                 {
                     using var scope = NewDisposeScope();
-                    (Loss(sampler.NextBatch(MicroBatch)) / MicroBatches).backward();
+                    (Loss(sampler.NextBatch(MicroBatch)) * share).backward();
                 }
                 optimizer.step();
                 train.CompleteStep(samples: MicroBatch * MicroBatches);
