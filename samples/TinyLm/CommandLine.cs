@@ -71,7 +71,7 @@ public sealed class CommandLine
     };
     readonly Option<string?> _branch = new("--branch")
     {
-        Description = "Leave the steps above --resume-from behind under this name; they are kept and do not win.",
+        Description = "Branch off at --resume-from under this name; newer copies are kept but not resumed.",
         HelpName = "name",
     };
     readonly Option<string?> _stopFile = new("--stop-file")

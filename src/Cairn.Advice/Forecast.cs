@@ -40,7 +40,7 @@ public sealed record Forecast
     public required IReadOnlyList<SpacePoint> Space { get; init; }
     /// <summary>What stands in the folder at the end, the highest step first.</summary>
     public required IReadOnlyList<PlannedCopy> AtEnd { get; init; }
-    /// <summary>Work lost by a failure at a random moment, on the mean: since the newest durable copy.</summary>
+    /// <summary>Work lost by a failure at a random moment, on average: since the newest durable copy.</summary>
     public required TimeSpan MeanLoss { get; init; }
     /// <summary>Work lost by a failure at the worst moment.</summary>
     public required TimeSpan WorstLoss { get; init; }

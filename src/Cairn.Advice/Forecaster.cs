@@ -146,7 +146,7 @@ internal static class Forecaster
 
         private Forecast Summary()
         {
-            // A failure falls into a gap as often as the gap is long, and on the mean into its middle; until a copy is durable it does not count.
+            // A failure falls into a gap as often as the gap is long, and on average into its middle; until a copy is durable it does not count.
             double untilDurable = _saved + _snapshotsSaved > 0 ? request.DurableAfter.TotalSeconds : 0;
             return new Forecast
             {

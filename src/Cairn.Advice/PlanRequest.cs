@@ -5,7 +5,7 @@ public sealed record PlanRequest
 {
     private const double MostDays = 365_000;
 
-    /// <summary>Steps that the run shall make; at least 1.</summary>
+    /// <summary>Number of steps to train; at least 1.</summary>
     public required long TotalSteps { get; init; }
     /// <summary>Time of one step without any save.</summary>
     public required TimeSpan StepTime { get; init; }

@@ -11,7 +11,7 @@ public sealed record MpiLaunch(MpiImplementation? Implementation, int Size, stri
     /// <summary>
     /// Reads the environment. Open MPI's <c>mpirun</c> sets <c>OMPI_COMM_WORLD_SIZE</c>; MPICH's <c>mpiexec</c> sets <c>PMI_SIZE</c>
     /// and <c>MPI_LOCALNRANKS</c>. Slurm sets <c>SLURM_NTASKS</c> and <c>SLURM_STEP_NUM_TASKS</c>, and, by its plug-in, <c>PMIX_RANK</c>
-    /// or <c>PMI_RANK</c>; which MPI shall be used then stands in <c>SLURM_MPI_TYPE</c> at best.
+    /// or <c>PMI_RANK</c>; which MPI is to be used then stands in <c>SLURM_MPI_TYPE</c> at best.
     /// </summary>
     /// <param name="variable">Gives a variable's value, or null.</param>
     /// <returns>Null when no launcher started this process: it runs as one rank.</returns>

@@ -5,7 +5,7 @@ using TorchSharp;
 namespace Cairn.TorchSharp;
 
 /// <summary>
-/// The state of torch's default CPU generator, which shuffling, dropout and initialisation draw from, and of named CPU
+/// The state of torch's default CPU generator, which shuffling, dropout and initialization draw from, and of named CPU
 /// generators of the user's own. TorchSharp gives no access to the state of CUDA generators.
 /// </summary>
 public sealed class RandomPart : IStatePart

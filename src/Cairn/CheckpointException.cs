@@ -35,7 +35,7 @@ public sealed class CopyChangedException(string message) : CheckpointException(m
     public override bool IsTransient => true;
 }
 
-/// <summary>A saved state does not fit the objects that shall take it. Nothing was changed.</summary>
+/// <summary>A saved state does not fit the objects that take it. Nothing was changed.</summary>
 public class StateMismatchException : CheckpointException
 {
     /// <summary>With what did not fit.</summary>

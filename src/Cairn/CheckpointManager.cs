@@ -182,7 +182,7 @@ public sealed class CheckpointManager : IAsyncDisposable
     /// Call after every batch, skipped ones too: saves what is due. Runs on the calling thread and lets training wait only for the copy of its
     /// state (for the whole save when not asynchronous, and for the save before when a checkpoint is due).
     /// </summary>
-    /// <returns><see langword="false"/> when training shall end: all planned steps are made, or it was told to stop. The end is saved by then; <see cref="Complete"/> makes sure of it and sums up.</returns>
+    /// <returns><see langword="false"/> when training should end: all planned steps are complete, or it was told to stop. The end is saved by then; <see cref="Complete"/> makes sure of it and sums up.</returns>
     /// <exception cref="CheckpointException">A save failed and <see cref="CheckpointOptions.FailOnError"/> is set.</exception>
     /// <exception cref="InvalidOperationException">With <see cref="CheckpointOptions.OverlapCapture"/>: <see cref="BeforeUpdate"/> was not called before the update. The save that was being copied is given up.</exception>
     public bool AfterBatch() => _session.AfterBatch();

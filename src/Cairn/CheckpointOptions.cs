@@ -38,7 +38,7 @@ public partial class CheckpointOptions
     /// <summary>Whether anything is saved. Resuming works all the same. Default <see langword="true"/>.</summary>
     public bool Enabled { get; set; } = true;
 
-    /// <summary>Steps that the run shall make. Default <see langword="null"/>: no planned end.</summary>
+    /// <summary>Number of steps to train. Default <see langword="null"/>: no planned end.</summary>
     [Range(1d, long.MaxValue)]
     public long? TotalSteps { get; set; }
 

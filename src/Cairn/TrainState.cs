@@ -3,7 +3,7 @@ using Cairn.State;
 namespace Cairn;
 
 /// <summary>
-/// How far a run has come: the counters that decide when to save, and what shall be known again after a resume.
+/// How far a run has come: the counters that decide when to save, and what must be known again after a resume.
 /// Belongs to the training thread. Saved as the part <c>context</c>.
 /// </summary>
 public sealed partial class TrainState : ISettingsPart
@@ -18,7 +18,7 @@ public sealed partial class TrainState : ISettingsPart
     /// <summary>Counters of a run that has not begun.</summary>
     public TrainState() => _metrics = new StepMetrics(() => _step);
 
-    /// <summary>Steps that the run shall make; <see langword="null"/> (the default) when it has no planned end. Set here, it wins over a saved one on restore.</summary>
+    /// <summary>Number of steps to train; <see langword="null"/> (the default) when it has no planned end. Set here, it wins over a saved one on restore.</summary>
     public long? TotalSteps { get; set; }
 
     /// <summary>Successful optimizer updates so far. Checkpoints are named by it. Default 0.</summary>

@@ -25,7 +25,7 @@ public class InternLmAuditTests
             "The last step, 499, has no checkpoint: InternLM saves the end only when step_count equals total_steps, and of 500 batches 1 was skipped (overflow: 1, batch 301), " +
             "so step_count ended at 499 and never was 500. The newest copy is of step 250 (local:llm_ckpts/snapshot/0): 249 steps are lost.");
         finding.Advice.ShouldContain("Resume from step 250");
-        report.Findings.ShouldContain(found => found.Fault == AuditFault.ShortOfPlan && found.Message.Contains("499 steps were made of 500"));
+        report.Findings.ShouldContain(found => found.Fault == AuditFault.ShortOfPlan && found.Message.Contains("Completed 499 of 500 steps"));
     }
 
     [Fact]

@@ -75,7 +75,7 @@ public sealed class AuditVerbTests : IDisposable
         File.WriteAllText(_folder["notes.txt"], "shopping list");
         Result result = CairnProcess.Run("audit", _folder["notes.txt"]);
         result.Code.ShouldBe(ExitCode.CouldNot);
-        result.Error.ShouldContain("tells of no training");
+        result.Error.ShouldContain("shows no training");
         CairnProcess.Run("audit", _folder["nowhere"]).Error.ShouldContain("Give the folder of a run, or its logs.");
     }
 

@@ -9,7 +9,7 @@ internal static class FinalCheckpoint
     public static (string? Folder, string? WhyNot) Find(RunHistory history, RunConfiguration configuration, IReadOnlyList<CopyOnDisk>? onDisk)
     {
         if (history.Sessions is not [.., var last])
-            return (null, "the record tells of no training");
+            return (null, "the record shows no training");
         if (last.LastStep == 0)
             return (null, "no step was made");
         CopyOnDisk? copy = onDisk?.FirstOrDefault(found => found.Kind == SaveKind.Checkpoint && found.Step == last.LastStep);
@@ -75,13 +75,13 @@ internal static class FinalCheckpoint
     private static string Advice(AuditReport report, long? newest)
     {
         string resume = newest is not { } step ? "Train again. "
-            : step >= report.Steps ? $"Resume from step {step}; no step has to be made again. "
-            : $"Resume from step {step} and make the {(report.Steps - step == 1 ? "last step" : $"{report.Steps - step} steps")} again. ";
+            : step >= report.Steps ? $"Resume from step {step}; no step has to be repeated. "
+            : $"Resume from step {step} and train the {(report.Steps - step == 1 ? "last step" : $"{report.Steps - step} steps")} again. ";
         if (report.History.Source == HistorySource.Cairn)
             return resume + "Call Complete at the end of the loop, and dispose the manager (await using): either saves the end.";
         bool skipped = report.Batches > report.Steps;
         return resume + (skipped
-            ? "With InternLM, skipped batches will do it again: a smaller oss_snapshot_freq lets less be lost. Cairn saves the end whatever was skipped."
+            ? "With InternLM, any skipped batch will cause this again; a smaller oss_snapshot_freq loses less. Cairn saves the end whatever was skipped."
             : "Cairn saves the end whenever training ends, stops or is told to stop.");
     }
 }

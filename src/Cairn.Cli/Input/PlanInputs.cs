@@ -16,7 +16,7 @@ internal sealed class PlanInputs
 
     private const double AssumedWriteRate = 1e9;
 
-    private readonly Option<long?> _steps = QuantityOption.Count("--steps", "Steps that the run shall make [default: what --check says].");
+    private readonly Option<long?> _steps = QuantityOption.Count("--steps", "Number of steps to train [default: what --check says].");
     private readonly Option<TimeSpan?> _stepTime = QuantityOption.Time("--step-time", "Time of one step without any save.");
     private readonly Option<long?> _size = QuantityOption.Bytes("--size", "Size of one copy of the state, such as 98GB.");
     private readonly Option<long?> _parameters = QuantityOption.Count("--parameters", "Instead of --size: number of parameters, such as 7B.");
@@ -25,7 +25,7 @@ internal sealed class PlanInputs
     private readonly Option<string?> _like = new("--like") { Description = "Instead of --size: an existing checkpoint or run of the same size.", HelpName = "PATH" };
     private readonly Option<double?> _writeRate = QuantityOption.Rate("--write-rate", "How fast the disk or store takes a copy, such as 2GB/s [default: measured on --target, else 1 GB/s].");
     private readonly Option<double?> _copyRate = QuantityOption.Rate("--copy-rate", "How fast memory is copied [default: measured on --target, else 5 GB/s].");
-    private readonly Option<string?> _target = new("--target") { Description = "Folder of the run to be: its disk is tried out for two seconds, and its free space is the limit.", HelpName = "FOLDER" };
+    private readonly Option<string?> _target = new("--target") { Description = "The future run's folder: its disk is measured for two seconds, and its free space is the limit.", HelpName = "FOLDER" };
     private readonly Option<TimeSpan?> _mtbf = QuantityOption.Time("--mtbf", "Mean time between failures of the whole job [default: 1d].");
     private readonly Option<TimeSpan?> _restart = QuantityOption.Time("--restart", "Time from a failure until training goes on [default: 1m and reading one copy].");
     private readonly Option<long?> _space = QuantityOption.Bytes("--space", "Space that the run may take [default: what is free on --target].");
@@ -45,7 +45,7 @@ internal sealed class PlanInputs
     public (PlanRequest Request, IReadOnlyList<string> Assumed) Read(ParseResult parsed, CheckpointOptions? checkedOptions, Screen screen, CancellationToken cancellationToken)
     {
         List<string> assumed = [];
-        long steps = parsed.GetValue(_steps) ?? checkedOptions?.TotalSteps ?? throw new WrongUseException("Say how many steps the run shall make: --steps 50000.");
+        long steps = parsed.GetValue(_steps) ?? checkedOptions?.TotalSteps ?? throw new WrongUseException("Say how many steps to train: --steps 50000.");
         TimeSpan stepTime = parsed.GetValue(_stepTime) ?? throw new WrongUseException("Say how long a step takes: --step-time 1.2s.");
         long bytes = StateBytes(parsed, assumed);
         DiskProbe? probe = parsed.GetValue(_target) is { } target ? DiskProbe.Measure(target, screen, cancellationToken) : null;

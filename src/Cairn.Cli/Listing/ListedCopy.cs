@@ -30,7 +30,7 @@ internal sealed record ListedCopy(string Name, string Layout, string Kind)
     public string? Fault { get; init; }
     /// <summary>The name of its branch.</summary>
     public string? Branch { get; init; }
-    /// <summary>Whether it belongs to a line that was left: kept, and not resumed.</summary>
+    /// <summary>Whether it belongs to a branch that was left: kept, and not resumed.</summary>
     public bool IsLeftBehind { get; init; }
     /// <summary>Whether another run saved it, complete or not.</summary>
     public bool IsOfOtherRun { get; init; }

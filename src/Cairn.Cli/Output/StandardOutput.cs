@@ -2,8 +2,8 @@ using Cairn.Stores;
 
 namespace Cairn.Cli.Output;
 
-/// <summary>Whoever read standard output has gone.</summary>
-internal sealed class OutputClosedException(Exception innerException) : IOException("Whoever read standard output has gone.", innerException);
+/// <summary>The reader of standard output has gone.</summary>
+internal sealed class OutputClosedException(Exception innerException) : IOException("The reader of standard output has gone.", innerException);
 
 /// <summary>
 /// Standard output as a pipe or a file. .NET's own throws written text away once the reader of a pipe has gone, and a verb that goes on for hours would

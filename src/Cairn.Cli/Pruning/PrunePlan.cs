@@ -52,7 +52,7 @@ internal static class PrunePlan
         }
         string? why = copies.Contains(good) ? "the newest good copy"
             : copies.Any(copy => best.Contains(copy.Name)) ? "the best model of its run"
-            : copies.Any(copy => copy.IsLeftBehind) ? "of a line that was left"
+            : copies.Any(copy => copy.IsLeftBehind) ? "of a branch that was left"
             : metric is not null && !MetricsOf(copies).ContainsKey(metric) ? $"has no metric '{metric}' of its step to compare"
             : "kept by rule";
         return removed.Contains(step.Value) ? new PrunedStep(copies, step, true, null) : new PrunedStep(copies, step, false, why);

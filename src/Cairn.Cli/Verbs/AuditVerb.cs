@@ -27,14 +27,14 @@ internal sealed class AuditVerb : Verb
     public override string Details => "Steps, skips, restarts and what each lost, saves due and missing, the final checkpoint, time spent on saves. Exits with 1 if something is bad.";
 
     protected override Command Define() =>
-        new("audit", "Says what a run did, against what it was told.") { _paths, _totalSteps, _checkpointEvery, _snapshotEvery, _config, _folder };
+        new("audit", "Compares what a run did with what it was told to do.") { _paths, _totalSteps, _checkpointEvery, _snapshotEvery, _config, _folder };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         RunConfiguration given = Given(parsed);
         AuditSource source = AuditSource.Read(parsed.GetValue(_paths)!, parsed.GetValue(_folder), screen, cancellationToken);
         if (source.History.Sessions.Count == 0)
-            throw new CheckpointException($"{source.Name} tells of no training: there is no line of a journal of Cairn or of a log of InternLM in it.") { Path = source.Name };
+            throw new CheckpointException($"{source.Name} shows no training: there is no line of a journal of Cairn or of a log of InternLM in it.") { Path = source.Name };
         AuditResult result = AuditResult.Of(source.Name, RunAudit.Of(source.History, given, source.OnDisk));
         screen.Show(result, JsonTypes.Default.AuditResult, shown => Render(screen, shown));
         return result.Findings.Any(finding => finding.Harmful) ? ExitCode.FoundBad : ExitCode.Good;

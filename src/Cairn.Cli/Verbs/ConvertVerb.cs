@@ -21,11 +21,11 @@ internal sealed class ConvertVerb : Verb
     private readonly Argument<string> _source = new("src") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "SRC" };
     private readonly Argument<string> _destination = new("dst") { Description = "The folder to write, on this machine: of a run, or of a model. With --layout torch a file.", HelpName = "DST" };
     private readonly Option<string> _layout = new("--layout") { Description = $"What to write: {string.Join(", ", ConversionOptions.Layouts)}.", HelpName = "LAYOUT", Required = true };
-    private readonly Option<string[]> _parts = new("--part") { Description = "Take only this part; may be given again.", HelpName = "NAME" };
+    private readonly Option<string[]> _parts = new("--part") { Description = "Take only this part; may be repeated.", HelpName = "NAME" };
     private readonly Option<string?> _dtype = new("--dtype") { Description = $"Cast the model's floats to {string.Join(", ", Types.Select(type => type.Name))}.", HelpName = "TYPE" };
     private readonly Option<string?> _rules = new("--rules") { Description = $"Rename tensors: a file of rules, or {string.Join(", ", RenamingRules.Ready)}.", HelpName = "RULES" };
-    private readonly Option<string[]> _set = new("--set") { Description = "A number that the rules need and the source does not tell, such as heads=32; may be given again.", HelpName = "NAME=VALUE" };
-    private readonly Option<bool> _lenient = new("--keep-unmatched") { Description = "Keep tensors that no rule fits, under their own names." };
+    private readonly Option<string[]> _set = new("--set") { Description = "A number that the rules need and the source does not have, such as heads=32; may be repeated.", HelpName = "NAME=VALUE" };
+    private readonly Option<bool> _lenient = new("--keep-unmatched") { Description = "Keep tensors that match no rule, under their own names." };
     private readonly Option<long?> _shard = QuantityOption.Bytes("--shard-size", $"Most bytes in a file of huggingface, for example 2GB [default: {Units.Bytes(HuggingFaceLayout.DefaultMaxShardBytes)}].");
     private readonly Option<long?> _step = new("--step") { Description = "The step of the new checkpoint [default: the source's].", HelpName = "STEP" };
     private readonly Option<bool> _overwrite = new("--overwrite") { Description = "Replace what stands at the destination." };

@@ -30,8 +30,8 @@ internal sealed class CpVerb : Verb
     public const string Name = "cp";
 
     private readonly Argument<string> _source = new("source") { Description = "A checkpoint or snapshot, such as runs/a/500 or s3://bucket/runs/a/snapshot/1; of a run, its newest good copy.", HelpName = "SOURCE" };
-    private readonly Argument<string> _target = new("target") { Description = "The run to bring it to, a folder or an address; made when there is none.", HelpName = "TARGET" };
-    private readonly Option<long?> _step = QuantityOption.Count("--step", "Of a run, the copy of this step.");
+    private readonly Argument<string> _target = new("target") { Description = "The run to copy it to, a folder or an address; created when there is none.", HelpName = "TARGET" };
+    private readonly Option<long?> _step = QuantityOption.Count("--step", "The copy of this step, when PATH is a run.");
     private readonly Option<bool> _force = new("--force") { Description = "Move a checkpoint of the same step with other content to abandoned/." };
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not read back what arrived." };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Say what would be copied, and write nothing." };

@@ -14,8 +14,8 @@ internal sealed class DiffVerb : Verb
 {
     private readonly Argument<string> _left = new("a") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "A" };
     private readonly Argument<string> _right = new("b") { Description = "What it is compared with.", HelpName = "B" };
-    private readonly Option<string[]> _parts = new("--part") { Description = "Compare only this part; may be given again.", HelpName = "NAME" };
-    private readonly Option<double?> _tolerance = new("--tolerance") { Description = "Count a tensor as the same when no value differs by more; NaN never is.", HelpName = "number" };
+    private readonly Option<string[]> _parts = new("--part") { Description = "Compare only this part; may be repeated.", HelpName = "NAME" };
+    private readonly Option<double?> _tolerance = new("--tolerance") { Description = "Treat tensors as equal when no value differs by more than this; NaN is never equal.", HelpName = "number" };
     private readonly Option<int?> _top = new("--top") { Description = "Show only so many changed tensors of a part, those that differ most.", HelpName = "number" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.DiffResult;

@@ -95,7 +95,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
     {
         if (result.Copies.Count == 0)
         {
-            screen.Line(Screen.Plain($"{result.Root} holds no checkpoint yet: a restart begins anew."));
+            screen.Line(Screen.Plain($"{result.Root} holds no checkpoint yet: a restart starts fresh."));
             return;
         }
         // In a run the step and the slot name the folder; elsewhere the folder has to be said.

@@ -113,9 +113,9 @@ internal sealed class PlanVerb : Verb
             ["saves", $"{Units.Of(forecast.Checkpoints, "checkpoint")} and {Units.Of(forecast.Snapshots, "snapshot")} in {Seconds(forecast.Seconds)}"],
             ["stall", $"{Seconds(forecast.StallSecondsPerSave)} a save, {Seconds(forecast.StallSeconds)} in all, {Quantities.Percent(forecast.Overhead)} of the time"],
             ["durable after", Seconds(forecast.DurableAfterSeconds)],
-            ["lost by a failure", $"{Seconds(forecast.MeanLossSeconds)} of work on the mean, {Seconds(forecast.WorstLossSeconds)} at worst"],
+            ["lost by a failure", $"{Seconds(forecast.MeanLossSeconds)} of work on average, {Seconds(forecast.WorstLossSeconds)} at worst"],
             ["failures to expect", $"{Units.Number(Math.Round(forecast.ExpectedFailures, 1))}, which lose {Seconds(forecast.ExpectedLossSeconds)} in all"],
-            ["end to expect", forecast.ExpectedSeconds is { } seconds ? $"after {Seconds(seconds)}, failures and restarts included" : "never: failures come too fast"],
+            ["end to expect", forecast.ExpectedSeconds is { } seconds ? $"after {Seconds(seconds)}, failures and restarts included" : "never: failures come too often"],
             ["written", Units.Bytes(forecast.BytesWritten)],
             ["space at most", Units.Bytes(forecast.PeakBytes)],
         ]);
@@ -125,7 +125,7 @@ internal sealed class PlanVerb : Verb
         foreach (string line in chart)
             screen.Line(Screen.Plain(line));
         screen.Line();
-        screen.Line(screen.Strong(forecast.AtEnd.Count == 0 ? "at the end there will be nothing" : "at the end there will be"));
+        screen.Line(screen.Strong(forecast.AtEnd.Count == 0 ? "at the end nothing will exist" : "at the end there will be"));
         int more = forecast.AtEnd.Count - MostCopiesShown;
         foreach (PlanCopy copy in forecast.AtEnd.Take(more > 1 ? MostCopiesShown : forecast.AtEnd.Count))
             screen.Line(Screen.Plain($"  {copy.Kind,-10}  {copy.Step,-10}  {copy.Reason}").TrimEnd());

@@ -17,8 +17,8 @@ internal sealed class ShowVerb : Verb
 
     private readonly Argument<string> _path = new("path") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "PATH" };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor of every part." };
-    private readonly Option<string[]> _parts = new("--part") { Description = "Show only this part; may be given again.", HelpName = "NAME" };
-    private readonly Option<int> _depth = new("--depth") { Description = "Components of a name by which parameters are summed up.", DefaultValueFactory = _ => 2, HelpName = "number" };
+    private readonly Option<string[]> _parts = new("--part") { Description = "Show only this part; may be repeated.", HelpName = "NAME" };
+    private readonly Option<int> _depth = new("--depth") { Description = "Components of a name by which parameters are grouped.", DefaultValueFactory = _ => 2, HelpName = "number" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.ShowResult;
 

@@ -14,9 +14,9 @@ namespace Cairn.Cli.Verbs;
 internal sealed class StatsVerb : Verb
 {
     private readonly Argument<string> _path = new("path") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "PATH" };
-    private readonly Option<string[]> _parts = new("--part") { Description = "Look only into this part; may be given again.", HelpName = "NAME" };
+    private readonly Option<string[]> _parts = new("--part") { Description = "Look only at this part; may be repeated.", HelpName = "NAME" };
     private readonly Option<string?> _name = new("--name") { Description = "Look only at tensors whose name fits; * and ? stand for anything.", HelpName = "PATTERN" };
-    private readonly Option<int> _bins = new("--bins") { Description = "Most bins of a histogram.", DefaultValueFactory = _ => 24, HelpName = "number" };
+    private readonly Option<int> _bins = new("--bins") { Description = "Maximum number of bins in a histogram.", DefaultValueFactory = _ => 24, HelpName = "number" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.StatsResult;
 
@@ -25,7 +25,7 @@ internal sealed class StatsVerb : Verb
     public override string Details => "Also infinity and zeros. Exits with 1 when a value is not finite.";
 
     protected override Command Define() =>
-        new("stats", "Looks at every value: NaN, range, mean, deviation, histogram.") { _path, _parts, _name, _bins };
+        new("stats", "Reads every value: NaN, range, mean, standard deviation, histogram.") { _path, _parts, _name, _bins };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

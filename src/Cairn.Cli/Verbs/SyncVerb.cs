@@ -14,8 +14,8 @@ internal sealed class SyncVerb : Verb
 
     private const string NoRecord = "absent", LeftOut = "left_out";
 
-    private readonly Argument<string> _source = new("source") { Description = "The run, a folder or an address. It may be trained meanwhile.", HelpName = "SOURCE" };
-    private readonly Argument<string> _target = new("target") { Description = "Where its copies go, a folder or an address; made when there is none.", HelpName = "TARGET" };
+    private readonly Argument<string> _source = new("source") { Description = "The run, a folder or an address. Training may go on meanwhile.", HelpName = "SOURCE" };
+    private readonly Argument<string> _target = new("target") { Description = "Where its copies go, a folder or an address; created when there is none.", HelpName = "TARGET" };
     private readonly Option<bool> _checkpointsOnly = new("--checkpoints-only") { Description = "Leave the snapshots out." };
     private readonly Option<bool> _delete = new("--delete") { Description = "Remove checkpoints of the target that the source has no more; never its newest good copy." };
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not read back what arrived." };
@@ -27,7 +27,7 @@ internal sealed class SyncVerb : Verb
 
     public override string Details => "The oldest first, then run.json and the journal, so that the target can be resumed at any moment. Each copy is complete there or absent. Interrupted, the same command goes on with the copies that are missing; the one that was under way begins anew, none of its files are taken over. A copy that is there is known by its marker and not moved again. What is damaged is named and passed over, and the exit code is 1. The target is locked meanwhile, so one that trains is refused.";
 
-    protected override Command Define() => new(Name, "Brings the copies of a run to another place, here or in an object store.") { _source, _target, _checkpointsOnly, _delete, _noVerify, _dryRun };
+    protected override Command Define() => new(Name, "Copies a whole run to another place, here or in an object store.") { _source, _target, _checkpointsOnly, _delete, _noVerify, _dryRun };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

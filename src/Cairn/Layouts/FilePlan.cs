@@ -40,5 +40,5 @@ internal sealed record FilePlan(IReadOnlyList<PlannedFile> Files, long Bytes)
         return new FilePlan(files, bytes);
     }
 
-    private static CheckpointException Wrong(ICheckpointLayout layout, string what) => new($"The layout '{layout.Name}' {what}. Nothing is saved in it until {layout.GetType()} is mended.");
+    private static CheckpointException Wrong(ICheckpointLayout layout, string what) => new($"The layout '{layout.Name}' {what}. Nothing is saved in it until {layout.GetType()} is fixed.");
 }

@@ -28,7 +28,7 @@ public static class CheckpointReader
         return Detect(files, name, self);
     }
 
-    /// <summary>Says what stands at a path of a store. A run is recognised at its root.</summary>
+    /// <summary>Says what stands at a path of a store. A run is recognized at its root.</summary>
     /// <inheritdoc cref="Detect(string)"/>
     internal static CheckpointSource Detect(IFileSource files, string path) => Detect(files, path, path.Length == 0 ? files : null);
 

@@ -19,7 +19,7 @@ internal sealed class InternLmParts(InternLmCheckpoint checkpoint, bool isWhole,
             return false;
         if (!checkpoint.Has(part.Name))
         {
-            notes.Add($"{part.Name}: starts anew, for the copy that InternLM saved does not have it");
+            notes.Add($"{part.Name}: starts fresh: the copy that InternLM saved does not have it");
             return true;
         }
         if (part.Name is not (InternLmCheckpoint.Sampler or InternLmCheckpoint.Scaler))
@@ -28,7 +28,7 @@ internal sealed class InternLmParts(InternLmCheckpoint checkpoint, bool isWhole,
         part.Check(checkpoint.Load(part.Name), problems);
         if (problems.None)
             return false;
-        notes.Add($"{part.Name}: starts anew, for what InternLM saved is the state of another {part.Name}{(part.Name == InternLmCheckpoint.Sampler ? "; the data come in another order" : "")}");
+        notes.Add($"{part.Name}: starts fresh: what InternLM saved is the state of another {part.Name}{(part.Name == InternLmCheckpoint.Sampler ? "; the data come in another order" : "")}");
         return true;
     }
 }

@@ -107,7 +107,7 @@ internal sealed record RunOpening(
         if (options.Branch is null)
         {
             throw new CheckpointException(
-                $"ResumeFrom: step {step} is not the newest in {files.Root}, step {newest} is. To leave the newer ones behind, name the new branch (Branch); they are kept and do not win.")
+                $"ResumeFrom: step {step} is not the newest in {files.Root}, step {newest} is. To branch off there, name the new branch (Branch); newer copies are kept but not resumed.")
             {
                 Step = step,
                 Path = files.Root,
@@ -134,8 +134,8 @@ internal sealed record RunOpening(
         new(entry.Files, entry.Folder, entry.Marker!, ReferenceEquals(entry.Files, files) ? entry.Folder : $"{entry.Files.Root}/{entry.Folder}") { Entry = entry };
 
     private static CheckpointException NeedsBranch(IFileSource files, CheckpointOptions options, string what) => new(
-        $"ResumeFrom names {what}, and ResumeParts takes only {string.Join(", ", options.ResumeParts)} of it: with the other parts starting anew that is no continuation. " +
-        $"To begin a new line with these parts, give the step (ResumeFrom) and name the line (Branch). To go on as it was, leave ResumeParts out.")
+        $"ResumeFrom names {what}, and ResumeParts takes only {string.Join(", ", options.ResumeParts)} of it: with the other parts starting fresh, that is not a continuation. " +
+        $"To begin a new branch with these parts, give the step (ResumeFrom) and name the branch (Branch). To continue as before, leave ResumeParts out.")
     {
         Path = files.Root,
     };

@@ -9,7 +9,7 @@ namespace Cairn.Opening;
 /// </summary>
 internal static class StateFit
 {
-    /// <summary>The saved state as this rank shall get it.</summary>
+    /// <summary>The saved state as this rank gets it.</summary>
     /// <param name="saved">The whole part.</param>
     /// <param name="live">What this rank has now.</param>
     /// <param name="isElsewhere">Whether the leaf of this path, which this rank does not have, is held by another.</param>

@@ -141,7 +141,7 @@ internal sealed class RankCall(RankInbox inbox, TimeProvider clock, int channel,
         new($"{purpose}: rank {rank} failed: {error}") { Rank = rank, Purpose = purpose, Error = error };
 
     private RankOrderException OutOfOrder(int rank, string at) =>
-        new($"Rank {rank} is at '{at}' while rank {_transport.Rank} is at '{purpose}': all ranks must make the same calls in the same order. Look for a decision that each rank makes by itself.")
+        new($"Rank {rank} is at '{at}' while rank {_transport.Rank} is at '{purpose}': all ranks must make the same calls in the same order. Look for a decision that each rank makes on its own.")
         {
             Rank = rank,
             Expected = purpose,

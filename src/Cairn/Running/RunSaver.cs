@@ -26,6 +26,12 @@ internal sealed class RunSaver(
     /// <summary>Saves that were left out, refused or failed.</summary>
     public int Unsaved { get; private set; }
 
+    /// <summary>Of these, snapshots that were left out because the save before was still being written.</summary>
+    public int Dropped { get; private set; }
+
+    /// <summary>Of these, snapshots whose weights held NaN or infinity.</summary>
+    public int Refused { get; private set; }
+
     /// <summary>For how long training has waited.</summary>
     public TimeSpan Stall { get; private set; }
 
@@ -174,6 +180,8 @@ internal sealed class RunSaver(
         else if (!report.IsDrained || report.IsLost)
         {
             Unsaved++;
+            Dropped += report.Outcome == SaveOutcome.Dropped ? 1 : 0;
+            Refused += report.Outcome == SaveOutcome.Refused ? 1 : 0;
             if (report.IsLost)
                 tiers.Lose(report.Kind, report.Step);
         }

@@ -172,7 +172,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             : slots[0].Folder;
     }
 
-    // What stands in the way of a new copy is kept: it may be another run's, or of a line that was left.
+    // What stands in the way of a new copy is kept: it may be another run's, or of a branch that was left.
     private void MakeWay(string place, string path, Marker marker, List<string> notes)
     {
         string folder = StorePath.Parent(place), attempt = AttemptOf(place);
@@ -184,7 +184,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             if (other is not null)
                 notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
             else if (_files.FileExists(path))
-                // Of this step and of a line that was left: no copy that anybody needs.
+                // Of this step and of a branch that was left: no copy that anybody needs.
                 _placement.Delete(path);
             return;
         }
@@ -198,7 +198,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         if (line.Holds(standing) && !isOwn && !isOfBefore)
             throw _marker.NotAlone(path);
         string why = line.StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
-            : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : line.Holds(standing) ? "an earlier process saved it" : "it belongs to a line that was left");
+            : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : line.Holds(standing) ? "an earlier process saved it" : "it belongs to a branch that was left");
         notes.Add($"{folder}/ stood in the way ({why}) and is now {_placement.MoveAside(folder, attempt, folder)}/");
     }
 

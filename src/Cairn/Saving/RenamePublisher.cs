@@ -177,7 +177,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         {
             var standing = new CatalogEntry(files, target, SaveKind.Checkpoint, marker.Step);
             string why = LineView.Of(marker).StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
-                : standing.Fault?.ToString() ?? (LineView.Of(marker).Holds(standing) ? "an earlier process saved it" : "it belongs to a line that was left");
+                : standing.Fault?.ToString() ?? (LineView.Of(marker).Holds(standing) ? "an earlier process saved it" : "it belongs to a branch that was left");
             notes.Add($"{target}/ stood in the way ({why}) and is now {_placement.MoveAside(target, target)}/");
         }
         _placement.FreeFromFile(target, target, notes);

@@ -20,7 +20,7 @@ internal sealed record SnapshotSlot(CatalogEntry? Entry, string Folder, CopyStan
 internal static class SlotChoice
 {
     /// <summary>
-    /// The slots in the order in which they are taken: an empty one, one whose copy is damaged or of a line that was left, one that another run's copy
+    /// The slots in the order in which they are taken: an empty one, one whose copy is damaged or of a branch that was left, one that another run's copy
     /// holds, then the line's own from the lower step on.
     /// </summary>
     public static IReadOnlyList<SnapshotSlot> InOrder(IFileSource files, LineView line)

@@ -45,7 +45,7 @@ public interface IStatePart
     void Restore(StateMap saved);
 }
 
-/// <summary>What does not fit between a saved state and the objects that shall take it.</summary>
+/// <summary>What does not fit between a saved state and the objects that take it.</summary>
 public sealed class RestoreProblems
 {
     private readonly List<string> _missing = [], _unexpected = [], _mismatched = [];

@@ -12,7 +12,7 @@ internal enum CommandAction
 }
 
 /// <summary>
-/// A command in a run's file <c>command</c>: one line, <c>save</c> or <c>stop</c>, then a step if it shall wait for one, then
+/// A command in a run's file <c>command</c>: one line, <c>save</c> or <c>stop</c>, then a step if it waits for one, then
 /// <c>id=…</c> if whoever wrote it wants to find the answer in the journal. So <c>echo stop &gt; command</c> works too.
 /// </summary>
 /// <param name="Action">What is asked.</param>
@@ -21,7 +21,7 @@ internal enum CommandAction
 internal sealed record RunCommand(CommandAction Action, long? Step = null, string Id = "")
 {
     private const int LongestId = 64;
-    private const string Grammar = "Write 'save' or 'stop', and a step after it if the run shall wait for one.";
+    private const string Grammar = "Write 'save' or 'stop', and then a step if the run should wait for one.";
 
     /// <summary>Reads a command.</summary>
     /// <param name="text">The file's text.</param>

@@ -24,7 +24,7 @@ public static class CairnTelemetry
     internal static readonly Counter<long> Failures =
         Meter.CreateCounter<long>("cairn.save.failures", "{save}", "Saves that failed, were refused or were dropped.");
     internal static readonly Counter<long> LostSteps =
-        Meter.CreateCounter<long>("cairn.resume.lost_steps", "{step}", "Steps that were made before a crash and have to be made again.");
+        Meter.CreateCounter<long>("cairn.resume.lost_steps", "{step}", "Steps that were complete before a crash and have to be repeated.");
 
     /// <summary>Records a save that ended.</summary>
     internal static void Record(SaveReport report)

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Cairn.Cli.Tests;
 
 /// <summary>
-/// What a command shall print, kept in files beside this one. Times, rates, sizes of small files, ids and folders are replaced by what they are. With
+/// What a command must print, kept in files beside this one. Times, rates, sizes of small files, ids and folders are replaced by what they are. With
 /// <c>CAIRN_UPDATE_GOLDEN=1</c> in the environment the files are written anew; look at what has changed before keeping it.
 /// </summary>
 internal static partial class Golden

@@ -14,7 +14,7 @@ public sealed class LsTests : IDisposable
         SampleRun run = new(_folder["run"]);
         Result result = CairnProcess.Run("ls", run.Folder);
         result.Code.ShouldBe(ExitCode.Good);
-        result.Out.ShouldBe($"{run.Folder} holds no checkpoint yet: a restart begins anew.\n");
+        result.Out.ShouldBe($"{run.Folder} holds no checkpoint yet: a restart starts fresh.\n");
     }
 
     [Fact]

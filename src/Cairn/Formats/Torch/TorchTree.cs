@@ -141,7 +141,7 @@ public static class TorchTree
         private static string Describe(TorchObject made) => made.Type.Name switch
         {
             "_rebuild_sparse_tensor" or "_rebuild_sparse_csr_tensor" => "a sparse tensor (save its to_dense())",
-            "_rebuild_meta_tensor_no_storage" => "a tensor of the device meta, which has no elements (save it after it was initialised)",
+            "_rebuild_meta_tensor_no_storage" => "a tensor of the device meta, which has no elements (save it after it was initialized)",
             "_rebuild_parameter" when made.Arguments is [TorchObject data, ..] => Describe(data),
             _ => $"an object of {made.Type}",
         };
