@@ -56,7 +56,7 @@ public sealed class AskTests : IDisposable
         using var run = new LiveRun(_folder["run"], holdAfter: 1);
         Result result = CairnProcess.Run("save", run.Folder, "--timeout", "500ms");
         result.Code.ShouldBe(ExitCode.CouldNot);
-        result.Out.ShouldContain("timeout  the run has not taken note after 500ms, and the question is taken back");
+        result.Out.ShouldContain("timeout  the run has not accepted it after 500ms, and the request was withdrawn");
         File.Exists(Path.Combine(run.Folder, RunFolder.Command)).ShouldBeFalse();
     }
 
