@@ -72,13 +72,13 @@ public sealed class CheckpointPlan
     {
         long total = Request.TotalSteps;
         if (Options.CheckpointEvery > total)
-            Add(PlanTrap.IntervalLongerThanRun, true, $"CheckpointEvery ({Options.CheckpointEvery}) is longer than the run ({RunAudit.Count(total, "step", "steps")}): no checkpoint is due on the way. Only the end is saved. Use at most {Math.Max(1, total / 2)}.");
+            Add(PlanTrap.IntervalLongerThanRun, true, $"CheckpointEvery ({Options.CheckpointEvery}) is longer than the run ({RunAudit.Count(total, "step", "steps")}): no checkpoint is due before the end. Only the end is saved. Use at most {Math.Max(1, total / 2)}.");
         if (Options.SnapshotSteps > total)
             Add(PlanTrap.IntervalLongerThanRun, true, $"SnapshotEvery ({Options.SnapshotSteps}) is longer than the run ({RunAudit.Count(total, "step", "steps")}): there is no snapshot. Use at most {Math.Max(1, total / 2)}.");
         if (Options.CheckpointEvery is { } every && every <= total && total % every != 0)
-            Add(PlanTrap.FinalStepOffGrid, false, $"The last step, {total}, is no multiple of {every}. It is saved anyway, as the final checkpoint; so is the last step that is really made, should batches be skipped.");
+            Add(PlanTrap.FinalStepOffGrid, false, $"The last step, {total}, is no multiple of {every}. It is saved anyway, as the final checkpoint; so is the last step that is really reached when batches are skipped.");
         if (Options.CheckpointEvery is null && Options.CheckpointInterval is null)
-            Add(PlanTrap.NothingSaved, true, "No checkpoint is due on the way, by steps or by time: only the end is kept for good. Set CheckpointEvery.");
+            Add(PlanTrap.NothingSaved, true, "No checkpoint is due before the end, by steps or by time: only the end is kept permanently. Set CheckpointEvery.");
         if (Forecast.Checkpoints > MostCheckpoints && Options.KeepsAll)
             Add(PlanTrap.TooMany, true, $"{RunAudit.Count(Forecast.Checkpoints, "checkpoint", "checkpoints")} will be kept. Save more rarely, or set KeepLast or KeepEvery.");
     }
@@ -87,13 +87,13 @@ public sealed class CheckpointPlan
     {
         string write = Quantities.Time(Request.WriteTime);
         if (Forecast.Dropped > 0)
-            Add(PlanTrap.FasterThanDisk, true, $"Snapshots are due more often than the disk can take: writing one takes {write}, and {Forecast.Dropped} of {Forecast.Dropped + Forecast.Snapshots} are dropped. Snapshots no closer than {StepsFor(Request.WriteTime * 2)} steps would do.");
+            Add(PlanTrap.FasterThanDisk, true, $"Snapshots are due more often than the disk can take: writing one takes {write}, and {Forecast.Dropped} of {Forecast.Dropped + Forecast.Snapshots} are dropped. At least {StepsFor(Request.WriteTime * 2)} steps between snapshots would work.");
         if (Forecast.Queued > TimeSpan.Zero)
             Add(PlanTrap.FasterThanDisk, true, $"Checkpoints are due while the save before is still being written ({write} each): training waits {Quantities.Time(Forecast.Queued)} for that.");
         if (Forecast.FirstWithoutSpace is { } copy)
             Add(PlanTrap.SpaceRunsOut, true, $"Space runs out at step {copy.Step}: the {copy.Kind.ToString().ToLowerInvariant()} does not fit into {Quantities.Bytes(Request.SpaceLimit!.Value)} beside what is there. {SpaceAdvice()}");
         if (Forecast.Overhead > Request.OverheadBudget)
-            Add(PlanTrap.OverBudget, true, $"Saves take {Quantities.Percent(Forecast.Overhead)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: save more rarely{(Request.Asynchronous ? "" : ", or in the background (Asynchronous)")}.");
+            Add(PlanTrap.OverBudget, true, $"Saves take {Quantities.Percent(Forecast.Overhead)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: save less often{(Request.Asynchronous ? "" : ", or in the background (Asynchronous)")}.");
     }
 
     private void FindLossTraps()

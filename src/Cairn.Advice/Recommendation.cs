@@ -37,7 +37,7 @@ public sealed record Recommendation
         if (snapshot >= request.TotalSteps)
         {
             (options.CheckpointEvery, options.SnapshotEvery) = (request.TotalSteps, 0);
-            reasons.Add("That is longer than the run: only its end is worth a save.");
+            reasons.Add("That is longer than the run: only its end is worth saving.");
         }
         else
         {
@@ -66,8 +66,8 @@ public sealed record Recommendation
         reasons.Add(
             $"Snapshots every {Text(request.StepTime * rounded)} ({RunAudit.Count(rounded, "step", "steps")}): " +
             (bounded && byBudget >= byDisk ? $"more often would cost more than {Quantities.Percent(request.OverheadBudget)} of the time (a stall of {Text(request.Stall)} each)."
-            : bounded ? $"writing one takes {Text(request.WriteTime)}, and the disk shall be busy with it at most half of the time."
-            : daly > RarestSnapshot ? $"the optimum of {Text(daly)} is rarer than every half hour, which is the most work that one should stand to lose."
+            : bounded ? $"writing one takes {Text(request.WriteTime)}, and the disk should be busy with it at most half of the time."
+            : daly > RarestSnapshot ? $"the optimum of {Text(daly)} is less often than every half hour, and more work than that should not be at risk."
             : $"close to Daly's optimum of {Text(daly)} for a stall of {Text(request.Stall)} and a failure every {Text(request.MeanTimeBetweenFailures)}."));
         return rounded;
     }

@@ -70,7 +70,7 @@ public partial class CheckpointOptions
         if (hasIntervals && SnapshotEvery is > 0 && SnapshotEvery >= CheckpointEvery)
         {
             warnings.Add($"SnapshotEvery ({SnapshotEvery}) is not smaller than CheckpointEvery ({CheckpointEvery}): " +
-                "snapshots save next to nothing that the checkpoints do not. Make it smaller, or 0 for no snapshots.");
+                "snapshots add almost nothing to the checkpoints. Make it smaller, or 0 for no snapshots.");
         }
         if (hasIntervals && SnapshotInterval >= CheckpointInterval)
         {
@@ -88,7 +88,7 @@ public partial class CheckpointOptions
         if (CheckpointPolicy is null && CheckpointEvery > TotalSteps)
         {
             warnings.Add($"CheckpointEvery ({CheckpointEvery}) is longer than the run ({Counted.Of(TotalSteps.Value, "step")}): " +
-                "no checkpoint is due on the way; the final checkpoint will still be written.");
+                "no checkpoint is due before the end; the final checkpoint will still be written.");
         }
         return warnings;
     }

@@ -23,7 +23,7 @@ public sealed record ResumeReport
     public IReadOnlyList<SettingDifference> Settings { get; init; } = [];
     /// <summary>Newer copies that could not be used, each with its file and reason.</summary>
     public IReadOnlyList<CheckpointFault> PassedOver { get; init; } = [];
-    /// <summary>Steps that an earlier process had made above this one, as far as is known: they have to be made again.</summary>
+    /// <summary>Steps that an earlier process had made above this one, as far as is known: they have to be repeated.</summary>
     public long LostSteps { get; init; }
     /// <summary>The branch that the run is on.</summary>
     public required Branch Branch { get; init; }

@@ -77,7 +77,7 @@ public static class RunAudit
         foreach (CopyOnDisk copy in (onDisk ?? []).Where(copy => !copy.IsComplete))
             yield return new AuditFinding(AuditFault.BadCopy, true, $"{copy.Folder} cannot be used: {copy.Fault}.", "A restart passes it over. Look at it, then remove it.");
         if (report.ActiveTime > LongEnough && report.Stall / report.ActiveTime > SlowShare)
-            yield return new AuditFinding(AuditFault.SlowSaves, true, $"Saves took {Quantities.Percent(report.Stall / report.ActiveTime)} of the time.", "Save more rarely, or in the background (Asynchronous). cairn plan works out the interval.");
+            yield return new AuditFinding(AuditFault.SlowSaves, true, $"Saves took {Quantities.Percent(report.Stall / report.ActiveTime)} of the time.", "Save less often, or in the background (Asynchronous). cairn plan works out the interval.");
         if (report.History.Unreadable > 0)
             yield return new AuditFinding(AuditFault.UnreadableRecord, false, $"{report.History.Unreadable} lines of the record cannot be understood and were passed over.");
     }
@@ -89,7 +89,7 @@ public static class RunAudit
         bool dropped = missing.All(due => due.WhyMissing!.StartsWith("dropped", StringComparison.Ordinal));
         return new AuditFinding(
             AuditFault.MissingSave, true, $"{missing.Length} {name}{(missing.Length == 1 ? "" : "s")} that {(missing.Length == 1 ? "was" : "were")} due {(missing.Length == 1 ? "is" : "are")} missing: {string.Join("; ", reasons)}.",
-            dropped ? "The disk is too slow for the interval: take snapshots more rarely. cairn plan works it out." : "");
+            dropped ? "The disk is too slow for the interval: take snapshots less often. cairn plan works it out." : "");
     }
 
     private static AuditFinding? Repeated(AuditReport report)
@@ -110,7 +110,7 @@ public static class RunAudit
         string skips = skipped == 0 ? "" : $" {Count(skipped, "batch was", "batches were")} skipped ({string.Join(", ", report.Skips.Select(skip => $"{skip.Key}: {skip.Value}"))}).";
         return new AuditFinding(
             AuditFault.ShortOfPlan, false, $"{Count(report.Steps, "step was", "steps were")} made of {total}, in {Count(report.Batches, "batch", "batches")}.{skips}",
-            report.Batches >= total && skipped > 0 ? "Batches and steps are not the same: to make all steps, the loop must run on until the steps are made." : "");
+            report.Batches >= total && skipped > 0 ? "Batches and steps are not the same: to complete all steps, the loop must go on until the steps are complete." : "");
     }
 
     private static IEnumerable<AuditFinding> OfSession(AuditReport report, RunSession session)
@@ -120,8 +120,8 @@ public static class RunAudit
             // A crash loses what came after the last save; more than the interval means that saves were missing.
             long expected = Math.Max(1, report.Configuration.SnapshotEvery is > 0 ? report.Configuration.SnapshotEvery.Value : report.Configuration.CheckpointEvery ?? long.MaxValue);
             yield return new AuditFinding(
-                AuditFault.LostSteps, session.ResumedFrom is null || session.LostSteps > expected, $"{Count(session.LostSteps, "step", "steps")} had to be made again: the process before reached step {session.FirstStep + session.LostSteps}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
-                session.ResumedFrom is null ? "Nothing was found to resume from. See that snapshots are on (SnapshotEvery, oss_snapshot_freq) and that the folder is the same." : "Snapshots nearer to each other lose less. cairn plan works out the interval.");
+                AuditFault.LostSteps, session.ResumedFrom is null || session.LostSteps > expected, $"{Count(session.LostSteps, "step", "steps")} had to be repeated: the process before reached step {session.FirstStep + session.LostSteps}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
+                session.ResumedFrom is null ? "Nothing was found to resume from. Check that snapshots are on (SnapshotEvery, oss_snapshot_freq) and that the folder is the same." : "More frequent snapshots lose less. cairn plan works out the interval.");
         }
         foreach (string fault in session.PassedOver)
             yield return new AuditFinding(AuditFault.BadCopy, true, $"At step {session.FirstStep} a newer copy was passed over: {fault}.");

@@ -106,11 +106,11 @@ internal sealed class RunConversation(IRunFiles files, RunCommand command, RunLi
     {
         string waited = Units.Time(timeout);
         if (_accepted)
-            return Answer("timeout") with { Problem = $"the run has taken note, and it is not done after {waited}{(command.Step is { } at ? $" (it waits for step {at})" : "")}. It will be. Try: cairn watch {files.Root}" };
+            return Answer("timeout") with { Problem = $"the run has accepted it, and it is not done after {waited}{(command.Step is { } at ? $" (it waits for step {at})" : "")}. It will be. Try: cairn watch {files.Root}" };
         Withdraw();
         return Answer("timeout") with
         {
-            Problem = $"the run has not taken note after {waited}, and the question is taken back. A batch may take longer than that: give --timeout."
+            Problem = $"the run has not accepted it after {waited}, and the request was withdrawn. A batch may take longer than that: give --timeout."
                 + (asked.IsAlive is null ? $" {asked.Holder} may have ended." : ""),
         };
     }
@@ -132,7 +132,7 @@ internal sealed class RunConversation(IRunFiles files, RunCommand command, RunLi
     {
         RunProgress? progress = RunProgress.Read(files);
         string waited = Units.Time(Stopwatch.GetElapsedTime(_start));
-        return !_accepted ? $"waiting for the run to take note, {waited}"
+        return !_accepted ? $"waiting for the run to accept it, {waited}"
             : command.Step > progress?.Step ? $"the run is at step {progress.Step}, waiting for {command.Step}, {waited}"
             : $"waiting for the save, {waited}";
     }

@@ -19,7 +19,7 @@ internal abstract class AskVerb(CommandAction action) : Verb
     private readonly Argument<string> _run = RunArgument();
     private readonly Option<long?> _at = QuantityOption.Count("--at", "At this step, or the first one after it [default: at the next batch].");
     private readonly Option<TimeSpan?> _timeout = QuantityOption.Time("--timeout", "How long to wait for the answer [default: 5m].");
-    private readonly Option<bool> _noWait = new("--no-wait") { Description = "Return as soon as the run has taken note." };
+    private readonly Option<bool> _noWait = new("--no-wait") { Description = "Return as soon as the run has accepted it." };
 
     public override JsonTypeInfo Result => JsonTypes.Default.AskResult;
 

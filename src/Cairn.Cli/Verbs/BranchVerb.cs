@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>The result of <c>cairn branch</c>: the folder that the next start resumes from, the new branch, and the folders that are kept and do not win.</summary>
+/// <summary>The result of <c>cairn branch</c>: the folder that the next start resumes from, the new branch, and the folders that are kept but not resumed.</summary>
 internal sealed record BranchResult(string Run, long From, string Folder, string Name, int Branch, IReadOnlyList<string> LeftBehind);
 
 /// <summary><c>cairn branch</c>: start a new line from an older checkpoint.</summary>
@@ -20,15 +20,15 @@ internal sealed class BranchVerb : Verb
 {
     private readonly Argument<string> _run = RunArgument();
     private readonly Option<string> _from = new("--from") { Description = "The step to go on from, of this line or of one that was left; or best.", HelpName = "STEP", Required = true };
-    private readonly Option<string?> _name = new("--name") { Description = "Name of the new line [default: that of the present one].", HelpName = "NAME" };
+    private readonly Option<string?> _name = new("--name") { Description = "Name of the new branch [default: that of the current one].", HelpName = "NAME" };
 
     public override JsonTypeInfo Result => JsonTypes.Default.BranchResult;
 
     public override string Example => "cairn branch runs/tinylm --from 300 --name colder";
 
-    public override string Details => "Newer copies are kept and do not win.";
+    public override string Details => "Newer copies are kept but not resumed.";
 
-    protected override Command Define() => new("branch", "Goes on from an older step: the next start resumes there.") { _run, _from, _name };
+    protected override Command Define() => new("branch", "Continues from an older step: the next start resumes there.") { _run, _from, _name };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {

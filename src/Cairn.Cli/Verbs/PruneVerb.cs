@@ -21,7 +21,7 @@ internal sealed record PruneRow(string Name, long? Step, long Bytes, bool Remove
 }
 
 /// <summary>The result of <c>cairn prune</c>.</summary>
-internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bool Done, IReadOnlyList<PruneRow> Checkpoints, long BytesWon)
+internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bool Done, IReadOnlyList<PruneRow> Checkpoints, long BytesFreed)
 {
     /// <summary>The best checkpoint of the run's line, which stays.</summary>
     public BestCheckpoint? Best { get; init; }
@@ -38,7 +38,7 @@ internal sealed class PruneVerb : Verb
     private readonly Option<bool> _higher = new("--higher-is-better") { Description = "For --metric: a higher value is better." };
     private readonly Option<long?> _within = QuantityOption.Bytes("--within-bytes", "Remove the oldest until all fit into this many bytes, for example 500GB.");
     private readonly Option<bool> _incomplete = new("--incomplete") { Description = "Remove incomplete checkpoints too, if they are older than the newest good one." };
-    private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without, the plan is shown and nothing is removed." };
+    private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without --yes the plan is shown and nothing is removed." };
 
     public override JsonTypeInfo Result => JsonTypes.Default.PruneResult;
 
@@ -147,7 +147,7 @@ internal sealed class PruneVerb : Verb
         int removed = result.Checkpoints.Count(row => row.Removed);
         string checkpoints = Units.Of(removed, "checkpoint");
         screen.Line(Screen.Plain(result.Done
-            ? $"{checkpoints} removed, {Units.Bytes(result.BytesWon)} won. {result.GoodCopy} was read to its end and is good."
-            : $"{checkpoints} would be removed, {Units.Bytes(result.BytesWon)} won. {result.GoodCopy} was read to its end and is good. Nothing was done; add --yes to do it."));
+            ? $"{checkpoints} removed, {Units.Bytes(result.BytesFreed)} freed. {result.GoodCopy} was read to its end and is good."
+            : $"{checkpoints} would be removed, {Units.Bytes(result.BytesFreed)} freed. {result.GoodCopy} was read to its end and is good. Nothing was done; add --yes to do it."));
     }
 }

@@ -64,7 +64,7 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
         if (options.StoreTimeout <= TimeSpan.Zero || options.StoreTimeout > TimeSpan.FromHours(12))
             failures.Add($"StoreTimeout must be longer than zero and at most 12 hours, not {options.StoreTimeout:c}.");
         if (options.StopGrace <= TimeSpan.Zero)
-            failures.Add($"StopGrace must be longer than zero, not {options.StopGrace:c}; leave it out when the time to stop is not known.");
+            failures.Add($"StopGrace must be longer than zero, not {options.StopGrace:c}; leave it out when that time is not known.");
     }
 
     private static void CheckRetention(CheckpointOptions options, List<string> failures)
@@ -117,7 +117,7 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
         if (options.ResumeParts is null || options.ResumeParts.Any(string.IsNullOrWhiteSpace))
             failures.Add("ResumeParts must hold names of parts such as 'model', or be empty for all parts.");
         else if (options.ResumeParts.Count > 0 && string.IsNullOrWhiteSpace(options.ResumeFrom))
-            failures.Add("ResumeParts is set but ResumeFrom is not: say from where these parts shall be taken.");
+            failures.Add("ResumeParts is set but ResumeFrom is not: say where these parts come from.");
         foreach ((string name, IList<string>? patterns) in (ReadOnlySpan<(string, IList<string>?)>)
             [(nameof(options.ResumeAllowMissing), options.ResumeAllowMissing), (nameof(options.ResumeAllowUnexpected), options.ResumeAllowUnexpected)])
         {

@@ -26,7 +26,7 @@ internal static partial class CairnLog
     [LoggerMessage(9, LogLevel.Critical, "{Reason}")]
     public static partial void LostLock(this ILogger logger, string reason);
 
-    [LoggerMessage(6, LogLevel.Information, "Left the line at step {Step}: now on branch {Branch} '{Name}'. Copies above that step are kept and do not win")]
+    [LoggerMessage(6, LogLevel.Information, "Branched at step {Step}: now on branch {Branch} '{Name}'. Newer copies are kept but not resumed")]
     public static partial void Branched(this ILogger logger, long step, int branch, string name);
 
     [LoggerMessage(7, LogLevel.Warning, "Not exact: {Part}")]
@@ -50,7 +50,7 @@ internal static partial class CairnLog
     [LoggerMessage(39, LogLevel.Warning, "The snapshot of step {Step} was dropped: what stands in the fast folder is still on its way to the home")]
     public static partial void DroppedForDrain(this ILogger logger, long step);
 
-    [LoggerMessage(11, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies stand")]
+    [LoggerMessage(11, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies are untouched")]
     public static partial void Failed(this ILogger logger, Exception error, string kind, long step);
 
     [LoggerMessage(12, LogLevel.Warning, "The snapshot of step {Step} was dropped: the save of step {Busy} is still being written")]
@@ -65,7 +65,7 @@ internal static partial class CairnLog
     [LoggerMessage(15, LogLevel.Information, "Retired checkpoint {Step}")]
     public static partial void Retired(this ILogger logger, long step);
 
-    [LoggerMessage(16, LogLevel.Warning, "Old checkpoints could not be retired; they are tried again after the next save")]
+    [LoggerMessage(16, LogLevel.Warning, "Old checkpoints could not be removed; this is tried again after the next save")]
     public static partial void RetentionFailed(this ILogger logger, Exception error);
 
     [LoggerMessage(31, LogLevel.Warning, "CheckpointPolicy or SnapshotPolicy failed at step {Step}, and counts as not due whenever it fails. What was asked for and the end are saved all the same")]
@@ -83,22 +83,22 @@ internal static partial class CairnLog
     /// <summary>Told more than once, by <see cref="TrainsOn"/>.</summary>
     public const int TrainsOnId = 30;
 
-    [LoggerMessage(29, LogLevel.Warning, "Complete was called, and batch {Batch} was trained after it. What is made now is saved as before; call Complete again at the end, and not before it")]
+    [LoggerMessage(29, LogLevel.Warning, "Complete was called, and batch {Batch} was trained after it. What is trained now is saved as before; call Complete again at the end, and not before")]
     public static partial void TrainsOnAfterComplete(this ILogger logger, long batch);
 
     [LoggerMessage(TrainsOnId, LogLevel.Error, "Training goes on after its end, by {Batches} so far ({Why}). Leave the loop when AfterBatch returns false. What it makes is saved when it is due and at the end")]
     public static partial void TrainsOn(this ILogger logger, string batches, string why);
 
-    [LoggerMessage(33, LogLevel.Warning, "That the run is finished could not be written to run.json: started again, it trains on")]
+    [LoggerMessage(33, LogLevel.Warning, "run.json could not be written, so it does not say that the run is finished: started again, it trains on")]
     public static partial void EndNotRecorded(this ILogger logger, Exception error);
 
-    [LoggerMessage(34, LogLevel.Information, "The run is finished at step {Step}: {Why}. To train on, raise TotalSteps or call TrainState.Reopen")]
+    [LoggerMessage(34, LogLevel.Information, "The run is finished at step {Step}: {Why}. To continue training, raise TotalSteps or call TrainState.Reopen")]
     public static partial void AlreadyFinished(this ILogger logger, long step, string why);
 
     [LoggerMessage(32, LogLevel.Error, "The run ends although its store has not answered: {Problem}")]
     public static partial void EndedWhileSaving(this ILogger logger, string problem);
 
-    [LoggerMessage(27, LogLevel.Warning, "The end is saved, but data was drawn after batch {Batch} that nothing was learned from. A resumed run goes on after it")]
+    [LoggerMessage(27, LogLevel.Warning, "The end is saved, but data drawn after batch {Batch} was not trained on. A resumed run continues after that data")]
     public static partial void DrawnInVain(this ILogger logger, long batch);
 
     [LoggerMessage(28, LogLevel.Error, "This rank ends after batch {Batch} while others train on: {Problem}")]

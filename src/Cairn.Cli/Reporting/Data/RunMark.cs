@@ -22,7 +22,7 @@ internal sealed record RunMark(MarkKind Kind, long Step, string Text);
 /// <param name="Branch">The branch that it trained.</param>
 /// <param name="FirstStep">The step that it began with.</param>
 /// <param name="From">What it resumed from; <see langword="null"/> for a fresh start.</param>
-/// <param name="LostSteps">Steps that had been made and had to be made again.</param>
+/// <param name="LostSteps">Steps that had been made and had to be repeated.</param>
 /// <param name="Branched">Whether it began the branch.</param>
 /// <param name="Ranks">Ranks of its job.</param>
 internal sealed record RunProcess(int Branch, long FirstStep, string? From, long LostSteps, bool Branched, long Ranks)
