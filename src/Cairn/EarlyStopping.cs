@@ -72,10 +72,10 @@ public sealed class EarlyStopping : ISettingsPart
     public string? StoppedBecause { get; private set; }
 
     /// <summary>
-    /// Judges the metric that was set at the present step, once for each step, and calls <see cref="TrainState.Finish"/> when training shall end. Call it after the metric was set and before
+    /// Judges the metric that was set at the present step, once for each step, and calls <see cref="TrainState.Finish"/> when training should end. Call it after the metric was set and before
     /// <see cref="CheckpointManager.AfterBatch"/>; a step without the metric counts for nothing. In a job all ranks call it after the same batches.
     /// </summary>
-    /// <returns>Whether training shall end.</returns>
+    /// <returns>Whether training should end.</returns>
     /// <exception cref="CheckpointException">Ranks did not answer, or are elsewhere.</exception>
     public bool Evaluate()
     {

@@ -18,7 +18,7 @@ public sealed class ResumableRandom : Random, IStatePart
     private readonly ulong[] _state = new ulong[Words];
 
     /// <summary>A generator at the start of its numbers.</summary>
-    /// <param name="seed">The seed. Ranks that shall draw different numbers need different ones.</param>
+    /// <param name="seed">The seed. Ranks that are to draw different numbers need different ones.</param>
     /// <param name="name">The part's name.</param>
     /// <param name="scope">Whether each rank of a job has random numbers of its own (the default), or all have the same: then any number of ranks goes on exactly.</param>
     public ResumableRandom(long seed, string name = "system_random", PartScope scope = PartScope.PerRank)

@@ -27,7 +27,7 @@ public sealed record ResumeReport
     public long LostSteps { get; init; }
     /// <summary>The branch that the run is on.</summary>
     public required Branch Branch { get; init; }
-    /// <summary>Whether nothing was restored.</summary>
+    /// <summary>Whether the run started fresh: nothing was restored.</summary>
     public bool IsFresh => Source is null;
 
     /// <summary>In one sentence or two, for people: where the run goes on, and what it lost.</summary>
@@ -36,7 +36,7 @@ public sealed record ResumeReport
         if (Source is null)
             return "Starts at step 0: there is nothing to resume from.";
         CultureInfo invariant = CultureInfo.InvariantCulture;
-        string lost = LostSteps == 0 ? "" : string.Create(invariant, $"; {Counted.Of(LostSteps, "step")} above it {(LostSteps == 1 ? "has" : "have")} to be made again");
+        string lost = LostSteps == 0 ? "" : string.Create(invariant, $"; {Counted.Of(LostSteps, "step")} above it {(LostSteps == 1 ? "has" : "have")} to be repeated");
         string passed = PassedOver.Count == 0 ? "" : string.Create(invariant, $" Passed over: {string.Join("; ", PassedOver)}.");
         string kept = KeptAsBuilt.Count == 0 ? "" : $" As built: {string.Join(", ", KeptAsBuilt)}.";
         return string.Create(invariant, $"Goes on after {Counted.Of(Step, "step")}, from {Source}{lost}.{passed}{kept}");

@@ -21,6 +21,10 @@ public sealed record RunSummary
     public int Saves { get; init; }
     /// <summary>Saves of this process that failed, were dropped or were refused.</summary>
     public int Unsaved { get; init; }
+    /// <summary>Of these, snapshots that were dropped because the save before was still being written.</summary>
+    public int Dropped { get; init; }
+    /// <summary>Of these, snapshots that were refused because the weights held NaN or infinity.</summary>
+    public int Refused { get; init; }
     /// <summary>Time for which training waited because of saves, in this process.</summary>
     public TimeSpan Stall { get; init; }
 
@@ -53,7 +57,18 @@ public sealed record RunSummary
         if (Best is { } best)
             text.Append(invariant, $" The best is step {best.Step} ({best.Metric} {best.Value:G6}){(IsBestLoaded ? ", whose weights the model holds now" : "")}.");
         text.Append(invariant, $" {Counted.Of(Saves, "save")}, training waited {Stall.TotalSeconds:0.00} s for {(Saves == 1 ? "it" : "them")}");
-        text.Append(Unsaved == 0 ? "." : string.Create(invariant, $"; {Unsaved} failed, were refused or dropped (see journal.jsonl)."));
-        return text.ToString();
+        foreach (string unsaved in NotSaved())
+            text.Append("; ").Append(unsaved);
+        return text.Append('.').ToString();
+    }
+
+    private IEnumerable<string> NotSaved()
+    {
+        if (Dropped > 0)
+            yield return $"{Counted.Of(Dropped, "snapshot")} dropped (disk slower than the interval)";
+        if (Refused > 0)
+            yield return $"{Counted.Of(Refused, "snapshot")} refused (NaN or infinity in the weights)";
+        if (Unsaved - Dropped - Refused is > 0 and int failed)
+            yield return $"{Counted.Of(failed, "save")} failed (see journal.jsonl)";
     }
 }

@@ -21,6 +21,15 @@ public sealed class LinkTests
         Broken(page, new Dictionary<string, Page>(StringComparer.Ordinal)).ShouldBe(["docs/files.md: nothing.md", "docs/files.md: commit.md#nothing", "docs/files.md: #another"]);
     }
 
+    [Fact]
+    public void The_table_of_contents_of_the_site_names_every_page_of_docs_and_nothing_else()
+    {
+        string[] named = [.. File.ReadLines(Path.Combine(Repository.Root, "docs", "site", "toc.yml")).Where(line => line.TrimStart().StartsWith("href:", StringComparison.Ordinal)).Select(line => line.Split(':', 2)[1].Trim())];
+        named.Where(page => page.StartsWith("docs/", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ShouldBe(Repository.Files("*.md", "docs").Select(Repository.Short).Order(StringComparer.Ordinal));
+        // The site's own first page is the README, and the pages of the API are made from the code.
+        named.Except(["index.md", "api/"], StringComparer.Ordinal).ShouldAllBe(page => File.Exists(Path.Combine(Repository.Root, page)));
+    }
+
     private static IEnumerable<string> Broken(Page page, Dictionary<string, Page> pages)
     {
         foreach (string link in page.Links.Where(link => !link.Contains("://", StringComparison.Ordinal) && !link.StartsWith("mailto:", StringComparison.Ordinal)))

@@ -225,6 +225,8 @@ internal sealed class RunEnding(
         FinalCheckpoint = tiers.DurableCheckpoint is { } step ? RunFolder.Checkpoint(step) : null,
         Saves = saver.Saves,
         Unsaved = saver.Unsaved,
+        Dropped = saver.Dropped,
+        Refused = saver.Refused,
         Stall = saver.Stall,
         Best = best.Known,
     };

@@ -15,6 +15,6 @@ namespace Cairn.Cli.Reporting.Data;
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct MetricPoint(int Process, long Batch, long Step, double? Loss, double? Least, double? Most, double? LearningRate, double? Rate, double? SlowestRate)
 {
-    /// <summary>Seconds that one of its batches took on the mean.</summary>
+    /// <summary>Seconds that one of its batches took on average.</summary>
     public double? SecondsPerStep { get; init; }
 }
