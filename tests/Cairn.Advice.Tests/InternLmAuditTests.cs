@@ -60,7 +60,7 @@ public class InternLmAuditTests
         AuditFinding finding = report.Findings.Single(found => found.Fault == AuditFault.NoFinalCheckpoint);
         finding.Message.ShouldContain("of 12 batches 1 was skipped (nan gradients: 1, batch 12)");
         finding.Message.ShouldEndWith("The newest copy is of step 11 (local:llm_ckpts/snapshot/0): nothing is lost.");
-        finding.Advice.ShouldStartWith("Resume from step 11; no step has to be made again.");
+        finding.Advice.ShouldStartWith("Resume from step 11; no step has to be repeated.");
     }
 
     [Fact]

@@ -50,7 +50,7 @@ public class JournalAuditTests
             .ShouldBe([(0, 27, 0, SessionEnd.Unknown), (20, 100, 7, SessionEnd.Finished)]);
         report.LostSteps.ShouldBe(7);
         report.FinalCheckpoint.ShouldBe("100");
-        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.LostSteps && finding.Message.Contains("7 steps had to be made again"));
+        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.LostSteps && finding.Message.Contains("7 steps had to be repeated"));
         report.Findings.ShouldContain(finding => finding.Fault == AuditFault.BrokenEnd && finding.Message.Contains("without a word"));
     }
 

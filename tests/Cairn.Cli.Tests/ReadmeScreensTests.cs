@@ -5,7 +5,7 @@ using Cairn.State;
 namespace Cairn.Cli.Tests;
 
 /// <summary>
-/// The screens in the README are what the commands print. A comment there names the command; it is run on a terminal, in a folder of examples, and the block behind
+/// The screens in docs/command.md are what the commands print. A comment there names the command; it is run on a terminal, in a folder of examples, and the block behind
 /// the comment must be what it shows. <c>eng/screens.sh</c> writes the blocks anew.
 /// </summary>
 public sealed partial class ReadmeScreensTests : IDisposable
@@ -15,11 +15,11 @@ public sealed partial class ReadmeScreensTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void The_screens_in_the_README_are_what_the_commands_print()
+    public void The_screens_in_the_documentation_are_what_the_commands_print()
     {
         Prepare();
         var screens = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (string name in new[] { "README.md", "README.zh-CN.md" })
+        foreach (string name in new[] { "docs/command.md", "docs/command.zh-CN.md" })
         {
             string path = Path.Combine(Golden.Repository, name), text = File.ReadAllText(path);
             string now = Screen().Replace(text, match =>

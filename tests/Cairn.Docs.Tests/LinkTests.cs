@@ -16,9 +16,9 @@ public sealed class LinkTests
     public void A_link_to_what_is_not_there_is_found()
     {
         string here = Path.Combine(Repository.Root, "docs", "files.md");
-        Page page = Page.Of(here, "# A page\n\n[a](commit.md) [b](commit.md#the-lock) [c](nothing.md) [d](commit.md#nothing) [e](#a-page) [f](#another) [g](https://example.org/x)");
+        Page page = Page.Of(here, "# A page\n\n[a](commit.md) [b](commit.md#the-lock) [c](nothing.md) [d](commit.md#nothing) [e](#a-page) [f](#another) [g](https://example.org/x)\n\n<img src=\"images/none.png\">");
 
-        Broken(page, new Dictionary<string, Page>(StringComparer.Ordinal)).ShouldBe(["docs/files.md: nothing.md", "docs/files.md: commit.md#nothing", "docs/files.md: #another"]);
+        Broken(page, new Dictionary<string, Page>(StringComparer.Ordinal)).ShouldBe(["docs/files.md: nothing.md", "docs/files.md: commit.md#nothing", "docs/files.md: #another", "docs/files.md: images/none.png"]);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Markdig;
 using Markdig.Extensions.AutoIdentifiers;
 using Markdig.Extensions.Tables;
@@ -8,7 +9,7 @@ using Markdig.Syntax.Inlines;
 namespace Cairn.Docs.Tests;
 
 /// <summary>A page of the documentation, read as GitHub reads it.</summary>
-internal sealed class Page
+internal sealed partial class Page
 {
     private static readonly MarkdownPipeline Pipeline = new MarkdownPipelineBuilder().UsePipeTables().UseAutoIdentifiers(AutoIdentifierOptions.GitHub).Build();
 
@@ -20,7 +21,8 @@ internal sealed class Page
     public string FullPath { get; }
 
     /// <summary>Where its links lead.</summary>
-    public IEnumerable<string> Links => _document.Descendants<LinkInline>().Select(link => link.Url ?? "");
+    public IEnumerable<string> Links =>
+        [.. _document.Descendants<LinkInline>().Select(link => link.Url ?? ""), .. Tags().SelectMany(tag => Source().Matches(tag)).Select(match => match.Groups["path"].Value)];
 
     /// <summary>What a link may name behind <c>#</c>.</summary>
     public IEnumerable<string> Anchors => _document.Descendants<HeadingBlock>().Select(heading => heading.GetAttributes().Id ?? "");
@@ -37,6 +39,11 @@ internal sealed class Page
     /// <summary>What stands in backticks in a cell.</summary>
     public static IEnumerable<string> Code(TableCell cell) => cell.Descendants<CodeInline>().Select(code => code.Content);
 
+    private IEnumerable<string> Tags() => [.. _document.Descendants<HtmlInline>().Select(tag => tag.Tag), .. _document.Descendants<HtmlBlock>().Select(block => block.Lines.ToString())];
+
     /// <summary>The words of a cell.</summary>
     public static string Text(TableCell cell) => string.Concat(cell.Descendants<LiteralInline>().Select(literal => literal.Content.ToString()));
+
+    [GeneratedRegex("(src|srcset|href)=\"(?<path>[^\"]+)\"", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Source();
 }

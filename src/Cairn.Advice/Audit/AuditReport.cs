@@ -11,7 +11,7 @@ public enum AuditFault
     MissingSave,
     /// <summary>One step was saved more than once.</summary>
     RepeatedSave,
-    /// <summary>Steps had to be made again after a restart.</summary>
+    /// <summary>Steps had to be repeated after a restart.</summary>
     LostSteps,
     /// <summary>The run ended short of its plan.</summary>
     ShortOfPlan,

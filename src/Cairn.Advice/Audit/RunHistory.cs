@@ -68,7 +68,7 @@ public sealed class RunSession
     public string? ResumedFrom { get; set; }
     /// <summary>Whether it began a new branch: then the steps above were left on purpose.</summary>
     public bool Branched { get; set; }
-    /// <summary>Steps made before that had to be made again.</summary>
+    /// <summary>Steps made before that had to be repeated.</summary>
     public long LostSteps { get; set; }
     /// <summary>How it ended.</summary>
     public SessionEnd End { get; set; }

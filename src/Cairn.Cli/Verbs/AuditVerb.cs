@@ -59,7 +59,7 @@ internal sealed class AuditVerb : Verb
             ["steps", Number(told.TotalSteps), Units.Plain(did.Steps)],
             ["batches", "", Units.Plain(did.Batches)],
             ["skipped", "", did.Skipped == 0 ? "0" : Screen.Plain($"{did.Skipped} ({string.Join(", ", did.SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})")],
-            ["made again", "", Units.Of(did.LostSteps, "step")],
+            ["repeated", "", Units.Of(did.LostSteps, "step")],
             ["checkpoints", Every(told, told.CheckpointEvery, told.CheckpointRule, "checkpoint_every"), Screen.Plain(Saves(did.Checkpoints, did.DueCheckpoints, result, "checkpoint"))],
             ["snapshots", Every(told, told.SnapshotEvery, told.SnapshotRule, "snapshot_every"), Screen.Plain(Saves(did.Snapshots, did.DueSnapshots, result, "snapshot"))],
             ["final checkpoint", "", did.FinalCheckpoint is { } final ? screen.Good(final) : screen.Bad("none")],
