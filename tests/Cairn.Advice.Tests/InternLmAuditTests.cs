@@ -87,7 +87,7 @@ public class InternLmAuditTests
         training.Train();
         AuditFinding finding = RunAudit.Of(Read(training), new RunConfiguration { TotalSteps = 12 }).Findings.Single(found => found.Fault == AuditFault.NoFinalCheckpoint);
         finding.Message.ShouldEndWith("1 step is lost.");
-        finding.Advice.ShouldStartWith("Resume from step 10 and make the last step again.");
+        finding.Advice.ShouldStartWith("Resume from step 10 and train the last step again.");
     }
 
     [Fact]

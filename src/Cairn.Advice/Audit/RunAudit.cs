@@ -109,7 +109,7 @@ public static class RunAudit
         long skipped = report.Skips.Values.Sum();
         string skips = skipped == 0 ? "" : $" {Count(skipped, "batch was", "batches were")} skipped ({string.Join(", ", report.Skips.Select(skip => $"{skip.Key}: {skip.Value}"))}).";
         return new AuditFinding(
-            AuditFault.ShortOfPlan, false, $"{Count(report.Steps, "step was", "steps were")} made of {total}, in {Count(report.Batches, "batch", "batches")}.{skips}",
+            AuditFault.ShortOfPlan, false, $"Completed {report.Steps} of {Count(total, "step", "steps")}, in {Count(report.Batches, "batch", "batches")}.{skips}",
             report.Batches >= total && skipped > 0 ? "Batches and steps are not the same: to complete all steps, the loop must go on until the steps are complete." : "");
     }
 
