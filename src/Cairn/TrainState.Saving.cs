@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Globalization;
 using Cairn.State;
 
@@ -157,6 +158,19 @@ public sealed partial class TrainState
         TrainState state = new();
         state.Restore(saved);
         return state;
+    }
+
+    /// <summary>The measurements of the saved step; none where the saved form is no counters in order, as in a copy that was converted from a file without any.</summary>
+    internal static IReadOnlyDictionary<string, double> OwnMetricsIn(StateMap saved)
+    {
+        try
+        {
+            return FromState(saved).OwnMetrics;
+        }
+        catch (StateMismatchException)
+        {
+            return ReadOnlyDictionary<string, double>.Empty;
+        }
     }
 
     private void CheckEach(StateMap saved, ReadOnlySpan<string> keys, string expected, Func<StateNode, bool> isGood, RestoreProblems problems)

@@ -61,5 +61,5 @@ internal static class PrunePlan
     /// <summary>The measurements of a step's copies, by name.</summary>
     public static IReadOnlyDictionary<string, double> MetricsOf(IEnumerable<ListedCopy> copies) =>
         copies.Select(copy => copy.Entry?.Marker).FirstOrDefault(marker => marker is { IsDerived: false }) is { } marker
-            ? TrainState.FromState(marker.Train).OwnMetrics : new Dictionary<string, double>(StringComparer.Ordinal);
+            ? TrainState.OwnMetricsIn(marker.Train) : new Dictionary<string, double>(StringComparer.Ordinal);
 }

@@ -65,5 +65,5 @@ internal static class BestCopy
         return best;
     }
 
-    private static double? ValueOf(CatalogEntry entry, string metric) => entry.Marker is { IsDerived: false } marker ? TrainState.FromState(marker.Train).OwnMetric(metric) : null;
+    private static double? ValueOf(CatalogEntry entry, string metric) => entry.Marker is { IsDerived: false } marker && TrainState.OwnMetricsIn(marker.Train).TryGetValue(metric, out double value) ? value : null;
 }

@@ -55,5 +55,5 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
     }
 
     private static RetainedCheckpoint? Known(CatalogEntry entry, LineView line) => entry is { Kind: SaveKind.Checkpoint, Marker: { IsDerived: false } marker } && line.Holds(entry)
-        ? new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), TrainState.FromState(marker.Train).OwnMetrics, true, marker.Time) : null;
+        ? new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), TrainState.OwnMetricsIn(marker.Train), true, marker.Time) : null;
 }

@@ -33,6 +33,9 @@ public sealed class ConvertTests : IDisposable
         Golden.Check("convert.json", back.Out, _folder.Path);
         CairnProcess.Run("diff", run.PathOf("300"), _folder["back/300"], "--part", "model").Code.ShouldBe(ExitCode.Good);
         CairnProcess.Run("ls", _folder["back"]).Out.ShouldContain("A restart takes 300/");
+        // It has no counters, and so no measurement of its step.
+        Result plan = CairnProcess.Run("prune", _folder["back"], "--keep-last", "2");
+        plan.Code.ShouldBe(ExitCode.Good, plan.Error);
     }
 
     [Fact]

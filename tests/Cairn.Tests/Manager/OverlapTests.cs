@@ -148,6 +148,8 @@ public sealed class OverlapTests : IAsyncDisposable
     {
         _model.Fails = true;
         Batch(1);
+        // Only when the copy is over.
+        _checkpoints.BeforeUpdate();
         _model.Fails = false;
         Batch(2);
         _checkpoints.BeforeUpdate();
