@@ -33,8 +33,8 @@ public sealed class InternLmResumeTests : IDisposable
             run.Resume.Parts.ShouldBe(["model", "scheduler", "context"]);
             run.Resume.NotExact.Count.ShouldBe(3);
             run.Resume.NotExact[0].ShouldContain("model: takes the master weights");
-            run.Resume.NotExact[1].ShouldContain("sampler: starts anew");
-            run.Resume.NotExact[2].ShouldContain("random: starts anew");
+            run.Resume.NotExact[1].ShouldContain("sampler: starts fresh");
+            run.Resume.NotExact[2].ShouldContain("random: starts fresh");
             model.ShouldHold(whole, "master");
             (train.Step, train.Batch, train.SkippedBatches, scheduler.Value).ShouldBe((250, 253, 3, 250));
             for (int i = 0; i < 30; i++)
