@@ -134,10 +134,7 @@ public sealed class EarlyStopping : ISettingsPart
     /// <exception cref="StateMismatchException">The state does not fit; nothing was changed.</exception>
     public void Restore(StateMap saved)
     {
-        RestoreProblems problems = new();
-        Check(saved, problems);
-        if (!problems.None)
-            throw new StateMismatchException($"The saved part '{Name}' cannot be taken over: {string.Join("; ", [.. problems.Missing.Select(entry => $"{entry} is missing"), .. problems.Mismatched])}.", problems);
+        PartFit.Require(this, saved);
         bool isSame = IsSame(saved);
         BestValue = isSame && ValueOf(saved, BestKey) is { } best ? Convert.ToDouble(best, CultureInfo.InvariantCulture) : null;
         BestStep = BestValue is null ? null : (long?)ValueOf(saved, BestStepKey);

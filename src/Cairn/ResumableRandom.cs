@@ -120,10 +120,7 @@ public sealed class ResumableRandom : Random, IStatePart
     /// <exception cref="StateMismatchException">The state does not fit; nothing was changed.</exception>
     public void Restore(StateMap saved)
     {
-        RestoreProblems problems = new();
-        Check(saved, problems);
-        if (!problems.None)
-            throw new StateMismatchException($"The saved part '{Name}' cannot be taken over: {string.Join("; ", [.. problems.Missing.Select(entry => $"{entry} is missing"), .. problems.Mismatched])}.", problems);
+        PartFit.Require(this, saved);
         Parsed((string)((StateScalar)saved[StateKey]).Value!)!.CopyTo(_state, 0);
     }
 

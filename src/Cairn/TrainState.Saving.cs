@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Cairn.State;
 
@@ -12,6 +13,9 @@ public sealed partial class TrainState
         InEpoch = "num_consumed_samples_in_epoch", Samples = "num_consumed_samples", Tokens = "num_consumed_tokens",
         LogFolderKey = "tensorboard_folder", Total = "total_steps", EpochKey = "epoch", Reasons = "skips_by_reason",
         Loss = "last_loss", LearningRate = "last_learning_rate", MetricsKey = "metrics", EarlierMetrics = "earlier_metrics", MetricValue = "value", MetricStep = "step", ValuesKey = "values";
+
+    private static readonly string[] Counters =
+        [BatchCount, StepCount, Skipped, InEpoch, Samples, Tokens, LogFolderKey, Total, EpochKey, Reasons, Loss, LearningRate, MetricsKey, EarlierMetrics];
 
     private static int MostValueBytes => Array.MaxLength;
 
@@ -90,14 +94,7 @@ public sealed partial class TrainState
     /// <exception cref="StateMismatchException">It does not pass <see cref="Check"/>; nothing was changed.</exception>
     public void Restore(StateMap saved)
     {
-        RestoreProblems problems = new();
-        Check(saved, problems);
-        if (!problems.None)
-        {
-            throw new StateMismatchException(
-                $"The saved part '{Name}' cannot be taken over: {string.Join("; ", [.. problems.Missing.Select(entry => $"{entry} is missing"), .. problems.Mismatched])}. Resume from another checkpoint.",
-                problems);
-        }
+        PartFit.Require(this, saved, " Resume from another checkpoint.");
 
         _batch = CountIn(saved, BatchCount)!.Value + 1;
         _step = CountIn(saved, StepCount) ?? _batch;
@@ -160,18 +157,25 @@ public sealed partial class TrainState
         return state;
     }
 
-    /// <summary>The measurements of the saved step; none where the saved form is no counters in order, as in a copy that was converted from a file without any.</summary>
-    internal static IReadOnlyDictionary<string, double> OwnMetricsIn(StateMap saved)
+    /// <summary>The counters that a saved form holds, where they are in order.</summary>
+    internal static bool TryFromState(StateMap saved, [NotNullWhen(true)] out TrainState? state)
     {
-        try
-        {
-            return FromState(saved).OwnMetrics;
-        }
-        catch (StateMismatchException)
-        {
-            return ReadOnlyDictionary<string, double>.Empty;
-        }
+        state = new TrainState();
+        RestoreProblems problems = new();
+        state.Check(saved, problems);
+        if (problems.None)
+            state.Restore(saved);
+        else
+            state = null;
+        return state is not null;
     }
+
+    /// <summary>The measurements of the saved step; none where the saved form is no counters in order, as in a copy that was converted from a file without any.</summary>
+    internal static IReadOnlyDictionary<string, double> OwnMetricsIn(StateMap saved) =>
+        TryFromState(saved, out TrainState? state) ? state.OwnMetrics : ReadOnlyDictionary<string, double>.Empty;
+
+    /// <summary>Whether a key of the saved form is one of the counters; the rest is not understood here, and kept.</summary>
+    internal static bool IsCounter(string key) => Counters.Contains(key, StringComparer.Ordinal);
 
     private void CheckEach(StateMap saved, ReadOnlySpan<string> keys, string expected, Func<StateNode, bool> isGood, RestoreProblems problems)
     {

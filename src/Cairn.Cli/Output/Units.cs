@@ -12,12 +12,18 @@ internal static class Units
     /// <summary>A time span by its largest units: <c>3d 4h</c>, <c>5m 20s</c>, <c>12.5s</c>, <c>8ms</c>.</summary>
     public static string Time(TimeSpan time) => Quantities.Time(time);
 
+    /// <summary>As above, of seconds that were reckoned: more than a time span holds is cut.</summary>
+    public static string Seconds(double seconds) => Time(TimeSpan.FromSeconds(Math.Min(seconds, 1e9)));
+
     public static string Plain(long number) => number.ToString(CultureInfo.InvariantCulture);
 
     public static string Count(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>A number of things: <c>1 checkpoint</c>, <c>20 checkpoints</c>.</summary>
-    public static string Of(long number, string thing) => $"{Count(number)} {thing}{(number == 1 ? "" : "s")}";
+    /// <param name="number">How many.</param>
+    /// <param name="one">What one is called.</param>
+    /// <param name="many">What several are called; <paramref name="one"/> with an s unless said otherwise.</param>
+    public static string Of(long number, string one, string? many = null) => $"{Count(number)} {(number == 1 ? one : many ?? one + "s")}";
 
     /// <summary>What follows the first of several: <c> and 3 more</c>; nothing when it is the only one.</summary>
     public static string AndMore(int number) => number > 1 ? $" and {Count(number - 1)} more" : "";

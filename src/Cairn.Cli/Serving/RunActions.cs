@@ -71,6 +71,6 @@ internal sealed class RunActions(RunFollower follower, CancellationToken stoppin
     private string Verify(RunSource source)
     {
         (int good, int bad) = source.Verify(static _ => { }, stopping);
-        return bad == 0 ? $"{Units.Of(good, "copy").Replace("copys", "copies", StringComparison.Ordinal)} read, all good" : $"{Units.Count(bad)} of {Units.Count(good + bad)} copies cannot be used";
+        return bad == 0 ? $"{Units.Of(good, "copy", "copies")} read, all good" : $"{Units.Count(bad)} of {Units.Count(good + bad)} copies cannot be used";
     }
 }

@@ -70,10 +70,11 @@ internal sealed class RunFollower(IReadOnlyList<RunSource> runs, LivePage live)
                 return;
             long began = Stopwatch.GetTimestamp();
             RunReport[] reports = [.. runs.Select(run => run.Look())];
-            string content = ReportPage.Content(reports).ToString();
+            Markup written = ReportPage.Content(reports);
+            string content = written.ToString();
             if (content != _content)
             {
-                string page = ReportPage.Write(reports, live);
+                string page = ReportPage.Write(reports, written, live);
                 lock (_gate)
                 {
                     (_content, _page, _version) = (content, page, _version + 1);

@@ -9,19 +9,11 @@ internal static class ShowCounters
 {
     private const string MetricPrefix = "metrics/", SkipPrefix = "skips_by_reason/";
 
-    // What TrainState reads; the rest is shown as it is found.
-    private static readonly string[] Known =
-    [
-        "batch_count", "step_count", "inf_nan_skip_batches", "num_consumed_samples_in_epoch", "num_consumed_samples", "num_consumed_tokens", "tensorboard_folder", "total_steps", "epoch", "skips_by_reason",
-        "last_loss", "last_learning_rate", "metrics", "earlier_metrics",
-    ];
-
     /// <summary>Names and values, in the order in which they are shown.</summary>
     public static IReadOnlyDictionary<string, string> Of(StateMap saved)
     {
         var shown = new OrderedDictionary<string, string>(StringComparer.Ordinal);
-        bool isKnown = TryRead(saved, out TrainState train);
-        if (isKnown)
+        if (TrainState.TryFromState(saved, out TrainState? train))
         {
             shown["step"] = Text(train.Step);
             shown["batch"] = Text(train.Batch);
@@ -45,7 +37,7 @@ internal static class ShowCounters
         }
         foreach (StateLeaf leaf in StateLeaves.Of(saved))
         {
-            if (leaf.Node is StateScalar scalar && !(isKnown && Known.Contains(leaf.Path.Split('/')[0], StringComparer.Ordinal)))
+            if (leaf.Node is StateScalar scalar && !(train is not null && TrainState.IsCounter(leaf.Path.Split('/')[0])))
                 shown[leaf.Path] = Convert.ToString(scalar.Value, CultureInfo.InvariantCulture) ?? "";
         }
         return shown;
@@ -55,17 +47,6 @@ internal static class ShowCounters
     public static string Label(string name) => name.StartsWith(MetricPrefix, StringComparison.Ordinal) ? name[MetricPrefix.Length..]
         : name.StartsWith(SkipPrefix, StringComparison.Ordinal) ? $"skipped: {name[SkipPrefix.Length..]}"
         : name.Contains('/', StringComparison.Ordinal) ? name : name.Replace('_', ' ');
-
-    private static bool TryRead(StateMap saved, out TrainState train)
-    {
-        train = new TrainState();
-        var problems = new RestoreProblems();
-        train.Check(saved, problems);
-        if (!problems.None)
-            return false;
-        train.Restore(saved);
-        return true;
-    }
 
     private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 }

@@ -28,12 +28,7 @@ internal sealed class OpeningMessages(ResumePlaces places, int rank)
                 to.Write(entry.MarkerDigest);
         }
         to.WriteList([.. opening.Parts], to.Write);
-        to.WriteList(opening.PassedOver, fault =>
-        {
-            to.Write(fault.Folder);
-            to.Write(fault.Path);
-            to.Write(fault.Reason);
-        });
+        FaultMessages.Write(to, opening.PassedOver);
         to.Write(opening.Forked);
         to.Write(opening.ByChoice);
     }
@@ -51,7 +46,7 @@ internal sealed class OpeningMessages(ResumePlaces places, int rank)
             source = from.ReadBoolean() ? Marked(at, CatalogEntry.At(at, folder, kind, step), from.ReadUInt128(), name) : ResumeSource.Weights(at, folder, name);
         }
         List<string> parts = from.ReadList(from.ReadString);
-        List<CheckpointFault> passedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString()));
+        List<CheckpointFault> passedOver = FaultMessages.Read(from);
         bool forked = from.ReadBoolean();
         return new RunOpening(record, source, parts, passedOver, forked, from.ReadBoolean());
     }

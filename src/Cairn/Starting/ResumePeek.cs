@@ -75,12 +75,7 @@ internal static class ResumePeek
         byte[] counters = takesCounters ? ValuesWriter.Write(opening.Source!.Marker.Train, indented: false).Json : [];
         to.WriteList(counters, to.Write);
         to.WriteName(takesCounters ? opening.Record.Finished?.At(Counters(opening.Source!.Marker.Train, options), opening.Record.Lineage) : null);
-        to.WriteList(opening.PassedOver, fault =>
-        {
-            to.Write(fault.Folder);
-            to.Write(fault.Path);
-            to.Write(fault.Reason);
-        });
+        FaultMessages.Write(to, opening.PassedOver);
     }
 
     private static ResumePreview Read(BinaryReader from, CheckpointOptions options)
@@ -90,7 +85,7 @@ internal static class ResumePeek
         TrainState train = Counters(counters.Length == 0 ? null : ValuesReader.Read(counters, ContextPart, FrozenDictionary<string, StateTensor>.Empty), options);
         if (from.ReadName() is { } reason)
             train.Finish(reason);
-        return new ResumePreview { Train = train, Source = source, PassedOver = from.ReadList(() => new CheckpointFault(from.ReadString(), from.ReadString(), from.ReadString())) };
+        return new ResumePreview { Train = train, Source = source, PassedOver = FaultMessages.Read(from) };
     }
 
     private static TrainState Counters(StateMap? saved, CheckpointOptions options)

@@ -114,7 +114,7 @@ internal sealed class Axis
     private string Text(double value, double step) => Unit switch
     {
         AxisUnit.Bytes => value == 0 ? "0" : Units.Bytes(value),
-        AxisUnit.Seconds => value == 0 ? "0" : Units.Time(TimeSpan.FromSeconds(Math.Min(value, 1e9))),
+        AxisUnit.Seconds => value == 0 ? "0" : Units.Seconds(value),
         AxisUnit.Time => DateTimeOffset.FromUnixTimeSeconds((long)Math.Clamp(value, 0, 2.5e11)).ToString(step < 60 ? "HH:mm:ss" : step < 43_200 ? "HH:mm" : "MMM d", CultureInfo.InvariantCulture),
         _ => Short(value),
     };

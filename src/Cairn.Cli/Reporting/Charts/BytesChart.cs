@@ -45,11 +45,9 @@ internal static class BytesChart
     private static string Steps(IReadOnlyList<HeldBytes> held, Axis time, Axis bytes)
     {
         List<Column> columns = Thinning.Thin(held.Select(point => new Sample(point.Time.ToUnixTimeMilliseconds() / 1000.0, point.Bytes)), time);
-        var path = new StringBuilder($"M{columns[0].Place} {Number(Height)}");
+        var path = new StringBuilder($"M{columns[0].Place} {CurvePath.Number(Height)}");
         foreach (Column column in columns)
-            path.Append(CultureInfo.InvariantCulture, $"H{column.Place}V{Number(CurvePath.Down(bytes, column.Most, Height))}V{Number(CurvePath.Down(bytes, column.Last, Height))}");
+            path.Append(CultureInfo.InvariantCulture, $"H{column.Place}V{CurvePath.Number(CurvePath.Down(bytes, column.Most, Height))}V{CurvePath.Number(CurvePath.Down(bytes, column.Last, Height))}");
         return path.Append(CultureInfo.InvariantCulture, $"H{Thinning.Columns}").ToString();
     }
-
-    private static string Number(double value) => value.ToString("0.#", CultureInfo.InvariantCulture);
 }

@@ -36,6 +36,12 @@ internal sealed record Curve(string Name, int Series, IReadOnlyList<CurvePart> P
     public double? Last => Parts.LastOrDefault(part => part is { IsLeft: false, Samples.Count: > 0 })?.Samples[^1].Last;
 }
 
+/// <summary>A curve as it is drawn along an axis, in columns.</summary>
+internal sealed record ThinnedCurve(IReadOnlyList<(bool IsLeft, List<Column> Columns)> Parts)
+{
+    public static ThinnedCurve Of(Curve curve, Axis steps) => new([.. curve.Parts.Select(part => (part.IsLeft, Thinning.Thin(part.Samples, steps)))]);
+}
+
 /// <summary>Outlines for the <c>d</c> of a path, in columns across and pixels down.</summary>
 internal static class CurvePath
 {
@@ -64,5 +70,6 @@ internal static class CurvePath
 
     public static double Down(Axis axis, double value, double height) => (1 - axis.Share(value)) * height;
 
-    private static string Number(double value) => value.ToString("0.#", CultureInfo.InvariantCulture);
+    /// <summary>A place within a path: a tenth of a pixel is exact enough.</summary>
+    public static string Number(double value) => value.ToString("0.#", CultureInfo.InvariantCulture);
 }

@@ -24,7 +24,7 @@ internal sealed class Distribution
     public double Quantile(double share) => _seconds[Math.Clamp((int)Math.Ceiling(share * _seconds.Length) - 1, 0, _seconds.Length - 1)];
 
     /// <summary>In a line.</summary>
-    public string Text => Count == 0 ? "no save" : Count == 1 ? $"{Time(_seconds[0])}, one save" : $"median {Time(Quantile(0.5))}, 95 % within {Time(Quantile(0.95))}, longest {Time(Most)}, of {Units.Of(Count, "save")}";
+    public string Text => Count == 0 ? "no save" : Count == 1 ? $"{Units.Seconds(_seconds[0])}, one save" : $"median {Units.Seconds(Quantile(0.5))}, 95 % within {Units.Seconds(Quantile(0.95))}, longest {Units.Seconds(Most)}, of {Units.Of(Count, "save")}";
 
     public void Write(Markup page, string name)
     {
@@ -55,8 +55,6 @@ internal sealed class Distribution
     private void Quantile(Markup page, Axis axis, double share, string name, int down)
     {
         double seconds = Quantile(share), at = Math.Clamp(axis.Share(Math.Max(seconds, axis.Low)), 0, 1) * 100;
-        page.Add($"""<line class="quantile" x1="{at}%" x2="{at}%" y1="{down + 4}" y2="{Height + Head}"/><text class="strong {(at > 60 ? "end" : "start")}" x="{at}%" dx="{(at > 60 ? 3 : -3)}" y="{down}">{name} {Time(seconds)}</text>""");
+        page.Add($"""<line class="quantile" x1="{at}%" x2="{at}%" y1="{down + 4}" y2="{Height + Head}"/><text class="strong {(at > 60 ? "end" : "start")}" x="{at}%" dx="{(at > 60 ? 3 : -3)}" y="{down}">{name} {Units.Seconds(seconds)}</text>""");
     }
-
-    private static string Time(double seconds) => Units.Time(TimeSpan.FromSeconds(Math.Min(seconds, 1e9)));
 }

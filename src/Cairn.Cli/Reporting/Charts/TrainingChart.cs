@@ -29,15 +29,16 @@ internal static class TrainingChart
     public static void Write(Markup page, string id, Axis steps, IReadOnlyList<Panel> panels, IReadOnlyList<RunMark> marks, string name)
     {
         page.Add($"""<div class="chart" id="{id}" data-from="{steps.Low}" data-to="{steps.High}" tabindex="0" role="group" aria-label="{name}. Arrow keys read values, plus and minus zoom.">""").Add($"\n");
-        foreach (Panel panel in panels)
-            WritePanel(page, steps, panel, marks);
+        ThinnedCurve[][] curves = [.. panels.Select(panel => panel.Curves.Select(curve => ThinnedCurve.Of(curve, steps)).ToArray())];
+        foreach ((Panel panel, ThinnedCurve[] drawn) in panels.Zip(curves))
+            WritePanel(page, steps, panel, drawn, marks);
         foreach ((MarkKind kind, string lane, string sign) in Lanes)
             WriteLane(page, steps, [.. marks.Where(mark => mark.Kind == kind)], lane, sign);
         PlotFrame.Across(page, steps, "step");
-        page.Add($"""<p class="readout" role="status"></p><script type="application/json">""").AddRaw(Data(steps, panels, marks)).Add($"</script></div>\n");
+        page.Add($"""<p class="readout" role="status"></p><script type="application/json">""").AddRaw(Data(steps, panels, curves, marks)).Add($"</script></div>\n");
     }
 
-    private static void WritePanel(Markup page, Axis steps, Panel panel, IReadOnlyList<RunMark> marks)
+    private static void WritePanel(Markup page, Axis steps, Panel panel, ThinnedCurve[] curves, IReadOnlyList<RunMark> marks)
     {
         page.Add($"""<p class="panel"><b>{panel.Title}</b> <span>{panel.Note}</span></p>""");
         PlotFrame.Open(page, PlotFrame.Scale(panel.Values, panel.Height), panel.Height, $"{panel.Title} over the steps: {panel.Note}");
@@ -46,13 +47,13 @@ internal static class TrainingChart
         foreach (RunMark mark in marks.Where(mark => mark.Kind is MarkKind.Restart or MarkKind.Branch).DistinctBy(mark => (mark.Kind, Place(steps, mark.Step))))
             PlotFrame.Path(paths, mark.Kind == MarkKind.Branch ? "rule branch" : "rule restart", $"M{Place(steps, mark.Step)} 0V{panel.Height}");
         var ends = new List<(string, int, double)>();
-        foreach (Curve curve in panel.Curves)
+        foreach ((Curve curve, ThinnedCurve thinned) in panel.Curves.Zip(curves))
         {
             string series = $"s{curve.Series % Palette.Series}";
             // What was left lies behind what holds.
             foreach (bool isLeft in (bool[])[true, false])
             {
-                List<List<Column>> parts = [.. curve.Parts.Where(part => part.IsLeft == isLeft).Select(part => Thinning.Thin(part.Samples, steps))];
+                List<Column>[] parts = [.. thinned.Parts.Where(part => part.IsLeft == isLeft).Select(part => part.Columns)];
                 string style = isLeft ? "left" : series;
                 PlotFrame.Path(paths, $"extent {style}", string.Concat(parts.Select(part => CurvePath.Extent(part, panel.Values, panel.Height))));
                 PlotFrame.Path(paths, $"curve {style}", string.Concat(parts.Select(part => CurvePath.Line(part, panel.Values, panel.Height))));
@@ -88,16 +89,16 @@ internal static class TrainingChart
     private static int Place(Axis steps, long step) => (int)Math.Round(Math.Clamp(steps.Share(step), 0, 1) * Thinning.Columns);
 
     // What the reading line shows. A number is as exact as it is shown.
-    private static string Data(Axis steps, IReadOnlyList<Panel> panels, IReadOnlyList<RunMark> marks)
+    private static string Data(Axis steps, IReadOnlyList<Panel> panels, ThinnedCurve[][] curves, IReadOnlyList<RunMark> marks)
     {
         var text = new StringBuilder("{\"panels\":[");
-        foreach (Panel panel in panels)
+        foreach ((Panel panel, ThinnedCurve[] drawn) in panels.Zip(curves))
         {
             text.Append(text[^1] == '[' ? "{\"name\":" : ",{\"name\":").Append(Json(panel.Title)).Append(",\"curves\":[");
-            foreach (Curve curve in panel.Curves)
+            foreach ((Curve curve, ThinnedCurve thinned) in panel.Curves.Zip(drawn))
             {
                 text.Append(text[^1] == '[' ? "{\"name\":" : ",{\"name\":").Append(Json(panel.Curves.Count > 1 ? curve.Name : "")).Append(",\"at\":[");
-                text.AppendJoin(',', curve.Parts.Where(part => !part.IsLeft).SelectMany(part => Thinning.Thin(part.Samples, steps)).Select(column =>
+                text.AppendJoin(',', thinned.Parts.Where(part => !part.IsLeft).SelectMany(part => part.Columns).Select(column =>
                     column.Least == column.Most ? $"[{column.Place},{Number(column.Last)}]" : $"[{column.Place},{Number(column.Last)},{Number(column.Least)},{Number(column.Most)}]"));
                 text.Append("]}");
             }

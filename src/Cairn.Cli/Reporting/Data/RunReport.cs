@@ -26,7 +26,7 @@ internal sealed record RunReport
     public World? World { get; init; }
     /// <summary>Its copies; <see langword="null"/> when there is none that is known.</summary>
     public LsResult? Copies { get; init; }
-    /// <summary>The branch of each copy by its name, and the moment at which this page's program read all of it.</summary>
+    /// <summary>The branch of each copy, by the copy's name.</summary>
     public IReadOnlyDictionary<string, int> BranchOf { get; init; } = new Dictionary<string, int>(StringComparer.Ordinal);
     /// <summary>When each copy was read to its end and found good.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset> VerifiedAt { get; init; } = new Dictionary<string, DateTimeOffset>(StringComparer.Ordinal);
@@ -43,6 +43,8 @@ internal sealed record RunReport
     public long? TotalSteps => Progress?.TotalSteps ?? Audit?.Configuration.TotalSteps;
     /// <summary>Saves that were tried.</summary>
     public IEnumerable<RecordedSave> Saves => Audit?.History.Sessions.SelectMany(session => session.Saves) ?? [];
+    /// <summary>Those of them that made a copy.</summary>
+    public IEnumerable<RecordedSave> Made => Saves.Where(save => save.Outcome is SaveOutcome.Saved or SaveOutcome.Recoverable);
     /// <summary>What a restart takes.</summary>
     public LsRow? Resumed => Copies?.Copies.FirstOrDefault(copy => copy.Resumed);
     /// <summary>Seconds that a step took of late, the waits for saves included; <see langword="null"/> where nothing says it.</summary>

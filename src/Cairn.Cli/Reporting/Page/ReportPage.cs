@@ -32,7 +32,10 @@ internal static class ReportPage
         $"default-src 'none'; style-src '{Hash(Style.Value)}'; script-src '{Hash(ScriptOf(live))}'; img-src data:;{(live is null ? "" : " connect-src 'self';")} base-uri 'none'; form-action 'none'";
 
     /// <summary>Writes the page of some runs.</summary>
-    public static string Write(IReadOnlyList<RunReport> runs, LivePage? live = null)
+    public static string Write(IReadOnlyList<RunReport> runs) => Write(runs, Content(runs), live: null);
+
+    /// <summary>Writes the page around a main part that was written before.</summary>
+    public static string Write(IReadOnlyList<RunReport> runs, Markup content, LivePage? live)
     {
         string title = runs is [var single] ? single.Name : $"{runs.Count} runs";
         var page = new Markup();
@@ -58,7 +61,7 @@ internal static class ReportPage
             """).AddRaw(Signs);
         if (live is not null)
             Bar(page, runs, live);
-        page.Add($"""<main id="main" tabindex="-1">""").Add(Content(runs)).Add($"</main>\n");
+        page.Add($"""<main id="main" tabindex="-1">""").Add(content).Add($"</main>\n");
         page.Add($"""<footer><p>Made {Shapes.Moment(runs[0].Now)} UTC by cairn {Version}. {(live is null ? "It loads nothing and sends nothing." : "It follows the run while it is open.")}</p></footer>""");
         return page.Add($"\n<script>").AddRaw(ScriptOf(live)).Add($"</script>\n</body>\n</html>\n").ToString();
     }

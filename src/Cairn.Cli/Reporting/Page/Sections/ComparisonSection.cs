@@ -1,4 +1,3 @@
-using Cairn.Advice.Audit;
 using Cairn.Cli.Output;
 using Cairn.Cli.Reporting.Charts;
 using Cairn.Cli.Reporting.Data;
@@ -26,18 +25,16 @@ internal static class ComparisonSection
 
     private static Markup[] Row(RunReport run, RunCurves curves, int number)
     {
-        RecordedSave[] saves = [.. run.Saves];
+        int made = run.Made.Count(), failed = run.Saves.Count() - made;
         double? loss = run.Progress?.Loss ?? curves.Loss.Last;
         int bad = run.Audit?.Findings.Count(finding => finding.IsHarmful) ?? 0;
         return
         [
             new Markup().Add($"""<a href="#r{number}-name">{run.Name}</a>"""), RunHeader.State(run), Shapes.Text($"{Units.Count(run.Step)}{(run.TotalSteps is { } total ? $" of {Units.Count(total)}" : "")}"), Shapes.Number(run.Audit?.Skips.Values.Sum()),
-            Shapes.Text(loss is { } last ? Units.Digits(last) : ""), Shapes.Text(curves.Loss.IsEmpty ? "" : Units.Digits(curves.Loss.Values.Min())), Shapes.Text($"{Units.Count(saves.Count(IsMade))}{(saves.All(IsMade) ? "" : $", {Units.Count(saves.Count(save => !IsMade(save)))} failed")}"),
+            Shapes.Text(loss is { } last ? Units.Digits(last) : ""), Shapes.Text(curves.Loss.IsEmpty ? "" : Units.Digits(curves.Loss.Values.Min())), Shapes.Text($"{Units.Count(made)}{(failed == 0 ? "" : $", {Units.Count(failed)} failed")}"),
             Shapes.Text(run.Audit is { ActiveTime.Ticks: > 0 } audit ? Advice.Quantities.Percent(audit.Stall / audit.ActiveTime) : ""), Shapes.Number(Math.Max(0, run.Timeline.Processes.Count - 1)), Shapes.Number(run.Audit?.LostSteps),
             Shapes.Text(run.Copies is { Copies.Count: > 0 } copies ? $"{Units.Count(copies.Copies.Count)}, {Units.Bytes(copies.Bytes)}" : "none"),
             run.Audit is null ? Shapes.Text("no journal") : bad == 0 ? Shapes.Text("nothing bad") : Shapes.Badge("bad", $"{bad} bad"),
         ];
     }
-
-    private static bool IsMade(RecordedSave save) => save.Outcome is SaveOutcome.Saved or SaveOutcome.Recoverable;
 }

@@ -31,7 +31,7 @@ internal static class CopiesSection
     }
 
     private static string Verified(RunReport run) => run.VerifiedAt.Count == 0
-        ? "Marker, names and sizes were looked at; the bytes were not read for this page (--verify does)." : $"{Units.Of(run.VerifiedAt.Count, "copy").Replace("copys", "copies", StringComparison.Ordinal)} {(run.VerifiedAt.Count == 1 ? "was" : "were")} read to the end and {(run.VerifiedAt.Count == 1 ? "is" : "are")} good.";
+        ? "Marker, names and sizes were looked at; the bytes were not read for this page (--verify does)." : $"{Units.Of(run.VerifiedAt.Count, "copy", "copies")} {(run.VerifiedAt.Count == 1 ? "was" : "were")} read to the end and {(run.VerifiedAt.Count == 1 ? "is" : "are")} good.";
 
     private static Markup[] Row(RunReport run, LsRow copy, bool isRun)
     {
@@ -73,6 +73,6 @@ internal static class CopiesSection
             return "";
         long lost = Math.Max(0, run.Step - step);
         return lost == 0 ? "Nothing would be made again."
-            : $"{Units.Of(lost, "step")} would be made again{(run.SecondsPerStep is { } seconds ? $", about {Units.Time(TimeSpan.FromSeconds(Math.Min(lost * seconds, 1e9)))} of work" : "")}.";
+            : $"{Units.Of(lost, "step")} would be made again{(run.SecondsPerStep is { } seconds ? $", about {Units.Seconds(lost * seconds)} of work" : "")}.";
     }
 }

@@ -22,7 +22,7 @@ internal static class RunHeader
         if (run.Progress?.Loss is { } loss)
             Shapes.Fact(page, "Loss", Units.Digits(loss));
         if (run.SecondsPerStep is { } seconds)
-            Shapes.Fact(page, "A step takes", Units.Time(TimeSpan.FromSeconds(Math.Min(seconds, 1e9))) + (Left(run) is { } left ? $"; {left} left" : ""));
+            Shapes.Fact(page, "A step takes", Units.Seconds(seconds) + (Left(run) is { } left ? $"; {left} left" : ""));
         if (run.Lineage is { } lineage)
             Shapes.Fact(page, "Branch", lineage.Current.Name);
         if (WorldOf(run) is { } world)
@@ -58,7 +58,7 @@ internal static class RunHeader
     }
 
     private static string? Left(RunReport run) =>
-        run.State == "training" && run.TotalSteps is { } total && run.SecondsPerStep is { } seconds && total > run.Step ? Units.Time(TimeSpan.FromSeconds(Math.Min((total - run.Step) * seconds, 1e9))) : null;
+        run.State == "training" && run.TotalSteps is { } total && run.SecondsPerStep is { } seconds && total > run.Step ? Units.Seconds((total - run.Step) * seconds) : null;
 
     /// <summary>The world that saved the newest copy, or as many ranks as the journal says.</summary>
     public static string? WorldOf(RunReport run) => run.World switch

@@ -13,9 +13,9 @@ internal static class SavesSection
         if (run.Audit is null)
             return;
         Shapes.Open(page, $"{id}-saves", level, "Saves");
-        RecordedSave[] saves = [.. run.Saves], made = [.. saves.Where(save => save.Outcome is SaveOutcome.Saved or SaveOutcome.Recoverable)];
-        int failed = saves.Length - made.Length;
-        if (saves.Length == 0)
+        RecordedSave[] made = [.. run.Made];
+        int failed = run.Saves.Count() - made.Length;
+        if (failed + made.Length == 0)
             page.Add($"""<p class="empty">Nothing was saved yet.</p>""");
         else
         {
@@ -51,7 +51,7 @@ internal static class SavesSection
         Shapes.Open(page, $"{id}-space", level, "Space");
         long held = run.Copies?.Bytes ?? run.Timeline.Held[^1].Bytes, largest = run.Copies?.Copies.Select(copy => copy.Bytes).DefaultIfEmpty(0).Max() ?? 0;
         string text = $"The copies hold {Units.Bytes(held)}, at most {Units.Bytes(Math.Max(held, run.Timeline.Held.Max(point => point.Bytes)))} by the journal."
-            + (run.Free is not { } free ? "" : $" {Units.Bytes(free)} are free where they stand{(largest > 0 ? $": room for {Units.Of(free / largest, "more copy").Replace("copys", "copies", StringComparison.Ordinal)} of the largest size" : "")}.");
+            + (run.Free is not { } free ? "" : $" {Units.Bytes(free)} are free where they stand{(largest > 0 ? $": room for {Units.Of(free / largest, "more copy", "more copies")} of the largest size" : "")}.");
         page.Add($"<p>{text}</p>\n");
         if (run.Timeline.Held.Count > 1)
             BytesChart.Write(page, run.Timeline.Held, run.Now, run.Free + held, text);

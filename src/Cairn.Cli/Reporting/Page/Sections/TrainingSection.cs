@@ -30,7 +30,7 @@ internal static class TrainingSection
     {
         long batches = points.GroupBy(point => point.Process).Sum(process => process.Last().Batch - process.First().Batch + 1);
         string journal = points.Count < batches
-            ? $"The journal holds {Units.Count(batches)} batches in {Units.Count(points.Count)} windows, each with its least, highest and last loss and its slowest batch. " : $"{Units.Of(batches, "batch").Replace("batchs", "batches", StringComparison.Ordinal)}, each recorded. ";
+            ? $"The journal holds {Units.Count(batches)} batches in {Units.Count(points.Count)} windows, each with its least, highest and last loss and its slowest batch. " : $"{Units.Of(batches, "batch", "batches")}, each recorded. ";
         return journal + (points.Count > Thinning.Columns
             ? $"The chart draws them in {Units.Count(Thinning.Columns)} columns: a line through the last value of each, and a stroke from its least to its highest, so that no extreme gets lost."
             : "The chart draws them all.");
