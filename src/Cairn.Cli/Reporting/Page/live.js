@@ -61,7 +61,9 @@
       if (ask.returnValue !== 'yes') return;
       try {
         const response = await fetch(`/act?run=${button.dataset.run}&action=${button.dataset.action}`, { method: 'POST', credentials: 'same-origin', headers: { 'X-Cairn-Token': bar.dataset.token } });
-        answer.textContent = (await response.text()).trim();
+        const text = (await response.text()).trim();
+        // What becomes of one that was accepted comes as an event, maybe before this answer.
+        if (response.status !== 202) answer.textContent = text;
       } catch {
         answer.textContent = 'No answer.';
       }
