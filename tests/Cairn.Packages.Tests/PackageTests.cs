@@ -20,6 +20,7 @@ public sealed partial class PackageTests(Feed feed)
         { "Cairn.TorchSharp", ["Cairn", "TorchSharp"], ["Cairn", "TorchSharp"] },
         { "Cairn.Mpi", ["Cairn", "Microsoft.Extensions.Logging.Abstractions"], ["Cairn", "Microsoft.Extensions.Logging.Abstractions"] },
         { "Cairn.S3", ["AWSSDK.S3", "Cairn", "Microsoft.Extensions.DependencyInjection.Abstractions"], ["AWSSDK.S3", "Cairn", "Microsoft.Extensions.DependencyInjection.Abstractions"] },
+        { "Cairn.Hosting", ["Cairn", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting"], ["Cairn", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting"] },
         { "Cairn.Advice", ["Cairn"], ["Cairn"] },
     };
 

@@ -151,7 +151,7 @@ internal sealed class RunSession : IDisposable
     public void Signal(string signal)
     {
         Requests.Signal();
-        Run.Logger.Signalled(signal);
+        Run.Logger.Signalled(signal, Run.Options.HandleSignals ? ". A second interrupt ends at once" : "");
         _parts.SignalSaver.SaveNow();
     }
 

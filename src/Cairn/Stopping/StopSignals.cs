@@ -21,15 +21,18 @@ internal sealed class StopSignals : IDisposable
             _registrations.Add(PosixSignalRegistration.Create(user, Handle));
     }
 
-    // Numbers that .NET has no name for are taken as the system has them.
-    private static PosixSignal? User1 => OperatingSystem.IsLinux() ? (PosixSignal)10 : OperatingSystem.IsMacOS() ? (PosixSignal)30 : null;
+    /// <summary>SIGUSR1, where there is one. Numbers that .NET has no name for are taken as the system has them.</summary>
+    public static PosixSignal? User1 => OperatingSystem.IsLinux() ? (PosixSignal)10 : OperatingSystem.IsMacOS() ? (PosixSignal)30 : null;
+
+    /// <summary>As people call it.</summary>
+    public static string NameOf(PosixSignal signal) => signal == User1 ? "SIGUSR1" : signal.ToString();
 
     private void Handle(PosixSignalContext context)
     {
         if (context.Signal == PosixSignal.SIGINT && Interlocked.Increment(ref _interrupts) > 1)
             return;
         context.Cancel = true;
-        _requested(context.Signal == User1 ? "SIGUSR1" : context.Signal.ToString());
+        _requested(NameOf(context.Signal));
     }
 
     public void Dispose()

@@ -71,8 +71,8 @@ internal static partial class CairnLog
     [LoggerMessage(31, LogLevel.Warning, "CheckpointPolicy or SnapshotPolicy failed at step {Step}, and counts as not due whenever it fails. What was asked for and the end are saved all the same")]
     public static partial void PolicyFailed(this ILogger logger, Exception error, long step);
 
-    [LoggerMessage(20, LogLevel.Information, "Told to stop by {Signal}: the next batch boundary saves and ends. A second interrupt ends at once")]
-    public static partial void Signalled(this ILogger logger, string signal);
+    [LoggerMessage(20, LogLevel.Information, "Told to stop by {Signal}: the next batch boundary saves and ends{Then}")]
+    public static partial void Signalled(this ILogger logger, string signal, string then);
 
     [LoggerMessage(21, LogLevel.Warning, "{Problem}")]
     public static partial void StopFileProblem(this ILogger logger, string problem);
