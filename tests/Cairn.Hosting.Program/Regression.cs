@@ -31,9 +31,11 @@ public sealed class Regression : ITraining, IDisposable
         _optimizer.zero_grad();
         loss.backward();
         _optimizer.step();
-        checkpoints.Train.CompleteStep(samples: 32, loss: loss.item<float>());
-        if (checkpoints.Train.Step % 100 == 0)
-            _logger.LogInformation("step {Step}: loss {Loss}", checkpoints.Train.Step, checkpoints.Train.LastLoss);
+        float value = loss.item<float>();
+        checkpoints.Train.CompleteStep(samples: 32, loss: value);
+        long step = checkpoints.Train.Step;
+        if (step % 100 == 0)
+            _logger.LogInformation("step {Step}: loss {Loss}", step, value);
     }
 
     public void Dispose()

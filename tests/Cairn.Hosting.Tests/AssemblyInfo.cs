@@ -1,2 +1,2 @@
 // The exit code belongs to the process, and the tests look at it.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]

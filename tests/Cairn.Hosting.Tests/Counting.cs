@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Cairn.State;
 
 namespace Cairn.Hosting.Tests;
@@ -7,12 +8,12 @@ internal sealed class Script
 {
     public Action<CheckpointManager> Batch { get; set; } = static _ => { };
     public Action Capture { get; set; } = static () => { };
-    public List<string> Calls { get; } = [];
+    public ConcurrentQueue<string> Calls { get; } = [];
     public HashSet<int> Threads { get; } = [];
 
     public void Note(string call)
     {
-        Calls.Add(call);
+        Calls.Enqueue(call);
         Threads.Add(Environment.CurrentManagedThreadId);
     }
 }
@@ -45,7 +46,7 @@ internal sealed class Counting : ITraining, IStatePart, IDisposable
     public StateMap Capture()
     {
         _script.Capture();
-        return new() { { "w", new MemoryTensor(TensorType.F32, [1], [.. _count]) } };
+        return new() { { "w", new MemoryTensor(TensorType.F32, [1], _count.ToArray()) } };
     }
 
     public void Check(StateMap saved, RestoreProblems problems)

@@ -28,7 +28,7 @@ public sealed partial class ProgramTests : IDisposable
         string program = Path.Combine(AppContext.BaseDirectory.Replace("Cairn.Hosting.Tests", "Cairn.Hosting.Program", StringComparison.Ordinal), "Cairn.Hosting.Program.dll");
         var start = new ProcessStartInfo("dotnet", [program, "--Checkpoints:Folder", _folder.FullName, "--Checkpoints:CheckpointEvery", "1000000", "--Checkpoints:SnapshotEvery", "0"])
         {
-            RedirectStandardOutput = true,
+            UseShellExecute = false, RedirectStandardOutput = true,
         };
         using Process process = Process.Start(start)!;
         var output = new List<string>();
