@@ -188,6 +188,25 @@ public partial class CheckpointOptions
     /// <summary>Whether a small file is written and read back at the start, so that a store which refuses is found before hours of training. Default <see langword="true"/>.</summary>
     public bool ProbeStore { get; set; } = true;
 
+    /// <summary>
+    /// Web addresses that are told what a person wants to hear of at once: a save that failed, no durable copy for long, training that stands still, an older copy that had to be taken, the end. Slack's
+    /// (<c>https://hooks.slack.com/…</c>) and Feishu's (<c>https://open.feishu.cn/…</c>) get messages in their forms, all others a JSON object; <c>slack:</c>, <c>feishu:</c> or <c>json:</c> before the
+    /// address says which. Training never waits for them. Of many ranks the first sends. See docs/alerts.md. Default empty: none.
+    /// </summary>
+    public IList<string> Alerts { get; set; } = [];
+
+    /// <summary>A receiver of alerts of your own, besides <see cref="Alerts"/>. Default <see langword="null"/>: none.</summary>
+    public Cairn.Alerts.IAlertSink? AlertSink { get; set; }
+
+    /// <summary>Time without a new durable copy, while steps are made, after which an alert is sent. Default <see langword="null"/>: no such alert.</summary>
+    public TimeSpan? AlertCopyAge { get; set; }
+
+    /// <summary>Time without the end of a batch, or a call of <see cref="CheckpointManager.Poll"/>, after which an alert is sent. Default 30 minutes; <see langword="null"/> for no such alert.</summary>
+    public TimeSpan? AlertSilence { get; set; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Time in which one alert of a kind is sent at most. Those between are held back: the newest is sent when the time is over, and says how many there were. Default 10 minutes; zero for all.</summary>
+    public TimeSpan AlertInterval { get; set; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Whether large files are written past the system's page cache, which is faster for new files and leaves the cache to the training data. For a folder only.</summary>
     public Stores.DirectIO DirectIO { get; set; }
 }

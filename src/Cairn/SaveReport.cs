@@ -34,6 +34,8 @@ public sealed record SaveReport
     internal bool IsDrained { get; init; }
     /// <summary>Whether a copy that was recoverable is none any more.</summary>
     internal bool IsLost { get; init; }
+    /// <summary>Whether it is a copy that could not be brought to the home, is still recoverable, and is tried again.</summary>
+    internal bool IsRetried => this is { IsDrained: true, IsLost: false, Outcome: SaveOutcome.Failed };
     /// <summary>Time for which training waited.</summary>
     public TimeSpan Stall { get; init; }
     /// <summary>From the decision until the copy was durable, or recoverable.</summary>

@@ -1,4 +1,5 @@
 using Cairn;
+using Cairn.Alerts;
 using Cairn.Configuration;
 using Cairn.Layouts;
 using Cairn.Policies;
@@ -20,7 +21,7 @@ public static class CairnServiceCollectionExtensions
         return services.AddCairn(options => CheckpointConfiguration.Bind(section, options));
     }
 
-    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, a <see cref="CheckpointManagerFactory"/>, and <see cref="TimeProvider.System"/> where no other is registered. What is registered of these is used: an <see cref="IRunStore"/>, where the run lives; <see cref="ICheckpointLayout"/>s; an <see cref="IRetentionPolicy"/>; <see cref="ISavePolicy"/>s with the keys <c>checkpoint</c> and <c>snapshot</c>. Several calls add up, the later one winning.</summary>
+    /// <summary>Registers <see cref="CheckpointOptions"/> as <paramref name="configure"/> sets them, checked when the host starts, a <see cref="CheckpointManagerFactory"/>, and <see cref="TimeProvider.System"/> where no other is registered. What is registered of these is used: an <see cref="IRunStore"/>, where the run lives; <see cref="ICheckpointLayout"/>s; an <see cref="IRetentionPolicy"/>; an <see cref="IAlertSink"/>; <see cref="ISavePolicy"/>s with the keys <c>checkpoint</c> and <c>snapshot</c>. Several calls add up, the later one winning.</summary>
     /// <returns>The same collection.</returns>
     public static IServiceCollection AddCairn(this IServiceCollection services, Action<CheckpointOptions> configure)
     {
@@ -38,6 +39,7 @@ public static class CairnServiceCollectionExtensions
     private static void TakeRegistered(CheckpointOptions options, IServiceProvider provider)
     {
         options.Store ??= provider.GetService<IRunStore>();
+        options.AlertSink ??= provider.GetService<IAlertSink>();
         options.CheckpointPolicy ??= provider.GetKeyedService<ISavePolicy>("checkpoint");
         options.SnapshotPolicy ??= provider.GetKeyedService<ISavePolicy>("snapshot");
         if (options.KeepsAll)

@@ -21,6 +21,7 @@ public static class CheckpointConfiguration
         foreach (IConfigurationSection child in section.GetChildren())
             Read(child, reading);
         InternLmKeys.Settle(reading);
+        AlertKeys.Settle(reading);
         if (reading.Failures.Count > 0)
             throw new OptionsValidationException(Options.DefaultName, typeof(CheckpointOptions), reading.Failures);
         return reading.Notes;

@@ -1,3 +1,4 @@
+using Cairn.Alerts;
 using Cairn.Layouts;
 using Microsoft.Extensions.Options;
 
@@ -17,6 +18,7 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
         CheckWhereAndWhen(options, failures);
         CheckRetention(options, failures);
         CheckResume(options, failures);
+        CheckAlerts(options, failures);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
 
@@ -111,6 +113,20 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
     }
 
     private static string Better(bool higher) => higher ? "higher is better" : "lower is better";
+
+    private static void CheckAlerts(CheckpointOptions options, List<string> failures)
+    {
+        if (options.Alerts is null)
+            failures.Add("Alerts must be a list of addresses, or be empty for none.");
+        else
+            failures.AddRange(AlertReceivers.Problems("Alerts", options.Alerts));
+        if (options.AlertCopyAge <= TimeSpan.Zero)
+            failures.Add($"AlertCopyAge must be longer than zero, not {options.AlertCopyAge:c}; leave it out for no such alert.");
+        if (options.AlertSilence <= TimeSpan.Zero)
+            failures.Add($"AlertSilence must be longer than zero, not {options.AlertSilence:c}; set it to null for no such alert.");
+        if (options.AlertInterval < TimeSpan.Zero || options.AlertInterval > TimeSpan.FromDays(30))
+            failures.Add($"AlertInterval must be between zero and 30 days, not {options.AlertInterval:c}.");
+    }
 
     private static void CheckResume(CheckpointOptions options, List<string> failures)
     {

@@ -13,6 +13,12 @@ internal sealed class ConfigurationReading(CheckpointOptions options)
     /// <summary>The key and value of InternLM's folder for uploads, whose meaning depends on where the run lives.</summary>
     public (string Key, string Folder)? UploadFolder { get; set; }
 
+    /// <summary>InternLM's address for alerts, and whether it is used.</summary>
+    public (string Key, string Address)? FeishuAddress { get; set; }
+
+    /// <summary>Whether InternLM's address for alerts is used.</summary>
+    public bool UsesFeishu { get; set; } = true;
+
     public void Fail(string failure) => _failures.Add(failure);
     public void Note(string note) => _notes.Add(note);
 

@@ -1,3 +1,5 @@
+using Cairn.Telemetry;
+
 namespace Cairn.Journal;
 
 /// <summary>Tells the journal of the batches: each skipped one, what they measured, and where the run stands. Belongs to the training thread.</summary>
@@ -10,6 +12,7 @@ internal sealed class BatchJournal(RunJournal journal, TrainState train, string?
     {
         if (train.SkippedBatches == _seenSkips)
             return;
+        CairnTelemetry.SkippedBatches.Add(train.SkippedBatches - _seenSkips, new KeyValuePair<string, object?>("cairn.reason", train.LastSkipReason));
         _seenSkips = train.SkippedBatches;
         journal.Write("skipped", json =>
         {

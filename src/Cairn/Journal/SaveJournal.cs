@@ -10,7 +10,7 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
     public void Report(SaveReport report)
     {
         CairnTelemetry.Record(report);
-        string @event = report is { IsDrained: true, IsLost: false, Outcome: SaveOutcome.Failed } ? "drain_failed" : report.Outcome.ToString().ToLowerInvariant();
+        string @event = report.IsRetried ? "drain_failed" : report.Outcome.ToString().ToLowerInvariant();
         journal.Write(@event, json =>
         {
             json.WriteNumber("step", report.Step);

@@ -22,6 +22,9 @@ internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal,
     /// <summary>Whether the save is left out.</summary>
     public bool IsDropped => IsBusy && Save is { Kind: SaveKind.Snapshot };
 
+    /// <summary>The activity in which the first rank decided to save, so that the ranks' activities are of one trace.</summary>
+    public string? TraceParent { get; init; }
+
     public void Write(BinaryWriter to)
     {
         to.Write((byte)((Ends ? 1 : 0) | (Stop ? 2 : 0) | (Signal ? 4 : 0) | (Save is null ? 0 : 8) | (IsBusy ? 16 : 0) | (Drain is null ? 0 : 32) | (IsDrained ? 64 : 0) | (Best is null ? 0 : 128)));
@@ -32,6 +35,7 @@ internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal,
             to.Write((byte)save.Kind);
             to.Write((byte)save.Reason);
             to.Write(Channel);
+            to.Write(TraceParent ?? "");
         }
         if (Best is { } best)
             to.Write(best);
@@ -48,8 +52,9 @@ internal readonly record struct BatchDecision(bool Ends, bool Stop, bool Signal,
         TimeSpan since = signal ? new TimeSpan(from.ReadInt64()) : TimeSpan.Zero;
         SaveDecision? save = (flags & 8) == 0 ? null : new SaveDecision((SaveKind)from.ReadByte(), (SaveReason)from.ReadByte());
         int channel = save is null ? 0 : from.ReadInt32();
+        string? trace = save is null ? null : from.ReadString();
         double? best = (flags & 128) == 0 ? null : from.ReadDouble();
         TieredCopy? drain = (flags & 32) == 0 ? null : TieredCopy.Read(from);
-        return new BatchDecision((flags & 1) != 0, (flags & 2) != 0, signal, since, save, (flags & 16) != 0, channel, drain, drain is null ? 0 : from.ReadInt32(), (flags & 64) != 0, best);
+        return new BatchDecision((flags & 1) != 0, (flags & 2) != 0, signal, since, save, (flags & 16) != 0, channel, drain, drain is null ? 0 : from.ReadInt32(), (flags & 64) != 0, best) { TraceParent = trace is { Length: > 0 } ? trace : null };
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving;
@@ -115,7 +116,7 @@ internal sealed class BatchDecisions(
             drainChannel = _ranks.UnusedChannel();
         }
         return new BatchDecision(ends, stop, asked.Signal, asked.SinceSignal, save, asked.IsBusy, channel, next, drainChannel, run.Fast is { Copies.Left: 0 },
-            save is { Kind: SaveKind.Checkpoint } ? improvement : null);
+            save is { Kind: SaveKind.Checkpoint } ? improvement : null) { TraceParent = Activity.Current?.Id };
     }
 
     private SaveDecision? Scheduled(SaveRequests wanted)

@@ -62,7 +62,7 @@ internal sealed class RunSaver(
         try
         {
             IReadOnlyList<RankPart> own = _ranks.Size == 1 ? LiveWhenFree() : run.Plan.Assign($"{save.Kind.ToString().ToLowerInvariant()} of step {_train.Step}", LiveWhenFree, patience.Longest);
-            report = engine.Save(own, MarkerOf(save, decision.Best), started, background, channel, patience.Longest, patience.LongestSilence);
+            report = engine.Save(own, MarkerOf(save, decision.Best), started, background, channel, patience.Longest, patience.LongestSilence, decision.TraceParent);
         }
         // Ranks that are elsewhere, or nowhere, cannot be trained with.
         catch (Exception e) when (e is not (RankTimeoutException or RankOrderException))

@@ -15,6 +15,7 @@ internal sealed class RunSession : IDisposable
 {
     private readonly object _owner;
     private readonly RunAssembly _parts;
+    private readonly RunObserver _observer;
     private readonly StopSignals? _signals;
     private bool _disposed;
 
@@ -32,6 +33,7 @@ internal sealed class RunSession : IDisposable
                 run.Logger.OptionWarning(warning);
             StartAnnouncement.Make(run, _parts.Journal, _parts.Schedule);
             _parts.Operators?.Start();
+            _observer = new RunObserver(run, _parts.Tiers);
         }
         catch
         {
@@ -106,6 +108,7 @@ internal sealed class RunSession : IDisposable
         _parts.Capture.AfterBatch();
         _parts.Ending.Reopen();
         _parts.Watch.MarkBoundary();
+        _observer.Alive();
         _parts.Saver.HasThrown = false;
         return WithRanks(_parts.Boundary.EndBatch);
     }
@@ -113,6 +116,7 @@ internal sealed class RunSession : IDisposable
     public bool Poll()
     {
         Enter();
+        _observer.Alive();
         _parts.Capture.AtRest();
         return WithRanks(_parts.Boundary.Poll);
     }
@@ -133,7 +137,9 @@ internal sealed class RunSession : IDisposable
         _parts.Capture.AtEnd();
         try
         {
-            return _parts.Ending.Complete();
+            RunSummary summary = _parts.Ending.Complete();
+            _observer.Ended(summary, StopRequested);
+            return summary;
         }
         finally
         {
@@ -171,6 +177,8 @@ internal sealed class RunSession : IDisposable
             Run.Fast?.Dispose();
             Run.Lease?.Dispose();
             _parts.Dispose();
+            // Last: whoever starts the run again does not wait for it.
+            _observer.Dispose();
         }
     }
 
@@ -188,6 +196,12 @@ internal sealed class RunSession : IDisposable
                 _parts.Capture.AtEnd();
                 if (!_parts.Ending.IsOver)
                     _parts.Ending.EndWithoutWord();
+                _observer.Ended(_parts.Ending.Summary, StopRequested);
+            }
+            catch (Exception e)
+            {
+                _observer.Ended(_parts.Ending.Summary, StopRequested, e);
+                throw;
             }
             finally
             {
@@ -205,7 +219,11 @@ internal sealed class RunSession : IDisposable
         _parts.SignalSaver.Forbid();
     }
 
-    private void Raise(SaveReport report) => SaveEnded?.Invoke(report);
+    private void Raise(SaveReport report)
+    {
+        _observer.Saved(report);
+        SaveEnded?.Invoke(report);
+    }
 
     private T WithRanks<T>(Func<T> call)
     {

@@ -3,6 +3,7 @@ using Cairn.Layouts;
 using Cairn.Ranks;
 using Cairn.Saving.Stages;
 using Cairn.Stores;
+using Cairn.Telemetry;
 
 namespace Cairn.Saving;
 
@@ -16,7 +17,14 @@ namespace Cairn.Saving;
 internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> silence)
 {
     /// <summary>The stages, in their order.</summary>
-    private readonly ISaveStage[] _stages = [new PlanStage(), new PrepareStage(publisher, silence), new WriteStage(publisher), new SealStage(publisher), new PublishStage(publisher)];
+    private readonly (string Name, ISaveStage Stage)[] _stages =
+    [
+        ("cairn.save.plan", new PlanStage()),
+        ("cairn.save.prepare", new PrepareStage(publisher, silence)),
+        ("cairn.save.write", new WriteStage(publisher)),
+        ("cairn.save.seal", new SealStage(publisher)),
+        ("cairn.save.publish", new PublishStage(publisher)),
+    ];
 
     /// <summary>For one rank, over a store that is not watched.</summary>
     public CommitProtocol(ICopyPublisher publisher) : this(publisher, static () => TimeSpan.Zero) { }
@@ -36,8 +44,8 @@ internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> si
         ArgumentNullException.ThrowIfNull(save);
         try
         {
-            foreach (ISaveStage stage in _stages)
-                stage.Run(save);
+            foreach ((string name, ISaveStage stage) in _stages)
+                SaveActivity.Within(name, () => Run(stage, save));
             return save.Copy!;
         }
         catch (RankTimeoutException e) when (save.Copy is { } copy)
@@ -53,6 +61,12 @@ internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> si
                 publisher.Discard(place);
             throw;
         }
+    }
+
+    private static SaveInProgress Run(ISaveStage stage, SaveInProgress save)
+    {
+        stage.Run(save);
+        return save;
     }
 
     /// <summary>Saves a copy that one rank writes alone.</summary>

@@ -76,14 +76,37 @@ internal sealed class SaveEngine : IDisposable
     /// <param name="channel">The channel on which the ranks commit; of no account for one rank.</param>
     /// <param name="timeout">Longest wait for another rank.</param>
     /// <param name="silence">Longest time without a sign of life of the store.</param>
-    public SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout, TimeSpan silence)
+    /// <param name="trace">The activity in which the first rank decided to save.</param>
+    public SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout, TimeSpan silence, string? trace = null)
+    {
+        Activity? outer = Activity.Current, activity = SaveActivity.Begin("cairn.save", marker.Step, marker.Kind, _ranks.Rank, trace);
+        activity?.SetTag("cairn.reason", marker.Reason.ToString().ToLowerInvariant());
+        try
+        {
+            return Save(share, marker, started, background, channel, timeout, silence, activity);
+        }
+        catch (Exception e)
+        {
+            activity.Failed(e);
+            activity?.Dispose();
+            throw;
+        }
+        finally
+        {
+            // It goes on with the writer.
+            Activity.Current = outer;
+        }
+    }
+
+    private SaveReport? Save(IReadOnlyList<RankPart> share, Marker marker, long started, bool background, RankGroup channel, TimeSpan timeout, TimeSpan silence, Activity? activity)
     {
         marker = marker with { Layout = _layout.Name, World = _ranks.World };
         _signs.Begin();
         if (background)
         {
             WaitForWarmUp();
-            CopyContent captured = CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, _plans, marker.Step, share, _ranks, _options.OverlapCapture);
+            CopyContent captured = SaveActivity.Within("cairn.save.capture",
+                () => CopyContent.Capture(_capture ??= new StateCapture(_pool), _layout, _plans, marker.Step, share, _ranks, _options.OverlapCapture));
             _overlapped = captured.Overlapped;
             TimeSpan stall = _time.GetElapsedTime(started);
             int caller = Environment.CurrentManagedThreadId;
@@ -92,12 +115,12 @@ internal sealed class SaveEngine : IDisposable
                 // Where the system gives no thread: nobody else would finish it.
                 if (Environment.CurrentManagedThreadId == caller)
                     FinishCapture();
-                return Write(captured, marker, started, stall, channel, timeout);
+                return Write(captured, marker, started, stall, channel, timeout, activity);
             });
             return null;
         }
         CopyContent live = CopyContent.Live(_layout, marker.Step, share, _ranks);
-        Writer.Begin(new SaveDecision(marker.Kind, marker.Reason), marker.Step, () => Write(live, marker, started, TimeSpan.Zero, channel, timeout));
+        Writer.Begin(new SaveDecision(marker.Kind, marker.Reason), marker.Step, () => Write(live, marker, started, TimeSpan.Zero, channel, timeout, activity));
         Writer.WaitWhileAlive(silence);
         if (!Writer.IsBusy)
             return Writer.Collect()! with { Stall = _time.GetElapsedTime(started) };
@@ -154,11 +177,17 @@ internal sealed class SaveEngine : IDisposable
     }
 
     // On the writer's thread.
+    private SaveReport Write(CopyContent content, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout, Activity? activity)
+    {
+        using Activity? ends = activity;
+        SaveReport report = Write(content, marker, started, stall, channel, timeout);
+        activity.Ended(report);
+        return report;
+    }
+
     private SaveReport Write(CopyContent content, Marker marker, long started, TimeSpan stall, RankGroup channel, TimeSpan timeout)
     {
         using CopyContent held = content;
-        using Activity? activity = CairnTelemetry.Activities.StartActivity("cairn.save");
-        activity?.SetTag("cairn.step", marker.Step).SetTag("cairn.kind", marker.Kind.ToString());
         try
         {
             SaveInProgress Anew() => new(channel, marker, held.Plan, _options.RefuseNonFiniteSnapshots, timeout) { Confirm = held.Confirm, Progressed = _signs.Progressed };
@@ -190,7 +219,6 @@ internal sealed class SaveEngine : IDisposable
         {
             WasDisturbed |= e is RankTimeoutException or RankOrderException;
             // Whatever it was: training goes on, and the report says it.
-            activity?.SetStatus(ActivityStatusCode.Error, e.Message);
             return Failed(marker, e, stall, started);
         }
     }

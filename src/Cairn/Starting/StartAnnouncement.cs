@@ -30,7 +30,7 @@ internal static class StartAnnouncement
             logger.Resumed(run.Record.Id, resume.Step, resume.Source!, resume.LostSteps);
         if (train.IsComplete)
             logger.AlreadyFinished(train.Step, train.FinishedBecause ?? $"its {Counted.Of(train.TotalSteps ?? train.Step, "step is", "steps are")} made");
-        CairnTelemetry.LostSteps.Add(resume.LostSteps);
+        CairnTelemetry.Record(resume);
         new StartJournal(journal).Report(run.Record.Id, resume, run.Forked, train, run.Options, schedule, run.Ranks.Size);
     }
 }

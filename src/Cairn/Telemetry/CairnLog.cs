@@ -113,6 +113,9 @@ internal static partial class CairnLog
     [LoggerMessage(26, LogLevel.Information, "Asked to {Action}: {State} at step {Step} {Problem}")]
     public static partial void CommandAnswered(this ILogger logger, string action, string state, long step, string problem);
 
+    [LoggerMessage(60, LogLevel.Warning, "{Problem}")]
+    public static partial void AlertNotSent(this ILogger logger, string problem);
+
     [LoggerMessage(24, LogLevel.Warning, "The journal cannot be written; training goes on without it")]
     public static partial void JournalFailed(this ILogger logger, Exception error);
 }

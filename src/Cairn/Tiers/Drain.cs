@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Cairn.Checkpoints;
 using Cairn.Opening;
 using Cairn.Policies;
@@ -6,6 +7,7 @@ using Cairn.Ranks;
 using Cairn.Saving;
 using Cairn.Saving.Stages;
 using Cairn.Stores;
+using Cairn.Telemetry;
 
 namespace Cairn.Tiers;
 
@@ -91,12 +93,14 @@ internal sealed class Drain
     {
         _signs.Begin();
         DrainEnd end = DrainEnd.Failed;
+        using Activity? activity = SaveActivity.Begin("cairn.drain", copy.Step, copy.Kind, channel.Rank);
         long started = _time.GetTimestamp();
         HasFailed = true;
         try
         {
             SaveReport report = Bring(copy, channel, timeout, started);
             end = DrainEnd.Durable;
+            activity.Ended(report);
             HasFailed = false;
             return report;
         }
@@ -105,6 +109,7 @@ internal sealed class Drain
             bool isLost = IsLost(copy, e, channel, timeout);
             end = isLost ? DrainEnd.Damaged : DrainEnd.Failed;
             WasDisturbed |= e is RankTimeoutException or RankOrderException;
+            activity.Failed(e);
             return new SaveReport
             {
                 IsDrained = true,
