@@ -38,14 +38,20 @@ internal sealed class AlertSender : IDisposable
         }
     }
 
-    /// <summary>Sends what is left, and waits for it as long as this. Nothing is sent after it.</summary>
-    public void Flush(TimeSpan atMost)
+    /// <summary>Sends what is held back: the end comes, and is told after it.</summary>
+    public void SendHeld()
     {
         lock (_gate)
         {
             foreach (Alert alert in _throttle.All(Now))
                 Enqueue(alert);
         }
+    }
+
+    /// <summary>Sends what is left, and waits for it as long as this. Nothing is sent after it.</summary>
+    public void Flush(TimeSpan atMost)
+    {
+        SendHeld();
         Task[] ends = [.. _lanes.Select(lane => lane.End())];
         Task.WaitAll(ends, atMost);
         foreach (Lane lane in _lanes)

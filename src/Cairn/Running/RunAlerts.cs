@@ -73,6 +73,7 @@ internal sealed class RunAlerts : IDisposable
         if (_isOver)
             return;
         _isOver = true;
+        _sender.SendHeld();
         if (error is not null || summary?.EndNotSaved is not null)
             Send(AlertKind.Aborted, $"Training ended, and its end was not saved: {error?.Message ?? summary!.EndNotSaved}. The newest durable copy is of step {_gauges.DurableStep}.");
         else if (_run.Train.IsComplete && !wasStopped)

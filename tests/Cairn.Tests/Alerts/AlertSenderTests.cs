@@ -94,10 +94,17 @@ public class AlertSenderTests
 
         public async Task SendAsync(Alert alert, CancellationToken cancellationToken)
         {
-            using CancellationTokenRegistration cancelled = cancellationToken.Register(WasCancelled.Set);
             IsHeld.Set();
-            if (isHeld)
-                await _released.Task.WaitAsync(cancellationToken);
+            try
+            {
+                if (isHeld)
+                    await _released.Task.WaitAsync(cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                WasCancelled.Set();
+                throw;
+            }
             Taken.Enqueue(alert);
             _taken.Release();
             if (Failure is not null)

@@ -91,7 +91,7 @@ public class WebhookSinkTests
         string address = gone.Address;
         gone.Dispose();
         AlertAddress.TryParse(address, out AlertAddress? nowhere).ShouldBeTrue();
-        Exception error = await Should.ThrowAsync<HttpRequestException>(() => new WebhookSink(nowhere!, new QuickTime()).SendAsync(SampleAlert.Of(), CancellationToken.None));
+        Exception error = await Should.ThrowAsync<HttpRequestException>(() => new WebhookSink(nowhere!, new QuickTime(), Patience).SendAsync(SampleAlert.Of(), CancellationToken.None));
         error.ToString().ShouldNotContain("secret");
         error.Message.ShouldContain("cannot be reached");
     }
