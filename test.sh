@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test. Needs the .NET SDK and a Debian or Ubuntu system; installs PyTorch, two MPIs, Slurm, Ceph and Chromium where they are missing.
+# Builds everything and runs every test. Needs the .NET SDK and a Debian or Ubuntu system; installs PyTorch, two MPIs, Slurm, Ceph, Chromium and promtool where they are missing.
 set -uo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # One compiler serves all projects, which halves the time of the build, and is sent away at the end.
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=true
-eng/install-test-needs.sh || echo "PyTorch, an MPI, Slurm, Ceph or Chromium could not be installed: tests that need it will be skipped, or fail in CI." >&2
+eng/install-test-needs.sh || echo "PyTorch, an MPI, Slurm, Ceph, Chromium or promtool could not be installed: tests that need it will be skipped, or fail in CI." >&2
 # Signals that whoever started this ignores, as nohup does, would be ignored by the processes that the tests interrupt, too.
 env --default-signal dotnet test --solution Cairn.slnx -c Release --no-progress 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides the .NET SDK: PyTorch, for the tests that exchange files with it, both MPIs, for the tests
 # with several ranks, Slurm and ip, for those with several hosts, script and zsh, for the tests of the command on a terminal, Ceph, for those of an object
-# store, and Chromium with letters of Latin and Chinese, for those of the pages. Does nothing for what is there, or where there is no apt-get.
+# store, Chromium with letters of Latin and Chinese, for those of the pages, and promtool (Debian has it in prometheus), for those of the metrics. Does nothing for what is there, or where there is no apt-get.
 set -euo pipefail
 python=${CAIRN_PYTHON:-/usr/bin/python3}
 needed=()
@@ -17,6 +17,7 @@ if ! command -v script >/dev/null; then needed+=(bsdutils); fi
 if ! command -v zsh >/dev/null; then needed+=(zsh); fi
 if ! { command -v ceph && command -v ceph-mon && command -v ceph-osd && command -v radosgw; } >/dev/null; then needed+=(ceph-common ceph-mon ceph-osd radosgw); fi
 if ! [ -x /usr/bin/chromium ]; then needed+=(chromium fonts-liberation fonts-noto-cjk); fi
+if ! command -v promtool >/dev/null; then needed+=(prometheus); fi
 if [ ${#needed[@]} -eq 0 ]; then exit 0; fi
 if ! command -v apt-get >/dev/null; then
     echo "Missing ${needed[*]} and no apt-get: tests that need them will be skipped." >&2

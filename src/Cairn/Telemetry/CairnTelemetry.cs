@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Cairn.Policies;
 
 namespace Cairn.Telemetry;
 
@@ -53,6 +54,12 @@ public static class CairnTelemetry
     /// <summary>Records what a start looked at.</summary>
     internal static void Record(ResumeReport resume)
     {
+        // A series that begins with its first failure hides it from whoever asks for the increase.
+        foreach (SaveKind kind in Enum.GetValues<SaveKind>())
+        {
+            foreach (SaveOutcome outcome in (ReadOnlySpan<SaveOutcome>)[SaveOutcome.Saved, SaveOutcome.Failed, SaveOutcome.Refused, SaveOutcome.Dropped])
+                Saves.Add(0, Attribute("cairn.kind", kind), Attribute("cairn.outcome", outcome));
+        }
         int refused = resume.PassedOver.Select(fault => fault.Folder).Distinct(StringComparer.Ordinal).Count();
         if (refused > 0)
             ResumeCopies.Add(refused, new KeyValuePair<string, object?>("cairn.outcome", "refused"));
