@@ -57,11 +57,11 @@ public sealed class ScrapedRun : IAsyncLifetime
             // A port that is free now; another program may take it before the exporter does.
             var free = new TcpListener(IPAddress.Loopback, 0);
             free.Start();
-            string root = $"http://127.0.0.1:{((IPEndPoint)free.LocalEndpoint).Port}/";
+            int port = ((IPEndPoint)free.LocalEndpoint).Port;
             free.Stop();
             try
             {
-                return (Sdk.CreateMeterProviderBuilder().AddMeter(CairnTelemetry.SourceName).AddPrometheusHttpListener(options => options.UriPrefixes = [root]).Build(), $"{root}metrics");
+                return (Sdk.CreateMeterProviderBuilder().AddMeter(CairnTelemetry.SourceName).AddPrometheusHttpListener(options => (options.Host, options.Port) = ("127.0.0.1", port)).Build(), $"http://127.0.0.1:{port}/metrics");
             }
             catch (HttpListenerException) when (tries < 20)
             {
