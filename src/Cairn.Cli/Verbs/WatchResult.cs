@@ -6,11 +6,12 @@ namespace Cairn.Cli.Verbs;
 /// <summary>One look of <c>cairn watch</c>; with <c>--json</c> one line each.</summary>
 internal sealed record WatchResult(
     string Run, string State, DateTimeOffset? Time, long? Step, long? Batch, long? TotalSteps, double? Loss, double? StepsPerSecond, double? SecondsLeft,
+    long? DurableStep, double? DurableSeconds, long AtRiskSteps, double? AtRiskSeconds,
     long? NextCheckpoint, double? NextCheckpointSeconds, long? NextSnapshot, double? NextSnapshotSeconds, long Skipped, IReadOnlyDictionary<string, long> SkipsByReason, IReadOnlyList<WatchSave> LastSaves)
 {
     private const int Saves = 5;
 
-    public static WatchResult Of(string run, RunMonitor monitor)
+    public static WatchResult Of(string run, RunMonitor monitor, DateTimeOffset at)
     {
         RunProgress? now = monitor.Progress;
         RunConfiguration told = monitor.History.Configuration;
@@ -20,12 +21,13 @@ internal sealed record WatchResult(
         // A checkpoint takes the place of the snapshot that is due with it.
         if (snapshot == checkpoint && snapshot is { } same)
             snapshot = monitor.Next(told.SnapshotEvery) is not null && !(same + told.SnapshotEvery > now?.TotalSteps) ? same + told.SnapshotEvery : null;
+        RunRisk risk = RunRisk.Of(monitor.History, now, at);
         SortedDictionary<string, long> skips = new(StringComparer.Ordinal);
         foreach (SkippedBatch skip in monitor.History.Sessions.SelectMany(session => session.Skips))
             skips[skip.Reason] = skips.GetValueOrDefault(skip.Reason) + skip.Count;
         return new WatchResult(
             run, monitor.End switch { SessionEnd.Running => monitor.IsAlive is null ? "unknown" : "training", SessionEnd.Unknown => "killed", SessionEnd.Failed => "aborted", var end => end.ToString().ToLowerInvariant() },
-            now?.Time, now?.Step, now?.Batch, now?.TotalSteps ?? told.TotalSteps, now?.Loss, monitor.Rate, left, checkpoint, Until(checkpoint), snapshot, Until(snapshot), now?.Skipped ?? 0, skips,
+            now?.Time, now?.Step, now?.Batch, now?.TotalSteps ?? told.TotalSteps, now?.Loss, monitor.Rate, left, risk.DurableStep, risk.DurableAge?.TotalSeconds, risk.Steps, risk.Time?.TotalSeconds, checkpoint, Until(checkpoint), snapshot, Until(snapshot), now?.Skipped ?? 0, skips,
             [.. monitor.History.Sessions.SelectMany(session => session.Saves).TakeLast(Saves).Reverse().Select(WatchSave.Of)]);
 
         double? Until(long? step) => step is { } at && now is not null ? Seconds(at - now.Step) : null;

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Cairn.Alerts;
 using Microsoft.Extensions.Time.Testing;
 
@@ -87,10 +88,10 @@ public class WebhookSinkTests
     [Fact]
     public async Task Where_nobody_listens_the_message_names_the_host_alone()
     {
-        AlertServer gone = AlertServer.Of(200);
-        string address = gone.Address;
-        gone.Dispose();
-        AlertAddress.TryParse(address, out AlertAddress? nowhere).ShouldBeTrue();
+        using var closed = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        // Bound, so that nobody else takes it, and not listening.
+        closed.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        AlertAddress.TryParse($"http://127.0.0.1:{((IPEndPoint)closed.LocalEndPoint!).Port}/secret", out AlertAddress? nowhere).ShouldBeTrue();
         Exception error = await Should.ThrowAsync<HttpRequestException>(() => new WebhookSink(nowhere!, new QuickTime(), Patience).SendAsync(SampleAlert.Of(), CancellationToken.None));
         error.ToString().ShouldNotContain("secret");
         error.Message.ShouldContain("cannot be reached");

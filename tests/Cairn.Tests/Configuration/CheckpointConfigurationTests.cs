@@ -54,7 +54,8 @@ public class CheckpointConfigurationTests
               "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
               "ResumeAllowMissing": ["head.*", "lm_head.*"], "resume_allow_unexpected": "old.*", "SaveBestMetric": "m", "save_best_higher": true, "SaveBestMinDelta": 0.25, "load_best_model_at_end": true,
               "Branch": "b", "StopFile": "s", "HandleSignals": false, "StopGrace": "00:01:30", "RankTimeout": "00:05:00", "StoreTimeout": "00:04:00", "LeaseDuration": "00:01:00", "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
-              "KeepBestHigher": true, "KeepWithinBytes": 7, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never"
+              "KeepBestHigher": true, "KeepWithinBytes": 7, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never",
+              "Alerts": ["https://hooks.slack.com/services/x"], "AlertCopyAge": "01:00:00", "AlertSilence": "00:20:00", "AlertInterval": "00:05:00"
             }
             """, out _);
         CheckpointOptions defaults = new();
@@ -65,6 +66,17 @@ public class CheckpointConfigurationTests
         options.ResumeAllowMissing.ShouldBe(["head.*", "lm_head.*"]);
         options.SaveBestMinDelta.ShouldBe(0.25);
         options.CheckpointInterval.ShouldBe(TimeSpan.FromHours(1));
+    }
+
+    [Fact]
+    public void InternLMs_address_for_alerts_counts_unless_it_is_switched_off_and_no_note_shows_it()
+    {
+        const string Monitor = """{ "save_ckpt_folder": "f", "monitor": { "alert": { "enable_feishu_alert": SWITCH, "feishu_alert_address": "https://relay.local/secret", "light_monitor_address": "10.0.0.1" }, "tensorboard": { "queue_max_length": 10 } } }""";
+        Bind(Monitor.Replace("SWITCH", "true", StringComparison.Ordinal), out IReadOnlyList<string> notes).Alerts.ShouldBe(["feishu:https://relay.local/secret"]);
+        notes.ShouldContain(note => note.Contains("light_monitor_address", StringComparison.Ordinal));
+        Bind(Monitor.Replace("SWITCH", "false", StringComparison.Ordinal), out IReadOnlyList<string> off).Alerts.ShouldBeEmpty();
+        notes.Concat(off).ShouldAllBe(note => !note.Contains("secret", StringComparison.Ordinal));
+        Bind("""{ "alerts": "https://pager.local/a", "feishu_alert_address": "https://pager.local/a" }""", out _).Alerts.ShouldHaveSingleItem();
     }
 
     [Theory]
