@@ -58,7 +58,12 @@ internal sealed class AlertSender : IDisposable
             lane.GiveUp();
     }
 
-    public void Dispose() => _timer.Dispose();
+    public void Dispose()
+    {
+        _timer.Dispose();
+        foreach (Lane lane in _lanes)
+            lane.Dispose();
+    }
 
     private TimeSpan Now => _time.GetElapsedTime(_start);
 
@@ -85,13 +90,14 @@ internal sealed class AlertSender : IDisposable
     }
 
     // What waits for one receiver. The queue's own thread is one of the pool, which training does not use.
-    private sealed class Lane
+    private sealed class Lane : IDisposable
     {
         private readonly string _name;
         private readonly IAlertSink _sink;
         private readonly Action<string> _problem;
         private readonly Channel<Alert> _queue;
         private readonly CancellationTokenSource _over = new();
+        private readonly CancellationToken _isOver;
         private readonly Task _sending;
         private long _dropped;
 
@@ -99,6 +105,7 @@ internal sealed class AlertSender : IDisposable
         {
             (_name, _sink, _problem) = (name, sink, problem);
             _queue = Channel.CreateBounded<Alert>(new BoundedChannelOptions(Capacity) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true }, _ => Interlocked.Increment(ref _dropped));
+            _isOver = _over.Token;
             _sending = Task.Run(SendAllAsync);
         }
 
@@ -118,18 +125,22 @@ internal sealed class AlertSender : IDisposable
             _over.Cancel();
         }
 
+        public void Dispose() => _over.Dispose();
+
         private async Task SendAllAsync()
         {
             await foreach (Alert alert in _queue.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
             {
+                if (_isOver.IsCancellationRequested)
+                    return;
                 long dropped = Interlocked.Exchange(ref _dropped, 0);
                 if (dropped > 0)
                     _problem($"{dropped} alerts were given up: {_name} does not take them as fast as they come.");
                 try
                 {
-                    await _sink.SendAsync(alert with { Dropped = dropped }, _over.Token).ConfigureAwait(false);
+                    await _sink.SendAsync(alert with { Dropped = dropped }, _isOver).ConfigureAwait(false);
                 }
-                catch (OperationCanceledException) when (_over.IsCancellationRequested)
+                catch (OperationCanceledException) when (_isOver.IsCancellationRequested)
                 {
                     return;
                 }

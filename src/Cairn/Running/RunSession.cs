@@ -193,15 +193,7 @@ internal sealed class RunSession : IDisposable
         {
             try
             {
-                _parts.Capture.AtEnd();
-                if (!_parts.Ending.IsOver)
-                    _parts.Ending.EndWithoutWord();
-                _observer.Ended(_parts.Ending.Summary, StopRequested);
-            }
-            catch (Exception e)
-            {
-                _observer.Ended(_parts.Ending.Summary, StopRequested, e);
-                throw;
+                EndWithoutWord();
             }
             finally
             {
@@ -209,6 +201,22 @@ internal sealed class RunSession : IDisposable
                 _parts.Saver.Collect();
                 _parts.Drain.Collect();
             }
+        }
+    }
+
+    private void EndWithoutWord()
+    {
+        try
+        {
+            _parts.Capture.AtEnd();
+            if (!_parts.Ending.IsOver)
+                _parts.Ending.EndWithoutWord();
+            _observer.Ended(_parts.Ending.Summary, StopRequested);
+        }
+        catch (Exception e)
+        {
+            _observer.Ended(_parts.Ending.Summary, StopRequested, e);
+            throw;
         }
     }
 

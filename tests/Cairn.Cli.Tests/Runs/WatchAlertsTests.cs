@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
 using Cairn.Alerts;
 using Cairn.Cli.Runs;
 using Cairn.Stores;
@@ -83,6 +84,18 @@ public sealed class WatchAlertsTests : IDisposable
             _time.Advance(TimeSpan.FromMinutes(31));
             look();
         }).Select(alert => alert.Kind).ShouldBe([AlertKind.TrainingSilent, AlertKind.TrainingSilent, AlertKind.NoDurableCopy], ignoreOrder: true);
+    }
+
+    [Fact]
+    public void What_is_posted_is_as_its_schema_says()
+    {
+        JsonNode schema = JsonNode.Parse(File.ReadAllText(Path.Combine(Golden.Repository, "docs", "json", "alert.schema.json")))!;
+        schema["properties"]!["alert"]!["enum"]!.AsArray().Select(kind => kind!.GetValue<string>()).ShouldBe(Enum.GetValues<AlertKind>().Select(AlertBody.NameOf));
+        foreach (AlertKind kind in Enum.GetValues<AlertKind>())
+        {
+            var alert = new Alert { Kind = kind, Run = "r", Host = "h", Step = 1, TotalSteps = kind == AlertKind.Stopped ? null : 2, Message = "m", Time = Noon };
+            SchemaCheck.Problems(schema, JsonNode.Parse(AlertBody.Of(alert, AlertFormat.Json))).ShouldBeEmpty();
+        }
     }
 
     public void Dispose() => _folder.Dispose();

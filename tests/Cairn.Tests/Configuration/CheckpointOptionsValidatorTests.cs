@@ -25,6 +25,19 @@ public class CheckpointOptionsValidatorTests
     }
 
     [Fact]
+    public void What_is_wrong_with_alerts_is_said_and_no_address_is_shown()
+    {
+        string failure = Failures(options => options.Alerts = ["https://good.local/secret", "hooks.slack.com/secret"]).ShouldHaveSingleItem();
+        failure.ShouldContain("Alerts: address 2");
+        failure.ShouldNotContain("secret/");
+        failure.ShouldNotContain("hooks.slack.com");
+        Failures(options => options.AlertCopyAge = TimeSpan.Zero).ShouldHaveSingleItem().ShouldContain("AlertCopyAge must");
+        Failures(options => options.AlertSilence = TimeSpan.Zero).ShouldHaveSingleItem().ShouldContain("AlertSilence must");
+        Failures(options => options.AlertInterval = TimeSpan.FromSeconds(-1)).ShouldHaveSingleItem().ShouldContain("AlertInterval must");
+        Failures(options => options.AlertSilence = null).ShouldBeEmpty();
+    }
+
+    [Fact]
     public void The_validator_holds_to_the_ranges_that_the_attributes_state()
     {
         foreach (PropertyInfo property in typeof(CheckpointOptions).GetProperties())

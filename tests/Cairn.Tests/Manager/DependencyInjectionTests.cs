@@ -1,10 +1,25 @@
+using Cairn.Alerts;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace Cairn.Tests.Manager;
 
 public class DependencyInjectionTests
 {
+    [Fact]
+    public void A_registered_receiver_of_alerts_is_taken()
+    {
+        var sink = new NoSink();
+        using ServiceProvider services = new ServiceCollection().AddSingleton<IAlertSink>(sink).AddCairn(options => options.Folder = "f").BuildServiceProvider();
+        services.GetRequiredService<IOptions<CheckpointOptions>>().Value.AlertSink.ShouldBe(sink);
+    }
+
+    private sealed class NoSink : IAlertSink
+    {
+        public Task SendAsync(Alert alert, CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
     [Fact]
     public async Task A_run_configured_in_InternLMs_words_starts_from_the_service_collection()
     {

@@ -17,7 +17,7 @@ public class RunGaugesTests
         var files = new SimulatedFileSystem();
         var training = new SampleTraining();
         string run;
-        await using (CheckpointManager checkpoints = CheckpointManager.Start(files, new CheckpointOptions { CheckpointEvery = 4, SnapshotEvery = 0, HandleSignals = false, Asynchronous = false }, training.Train, [training.Weights], NullLoggerFactory.Instance, time))
+        await using (CheckpointManager checkpoints = CheckpointManager.Start(files, new CheckpointOptions { CheckpointEvery = 4, SnapshotEvery = 0, HandleSignals = false, Asynchronous = false }, training.Train, [training.Weights], NullLoggerFactory.Instance, time, cancellationToken: TestContext.Current.CancellationToken))
         {
             run = RunRecord.Load(files)!.Id;
             for (int batch = 0; batch < 6; batch++)
