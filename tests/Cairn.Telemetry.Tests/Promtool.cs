@@ -10,7 +10,7 @@ internal static class Promtool
     /// <summary>Runs it, and gives its exit code and all that it says.</summary>
     public static async Task<(int Code, string Said)> RunAsync(string? input, params string[] arguments)
     {
-        var start = new ProcessStartInfo("promtool", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("promtool", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         using Process process = Start(start);
         Task<string> told = process.StandardOutput.ReadToEndAsync(), wrong = process.StandardError.ReadToEndAsync();
         await process.StandardInput.WriteAsync(input);
@@ -25,10 +25,10 @@ internal static class Promtool
         {
             return Process.Start(start)!;
         }
-        catch (System.ComponentModel.Win32Exception)
+        catch (System.ComponentModel.Win32Exception e)
         {
             Assert.SkipWhen(Environment.GetEnvironmentVariable("CI") is null, Missing);
-            throw new InvalidOperationException(Missing);
+            throw new InvalidOperationException(Missing, e);
         }
     }
 }

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Cairn.Tests;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 
