@@ -9,33 +9,19 @@ namespace Cairn.Tests.Tiers;
 /// <summary>A host is lost at any moment of a save into the fast folders: what was recoverable before, and what was reported since, its neighbour has.</summary>
 public sealed class NeighbourFaultTests : IDisposable
 {
-    private const int MostMessages = 24, AtOnce = 8;
+    private const int MostMessages = 24;
 
     private static readonly World Four = new(2, 1, 2, 2);
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
-    private readonly TemporaryFolder _hosts = new();
+    private readonly TemporaryFolder _hosts = new(inMemory: true);
 
     public void Dispose() => _hosts.Dispose();
 
     /// <summary>The first rank's host and the other one; the rank that does what is done once there, and one that only writes.</summary>
     [Theory, InlineData(0), InlineData(2), InlineData(3)]
-    public async Task A_rank_that_falls_silent_at_any_message_of_a_save_takes_nothing_with_its_host(int victim)
-    {
-        int next = -1;
-        bool isOver = false;
-        Task[] cases = [.. Enumerable.Range(0, AtOnce).Select(_ => Task.Factory.StartNew(Cases, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
-        await Task.WhenAll(cases);
-        next.ShouldBeGreaterThan(10);
-        void Cases()
-        {
-            for (int message = Interlocked.Increment(ref next); message < MostMessages && !Volatile.Read(ref isOver); message = Interlocked.Increment(ref next))
-            {
-                if (!LosesNothing(victim, message))
-                    Volatile.Write(ref isOver, true);
-            }
-        }
-    }
+    public void A_rank_that_falls_silent_at_any_message_of_a_save_takes_nothing_with_its_host(int victim) =>
+        FaultSweep.Run(MostMessages, message => LosesNothing(victim, message)).ShouldBeGreaterThan(10);
 
     // Whether the message was reached.
     private bool LosesNothing(int victim, int message)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Cairn.Checkpoints;
@@ -16,7 +15,7 @@ namespace Cairn.Tests.Manager.Job;
 /// </summary>
 public class JobFaultTests
 {
-    private const int MostFaults = 40, AtOnce = 8;
+    private const int MostFaults = 40;
 
     private static readonly World Four = new(2, 1, 2, 2);
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(0.7);
@@ -25,7 +24,7 @@ public class JobFaultTests
     public static TheoryData<bool, int> Cases => new() { { false, 0 }, { false, 3 }, { true, 0 }, { true, 2 } };
 
     [Theory, MemberData(nameof(Cases))]
-    public void A_rank_that_is_killed_at_any_operation_of_a_save_costs_that_save_at_most(bool snapshot, int victim) => AtEachChange(victim, snapshot, fault =>
+    public void A_rank_that_is_killed_at_any_operation_of_a_save_costs_that_save_at_most(bool snapshot, int victim) => AtEachChange(victim, fault =>
     {
         var files = new SimulatedFileSystem();
         var job = new JobOfThreads(files);
@@ -61,7 +60,7 @@ public class JobFaultTests
     });
 
     [Theory, MemberData(nameof(Cases))]
-    public void A_full_disk_of_one_rank_fails_the_save_on_all_and_the_next_one_succeeds(bool snapshot, int victim) => AtEachChange(victim, snapshot, fault =>
+    public void A_full_disk_of_one_rank_fails_the_save_on_all_and_the_next_one_succeeds(bool snapshot, int victim) => AtEachChange(victim, fault =>
     {
         var files = new SimulatedFileSystem();
         bool reached = false;
@@ -99,7 +98,7 @@ public class JobFaultTests
     });
 
     [Theory, MemberData(nameof(Cases))]
-    public void A_disk_of_one_rank_that_hangs_holds_nobody_up_and_its_late_writes_spoil_nothing(bool snapshot, int victim) => AtEachChange(victim, snapshot, fault =>
+    public void A_disk_of_one_rank_that_hangs_holds_nobody_up_and_its_late_writes_spoil_nothing(bool snapshot, int victim) => AtEachChange(victim, fault =>
     {
         var files = new SimulatedFileSystem();
         bool reached = false;
@@ -216,24 +215,12 @@ public class JobFaultTests
         job.Ranks[0].Reports[0].Error!.Message.ShouldContain("rank 1", Case.Insensitive);
     }
 
-    // Runs a case for each change of the victim's save, several cases at once: they mostly wait. Each on a thread of its own: those of the pool come slowly when all of them wait.
-    private static void AtEachChange(int victim, bool snapshot, Func<int, bool> run)
+    // A fault at each change of the victim's save. The last case reaches none: the save has no more of them.
+    private static void AtEachChange(int victim, Func<int, bool> run)
     {
-        var unreached = new ConcurrentBag<int>();
-        int next = -1;
-        Task[] cases = [.. Enumerable.Range(0, AtOnce).Select(_ => Task.Factory.StartNew(Cases, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
-        Task.WhenAll(cases).GetAwaiter().GetResult();
-        void Cases()
-        {
-            for (int fault = Interlocked.Increment(ref next); fault < MostFaults && (unreached.IsEmpty || unreached.Min() > fault); fault = Interlocked.Increment(ref next))
-            {
-                if (!run(fault))
-                    unreached.Add(fault);
-            }
-        }
-        // The last case reached no operation: all of them were tried.
-        unreached.ShouldNotBeEmpty();
-        unreached.Min().ShouldBeGreaterThan(victim == 0 ? 8 : 4);
+        int unreached = FaultSweep.Run(MostFaults, run);
+        unreached.ShouldBeLessThan(MostFaults);
+        unreached.ShouldBeGreaterThan(victim == 0 ? 8 : 4);
     }
 
     private static void OnChange(RankOfThreads rank, int fault, Action happens, bool stays = false)
