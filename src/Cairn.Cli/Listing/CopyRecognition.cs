@@ -11,12 +11,10 @@ internal static class CopyRecognition
 {
     public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = "dcp", Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
 
-    private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata", TrainerState = "trainer_state.json";
+    private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata";
     private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
     // Accelerate's optimizer.bin stands in folders of that name too.
     private static readonly string[] OnlyTrainerFiles = ["training_args.bin", "optimizer.pt", "scheduler.pt"];
-    private static readonly string[] WholeWeights = ["model.safetensors", "pytorch_model.bin", "adapter_model.safetensors", "adapter_model.bin"];
-    private static readonly string[] Indexes = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
 
     /// <summary>A folder as one copy; <see langword="null"/> when nothing in it is known.</summary>
     /// <param name="folder">The folder.</param>
@@ -37,7 +35,7 @@ internal static class CopyRecognition
             return Sized(new ListedCopy(name, HuggingFace, CopyKinds.Model) { Fault = fault }, found);
         }
         bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;
-        if (isTrainer || found.Names.Overlaps(WholeWeights[..2]) || found.Names.Overlaps(Indexes) || AreAllShards(found.Names))
+        if (isTrainer || ModelFiles.Find(found.Names) is not null)
         {
             return Sized(new ListedCopy(name, HuggingFace, isTrainer ? CopyKinds.Checkpoint : CopyKinds.Model)
             {
@@ -80,22 +78,21 @@ internal static class CopyRecognition
     private static ListedCopy Sized(ListedCopy copy, FolderFiles found) => copy with { Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
 
     // Some shards without their index are no model.
-    private static bool IsPartOfModel(IReadOnlySet<string> names) => names.Any(ModelFiles.IsShard) && ModelFiles.Find(names) is null && !names.Overlaps(WholeWeights);
-
-    private static bool AreAllShards(IReadOnlySet<string> names) => ModelFiles.Find(names) is { Shards.Count: > 0 };
+    private static bool IsPartOfModel(IReadOnlySet<string> names) => names.Any(ModelFiles.IsShard) && ModelFiles.Find(names) is null;
 
     private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names, bool isTrainer)
     {
-        if (isTrainer && names.Overlaps(OnlyTrainerFiles) && !names.Contains(TrainerState))
-            return $"there is no {TrainerState}: the save did not end";
-        if (names.Overlaps(WholeWeights) || AreAllShards(names))
-            return null;
-        string? index = Indexes.FirstOrDefault(names.Contains);
-        if (index is null)
+        if (isTrainer && names.Overlaps(OnlyTrainerFiles) && !names.Contains(TrainerStates.StateName))
+            return $"there is no {TrainerStates.StateName}: the save did not end";
+        if (ModelFiles.Find(names) is not { } model)
             return "there are no weights";
+        var files = new LocalFileSystem(folder.FullName);
         try
         {
-            ShardIndex shards = ShardIndex.Read(new LocalFileSystem(folder.FullName), index);
+            new TrainerStates(files, "", names).ReadStep();
+            if (model.Index is not { } index)
+                return null;
+            ShardIndex shards = ShardIndex.Read(files, index);
             string[] missing = [.. shards.FileOfTensor.Values.Distinct(StringComparer.Ordinal).Where(file => !names.Contains(file)).Order(StringComparer.Ordinal)];
             return missing.Length == 0 ? null : Missing(missing);
         }

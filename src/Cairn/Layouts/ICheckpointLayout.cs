@@ -76,6 +76,9 @@ public abstract class LoadedCheckpoint : IDisposable
     /// <summary>What it was opened from; <see langword="null"/> when a layout opened it and not <see cref="CheckpointReader"/>.</summary>
     internal CheckpointSource? Source { get; set; }
 
+    /// <summary>The step that its files tell, where neither a marker nor a name does; <see langword="null"/> when they do not.</summary>
+    internal virtual long? StepInside => null;
+
     /// <summary>Files that hold no part and belong to it all the same, such as <c>config.json</c> and a tokenizer's; a conversion takes them along.</summary>
     public virtual IReadOnlyList<string> OtherFiles => [];
 

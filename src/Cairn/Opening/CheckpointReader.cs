@@ -86,7 +86,7 @@ public static class CheckpointReader
             (SafetensorsName, _) => new LoadedFile(source.Files, source.Path),
             _ => throw new ArgumentException($"The layout '{source.Layout}' is not known.", nameof(source)),
         };
-        opened.Source = opened is LoadedTorchState { Step: { } step } && exact.Step is null ? exact with { Step = step } : exact;
+        opened.Source = opened.StepInside is { } step && exact.Step is null ? exact with { Step = step } : exact;
         return opened;
     }
 

@@ -67,9 +67,12 @@ internal static class HuggingFaceLayout
     public static LoadedCheckpoint Open(IFileSource files, string folder)
     {
         string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
-        if (ModelFiles.Find(names) is { } found)
-            return LoadedModel.Open(files, folder, found, names);
         string path = folder.Length == 0 ? files.Root : folder;
+        if (ModelFiles.Find(names) is { } found)
+        {
+            return found.Variants.Count == 0 ? LoadedModel.Open(files, folder, found, names) : throw new CheckpointException(
+                $"'{path}' holds several variants of the weights, {string.Join(", ", found.Variants)}, and none without a variant, so nothing says which is meant. Give one of its files, such as {found.Weights ?? found.Index ?? found.Shards[0]}.") { Path = path };
+        }
         string? shard = names.FirstOrDefault(ModelFiles.IsShard);
         throw shard is not null
             ? new CorruptHuggingFaceException(HuggingFaceFault.IndexMissing, path, "some of the shards are there, and no index", ModelFiles.SafetensorsIndex, shard)

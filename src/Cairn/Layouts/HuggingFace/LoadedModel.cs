@@ -6,7 +6,7 @@ using Cairn.Stores;
 
 namespace Cairn.Layouts.HuggingFace;
 
-/// <summary>A model's folder that is open for reading.</summary>
+/// <summary>A model's folder that is open for reading, with the states that a Trainer saved beside it.</summary>
 internal sealed class LoadedModel : LoadedCheckpoint
 {
     private const int LargestConfig = 16 << 20, MostNames = 5;
@@ -15,19 +15,40 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private readonly StateMap _state = [];
     private readonly List<string> _weights = [], _notes = [];
 
-    private LoadedModel(ModelFiles found) => (OtherFiles, FilesNotOfModel) = (found.Others, found.NotOfModel);
+    private readonly TrainerStates _states;
+    private readonly Dictionary<(string Part, int? Rank), StateMap> _loaded = [];
 
-    public override IReadOnlyList<string> Parts { get; } = [HuggingFaceLayout.ModelPart];
+    private LoadedModel(ModelFiles found, TrainerStates states)
+    {
+        _states = states;
+        Parts = [HuggingFaceLayout.ModelPart, .. states.Parts];
+        HashSet<string> read = [.. states.Parts.SelectMany(part => states.FilesOf(part)!)];
+        (OtherFiles, FilesNotOfModel) = (found.Others, [.. found.NotOfModel.Where(name => !read.Contains(name))]);
+        try
+        {
+            StepInside = states.ReadStep();
+        }
+        catch (CorruptCheckpointException e)
+        {
+            // The weights do not need it.
+            _notes.Add(e.Message.TrimEnd('.'));
+        }
+    }
+
+    public override IReadOnlyList<string> Parts { get; }
     public override IReadOnlyList<string> OtherFiles { get; }
     /// <inheritdoc cref="ModelFiles.NotOfModel"/>
     public IReadOnlyList<string> FilesNotOfModel { get; }
     public override IReadOnlyList<string> Notes => _notes;
-    public override IReadOnlyList<string> FilesOf(string part) => Known(part, _weights);
-    public override StateMap Load(string part) => Known(part, _state);
+    public override IReadOnlyList<string> FilesOf(string part) => part == HuggingFaceLayout.ModelPart ? _weights : _states.FilesOf(part) ?? throw Unknown(part);
+    public override StateMap Load(string part) => part == HuggingFaceLayout.ModelPart ? _state : LoadState(part, null);
+    public override IReadOnlyList<int> RanksOf(string part) => _states.RanksOf(part);
+    public override StateMap Load(string part, int rank) => LoadState(part, rank);
+    internal override long? StepInside { get; }
 
     public static LoadedModel Open(IFileSource files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
     {
-        var model = new LoadedModel(found);
+        var model = new LoadedModel(found, new TrainerStates(files, folder, names));
         try
         {
             if (found.Weights is { } single)
@@ -96,9 +117,13 @@ internal sealed class LoadedModel : LoadedCheckpoint
 
     private void NoteUnread(ModelFiles found, IReadOnlyCollection<string> names)
     {
-        string[] unread = [.. names.Where(name => ModelFiles.IsWeights(name) && name != found.Index && !_weights.Contains(name)).Order(StringComparer.Ordinal)];
+        string[] unread = [.. names.Where(name => ModelFiles.IsWeights(name) && name != found.Index && !_weights.Contains(name) && !found.NotOfModel.Contains(name, StringComparer.Ordinal)).Order(StringComparer.Ordinal)];
         if (unread.Length > 0)
             _notes.Add($"{found.Weights ?? found.Index ?? found.Shards[0]} is read, as transformers does; not read: {Few(unread)}");
+        if (found.Variant.Length > 0)
+            _notes.Add($"the variant '{found.Variant}' is read, for there are no weights without one");
+        if (found.IsAdapter)
+            _notes.Add("these are the weights of an adapter; those of the model that it changes are elsewhere");
     }
 
     private void TakeOnce(WeightsFile weights, string path, string file)
@@ -164,8 +189,14 @@ internal sealed class LoadedModel : LoadedCheckpoint
         }
     }
 
-    private static T Known<T>(string part, T value) =>
-        part == HuggingFaceLayout.ModelPart ? value : throw new KeyNotFoundException($"A model of Hugging Face has no part '{part}', only '{HuggingFaceLayout.ModelPart}'.");
+    private StateMap LoadState(string part, int? rank)
+    {
+        if (!_loaded.TryGetValue((part, rank), out StateMap? state))
+            _loaded.Add((part, rank), state = TrainerStates.StateOf(Keep(_states.Open(part, rank) ?? throw Unknown(part))));
+        return state;
+    }
+
+    private KeyNotFoundException Unknown(string part) => new($"There is no part '{part}' in this form. The parts are: {string.Join(", ", Parts)}.");
 
     private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
 

@@ -18,7 +18,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public StateNode Root { get; private set; } = StateScalar.Null;
 
     /// <inheritdoc cref="PartSplit.StepIn"/>
-    public long? Step => PartSplit.StepIn(_parts);
+    internal override long? StepInside => PartSplit.StepIn(_parts);
 
     public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> FilesOf(string part) => _parts.ContainsKey(part) ? _files : throw Unknown(part);

@@ -1,0 +1,72 @@
+using Cairn.Formats.Safetensors;
+using Cairn.Formats.Torch;
+using Cairn.Layouts;
+using Cairn.Opening;
+using Cairn.State;
+using Cairn.Tests.Formats;
+
+namespace Cairn.Tests.Layouts.HuggingFace;
+
+/// <summary>What transformers' Trainer and accelerate save beside the weights.</summary>
+public sealed class TrainerStatesTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Each_file_beside_the_weights_is_a_part_and_the_step_is_what_the_trainer_says()
+    {
+        Weights();
+        State("optimizer.pt", "lr", 1);
+        State("scheduler.pt", "last_epoch", 500);
+        State("rng_state.pth", "cpu", 7);
+        File.WriteAllText(_folder["trainer_state.json"], """{"global_step": 500, "epoch": 1.5}""");
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Parts.ShouldBe(["model", "optimizer", "scheduler", "random"]);
+        loaded.Source!.Step.ShouldBe(500);
+        loaded.FilesOf("optimizer").ShouldBe(["optimizer.pt"]);
+        Value(loaded.Load("scheduler"), "last_epoch").ShouldBe(500);
+        loaded.RanksOf("random").ShouldBeEmpty();
+        Should.Throw<KeyNotFoundException>(() => loaded.Load("sampler")).Message.ShouldContain("model, optimizer, scheduler, random");
+    }
+
+    [Fact]
+    public void Each_rank_has_a_random_state_of_its_own_and_further_optimizers_are_parts()
+    {
+        Weights();
+        State("optimizer.bin", "lr", 1);
+        State("optimizer_1.bin", "lr", 2);
+        State("sampler.bin", "position", 3);
+        for (int rank = 0; rank < 3; rank++)
+            State($"random_states_{rank}.pkl", "seed", 40 + rank);
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Parts.ShouldBe(["model", "optimizer", "optimizer_1", "sampler", "random"]);
+        loaded.RanksOf("random").ShouldBe([0, 1, 2]);
+        Value(loaded.Load("random", 2), "seed").ShouldBe(42);
+        Value(loaded.Load("random"), "seed").ShouldBe(40);
+        Value(loaded.Load("optimizer_1"), "lr").ShouldBe(2);
+        Should.Throw<KeyNotFoundException>(() => loaded.Load("random", 3));
+    }
+
+    [Fact]
+    public void A_damaged_file_refuses_its_own_part_alone()
+    {
+        Weights();
+        State("optimizer.pt", "lr", 1);
+        byte[] cut = File.ReadAllBytes(_folder["optimizer.pt"])[..^40];
+        File.WriteAllBytes(_folder["optimizer.pt"], cut);
+        File.WriteAllText(_folder["trainer_state.json"], """{"global_step": 5""");
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Load("model").Keys.ShouldBe(["w"]);
+        loaded.Notes.ShouldHaveSingleItem().ShouldContain("trainer_state.json");
+        Should.Throw<CorruptCheckpointException>(() => loaded.Load("optimizer"));
+    }
+
+    private static long Value(StateMap state, string key) => (long)((StateScalar)state[key]).Value!;
+
+    private void Weights() => File.WriteAllBytes(_folder["model.safetensors"], TestTensors.Written(SafetensorsWriter.Plan([KeyValuePair.Create<string, StateTensor>("w", TestTensors.Of(TensorType.U8, 3))]).WriteTo));
+
+    private void State(string name, string key, long value) =>
+        File.WriteAllBytes(_folder[name], TestTensors.Written(TorchFileWriter.Plan(new TorchMap { [key] = new TorchScalar(value) }, "archive").WriteTo));
+}
