@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Frozen;
 using Cairn.State;
 
@@ -15,13 +16,14 @@ namespace Cairn.Layouts.PyTorch;
 /// <item><term><c>ema</c></term><description>ema, ema_state_dict, model_ema</description></item>
 /// <item><term><c>context</c></term><description>all that has another key</description></item>
 /// </list>
-/// A list of one map stands for that map, as Lightning saves its only optimizer. A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>.
+/// A list of one map stands for that map, as Lightning saves its only optimizer. A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>,
+/// and where none of a model is there, the tensors beside the other parts are it, when one of them has a dotted name, as torchtitan saves it.
 /// </summary>
 internal static class PartSplit
 {
     /// <summary>The part of a model.</summary>
     public const string Model = "model";
-    private const string Optimizer = "optimizer", Context = "context", Data = "data";
+    private const string Optimizer = "optimizer", Context = "context", Data = "data", TrainState = "train_state";
 
     // Cairn's own, Lightning's and the Trainer's, DeepSpeed's, Megatron's, and what people write by hand.
     private static readonly string[] StepKeys = ["step_count", "global_step", "global_steps", "iteration", "step"];
@@ -40,12 +42,31 @@ internal static class PartSplit
     /// <summary>The step that was reached, where a part <c>context</c> says it by a key that is common; <see langword="null"/> otherwise.</summary>
     public static long? StepIn(IReadOnlyDictionary<string, StateMap> parts)
     {
-        foreach (string key in StepKeys)
+        if (!parts.TryGetValue(Context, out StateMap? context))
+            return null;
+        return StepKeys.Select(key => NumberIn(context, key)).FirstOrDefault(step => step is not null)
+            ?? (context.TryGetValue(TrainState, out StateNode? titan) && titan is StateMap state ? NumberIn(state, "step") : null);
+    }
+
+    // A program that has it on a device saves a tensor of one number.
+    private static long? NumberIn(StateMap map, string key)
+    {
+        if (!map.TryGetValue(key, out StateNode? node))
+            return null;
+        long? number = node switch
         {
-            if (parts.TryGetValue(Context, out StateMap? context) && context.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: long and >= 0 and var step })
-                return step;
+            StateScalar { Value: long found } => found,
+            StateTensor { Type: var type, Shape.Count: 0 } tensor when type == TensorType.I64 || type == TensorType.I32 => Whole(tensor),
+            _ => null,
+        };
+        return number >= 0 ? number : null;
+
+        static long Whole(StateTensor tensor)
+        {
+            Span<byte> bytes = stackalloc byte[(int)tensor.ByteLength];
+            tensor.CopyTo(0, bytes);
+            return bytes.Length == sizeof(int) ? BinaryPrimitives.ReadInt32LittleEndian(bytes) : BinaryPrimitives.ReadInt64LittleEndian(bytes);
         }
-        return null;
     }
 
     /// <summary>The parts, in the order of their first keys; of two keys of one part the second goes to <c>context</c>.</summary>
@@ -72,14 +93,32 @@ internal static class PartSplit
         foreach ((string key, StateNode node) in map)
         {
             if (PartOfKey.TryGetValue(key, out string? part) && !parts.ContainsKey(part))
-                parts.Add(part, node as StateMap ?? OnlyMap(node) ?? new StateMap { [key] = node });
+                parts.Add(part, Whole(part, node as StateMap ?? OnlyMap(node) ?? new StateMap { [key] = node }));
             else
                 rest.Add(key, node);
+        }
+        if (!parts.ContainsKey(Model) && rest.Any(entry => entry.Value is StateTensor && entry.Key.Contains('.', StringComparison.Ordinal)))
+        {
+            parts.Insert(0, Model, Only(rest, node => node is StateTensor));
+            rest = Only(rest, node => node is not StateTensor);
         }
         // What Cairn wrote into one file has its own part of that name.
         if (rest.Count > 0)
             parts.Add(Context, rest.Count == 1 && rest.TryGetValue(Context, out StateNode? context) && context is StateMap own ? own : rest);
         return parts;
+    }
+
+    private static StateMap Whole(string part, StateMap state) => part == Optimizer && FlatOptimizer.TryUnflatten(state) is { } optimizer ? optimizer : state;
+
+    private static StateMap Only(StateMap map, Func<StateNode, bool> isTaken)
+    {
+        StateMap taken = [];
+        foreach ((string key, StateNode node) in map)
+        {
+            if (isTaken(node))
+                taken.Add(key, node);
+        }
+        return taken;
     }
 
     private static StateMap? OnlyMap(StateNode node) => node is StateList { Count: 1 } list ? list[0] as StateMap : null;

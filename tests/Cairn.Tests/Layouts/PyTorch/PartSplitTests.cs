@@ -51,6 +51,37 @@ public class PartSplitTests
         Parts(new StateMap { ["model"] = TestTensors.Of(TensorType.F32, 1), ["w"] = TestTensors.Of(TensorType.F32, 1) }).ShouldBe("model(model,w)");
 
     [Fact]
+    public void Weights_at_the_root_beside_other_parts_are_the_model() => Parts(new StateMap
+    {
+        ["tok.weight"] = TestTensors.Of(TensorType.F32, 1), ["scale"] = TestTensors.Of(TensorType.F32, 1), ["optimizer"] = new StateMap { ["x"] = 1L }, ["epoch"] = 3L,
+    }).ShouldBe("model(tok.weight,scale) optimizer(x) context(epoch)");
+
+    [Fact]
+    public void A_lone_tensor_beside_other_parts_is_no_model() =>
+        Parts(new StateMap { ["optimizer"] = new StateMap { ["x"] = 1L }, ["loss"] = TestTensors.Of(TensorType.F32, 1) }).ShouldBe("optimizer(x) context(loss)");
+
+    [Fact]
+    public void The_step_of_a_train_state_may_be_a_tensor() =>
+        PartSplit.StepIn(PartSplit.Of(new StateMap { ["model"] = Weights, ["train_state"] = new StateMap { ["step"] = new MemoryTensor(TensorType.I32, [], [5, 0, 0, 0]) } })).ShouldBe(5);
+
+    [Fact]
+    public void A_flattened_optimizer_is_put_together()
+    {
+        StateMap optimizer = PartSplit.Of(new StateMap
+        {
+            ["model"] = Weights,
+            ["optimizer"] = new StateMap
+            {
+                ["state.a.weight.exp_avg"] = TestTensors.Of(TensorType.F32, 1), ["state.a.weight.step"] = 4L, ["state.b.exp_avg"] = TestTensors.Of(TensorType.F32, 2),
+                ["param_groups.a.weight.lr"] = 0.5, ["param_groups.b.lr"] = 0.25, ["param_groups.c.lr"] = 0.5,
+            },
+        })["optimizer"];
+        ((StateMap)optimizer["state"]).Select(entry => $"{entry.Key}({string.Join(',', ((StateMap)entry.Value).Keys)})").ShouldBe(["a.weight(exp_avg,step)", "b(exp_avg)"]);
+        ((StateList)optimizer["param_groups"]).Cast<StateMap>().Select(group => $"{((StateScalar)group["lr"]).Value} {string.Join(',', ((StateList)group["params"]).Select(name => ((StateScalar)name).Value))}")
+            .ShouldBe(["0.5 a.weight,c", "0.25 b"]);
+    }
+
+    [Fact]
     public void What_Cairn_wrote_into_one_file_has_its_parts_again() =>
         Parts(new StateMap { ["model"] = Weights, ["context"] = new StateMap { ["step_count"] = 3L } }).ShouldBe("model(w) context(step_count)");
 
