@@ -56,7 +56,7 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
             if (!saved.TryGetValue(entry, out StateNode? node) || node is not StateTensor found)
                 continue;
             (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
-            if (!seen.TryAdd(identity, (entry, found)) && !SameBytes(seen[identity].Tensor, found))
+            if (!seen.TryAdd(identity, (entry, found)) && !TensorBytes.AreSame(seen[identity].Tensor, found))
                 problems.AddMismatched(entry, $"the values of {seen[identity].Entry}, with which it is tied", "other values");
         }
         saved.CheckUnexpected(names.Contains, "", problems);
@@ -78,23 +78,4 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
     private IEnumerable<(string Name, torch.Tensor Tensor)> Tensors() =>
         ModuleTensors.Parameters(_module).Select(entry => (entry.Name, (torch.Tensor)entry.Parameter))
             .Concat(ModuleTensors.Buffers(_module));
-
-    // Formats without ties store a tied weight twice; that is good as long as both copies agree.
-    private static bool SameBytes(StateTensor first, StateTensor second)
-    {
-        if (ReferenceEquals(first, second))
-            return true;
-        if (first.ByteLength != second.ByteLength)
-            return false;
-        byte[] left = new byte[(int)Math.Min(1 << 20, first.ByteLength)], right = new byte[left.Length];
-        for (long offset = 0; offset < first.ByteLength; offset += left.Length)
-        {
-            int length = (int)Math.Min(left.Length, first.ByteLength - offset);
-            first.CopyTo(offset, left.AsSpan(0, length));
-            second.CopyTo(offset, right.AsSpan(0, length));
-            if (!left.AsSpan(0, length).SequenceEqual(right.AsSpan(0, length)))
-                return false;
-        }
-        return true;
-    }
 }

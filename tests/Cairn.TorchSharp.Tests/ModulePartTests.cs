@@ -156,7 +156,7 @@ public sealed class ModulePartTests
         new GradientPart(to.Model).Capture().Count.ShouldBe(0);
     }
 
-    sealed class Tied : nn.Module
+    internal sealed class Tied : nn.Module
     {
         public Tied(long seed) : base(nameof(Tied))
         {

@@ -79,6 +79,20 @@ internal static class HuggingFaceLayout
             : new CorruptCheckpointException($"'{path}' holds no model: there is no {ModelFiles.Safetensors}, no {ModelFiles.Torch} and no index of shards in it.") { Path = path };
     }
 
+    /// <summary>Opens the shards that an index names, whatever else is in its folder.</summary>
+    /// <param name="files">The file system.</param>
+    /// <param name="folder">The folder; empty for the root.</param>
+    /// <param name="index">The index's name in it.</param>
+    /// <inheritdoc cref="Open(IFileSource, string)"/>
+    public static LoadedCheckpoint OpenIndex(IFileSource files, string folder, string index)
+    {
+        string[] names = [.. files.List(folder).Where(entry => !entry.IsFolder).Select(entry => entry.Name)];
+        if (!names.Contains(index, StringComparer.Ordinal))
+            throw new CheckpointException($"There is no {index} in {(folder.Length == 0 ? files.Root : folder)}.") { Path = index };
+        string[] others = names.Contains(ModelFiles.Config, StringComparer.Ordinal) ? [ModelFiles.Config] : [];
+        return LoadedModel.Open(files, folder, new ModelFiles(null, index, [], others, []), names);
+    }
+
     // "format" is what transformers asks for.
     private static Dictionary<string, string> Metadata(IEnumerable<KeyValuePair<string, StateTensor>> tensors, Dictionary<string, List<string>> ties)
     {
