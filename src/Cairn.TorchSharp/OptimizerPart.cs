@@ -18,7 +18,7 @@ namespace Cairn.TorchSharp;
 public sealed class OptimizerPart : ISettingsPart, IProgressMark
 {
     private readonly OptimizerHelper _optimizer;
-    private readonly torch.nn.Module _module;
+    private readonly IReadOnlyList<(string Name, torch.nn.Module Model)> _models;
     private readonly IReadOnlyDictionary<string, ParameterShard>? _shards;
     private readonly IReadOnlyList<string>? _parameters;
     private UpdateMark? _mark;
@@ -29,11 +29,21 @@ public sealed class OptimizerPart : ISettingsPart, IProgressMark
     /// <param name="name">The part's name.</param>
     /// <exception cref="CheckpointException">LBFGS, whose state TorchSharp does not give out.</exception>
     public OptimizerPart(torch.optim.Optimizer optimizer, torch.nn.Module module, string name = "optimizer")
+        : this(optimizer, [("", module ?? throw new ArgumentNullException(nameof(module)))], name)
+    {
+    }
+
+    /// <summary>A part for an optimizer over several modules.</summary>
+    /// <param name="optimizer">Any optimizer of TorchSharp but LBFGS.</param>
+    /// <param name="models">The modules that together have all its parameters; a parameter's name is that of its module, a point, and its own.</param>
+    /// <param name="name">The part's name.</param>
+    /// <exception cref="CheckpointException">LBFGS, whose state TorchSharp does not give out.</exception>
+    public OptimizerPart(torch.optim.Optimizer optimizer, IReadOnlyList<(string Name, torch.nn.Module Model)> models, string name = "optimizer")
     {
         ArgumentNullException.ThrowIfNull(optimizer);
         _optimizer = optimizer as OptimizerHelper ?? throw new CheckpointException(
             $"The state of {optimizer.GetType().Name} cannot be saved: it lives in native code, and TorchSharp has no access to it. Use another optimizer (all but LBFGS work), or leave its state out and accept that a resumed run is not exact.");
-        _module = module ?? throw new ArgumentNullException(nameof(module));
+        _models = models ?? throw new ArgumentNullException(nameof(models));
         Name = name;
     }
 
@@ -162,8 +172,11 @@ public sealed class OptimizerPart : ISettingsPart, IProgressMark
     private List<Group> Groups()
     {
         Dictionary<nint, string> names = [];
-        foreach ((string name, Parameter parameter) in ModuleTensors.Parameters(_module))
-            names.TryAdd(parameter.Handle, name);
+        foreach ((string of, torch.nn.Module model) in _models)
+        {
+            foreach ((string name, Parameter parameter) in ModuleTensors.Parameters(model))
+                names.TryAdd(parameter.Handle, of.Length == 0 ? name : $"{of}.{name}");
+        }
         torch.optim.Optimizer.StateDictionary all = _optimizer.state_dict();
         List<Group> groups = [];
         int position = 0;

@@ -12,7 +12,6 @@ namespace Cairn.TorchSharp;
 /// </summary>
 public sealed class ResumableSampler : ISettingsPart, IProgressMark
 {
-    private const string Order = "feistel8-splitmix64";
     private long _seed, _epoch, _position;
 
     /// <summary>A sampler at the start of epoch 0.</summary>
@@ -113,7 +112,7 @@ public sealed class ResumableSampler : ISettingsPart, IProgressMark
     public StateMap WithProgramSettings(StateMap saved, ICollection<SettingDifference> differences) =>
         ProgramSettings.In(Name, "", saved, Capture(), name => name == "seed", differences);
 
-    private string OrderName => Shuffle ? Order : "sequential";
+    private string OrderName => Shuffle ? ShuffledOrder.Name : "sequential";
 
     private (long Epoch, long Position) Ahead(long samples)
     {

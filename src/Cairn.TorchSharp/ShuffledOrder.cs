@@ -10,6 +10,9 @@ namespace Cairn.TorchSharp;
 [StructLayout(LayoutKind.Auto)]
 internal readonly struct ShuffledOrder
 {
+    /// <summary>What it is called in a saved state.</summary>
+    public const string Name = "feistel8-splitmix64";
+
     private const int Rounds = 8;
     private readonly ulong _size, _key;
     private readonly int _half;
