@@ -26,7 +26,7 @@ internal static class FlatOptimizer
             else if (Split(key, Groups) is var (member, setting))
                 (settings.TryGetValue(member, out StateMap? of) ? of : settings[member] = []).Add(setting, node);
         }
-        var groups = new StateList(settings.GroupBy(member => StateDigest.Of(member.Value)).Select(group =>
+        var groups = new StateList(settings.GroupBy(member => StateDigest.Of(member.Value), StringComparer.Ordinal).Select(group =>
         {
             StateMap of = group.First().Value;
             of[Parameters] = new StateList(group.Select(member => (StateNode)member.Key));

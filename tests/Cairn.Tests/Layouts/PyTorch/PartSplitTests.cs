@@ -62,7 +62,7 @@ public class PartSplitTests
 
     [Fact]
     public void The_step_of_a_train_state_may_be_a_tensor() =>
-        PartSplit.StepIn(PartSplit.Of(new StateMap { ["model"] = Weights, ["train_state"] = new StateMap { ["step"] = new MemoryTensor(TensorType.I32, [], [5, 0, 0, 0]) } })).ShouldBe(5);
+        PartSplit.StepIn(PartSplit.Of(new StateMap { ["model"] = Weights, ["train_state"] = new StateMap { ["step"] = new MemoryTensor(TensorType.I32, [], new byte[] { 5, 0, 0, 0 }) } })).ShouldBe(5);
 
     [Fact]
     public void A_flattened_optimizer_is_put_together()
