@@ -13,6 +13,15 @@ internal static class StorageClasses
 
     public static bool IsQuantized(TorchGlobal global) => global.Name is "QInt8Storage" or "QUInt8Storage" or "QInt32Storage" or "QUInt4x2Storage" or "QUInt2x4Storage";
 
+    /// <summary>The integers of a quantized storage; <see langword="null"/> where several share a byte.</summary>
+    public static TensorType? IntegersOf(TorchGlobal global) => global.Name switch
+    {
+        "QInt8Storage" => TensorType.I8,
+        "QUInt8Storage" => TensorType.U8,
+        "QInt32Storage" => TensorType.I32,
+        _ => null,
+    };
+
     /// <summary>The element type; <see langword="null"/> for an untyped storage and for one that is not read.</summary>
     public static TensorType? Type(TorchGlobal global) => TorchDtypes.FromStorage(global.Name);
 }

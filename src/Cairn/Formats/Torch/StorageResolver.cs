@@ -25,12 +25,12 @@ internal sealed class StorageResolver(Func<PickleContext, string, TensorType, lo
             throw Malformed(context, fields[0]);
         if (fields[1] is not TorchGlobal type || !StorageClasses.IsStorage(type))
             throw context.Wrong("the class of a storage is malformed", "a class of storages", fields[1]);
-        if (StorageClasses.IsQuantized(type))
+        if (StorageClasses.IsQuantized(type) && (!context.Options.AllowOpaque || StorageClasses.IntegersOf(type) is null))
             throw TensorRebuild.Quantized(context, type);
         string key = Key(context, fields[2]);
         string location = context.Text(fields[3], "the location of a storage is malformed");
         long count = context.Integer(fields[4], "the size of a storage is malformed");
-        TensorType? typed = StorageClasses.IsUntyped(type) ? null : StorageClasses.Type(type);
+        TensorType? typed = StorageClasses.IsUntyped(type) ? null : StorageClasses.Type(type) ?? StorageClasses.IntegersOf(type);
         long elementSize = (typed ?? TensorType.U8).BitsPerElement() / 8;
         if (count < 0 || count > long.MaxValue / (8 * elementSize))
             throw context.Bad(TorchFault.StorageReference, $"the size of storage '{CorruptTorchFileException.Shorten(key)}' is malformed", "elements that fit 63 bits", $"{count}");

@@ -8,6 +8,9 @@ internal sealed class TorchPath
     /// <summary>More levels than any state has, few enough for a small stack, and fewer than a reader takes.</summary>
     public const int MaxDepth = 500;
 
+    /// <summary>The place of the root.</summary>
+    public const string Root = "the root";
+
     private readonly List<string> _steps = [];
 
     public void Push(TorchValue key) => Push(key.ToString()!);
@@ -28,5 +31,7 @@ internal sealed class TorchPath
 
     private static ArgumentException Error(string message, string? root = null) => new(message, nameof(root));
 
-    public override string ToString() => _steps.Count == 0 ? "the root" : string.Join('/', _steps);
+    // Keys of a hostile file may be as long as the file.
+    public override string ToString() => _steps.Count == 0 ? Root
+        : CorruptTorchFileException.Shorten(string.Join('/', _steps.Select(CorruptTorchFileException.Shorten)));
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 using Cairn.State;
 
 namespace Cairn.Formats.Torch;
@@ -15,6 +14,12 @@ namespace Cairn.Formats.Torch;
 /// <item><term>bytes</term><description>a tensor <c>U8[length]</c></description></item>
 /// <item><term>complex</term><description>the map <c>real</c>, <c>imag</c></description></item>
 /// <item><term>dtype, device</term><description>text: <c>torch.float32</c>, <c>cuda:0</c></description></item>
+/// <item><term>path, date, datetime, time, timezone, Decimal, Fraction, UUID</term><description>text, as <c>str</c> or <c>isoformat</c> gives it</description></item>
+/// <item><term>timedelta</term><description>seconds</description></item>
+/// <item><term>Namespace, SimpleNamespace</term><description>the map of the attributes</description></item>
+/// <item><term>deque</term><description><see cref="StateList"/></description></item>
+/// <item><term>range, slice</term><description>the map <c>start</c>, <c>stop</c>, <c>step</c></description></item>
+/// <item><term>BytesIO, bytearray</term><description>as bytes</description></item>
 /// <item><term>tensor, Parameter, view</term><description>its elements as <see cref="StateTensor"/>; equal views of one storage are a tie</description></item>
 /// </list>
 /// The other way: maps are dicts whose keys are texts, but for the parameters' numbers in an optimizer's <c>state_dict()</c> and the epochs in a scheduler's <c>milestones</c>; lists are lists, each tensor has a storage of its own, and a tie is one tensor at two places. Maps and lists that stand at
@@ -29,19 +34,16 @@ public static class TorchTree
     public static StateNode ToState(TorchValue value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        return new Reader(null).Node(value);
+        return new StateReader().Node(value);
     }
 
-    /// <summary>The state of a file's values; its path stands in messages.</summary>
-    internal static StateNode ToState(TorchFile file) => new Reader(file.Path).Node(file.Root);
-
-    /// <summary>The state of a file's values, read outside of a file of PyTorch; the path stands in messages.</summary>
-    internal static StateNode ToState(TorchValue root, string path) => new Reader(path).Node(root);
-
-    /// <summary>The state of as many values as a state can hold; null stands for each of the others.</summary>
+    /// <summary>
+    /// The state of all values. A whole module becomes its tensors by the names of its <c>state_dict()</c>; any other object that a state cannot hold becomes a map of
+    /// its class and its plain contents (<see cref="OpaqueForm"/>), a class or function its name, a key that is neither text nor a whole number text with its kind.
+    /// </summary>
     /// <param name="root">The values.</param>
-    /// <param name="unread">Takes the others: where each stands, and what it is.</param>
-    internal static StateNode ToState(TorchValue root, ICollection<UnreadValue> unread) => new Reader(null, unread).Node(root);
+    /// <param name="unread">Takes what is not, or not wholly, what it was: where each stands, and what it is. After <see cref="StateReader.MostNamed"/> one entry stands for the others.</param>
+    internal static StateNode ToState(TorchValue root, ICollection<UnreadValue> unread) => new StateReader(unread).Node(root);
 
     /// <summary>The values of this state. Tensors are not read.</summary>
     /// <exception cref="ArgumentException">The state contains itself.</exception>
@@ -49,110 +51,6 @@ public static class TorchTree
     {
         ArgumentNullException.ThrowIfNull(state);
         return new Writer().Value(state);
-    }
-
-    private sealed class Reader(string? file, ICollection<UnreadValue>? unread = null)
-    {
-        private readonly Dictionary<TorchValue, StateNode?> _done = new(ReferenceEqualityComparer.Instance);
-        private readonly TorchPath _path = new();
-
-        public StateNode Node(TorchValue value)
-        {
-            switch (value)
-            {
-                case TorchScalar scalar: return Scalar(scalar);
-                case TorchTensorValue tensor: return tensor.Data;
-                case TorchGlobal global when TorchDtypes.IsDtype(global): return global.ToString();
-                case TorchGlobal global: return Refuse($"the class or function {global}");
-                case TorchObject made: return Device(made);
-            }
-            if (_done.TryGetValue(value, out StateNode? node))
-                return node ?? Refuse("a value that contains itself");
-            // Without an entry yet: on the way to itself.
-            _done.Add(value, null);
-            node = value is TorchMap map ? Map(map) : List((TorchList)value);
-            _done[value] = node;
-            return node;
-        }
-
-        private StateNode Scalar(TorchScalar scalar) => scalar.Value switch
-        {
-            null => StateScalar.Null,
-            bool value => value,
-            long value => value,
-            double value => value,
-            string value => value,
-            BigInteger value => value.ToString(CultureInfo.InvariantCulture),
-            Complex value => new StateMap { { "real", value.Real }, { "imag", value.Imaginary } },
-            byte[] value => Bytes(scalar, value),
-            object other => throw new InvalidOperationException($"A scalar is a {other.GetType()}."),
-        };
-
-        private StateNode Bytes(TorchScalar scalar, byte[] value)
-        {
-            if (!_done.TryGetValue(scalar, out StateNode? node))
-                _done.Add(scalar, node = new MemoryTensor(TensorType.U8, [value.Length], value));
-            return node!;
-        }
-
-        private StateMap Map(TorchMap map)
-        {
-            StateMap state = [];
-            foreach ((TorchValue key, TorchValue value) in map)
-            {
-                _path.Push(key);
-                string? name = (key as TorchScalar)?.Value switch
-                {
-                    string text => text,
-                    long number => number.ToString(CultureInfo.InvariantCulture),
-                    BigInteger number => number.ToString(CultureInfo.InvariantCulture),
-                    _ => null,
-                };
-                if (name is null)
-                    Refuse($"a key that is neither text nor a whole number: {key}");
-                else if (state.ContainsKey(name))
-                    Refuse($"a key that reads '{name}' a second time, once as text and once as a number");
-                else
-                    state.Add(name, Node(value));
-                _path.Pop();
-            }
-            return state;
-        }
-
-        private StateList List(TorchList list)
-        {
-            StateList state = [];
-            for (int i = 0; i < list.Count; i++)
-            {
-                _path.Push(i);
-                state.Add(Node(list[i]));
-                _path.Pop();
-            }
-            return state;
-        }
-
-        private StateNode Device(TorchObject made)
-        {
-            if (made is not { IsOpaque: false, Type: { Module: "torch", Name: "device" }, Arguments: [TorchScalar { Value: string type }, ..] })
-                return Refuse(Describe(made));
-            return made.Arguments is [_, TorchScalar { Value: long index }] ? $"{type}:{index}" : type;
-        }
-
-        private static string Describe(TorchObject made) => made.Type.Name switch
-        {
-            "_rebuild_sparse_tensor" or "_rebuild_sparse_csr_tensor" => "a sparse tensor (save its to_dense())",
-            "_rebuild_meta_tensor_no_storage" => "a tensor of the device meta, which has no elements (save it after it was initialized)",
-            "_rebuild_parameter" when made.Arguments is [TorchObject data, ..] => Describe(data),
-            _ => $"an object of {made.Type}",
-        };
-
-        private StateScalar Refuse(string what)
-        {
-            if (unread is null)
-                throw new UnreadValueException(file, _path.ToString(), what);
-            unread.Add(new UnreadValue(_path.ToString(), what));
-            return StateScalar.Null;
-        }
     }
 
     private sealed class Writer

@@ -15,6 +15,8 @@ public abstract class TorchValue
     /// <summary>The values that this one is made of, for walks that must not recurse.</summary>
     internal virtual int ChildCount => 0;
     internal virtual TorchValue ChildAt(int index) => throw new ArgumentOutOfRangeException(nameof(index));
+    /// <summary>Puts another value at the place of one of them, where that can be done.</summary>
+    internal virtual bool TryReplace(int index, TorchValue child) => false;
 
     /// <summary>A scalar of this value.</summary>
     public static implicit operator TorchValue(bool value) => new TorchScalar(value);
@@ -147,6 +149,11 @@ public sealed class TorchList : TorchValue, IReadOnlyList<TorchValue>
     internal void Replace(int index, TorchValue item) => _items[index] = item;
     internal override int ChildCount => Count;
     internal override TorchValue ChildAt(int index) => _items[index];
+    internal override bool TryReplace(int index, TorchValue child)
+    {
+        _items[index] = child;
+        return true;
+    }
 }
 
 /// <summary>What kind of map a <see cref="TorchMap"/> is in Python.</summary>
@@ -198,6 +205,13 @@ public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue
     internal override int ChildCount => (2 * Count) + (Attributes is null ? 0 : 1);
     internal override TorchValue ChildAt(int index) =>
         index == 2 * Count ? Attributes! : index % 2 == 0 ? _items!.GetAt(index / 2).Key : _items!.GetAt(index / 2).Value;
+    internal override bool TryReplace(int index, TorchValue child)
+    {
+        if (index % 2 == 0)
+            return false;
+        _items![_items.GetAt(index / 2).Key] = child;
+        return true;
+    }
 }
 
 /// <summary>A class or function by its name, not called: a dtype such as <c>torch.float32</c>, or the class of a <see cref="TorchObject"/>.</summary>
@@ -245,6 +259,13 @@ public sealed class TorchObject(TorchGlobal type, TorchList arguments, bool isOp
     public override string ToString() => $"{Type}(…)";
 
     internal override int ChildCount => 5;
+    internal override bool TryReplace(int index, TorchValue child)
+    {
+        if (index != 2)
+            return false;
+        State = child;
+        return true;
+    }
     internal override TorchValue ChildAt(int index) => index switch
     {
         0 => Arguments,

@@ -8,10 +8,9 @@ internal sealed record UnreadValue(string Place, string What);
 /// <summary>A file of PyTorch is whole, and holds a value that a state cannot hold.</summary>
 internal sealed class UnreadValueException : CheckpointException
 {
-    public UnreadValueException(string? file, string place, string what)
-        : base($"{(file is null ? "At" : $"'{file}': at")} '{place}' stands what a state cannot hold: {what}. Read the file as values (TorchFile.Root) to reach what is around it.")
+    public UnreadValueException(string place, string what)
+        : base($"At '{place}' stands what a state cannot hold: {what}. Read the file as values (TorchFile.Root) to reach what is around it.")
     {
-        Path = file;
         Found = what;
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
+using Cairn.Layouts.PyTorch;
 using Cairn.State;
 using Cairn.Stores;
 
@@ -192,7 +193,11 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private StateMap LoadState(string part, int? rank)
     {
         if (!_loaded.TryGetValue((part, rank), out StateMap? state))
-            _loaded.Add((part, rank), state = TrainerStates.StateOf(Keep(_states.Open(part, rank) ?? throw Unknown(part))));
+        {
+            LoadedTorchState opened = Keep(_states.Open(part, rank) ?? throw Unknown(part));
+            _notes.AddRange(opened.Notes.Select(note => $"{part}: {note}"));
+            _loaded.Add((part, rank), state = TrainerStates.StateOf(opened));
+        }
         return state;
     }
 

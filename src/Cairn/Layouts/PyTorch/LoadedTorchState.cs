@@ -9,7 +9,11 @@ namespace Cairn.Layouts.PyTorch;
 /// <summary>State that PyTorch saved in no layout of anybody's, split into parts by <see cref="PartSplit"/>.</summary>
 internal sealed class LoadedTorchState : LoadedCheckpoint
 {
+    private const int MostNamed = 6;
+    private static readonly TorchReadOptions Options = new() { AllowOpaque = true };
+
     private readonly IReadOnlyList<string> _files;
+    private readonly List<UnreadValue> _unread = [];
     private IReadOnlyDictionary<string, StateMap> _parts = new Dictionary<string, StateMap>(StringComparer.Ordinal);
 
     private LoadedTorchState(IReadOnlyList<string> files) => _files = files;
@@ -20,6 +24,12 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     /// <inheritdoc cref="PartSplit.StepIn"/>
     internal override long? StepInside => PartSplit.StepIn(_parts);
 
+    public override IReadOnlyList<string> Notes => _unread.Count == 0 ? [] :
+    [
+        "nothing in the file was executed, and of what is no plain value only its name and plain contents are read: "
+            + string.Join(", ", _unread.Take(MostNamed).Select(value => $"{value.Place} ({value.What})")) + (_unread.Count > MostNamed ? $" and {_unread.Count - MostNamed} more" : ""),
+    ];
+
     public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> FilesOf(string part) => _parts.ContainsKey(part) ? _files : throw Unknown(part);
     public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);
@@ -28,16 +38,21 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public static LoadedTorchState OpenFile(IFileSource files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
     {
         if (IsPlainPickle(files, path))
-            return ReadPickle(files, path);
-        TorchFile file = loaded.Keep(TorchFile.Open(files, path));
-        return TorchTree.ToState(file);
+            return loaded.ReadPickle(files, path);
+        TorchFile file = loaded.Keep(TorchFile.Open(files, path, Options));
+        return TorchTree.ToState(file.Root, loaded._unread);
     });
 
     /// <summary>The folder of a distributed checkpoint.</summary>
     public static LoadedTorchState OpenDistributed(IFileSource files, string folder)
     {
         DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
-        return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. checkpoint.Files]).Filled(loaded => loaded.Keep(checkpoint).Load());
+        return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. checkpoint.Files]).Filled(loaded =>
+        {
+            StateMap state = loaded.Keep(checkpoint).Load();
+            loaded._unread.AddRange(checkpoint.Unread);
+            return state;
+        });
     }
 
     private static bool IsPlainPickle(IFileSource files, string path)
@@ -47,10 +62,10 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     }
 
     // What pickle.dump wrote holds its tensors' bytes itself.
-    private static StateNode ReadPickle(IFileSource files, string path)
+    private StateNode ReadPickle(IFileSource files, string path)
     {
         using IReadableFile file = files.OpenRead(path);
-        return TorchTree.ToState(TorchFile.ReadPickle(file, path), path);
+        return TorchTree.ToState(TorchFile.ReadPickle(file, path, Options), _unread);
     }
 
     private LoadedTorchState Filled(Func<LoadedTorchState, StateNode> open)

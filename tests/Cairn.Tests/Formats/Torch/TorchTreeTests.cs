@@ -131,7 +131,7 @@ public class TorchTreeTests
     }
 
     [Fact]
-    public void Tensors_without_dense_elements_are_named_with_the_file()
+    public void Tensors_without_dense_elements_are_named()
     {
         const string Rebuild = "torch._utils ";
         string sparse = Pickles.Call(Rebuild + "_rebuild_sparse_tensor", Pickles.Global("torch sparse_coo"), Pickles.Tuple());
@@ -142,9 +142,8 @@ public class TorchTreeTests
         static string Refused(string value)
         {
             using TorchFile file = Pickles.Open("}" + Pickles.Text("w") + value + "s.", null);
-            CheckpointException refused = Should.Throw<CheckpointException>(() => TorchTree.ToState(file));
-            refused.Path.ShouldBe(file.Path);
-            refused.Message.ShouldStartWith($"'{file.Path}': at 'w' stands");
+            CheckpointException refused = Should.Throw<CheckpointException>(() => TorchTree.ToState(file.Root));
+            refused.Message.ShouldStartWith("At 'w' stands");
             return refused.Message;
         }
     }

@@ -15,6 +15,7 @@ internal sealed class DistributedCheckpoint : IDisposable
 
     // Far fewer than any system lets a process open, and as many as threads that read have use for.
     private const int MostOpen = 128;
+    private static readonly TorchReadOptions Options = new() { AllowOpaque = true };
 
     private readonly string _folder;
     private readonly OpenFiles _open;
@@ -75,6 +76,9 @@ internal sealed class DistributedCheckpoint : IDisposable
         return tree.ToState();
     }
 
+    /// <summary>Values that <see cref="Load"/> met and that are not, or not wholly, what they were.</summary>
+    public List<UnreadValue> Unread { get; } = [];
+
     /// <summary>A tensor, whole.</summary>
     /// <exception cref="CorruptDistributedCheckpointException">Its chunks do not make it up.</exception>
     public StateTensor Tensor(DistributedTensor tensor)
@@ -131,12 +135,15 @@ internal sealed class DistributedCheckpoint : IDisposable
 
     /// <summary>The file of <c>torch.save</c> at a place. Disposing it leaves the file around it open.</summary>
     internal TorchFile OpenAt(DistributedPlace place) =>
-        TorchFile.Open(new FileSlice(_open[place.File], place.Offset, place.Length), $"{Join(_folder, place.File)} at {place.Offset}");
+        TorchFile.Open(new FileSlice(_open[place.File], place.Offset, place.Length), $"{Join(_folder, place.File)} at {place.Offset}", Options);
 
     private StateNode Value(DistributedValue item)
     {
         using TorchFile file = OpenAt(item.Place);
-        return TorchTree.ToState(file);
+        var within = new List<UnreadValue>();
+        StateNode state = TorchTree.ToState(file.Root, within);
+        Unread.AddRange(within.Select(value => value with { Place = value.Place == TorchPath.Root ? item.Name : $"{item.Name}/{value.Place}" }));
+        return state;
     }
 
     private static void CheckPlace(Dictionary<string, long> lengths, DistributedItem item, DistributedPlace place, string path)

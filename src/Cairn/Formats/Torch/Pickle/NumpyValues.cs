@@ -10,11 +10,13 @@ internal static class NumpyValues
 {
     // What an array takes in memory, beside its bytes and the view of them. The shortest pickle of one has 33 bytes, so that any number of them stays within the bound.
     private const long ArrayBytes = 288;
+    private static readonly TorchGlobal ArrayType = new("numpy", "ndarray");
     private const string Advice = "Save the array with plain numbers, or as a list.";
 
     /// <summary><c>_reconstruct(ndarray, (0,), b'b')</c>: an empty array, which is filled by what follows.</summary>
     public static TorchValue NewArray(PickleContext context, TorchGlobal type, TorchList arguments) =>
         arguments is { Count: 3 } && arguments[0] is TorchGlobal made && made.ToString() == "numpy.ndarray" ? new UnbuiltArray()
+            : context.Options.AllowOpaque ? new TorchObject(type, arguments, isOpaque: true)
             : throw context.Wrong("an array of numpy is malformed", "a numpy.ndarray", arguments.Count > 0 ? arguments[0] : arguments);
 
     /// <summary>The state of an array: <c>(version, shape, dtype, is_fortran, bytes)</c>.</summary>
@@ -23,7 +25,9 @@ internal static class NumpyValues
         if (array.Built is not null || state is not TorchList { Kind: TorchListKind.Tuple, Count: 5 } fields)
             throw context.Wrong("the contents of an array of numpy are malformed", "version, shape, dtype, order and bytes, once", state);
         bool isFortran = context.Boolean(fields[3], "the order of an array of numpy is malformed");
-        array.Built = Array(context, fields[1], fields[2], isFortran, fields[4]);
+        // An array of objects, texts or records: not numbers, and plain all the same.
+        array.Built = context.Options.AllowOpaque && !IsNumbers(context, fields[2]) ? new TorchObject(ArrayType, new TorchList(TorchListKind.Tuple, [fields[1], fields[2], fields[4]]), isOpaque: true)
+            : Array(context, fields[1], fields[2], isFortran, fields[4]);
     }
 
     /// <summary><c>_frombuffer(bytes, dtype, shape, order)</c>: protocol 5.</summary>
@@ -36,6 +40,8 @@ internal static class NumpyValues
     {
         if (arguments is not { Count: 2 })
             throw context.Wrong("a scalar of numpy is malformed", "a dtype and bytes", arguments);
+        if (context.Options.AllowOpaque && !IsPlain(context, arguments[0]))
+            return new TorchObject(type, arguments, isOpaque: true);
         (char kind, int size, bool swap) = Dtype(context, arguments[0]);
         byte[] bytes = Own(context, Bytes(context, arguments[1]), swap ? (kind == 'c' ? size / 2 : size) : 1);
         context.Charge(bytes.Length);
@@ -115,10 +121,12 @@ internal static class NumpyValues
     }
 
     /// <summary>Kind, bytes and whether they are big-endian, of <c>numpy.dtype('f4', …)</c> with the state <c>(version, '&lt;', …)</c>.</summary>
-    private static (char Kind, int Size, bool Swap) Dtype(PickleContext context, TorchValue value)
+    private static (char Kind, int Size, bool Swap) Dtype(PickleContext context, TorchValue value) => Parsed(context, value) ?? throw Unsupported(context, value);
+
+    private static (char Kind, int Size, bool Swap)? Parsed(PickleContext context, TorchValue value)
     {
         if (value is not TorchObject { Type: { Module: "numpy", Name: "dtype" } } dtype || dtype.Arguments.Count == 0)
-            throw Unsupported(context, value);
+            return null;
         string code = context.Text(dtype.Arguments[0], "the code of a dtype of numpy is malformed");
         bool swap = code.StartsWith('>');
         ReadOnlySpan<char> bare = code.AsSpan().TrimStart("<>|=");
@@ -126,11 +134,15 @@ internal static class NumpyValues
             swap = true;
         int factor = bare is ['U', ..] ? 4 : 1;
         if (bare.Length < 2 || !int.TryParse(bare[1..], System.Globalization.NumberStyles.None, null, out int size) || size > int.MaxValue / 4 || (size == 0 && bare[0] is not ('U' or 'S')))
-            throw Unsupported(context, value);
+            return null;
         if (swap && factor != 1)
-            throw Unsupported(context, value);
+            return null;
         return (bare[0], size * factor, swap && bare[0] != 'S');
     }
+
+    private static bool IsNumbers(PickleContext context, TorchValue dtype) => Parsed(context, dtype) is ({ } kind, var size, _) && Type(kind, size) is not null;
+
+    private static bool IsPlain(PickleContext context, TorchValue dtype) => Parsed(context, dtype) is ({ } kind, var size, _) && (kind is 'U' or 'S' || Type(kind, size) is not null);
 
     private static TensorType? Type(char kind, int size) => (kind, size) switch
     {

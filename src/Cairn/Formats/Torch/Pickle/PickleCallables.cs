@@ -67,6 +67,7 @@ internal static class PickleCallables
         "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePosixPath", "pathlib.PureWindowsPath", "pathlib.Path",
         "pathlib._local.PosixPath", "pathlib._local.WindowsPath", "pathlib._local.PurePosixPath", "pathlib._local.PureWindowsPath",
         "argparse.Namespace", "types.SimpleNamespace", "collections.deque", "builtins.range", "builtins.slice", "builtins.object",
+        "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "_io.BytesIO", "io.BytesIO",
         "datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.timezone");
 
     // Values by themselves: what a defaultdict makes, classes that are arguments, memory formats and schemes. Not to be called.

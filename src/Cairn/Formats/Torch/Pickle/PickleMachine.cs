@@ -201,6 +201,8 @@ internal sealed partial class PickleMachine(PickleSource source, PickleContext c
 
     private TorchValue Call(TorchValue callable, TorchList arguments, bool isNew, TorchMap? keywords = null) =>
         callable is TorchGlobal type ? PickleCallables.Call(context, type, arguments, isNew, keywords)
+            : callable is TorchObject { Type: var made } instance && context.Options.AllowOpaque
+                ? new TorchObject(new TorchGlobal(made.Module, $"{made.Name}.__call__"), new TorchList(TorchListKind.Tuple, [instance, arguments]), isOpaque: true) { Keywords = keywords }
             : throw context.Forbidden($"a call of {PickleContext.Describe(callable)}");
 
     private void NewObjectWithKeywords()

@@ -17,6 +17,9 @@ internal static class PythonValues
     public static TorchValue DefaultDict(PickleContext context, TorchGlobal type, TorchList arguments)
     {
         TorchValue factory = arguments.Count == 0 ? TorchScalar.None : arguments[0];
+        // Such as a functools.partial, of which the name stays.
+        if (factory is TorchObject made)
+            factory = made.Type;
         if (factory is not (TorchGlobal or TorchScalar { Value: null }))
             throw context.Wrong("the factory of a defaultdict is malformed", "a class or None", factory);
         return Map(context, TorchMapKind.DefaultDict, arguments, 1, factory as TorchGlobal);

@@ -26,5 +26,5 @@ internal sealed class StorageReference(TorchStorage storage, StateTensor source,
 /// <summary>An array of numpy between its making and its filling.</summary>
 internal sealed class UnbuiltArray : TorchValue
 {
-    public TorchTensorValue? Built { get; set; }
+    public TorchValue? Built { get; set; }
 }

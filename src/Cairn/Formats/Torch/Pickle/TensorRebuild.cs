@@ -33,6 +33,9 @@ internal static class TensorRebuild
         // What its sparse or meta tensor is: something to list, without elements of its own.
         if (given is TorchObject { IsOpaque: false, Type.Module: "torch._utils" })
             return new TorchObject(type, arguments);
+        // Of a class of other people, or made by one.
+        if (given is TorchObject { IsOpaque: true })
+            return new TorchObject(type, arguments, isOpaque: true);
         if (given is not TorchTensorValue data)
             throw Malformed(context, type, arguments);
         bool requiresGrad = arguments.Count < 2 || context.Boolean(arguments[1], "requires_grad of a parameter is malformed");
@@ -83,7 +86,18 @@ internal static class TensorRebuild
         return new TorchTensorValue(array.Data, array.Storage, array.Offset, array.Strides, isParameter: false, context.Boolean(arguments[3], "requires_grad of a tensor is malformed"));
     }
 
-    public static TorchValue Quantized(PickleContext context, TorchGlobal type, TorchList arguments) => throw Quantized(context, type);
+    /// <summary><c>(storage, offset, size, stride, (scheme, scale, zero point[, axis]), requires_grad, hooks)</c>: its integers, and what they are scaled by.</summary>
+    public static TorchValue Quantized(PickleContext context, TorchGlobal type, TorchList arguments)
+    {
+        if (!context.Options.AllowOpaque)
+            throw Quantized(context, type);
+        if (arguments is not { Count: 7 } || arguments[4] is not TorchList { Kind: TorchListKind.Tuple, Count: 3 or 4 } quantizer)
+            throw Malformed(context, type, arguments);
+        StorageReference storage = Storage(context, type, arguments);
+        TorchTensorValue integers = context.Tensors.View(context, storage, storage.Type ?? TensorType.U8, context.Integer(arguments[1], "the offset of a tensor is malformed"),
+            context.Integers(arguments[2], "the size of a tensor is malformed"), context.Integers(arguments[3], "the stride of a tensor is malformed"));
+        return new TorchObject(type, new TorchList(TorchListKind.Tuple, [integers, quantizer]), isOpaque: true);
+    }
 
     public static CorruptTorchFileException Quantized(PickleContext context, TorchGlobal type) =>
         context.Bad(TorchFault.UnsupportedTensor, "it holds a quantized tensor, which is not read", "a dense tensor", $"'{type}'", "Save tensor.dequantize(), or tensor.int_repr() with its scale and zero point.");

@@ -26,12 +26,17 @@ internal static class ValueGraph
         // Files within the pickle are looked over one by one, and most are flat.
         var path = new Level[FirstDepth];
         int depth = 0;
+        HashSet<TorchObject>? objects = null;
+        if (root is TorchObject { IsOpaque: true } first)
+            objects = [first];
         path[0] = new Level(root, 0);
         while (depth >= 0)
         {
             ref Level level = ref path[depth];
             if (level.Next == level.Value.ChildCount)
             {
+                if (level.Value is TorchObject { IsOpaque: true } done)
+                    objects!.Remove(done);
                 depth--;
                 continue;
             }
@@ -39,6 +44,13 @@ internal static class ValueGraph
             // A tuple may have been meant as arguments, where storages stay storages; it was not.
             if (child is StorageReference storage && level.Value is TorchList tuple)
                 tuple.Replace(level.Next, child = storage.AsTensor(context));
+            // Programs' own objects know each other: a child its parent. Where one comes again within itself, its class stands alone.
+            if (child is TorchObject { IsOpaque: true } opaque && !(objects ??= []).Add(opaque))
+            {
+                child = new TorchObject(opaque.Type, new TorchList(TorchListKind.Tuple), isOpaque: true);
+                if (!level.Value.TryReplace(level.Next, child))
+                    throw context.Bad(TorchFault.Cycle, "an object is a key of what it holds", "a tree", PickleContext.Describe(opaque));
+            }
             level.Next++;
             left -= Weight(child);
             if (left < 0 && !IsOnPath(child, path, depth))
