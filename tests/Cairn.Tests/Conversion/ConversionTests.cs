@@ -97,12 +97,13 @@ public sealed class ConversionTests : ConversionFixture
     public void Weights_and_states_of_other_programs_stay_behind()
     {
         Convert(Checkpoint(), Folder["one"], new ConversionOptions { Layout = "huggingface", Parts = ["model"] });
-        string[] left = ["consolidated.safetensors", "model.fp16-00001-of-00002.safetensors", "optimizer.pt", "tf_model.h5", "training_args.bin"];
-        foreach (string name in (string[])[.. left, "config.json", "tokenizer.json"])
+        string[] left = ["consolidated.safetensors", "model.fp16-00001-of-00002.safetensors", "tf_model.h5", "training_args.bin"];
+        foreach (string name in (string[])[.. left, "optimizer.pt", "config.json", "tokenizer.json"])
             File.WriteAllText(Folder[$"one/{name}"], "{}");
         ConversionResult result = Convert(Folder["one"], Folder["two"], new ConversionOptions { Layout = "huggingface" });
         Directory.GetFiles(Folder["two"]).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["config.json", "model.safetensors", "tokenizer.json"]);
         result.Notes.ShouldContain(note => note.StartsWith("left behind", StringComparison.Ordinal) && note.EndsWith(string.Join(", ", left), StringComparison.Ordinal));
+        result.Notes.ShouldContain(note => note == "parts left out: optimizer");
     }
 
     [Fact]
