@@ -22,6 +22,7 @@ public sealed class CommandLine
         Description = "A quicker folder of this machine that takes each copy first, such as /dev/shm/tinylm; it is brought to --run behind training's back.",
         HelpName = "folder",
     };
+    readonly Option<string?> _tensorBoard = new("--tensorboard") { Description = "A folder in which curves are written for TensorBoard while it trains.", HelpName = "folder" };
     readonly Option<int> _replicas = new("--replicas")
     {
         Description = "With 1, each host of a job also keeps what the host before it has in --fast, so that a lost host costs nothing.",
@@ -122,7 +123,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _fast, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
+            _run, _fast, _tensorBoard, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -133,6 +134,7 @@ public sealed class CommandLine
     {
         Run = result.GetValue(_run)!,
         Fast = result.GetValue(_fast),
+        TensorBoard = result.GetValue(_tensorBoard),
         Replicas = result.GetValue(_replicas),
         TotalSteps = result.GetValue(_totalSteps),
         More = result.GetValue(_more),

@@ -9,6 +9,9 @@ public sealed record TinyLmOptions
     /// <summary>A quicker folder of this machine that takes each copy first; null for none.</summary>
     public string? Fast { get; init; }
 
+    /// <summary>A folder in which curves are written for TensorBoard; null for none.</summary>
+    public string? TensorBoard { get; init; }
+
     /// <summary>How many other hosts keep what a host has in <see cref="Fast"/>: 0 or 1. Default 0.</summary>
     public int Replicas { get; init; }
 

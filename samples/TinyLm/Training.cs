@@ -88,6 +88,7 @@ public static class Training
     {
         Folder = options.Run,
         FastFolder = options.Fast,
+        TensorBoardFolder = options.TensorBoard,
         Replicas = options.Replicas,
         Layout = options.Layout,
         // With --more the plan is the one that the run was saved with.

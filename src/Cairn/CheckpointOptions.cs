@@ -207,6 +207,13 @@ public partial class CheckpointOptions
     /// <summary>Time in which one alert of a kind is sent at most. Those between are held back: the newest is sent when the time is over, and says how many there were. Default 10 minutes; zero for all.</summary>
     public TimeSpan AlertInterval { get; set; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// A folder into which the first rank writes an event file for TensorBoard while the run trains: loss, learning rate, tokens per second, the run's own metrics (<see cref="TrainState.Metrics"/>), and what
+    /// saves cost. Training never waits for it. A resumed run goes on in the same folder with a file of its own, and TensorBoard drops what is made again. <see cref="TrainState.LogFolder"/> names it in
+    /// each copy. Default <see langword="null"/>: none; <c>cairn export</c> makes one of the journal afterwards.
+    /// </summary>
+    public string? TensorBoardFolder { get; set; }
+
     /// <summary>Whether large files are written past the system's page cache, which is faster for new files and leaves the cache to the training data. For a folder only.</summary>
     public Stores.DirectIO DirectIO { get; set; }
 }

@@ -54,7 +54,7 @@ public sealed partial class TrainState : ISettingsPart
     /// <summary>Learning rate of the last step that reported one.</summary>
     public double? LastLearningRate { get; set; }
 
-    /// <summary>Folder of the run's logs, so that a resumed run goes on writing there. The saved one wins on restore.</summary>
+    /// <summary>Folder of the run's logs, so that a resumed run goes on writing there. The saved one wins on restore, and <see cref="CheckpointOptions.TensorBoardFolder"/> over both.</summary>
     public string? LogFolder { get; set; }
 
     /// <summary>

@@ -25,6 +25,7 @@ public class ArrowTests
         ("Layouts", ["State", "Policies", "Checkpoints", "Stores", "Formats"]),
         ("Inspection", ["State"]),
         ("Alerts", []),
+        ("TensorBoard", []),
         (Contracts, ["State", "Policies", "Checkpoints", "Stores", "Ranks", "Alerts"]),
         ("Telemetry", ["Policies", "Checkpoints", "Ranks", Contracts]),
         ("Journal", ["State", "Policies", "Checkpoints", "Stores", Contracts, "Telemetry"]),
@@ -35,7 +36,7 @@ public class ArrowTests
         ("Configuration", ["State", "Stores", "Layouts", "Alerts", Contracts]),
         ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers"]),
         ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
-        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", "Alerts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers", "Starting", "Stopping"]),
+        ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", "Alerts", "TensorBoard", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers", "Starting", "Stopping"]),
         (Manager, ["State", "Checkpoints", "Stores", "Ranks", Contracts, "Saving", "Configuration", "Starting", "Running"]),
     ];
 

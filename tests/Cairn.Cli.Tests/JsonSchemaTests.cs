@@ -42,6 +42,7 @@ public sealed class JsonSchemaTests : IDisposable
         Holds("plan", "plan", "--steps", "1000", "--step-time", "1s", "--size", "1GB");
         Holds("audit", "audit", run);
         Holds("report", "report", run, "-o", _folder["report.html"]);
+        Holds("export", "export", run, "--tensorboard", _folder["board"]);
         Holds("watch", "watch", run);
         Holds("prune", "prune", run, "--keep-last", "2");
         Holds("cp", "cp", run, _folder["copied"]);

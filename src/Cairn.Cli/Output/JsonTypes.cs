@@ -15,6 +15,7 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(PlanResult))]
 [JsonSerializable(typeof(AuditResult))]
 [JsonSerializable(typeof(ReportResult))]
+[JsonSerializable(typeof(ExportResult))]
 [JsonSerializable(typeof(ServeResult))]
 [JsonSerializable(typeof(WatchResult))]
 [JsonSerializable(typeof(AskResult))]

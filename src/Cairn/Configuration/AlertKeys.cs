@@ -26,7 +26,7 @@ internal static class AlertKeys
             if (ConfigurationValues.Text(entry) is not null)
                 reading.Note($"'{entry.Path}' has no effect: it is for a monitor of InternLM's own. Cairn's metrics are OpenTelemetry's: docs/telemetry.md.");
         }),
-        new("tensorboard", static (entry, reading) => reading.Note($"'{entry.Path}' has no effect: Cairn writes no TensorBoard files.")),
+        new("tensorboard", static (entry, reading) => reading.Note($"'{entry.Path}' has no effect: TensorBoardFolder says where files for TensorBoard are written, and they need no queue that is set.")),
     ];
 
     /// <summary>InternLM's address counts when its alerts are not switched off.</summary>

@@ -47,6 +47,10 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add($"ReplicaBytesPerSecond must be at least 1 byte, not {options.ReplicaBytesPerSecond}; leave it out for no limit.");
         if (Stores.RunStores.IsAddress(options.StopFile))
             failures.Add($"StopFile must be a file of this machine, or of a mount, not '{options.StopFile}'; a run in a store is stopped by the object 'command' in it, which says 'stop'.");
+        if (options.TensorBoardFolder is not null && string.IsNullOrWhiteSpace(options.TensorBoardFolder))
+            failures.Add("TensorBoardFolder must be a folder of this machine, or of a mount, or be left out.");
+        if (Stores.RunStores.IsAddress(options.TensorBoardFolder))
+            failures.Add($"TensorBoardFolder must be a folder of this machine, or of a mount, not '{options.TensorBoardFolder}'. Of a run in a store, 'cairn export' writes such files.");
         if (!CheckpointLayouts.Contains(options.Layout))
             failures.Add($"Layout must be one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal).Select(name => $"'{name}'"))}, not '{options.Layout}'.");
         if (options.TotalSteps < 1)

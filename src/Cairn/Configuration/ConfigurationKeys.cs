@@ -53,6 +53,7 @@ internal static class ConfigurationKeys
         Of("VerifyHashes", ConfigurationValues.Switch, (options, value) => options.VerifyHashes = value),
         Of("ProbeStore", ConfigurationValues.Switch, (options, value) => options.ProbeStore = value),
         Of("DirectIO", ConfigurationValues.Choice<Stores.DirectIO>, (options, value) => options.DirectIO = value),
+        Of("TensorBoardFolder", ConfigurationValues.Address, (options, value) => options.TensorBoardFolder = value),
         AlertKeys.Alerts,
         Of("AlertCopyAge", ConfigurationValues.Time, (options, value) => options.AlertCopyAge = value),
         Of("AlertSilence", ConfigurationValues.Time, (options, value) => options.AlertSilence = value),

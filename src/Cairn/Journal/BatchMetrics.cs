@@ -1,26 +1,26 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Cairn.Journal;
 
 /// <summary>
-/// Gathers what the batches measured into windows, and tells the journal of them: loss, learning rate, tokens and time. A window is one batch up to batch 1000, and a thousandth of
+/// Gathers what the batches measured into windows, and tells the journal of them: loss, learning rate, tokens, time, and the run's own metrics. A window is one batch up to batch 1000, and a thousandth of
 /// all batches after that: a run of a million writes some 8,500, and no extreme gets lost in them. Belongs to the training thread.
 /// </summary>
 /// <param name="journal">Where they are written.</param>
 /// <param name="train">The counters.</param>
 /// <param name="time">The clock.</param>
 /// <param name="isFar">Whether the run lives in an object store, where each line costs that the last segment is put again.</param>
-internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimeProvider time, bool isFar = false)
+/// <param name="measured">Hears of each window when it is written.</param>
+internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimeProvider time, bool isFar = false, Action<IReadOnlyList<MetricWindow>>? measured = null)
 {
     private const long Fraction = 1000;
     private const int MostInLine = 256;
 
     // A line comes sooner when it is full.
     private readonly TimeSpan _between = TimeSpan.FromSeconds(isFar ? 10 : 2);
-    private readonly List<Window> _closed = [];
-    private Window _open;
+    private readonly List<MetricWindow> _closed = [];
+    private MetricWindow _open;
     private long _batch = train.Batch, _step = train.Step, _tokens = train.ConsumedTokens;
     private long _lastBatch = time.GetTimestamp(), _lastLine = time.GetTimestamp();
 
@@ -33,6 +33,8 @@ internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimePro
         // A batch that was skipped says nothing of the loss; the last one still stands there.
         _open.Add(train.Step > _step ? train.LastLoss : null, time.GetElapsedTime(_lastBatch, now).TotalSeconds);
         (_open.Batch, _open.Step, _open.LearningRate) = (train.Batch, train.Step, train.LastLearningRate);
+        if (train.Step > _step)
+            _open.Measure(train);
         _open.Tokens += train.ConsumedTokens - _tokens;
         _open.Batches += train.Batch - _batch;
         (_batch, _step, _tokens, _lastBatch) = (train.Batch, train.Step, train.ConsumedTokens, now);
@@ -53,7 +55,7 @@ internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimePro
 
     private void Close()
     {
-        _closed.Add(_open);
+        _closed.Add(_open with { Time = time.GetUtcNow() });
         _open = default;
     }
 
@@ -70,6 +72,7 @@ internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimePro
             Column(json, "learning_rate", static window => window.LearningRate, "G6");
             Column(json, "tokens", static window => window.Tokens > 0 ? window.Tokens : null, "0");
             Column(json, "seconds", static window => window.Seconds, "G4");
+            Metrics(json);
             // Of single batches they would say the same once more.
             if (_closed.TrueForAll(static window => window.Batches == 1))
                 return;
@@ -77,15 +80,27 @@ internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimePro
             Column(json, "loss_max", static window => window.Most, "G6");
             Column(json, "seconds_max", static window => window.Slowest, "G4");
         });
+        measured?.Invoke(_closed);
         _closed.Clear();
     }
 
-    private void Column(Utf8JsonWriter json, string name, Func<Window, double?> value, string format)
+    private void Metrics(Utf8JsonWriter json)
+    {
+        string[] names = [.. _closed.SelectMany(static window => window.Metrics?.Keys.AsEnumerable() ?? []).Distinct(StringComparer.Ordinal)];
+        if (names.Length == 0)
+            return;
+        json.WriteStartObject("metrics");
+        foreach (string name in names)
+            Column(json, name, window => window.Metrics is { } own && own.TryGetValue(name, out double value) ? value : null, "G6");
+        json.WriteEndObject();
+    }
+
+    private void Column(Utf8JsonWriter json, string name, Func<MetricWindow, double?> value, string format)
     {
         if (_closed.TrueForAll(window => value(window) is null))
             return;
         json.WriteStartArray(name);
-        foreach (Window window in _closed)
+        foreach (MetricWindow window in _closed)
         {
             if (value(window) is not { } number)
                 json.WriteNullValue();
@@ -96,27 +111,5 @@ internal sealed class BatchMetrics(RunJournal journal, TrainState train, TimePro
                 json.WriteStringValue(number.ToString(CultureInfo.InvariantCulture));
         }
         json.WriteEndArray();
-    }
-
-    [StructLayout(LayoutKind.Auto)]
-    private record struct Window
-    {
-        public long Batch, Step, Batches, Tokens;
-        public double? Loss, Least, Most, LearningRate;
-        public double Seconds, Slowest;
-
-        /// <summary>Counts a batch. A loss that is no number stays the window's: it is the extreme that must not get lost.</summary>
-        public void Add(double? loss, double seconds)
-        {
-            Seconds += seconds;
-            Slowest = Math.Max(Slowest, seconds);
-            if (loss is not { } value)
-                return;
-            Loss = Loss is { } before && !double.IsFinite(before) ? before : value;
-            if (!double.IsFinite(value))
-                return;
-            Least = Least < value ? Least : value;
-            Most = Most > value ? Most : value;
-        }
     }
 }

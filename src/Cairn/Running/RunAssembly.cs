@@ -27,7 +27,8 @@ internal sealed class RunAssembly : IDisposable
         _files = new PatientFiles(run.Home.Files, options.StoreTimeout < LongestErrand ? options.StoreTimeout : LongestErrand);
         // What is far is written behind; the thread on which that is done must not wait for itself.
         Journal = run.Home.IsFar ? new(run.Home.Files, time, logger, run.Ranks.IsFirst, _files.Later) : new(_files, time, logger, run.Ranks.IsFirst);
-        Batches = new BatchJournal(Journal, run.Train, run.Fast?.Root, new BatchMetrics(Journal, run.Train, time, run.Home.IsFar));
+        Board = RunBoard.Of(run);
+        Batches = new BatchJournal(Journal, run.Train, run.Fast?.Root, new BatchMetrics(Journal, run.Train, time, run.Home.IsFar, Board is null ? null : Board.Measured));
         Engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease, run.Fast);
         if (run.Fast is { } fast)
         {
@@ -43,7 +44,7 @@ internal sealed class RunAssembly : IDisposable
         Tiers = new SavedTiers(run, clock);
         Best = new BestTracker(options.BestRule, run.Best, run.Train);
         Decisions = new BatchDecisions(run, Requests, Operators, Schedule, Tiers, Engine, Watch, Patience, clock, Drainer, Best);
-        Saver = new RunSaver(run, Engine, Tiers, Patience, new SaveJournal(Journal, logger), Operators, Best, ended);
+        Saver = new RunSaver(run, Engine, Tiers, Patience, new SaveJournal(Journal, logger), Operators, Best, Board is null ? ended : (Action<SaveReport>)Board.Saved + ended);
         Drain = new RunDrain(run, Drainer, Decisions, Saver, Patience);
         SignalSaver = new SignalSaver(Requests, Decisions, Saver, Drain, Engine.Writer, Watch, Patience, isAlone: run.Ranks.Size == 1);
         Ending = new RunEnding(run, Decisions, Saver, Drain, Tiers, Watch, Operators, Batches, _files, new BestModel(run, Best), ended);
@@ -52,6 +53,10 @@ internal sealed class RunAssembly : IDisposable
 
     public Policies.SaveSchedule Schedule { get; }
     public RunJournal Journal { get; }
+
+    /// <summary>The curves for TensorBoard; <see langword="null"/> when nobody wants them, or another rank writes them.</summary>
+    public RunBoard? Board { get; }
+
     public BatchJournal Batches { get; }
     public SaveEngine Engine { get; }
 
@@ -78,7 +83,11 @@ internal sealed class RunAssembly : IDisposable
     public BatchBoundary Boundary { get; }
 
     /// <summary>Writes what is left of the small files, as far as their store takes it in time.</summary>
-    public void Flush() => _files.Flush();
+    public void Flush()
+    {
+        _files.Flush();
+        Board?.Flush();
+    }
 
     public void Dispose()
     {
@@ -86,5 +95,6 @@ internal sealed class RunAssembly : IDisposable
         Engine.Dispose();
         _files.Flush();
         _files.Dispose();
+        Board?.Dispose();
     }
 }

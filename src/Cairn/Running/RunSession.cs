@@ -24,6 +24,8 @@ internal sealed class RunSession : IDisposable
     public RunSession(StartedRun run, object owner)
     {
         (Run, _owner) = (run, owner);
+        // On all ranks: each copy names it, as InternLM's do.
+        Train.LogFolder = RunBoard.FolderOf(run.Options) ?? Train.LogFolder;
         _parts = new RunAssembly(run, Raise);
         try
         {

@@ -116,6 +116,9 @@ internal static partial class CairnLog
     [LoggerMessage(60, LogLevel.Warning, "{Problem}")]
     public static partial void AlertNotSent(this ILogger logger, string problem);
 
+    [LoggerMessage(61, LogLevel.Warning, "The event file for TensorBoard in {Folder} cannot be written; training goes on without it, and it is tried again")]
+    public static partial void TensorBoardFailed(this ILogger logger, Exception error, string folder);
+
     [LoggerMessage(24, LogLevel.Warning, "The journal cannot be written; training goes on without it")]
     public static partial void JournalFailed(this ILogger logger, Exception error);
 }

@@ -21,6 +21,8 @@ public class CheckpointOptionsValidatorTests
         Failures(options => options.KeepEvery = 0).ShouldHaveSingleItem().ShouldContain("KeepEvery");
         Failures(options => options.KeepWithinBytes = 0).ShouldHaveSingleItem().ShouldContain("KeepWithinBytes");
         Failures(options => options.CheckpointInterval = TimeSpan.Zero).ShouldHaveSingleItem().ShouldContain("CheckpointInterval");
+        Failures(options => options.TensorBoardFolder = " ").ShouldHaveSingleItem().ShouldContain("TensorBoardFolder must be a folder");
+        Failures(options => options.TensorBoardFolder = "s3://bucket/board").ShouldHaveSingleItem().ShouldContain("'s3://bucket/board'");
         Failures(options => options.SnapshotInterval = TimeSpan.FromSeconds(-1)).ShouldHaveSingleItem().ShouldContain("SnapshotInterval");
     }
 

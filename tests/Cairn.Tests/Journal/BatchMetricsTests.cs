@@ -72,6 +72,28 @@ public class BatchMetricsTests
     }
 
     [Fact]
+    public void The_runs_own_metrics_stand_at_the_step_at_which_they_were_set_and_each_window_is_told()
+    {
+        List<MetricWindow> told = [];
+        var metrics = new BatchMetrics(new RunJournal(_disk, _time, NullLogger.Instance), _train, _time, measured: told.AddRange);
+        foreach (double? accuracy in (double?[])[null, 0.5, null, double.NaN])
+        {
+            _time.Advance(TimeSpan.FromSeconds(0.25));
+            _train.CompleteStep();
+            if (accuracy is { } value)
+                _train.Metrics["accuracy"] = value;
+            metrics.AfterBatch();
+        }
+        _train.SkipBatch(TrainState.OverflowReason);
+        metrics.AfterBatch();
+        metrics.Write();
+        JsonElement line = Lines().ShouldHaveSingleItem();
+        line.GetProperty("metrics").GetRawText().ShouldBe("{\"accuracy\":[null,0.5,null,\"NaN\",null]}");
+        told.Select(window => window.Step).ShouldBe([1, 2, 3, 4, 4]);
+        told.Select(window => (window.Time - told[0].Time).TotalSeconds).ShouldBe([0, 0.25, 0.5, 0.75, 0.75]);
+    }
+
+    [Fact]
     public void The_end_writes_what_is_still_gathered()
     {
         _train.CompleteStep(loss: 1);

@@ -18,6 +18,8 @@ internal static class MetricLine
         double?[] batches = Column(json, "batches", null), steps = Column(json, "steps", batches.Length), loss = Column(json, "loss", batches.Length);
         double?[] least = Column(json, "loss_min", batches.Length, loss), most = Column(json, "loss_max", batches.Length, loss), rates = Column(json, "learning_rate", batches.Length);
         double?[] consumed = Column(json, "tokens", batches.Length), seconds = Column(json, "seconds", batches.Length), slowest = Column(json, "seconds_max", batches.Length);
+        (string Name, double?[] Values)[] metrics = json.TryGetProperty("metrics", out JsonElement own) ? [.. own.EnumerateObject().Select(metric => (metric.Name, Column(own, metric.Name, batches.Length)))] : [];
+        DateTimeOffset[] ends = Ends(json.GetProperty("time").GetDateTimeOffset(), seconds);
         tokens = consumed.Any(count => count > 0);
         for (int i = 0; i < batches.Length; i++)
         {
@@ -28,9 +30,37 @@ internal static class MetricLine
             points.Add(new MetricPoint(process, batch, step, loss[i], Finite(least[i]), Finite(most[i]), Finite(rates[i]),
                 amount / seconds[i] is > 0 and < double.PositiveInfinity and var rate ? rate : null, amount / (batch - before) / slowest[i] is > 0 and < double.PositiveInfinity and var slow ? slow : null)
             {
+                Batches = batch - before,
+                Time = ends[i],
+                CountsTokens = tokens,
+                Metrics = Measured(metrics, i),
                 SecondsPerStep = seconds[i] / (batch - before) is > 0 and < double.PositiveInfinity and var each ? each : null,
             });
         }
+    }
+
+    // The line was written when its last window ended; each began when the one before it did.
+    private static DateTimeOffset[] Ends(DateTimeOffset time, double?[] seconds)
+    {
+        DateTimeOffset[] ends = new DateTimeOffset[seconds.Length];
+        for (int i = seconds.Length - 1; i >= 0; i--)
+        {
+            ends[i] = time;
+            if (seconds[i] > 0 && seconds[i] < (time - DateTimeOffset.UnixEpoch).TotalSeconds)
+                time -= TimeSpan.FromSeconds(seconds[i]!.Value);
+        }
+        return ends;
+    }
+
+    private static Dictionary<string, double>? Measured((string Name, double?[] Values)[] metrics, int window)
+    {
+        Dictionary<string, double>? measured = null;
+        foreach ((string name, double?[] values) in metrics)
+        {
+            if (values[window] is { } value)
+                (measured ??= new Dictionary<string, double>(StringComparer.Ordinal))[name] = value;
+        }
+        return measured;
     }
 
     private static double?[] Column(JsonElement json, string name, int? length, double?[]? otherwise = null)

@@ -17,4 +17,16 @@ internal readonly record struct MetricPoint(int Process, long Batch, long Step, 
 {
     /// <summary>Seconds that one of its batches took on average.</summary>
     public double? SecondsPerStep { get; init; }
+
+    /// <summary>Batches that it stands for.</summary>
+    public long Batches { get; init; }
+
+    /// <summary>When it ended, as near as the line says.</summary>
+    public DateTimeOffset Time { get; init; }
+
+    /// <summary>Whether <see cref="Rate"/> is tokens.</summary>
+    public bool CountsTokens { get; init; }
+
+    /// <summary>The run's own metrics by name; <see langword="null"/> for none.</summary>
+    public IReadOnlyDictionary<string, double>? Metrics { get; init; }
 }

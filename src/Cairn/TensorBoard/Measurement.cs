@@ -1,0 +1,28 @@
+using System.Runtime.InteropServices;
+
+namespace Cairn.TensorBoard;
+
+/// <summary>What a window of batches measured, up to a step.</summary>
+/// <param name="Time">When it ended.</param>
+/// <param name="Step">Steps made at its end.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct Measurement(DateTimeOffset Time, long Step)
+{
+    /// <summary>The last loss, or one that is no number if there was any.</summary>
+    public double? Loss { get; init; }
+
+    /// <summary>The least loss, of a window of several batches.</summary>
+    public double? LeastLoss { get; init; }
+
+    /// <summary>The highest loss, of a window of several batches.</summary>
+    public double? MostLoss { get; init; }
+
+    public double? LearningRate { get; init; }
+
+    public double? TokensPerSecond { get; init; }
+
+    public double? SecondsPerBatch { get; init; }
+
+    /// <summary>The run's own metrics by name; <see langword="null"/> for none.</summary>
+    public IReadOnlyDictionary<string, double>? Metrics { get; init; }
+}
