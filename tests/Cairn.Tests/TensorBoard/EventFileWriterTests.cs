@@ -48,7 +48,7 @@ public sealed class EventFileWriterTests : IDisposable
         writer.Add([Point(7)]);
         writer.Flush();
         string file = Directory.GetFiles(Place).ShouldHaveSingleItem();
-        File.AppendAllBytes(file, EventRecord.Scalars([Point(8)])[..9]);
+        File.AppendAllBytes(file, EventRecord.Scalars([.. Enumerable.Range(8, 50).Select(step => Point(step))])[..^9]);
         writer.Add([Point(8)]);
         writer.Flush();
         File.ReadAllBytes(file).ShouldBe([.. Head(7), .. EventRecord.Scalars([Point(7), Point(8)])]);
