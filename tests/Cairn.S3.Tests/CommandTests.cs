@@ -32,6 +32,9 @@ public class CommandTests(ObjectGateway gateway)
         (await CommandAsync("show", address.ToString())).Output.ShouldContain("checkpoint of step 12");
         (await CommandAsync("diff", $"{address}/5", $"{address}/10")).Output.ShouldContain("model");
         (await CommandAsync("ls", $"{address}/nothing")).Code.ShouldBe(CouldNot);
+        using var folder = new DisposableFolder();
+        (await CommandAsync("export", address.ToString(), "--tensorboard", folder["board"])).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0, said.Output), said => said.Output.ShouldContain("up to step 12"));
+        Directory.GetFiles(folder["board"], "*tfevents*", SearchOption.AllDirectories).ShouldHaveSingleItem();
 
         await store.DeleteAsync("10/10.step", Token);
         (await CommandAsync("ls", address.ToString())).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(FoundBad), said => said.Output.ShouldContain("incomplete"));

@@ -16,6 +16,7 @@ internal sealed class JournalScalars(Lineage? lineage)
     private readonly List<(int Branch, Scalar Point)> _points = [];
     private readonly List<MetricPoint> _last = [];
     private int _branch, _process;
+    private long _start;
 
     /// <summary>When the run was started, as far as the journal says.</summary>
     public DateTimeOffset? Started { get; private set; }
@@ -61,7 +62,7 @@ internal sealed class JournalScalars(Lineage? lineage)
     // What the branch has beyond the step at which a process goes on is made again.
     private void Start(long step, int branch)
     {
-        _branch = lineage is null ? 0 : branch;
+        (_branch, _start) = (lineage is null ? 0 : branch, step);
         _process++;
         _points.RemoveAll(entry => entry.Branch == _branch && entry.Point.Step > step);
     }
@@ -73,7 +74,8 @@ internal sealed class JournalScalars(Lineage? lineage)
             _last.RemoveRange(0, _last.Count - 1);
         int known = _last.Count;
         MetricLine.AddTo(_last, json, _process, out _);
-        foreach (MetricPoint point in _last.Skip(known))
+        // Batches that are skipped before the first step have no place on the axis.
+        foreach (MetricPoint point in _last.Skip(known).Where(point => point.Step > _start))
         {
             Add(RunScalars.Of(new Measurement(point.Time, point.Step)
             {

@@ -11,12 +11,13 @@ internal sealed class RunBoard : IDisposable
 {
     private readonly EventFileWriter _file;
     private readonly TimeProvider _time;
+    private readonly long _start;
     private readonly StepOrder _order = new();
 
     private RunBoard(string folder, StartedRun run)
     {
-        _time = run.Time;
-        _file = new EventFileWriter(folder, run.Train.Step + 1, run.Time, problem => run.Logger.TensorBoardFailed(problem, folder));
+        (_time, _start) = (run.Time, run.Train.Step);
+        _file = new EventFileWriter(folder, _start + 1, run.Time, problem => run.Logger.TensorBoardFailed(problem, folder));
     }
 
     /// <summary>The curves of a run; <see langword="null"/> when nobody wants them, or another rank writes them.</summary>
@@ -25,8 +26,8 @@ internal sealed class RunBoard : IDisposable
     /// <summary>Where they are written, as a whole path.</summary>
     public static string? FolderOf(CheckpointOptions options) => options.TensorBoardFolder is { } folder ? PlacePath.Full(folder) : null;
 
-    /// <summary>Batches were measured.</summary>
-    public void Measured(IReadOnlyList<MetricWindow> windows) => Add(windows.SelectMany(static window => RunScalars.Of(new Measurement(window.Time, window.Step)
+    /// <summary>Batches were measured. Those that are skipped before the first step have no place on the axis that an earlier process has not taken.</summary>
+    public void Measured(IReadOnlyList<MetricWindow> windows) => Add(windows.Where(window => window.Step > _start).SelectMany(static window => RunScalars.Of(new Measurement(window.Time, window.Step)
     {
         Loss = window.Loss,
         LeastLoss = window.Batches > 1 ? window.Least : null,

@@ -31,6 +31,11 @@ public class JournalScalarsTests
     }
 
     [Fact]
+    public void A_batch_that_is_skipped_before_a_process_makes_a_step_makes_no_point() =>
+        Line(null, Started, """{"time":"2026-01-01T00:00:20Z","event":"metrics","step":0,"batch":1,"batches":[1],"steps":[0],"seconds":[1]}""",
+            Resumed(0, 5), """{"time":"2026-01-01T00:00:20Z","event":"metrics","step":6,"batch":8,"batches":[7,8],"steps":[5,6],"seconds":[1,1]}""").ShouldHaveSingleItem().Step.ShouldBe(6);
+
+    [Fact]
     public void A_line_that_was_left_counts_again_when_the_run_goes_on_from_it()
     {
         // main is left at 1 for 'b', and 'c' then leaves main at 2.
