@@ -2,6 +2,7 @@ using System.Globalization;
 using Cairn.Conversion;
 using Cairn.Formats;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Listing;
@@ -43,6 +44,8 @@ internal static class CopyRecognition
                 Fault = HuggingFaceFault(folder, found.Names, isTrainer),
             }, found);
         }
+        if (RankFolder.Find(new LocalFileSystem(folder.FullName), "") is { } ranks)
+            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name) }, found);
         bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);
         return hasTorch && StepIn(folder.Name) is { } step ? Sized(new ListedCopy(name, Torch, CopyKinds.Checkpoint) { Step = step }, found) : null;
     }

@@ -79,8 +79,11 @@ internal sealed class ShowVerb : Verb
             return 0;
         // A file's path is that of the source itself.
         string folder = source.Kind == SourceKind.File ? source.Path[..Math.Max(0, source.Path.LastIndexOf('/'))] : source.Path;
-        HashSet<string> wanted = [.. files];
-        return source.Files.List(folder).Where(entry => wanted.Contains(entry.Name)).Sum(entry => entry.Length);
+        return files.Select(file => folder.Length == 0 ? file : $"{folder}/{file}").GroupBy(path => path[..Math.Max(0, path.LastIndexOf('/'))], StringComparer.Ordinal).Sum(group =>
+        {
+            HashSet<string> wanted = [.. group.Select(path => path[(path.LastIndexOf('/') + 1)..])];
+            return source.Files.List(group.Key).Where(entry => wanted.Contains(entry.Name)).Sum(entry => entry.Length);
+        });
     }
 
     private static string? Counted(List<ShowPart> parts, List<ShowTensor> tensors) =>

@@ -16,7 +16,9 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     private readonly List<UnreadValue> _unread = [];
     private IReadOnlyDictionary<string, StateMap> _parts = new Dictionary<string, StateMap>(StringComparer.Ordinal);
 
-    private LoadedTorchState(IReadOnlyList<string> files) => _files = files;
+    private readonly IReadOnlyList<string> _notes;
+
+    private LoadedTorchState(IReadOnlyList<string> files, IReadOnlyList<string>? notes = null) => (_files, _notes) = (files, notes ?? []);
 
     /// <summary>All of it, as it was saved.</summary>
     public StateNode Root { get; private set; } = StateScalar.Null;
@@ -24,8 +26,9 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     /// <inheritdoc cref="PartSplit.StepIn"/>
     internal override long? StepInside => PartSplit.StepIn(_parts);
 
-    public override IReadOnlyList<string> Notes => _unread.Count == 0 ? [] :
+    public override IReadOnlyList<string> Notes => _unread.Count == 0 ? _notes :
     [
+        .. _notes,
         "nothing in the file was executed, and of what is no plain value only its name and plain contents are read: "
             + string.Join(", ", _unread.Take(MostNamed).Select(value => $"{value.Place} ({value.What})")) + (_unread.Count > MostNamed ? $" and {_unread.Count - MostNamed} more" : ""),
     ];
@@ -35,7 +38,14 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);
 
     /// <summary>A file of <c>torch.save</c>.</summary>
-    public static LoadedTorchState OpenFile(IFileSource files, string path) => new LoadedTorchState([path[(path.LastIndexOf('/') + 1)..]]).Filled(loaded =>
+    public static LoadedTorchState OpenFile(IFileSource files, string path) => OpenFile(files, path, path[(path.LastIndexOf('/') + 1)..], []);
+
+    /// <summary>A file of <c>torch.save</c> that is one of a folder.</summary>
+    /// <param name="files">The file system.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="name">Its name within the folder.</param>
+    /// <param name="notes">What a reader of the folder should know.</param>
+    public static LoadedTorchState OpenFile(IFileSource files, string path, string name, IReadOnlyList<string> notes) => new LoadedTorchState([name], notes).Filled(loaded =>
     {
         if (IsPlainPickle(files, path))
             return loaded.ReadPickle(files, path);
