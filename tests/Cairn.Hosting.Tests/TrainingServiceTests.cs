@@ -31,13 +31,7 @@ public sealed class TrainingServiceTests : IDisposable
     public async Task A_host_that_is_stopped_in_the_middle_of_a_batch_waits_for_its_end_and_the_save()
     {
         using ManualResetEventSlim inBatch = new(), goOn = new();
-        _test.Script.Batch = checkpoints =>
-        {
-            if (checkpoints.Train.Step != 13)
-                return;
-            inBatch.Set();
-            goOn.Wait(Limit).ShouldBeTrue();
-        };
+        HoldAt(13, inBatch, goOn);
         using IHost host = _test.Build();
         await host.StartAsync(TestContext.Current.CancellationToken);
         inBatch.Wait(Limit, TestContext.Current.CancellationToken).ShouldBeTrue();
@@ -85,13 +79,7 @@ public sealed class TrainingServiceTests : IDisposable
     public async Task A_batch_that_takes_longer_than_the_hosts_time_is_left_and_the_exit_code_says_so()
     {
         using ManualResetEventSlim inBatch = new(), goOn = new();
-        _test.Script.Batch = checkpoints =>
-        {
-            if (checkpoints.Train.Step != 13)
-                return;
-            inBatch.Set();
-            goOn.Wait(Limit).ShouldBeTrue();
-        };
+        HoldAt(13, inBatch, goOn);
         using IHost host = _test.Build(options => options.Asynchronous = false, options => options.ShutdownTimeout = TimeSpan.FromMilliseconds(1));
         await host.StartAsync(TestContext.Current.CancellationToken);
         inBatch.Wait(Limit, TestContext.Current.CancellationToken).ShouldBeTrue();
@@ -157,4 +145,13 @@ public sealed class TrainingServiceTests : IDisposable
         time.Exceeds(save: TimeSpan.FromSeconds(12)).ShouldBeFalse();
         new StopTime(Timeout.InfiniteTimeSpan).Exceeds(batch: TimeSpan.FromDays(1)).ShouldBeFalse();
     }
+
+    // The batch after this step waits until it may go on.
+    private void HoldAt(long step, ManualResetEventSlim inBatch, ManualResetEventSlim goOn) => _test.Script.Batch = checkpoints =>
+    {
+        if (checkpoints.Train.Step != step)
+            return;
+        inBatch.Set();
+        goOn.Wait(Limit).ShouldBeTrue();
+    };
 }

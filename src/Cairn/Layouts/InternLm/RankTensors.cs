@@ -64,7 +64,7 @@ internal sealed record RankTensors(ModelRank Rank, OrderedDictionary<string, Sta
         }
         if (pieces.Any(piece => piece.Type != pieces[0].Type || !piece.Shape.SequenceEqual(pieces[0].Shape)))
             throw Bad(folder, $"'{name}' is {string.Join(" and ", pieces.Select(piece => piece.ToString()).Distinct(StringComparer.Ordinal))} on ranks that should have the same");
-        return known is not null || pieces.Skip(1).All(piece => SameBytes(piece, pieces[0])) ? pieces[0]
+        return known is not null || pieces.Skip(1).All(piece => TensorBytes.AreSame(piece, pieces[0])) ? pieces[0]
             : throw Bad(folder, $"nobody knows how '{name}' was cut: its module is none of InternLM's, and the {pieces.Length} ranks have different values");
     }
 
@@ -75,19 +75,5 @@ internal sealed record RankTensors(ModelRank Rank, OrderedDictionary<string, Sta
             : throw new ArgumentException($"The rows of {piece} are not divided by {count}.", nameof(pieces)))];
         StateTensor joined = TensorOperations.Concat(split, 1);
         return joined.Reshape([joined.Shape[0] * joined.Shape[1], .. joined.Shape.Skip(2)]);
-    }
-
-    private static bool SameBytes(StateTensor first, StateTensor second)
-    {
-        byte[] left = new byte[(int)Math.Min(1 << 20, first.ByteLength)], right = new byte[left.Length];
-        for (long offset = 0; offset < first.ByteLength; offset += left.Length)
-        {
-            int length = (int)Math.Min(left.Length, first.ByteLength - offset);
-            first.CopyTo(offset, left.AsSpan(0, length));
-            second.CopyTo(offset, right.AsSpan(0, length));
-            if (!left.AsSpan(0, length).SequenceEqual(right.AsSpan(0, length)))
-                return false;
-        }
-        return true;
     }
 }

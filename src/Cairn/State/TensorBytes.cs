@@ -1,10 +1,10 @@
-using Cairn.State;
+namespace Cairn.State;
 
-namespace Cairn.TorchSharp;
-
-/// <summary>Comparing tensors of a saved state. Formats without ties store a tied weight twice; that is good as long as both copies agree.</summary>
+/// <summary>Compares tensors by their bytes.</summary>
 internal static class TensorBytes
 {
+    private const int MostAtOnce = 1 << 20;
+
     /// <summary>Whether both hold the same bytes; they are read a piece at a time.</summary>
     public static bool AreSame(StateTensor first, StateTensor second)
     {
@@ -12,7 +12,7 @@ internal static class TensorBytes
             return true;
         if (first.ByteLength != second.ByteLength)
             return false;
-        byte[] left = new byte[(int)Math.Min(1 << 20, first.ByteLength)], right = new byte[left.Length];
+        byte[] left = new byte[(int)Math.Min(MostAtOnce, first.ByteLength)], right = new byte[left.Length];
         for (long offset = 0; offset < first.ByteLength; offset += left.Length)
         {
             int length = (int)Math.Min(left.Length, first.ByteLength - offset);
