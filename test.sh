@@ -8,7 +8,8 @@ trap 'rm -f "$log"' EXIT
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1 UseSharedCompilation=true
 eng/install-test-needs.sh || echo "PyTorch, an MPI, Slurm, Ceph, Chromium or promtool could not be installed: tests that need it will be skipped, or fail in CI." >&2
 # Signals that whoever started this ignores, as nohup does, would be ignored by the processes that the tests interrupt, too.
-env --default-signal dotnet test --solution Cairn.slnx -c Release --no-progress 2>&1 | tee "$log"
+# The tests wait for processes and disks for a third of their time, which a third module uses.
+env --default-signal dotnet test --solution Cairn.slnx -c Release --no-progress --max-parallel-test-modules 3 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 dotnet build-server shutdown --vbcscompiler >/dev/null 2>&1
 count() { grep -E "^ *$1: [0-9]+" "$log" | tail -n 1 | grep -oE '[0-9]+' | head -n 1; }

@@ -8,8 +8,8 @@ dotnet tool restore
 pages=artifacts/site-pages
 rm -rf "$pages" artifacts/site
 mkdir -p "$pages"
-git ls-files -z --cached --others --exclude-standard '*.md' docs/images docs/json samples ':!docs/site' ':!.github' | xargs -0 cp --parents -t "$pages"
-cp docs/site/* "$pages"
+git ls-files -z --cached --others --exclude-standard '*.md' docs/images docs/json docs/telemetry samples ':!docs/site' ':!.github' | xargs -0 cp --parents -t "$pages"
+cp -r docs/site/* eng/icon.png "$pages"
 cp README.md "$pages/index.md"
 dotnet tool run docfx metadata "$pages/docfx.json"
 dotnet tool run docfx build "$pages/docfx.json" --warningsAsErrors
