@@ -28,7 +28,7 @@ internal static class CommandLine
     public static RootCommand Create()
     {
         var root = new RootCommand(
-            "Checkpoints of training runs: what exists, whether it is good, what is in it, what the run did, how often to save.\n\n" +
+            "Checkpoints of training runs: what exists, whether it is good, what is in it, what the run did, how often to save.\n" +
             "cairn VERB --help explains a verb, with an example. Exit codes: 0 good, 1 found something bad, 2 wrong use, 3 could not.");
         Dictionary<Command, Verb> verbs = Verbs().ToDictionary(verb => verb.Create());
         foreach (Command verb in verbs.Keys)

@@ -94,12 +94,12 @@ public sealed class FileKindTests : IDisposable
     [Fact]
     public void Values_that_are_not_read_are_named_and_the_file_is_intact()
     {
-        // {"model": {}, "args": argparse.Namespace(), (1, 2): 3}
+        // {"model": {}, "args": myapp.Config(), (1, 2): 3}
         File.WriteAllBytes(_folder["p.bin"], Encoding.Latin1.GetBytes(
-            "\u0080\u0002}(X\u0005\0\0\0model}X\u0004\0\0\0argscargparse\nNamespace\n)\u0081K\u0001K\u0002\u0086K\u0003u."));
+            "\u0080\u0002}(X\u0005\0\0\0model}X\u0004\0\0\0argscmyapp\nConfig\n)\u0081K\u0001K\u0002\u0086K\u0003u."));
         Result result = CairnProcess.Run("verify", _folder["p.bin"]);
         result.Code.ShouldBe(ExitCode.Good, result.Out + result.Error);
-        result.Out.ShouldContain("args (an object of argparse.Namespace)");
+        result.Out.ShouldContain("args (an object of myapp.Config)");
         JsonElement row = JsonDocument.Parse(CairnProcess.Run("verify", _folder["p.bin"], "--json").Out).RootElement.GetProperty("copies")[0];
         row.GetProperty("verdict").GetString().ShouldBe("intact");
         row.GetProperty("unread").GetArrayLength().ShouldBe(2);
