@@ -20,6 +20,7 @@ public sealed class ResumableDataLoader<TSample, TBatch> : IEnumerable<TBatch>, 
     private readonly EpochOrder _order;
     private readonly int _rank, _world;
     private long _epoch, _position;
+    private ulong _drawn;
     private int _enumeration;
 
     internal ResumableDataLoader(DataLoader<TSample, TBatch> loader, long? seed, IEnumerable<long> skipBatches, int rank, int world, string name)
@@ -51,7 +52,7 @@ public sealed class ResumableDataLoader<TSample, TBatch> : IEnumerable<TBatch>, 
     public long NextBatch => _epoch * BatchesPerEpoch + Math.Min(BatchesPerEpoch, (_position + GlobalBatch - 1) / GlobalBatch);
 
     /// <inheritdoc/>
-    public ulong ProgressMark => unchecked((ulong)_epoch * ((ulong)DatasetSize + 1) + (ulong)_position);
+    public ulong ProgressMark => _drawn;
     /// <inheritdoc/>
     public bool MarksUpdates => false;
 
@@ -70,6 +71,7 @@ public sealed class ResumableDataLoader<TSample, TBatch> : IEnumerable<TBatch>, 
             if (!batches.MoveNext())
                 break;
             _position = drawn;
+            _drawn++;
             yield return batches.Current;
         }
         EndEpoch();

@@ -30,6 +30,8 @@ static class DataLoaderExample
                 if (!(goesOn = checkpoints.AfterBatch()))
                     break;
             }
+            if (goesOn)
+                train.CompleteEpoch();
         }
         checkpoints.Complete();
         // loader ends

@@ -45,6 +45,18 @@ public sealed class ResumableDataLoaderTests
     }
 
     [Fact]
+    public void Its_mark_moves_with_each_batch_and_not_at_the_end_of_an_epoch()
+    {
+        var batches = utils.data.DataLoader(new Numbers(6), 2).Resumable(seed: 1);
+        List<ulong> marks = [batches.ProgressMark];
+        foreach (Dictionary<string, Tensor> _ in batches)
+            marks.Add(batches.ProgressMark);
+        marks.Distinct().Count().ShouldBe(4);
+        batches.ProgressMark.ShouldBe(marks[^1]);
+        batches.Epoch.ShouldBe(1);
+    }
+
+    [Fact]
     public void Without_a_seed_of_ours_the_order_is_TorchSharps_own()
     {
         using DataLoader plain = utils.data.DataLoader(new Numbers(20), 6, shuffle: true, seed: 3);
