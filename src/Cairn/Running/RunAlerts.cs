@@ -59,9 +59,9 @@ internal sealed class RunAlerts : IDisposable
             Volatile.Write(ref _ageTold, 0);
         if (report.Outcome is not (SaveOutcome.Failed or SaveOutcome.Refused))
             return;
-        string what = $"{report.Kind.ToString().ToLowerInvariant()} of step {report.Step}", newest = _gauges.DurableStep is > 0 and var step ? $"The newest durable copy is of step {step}." : "There is no durable copy.";
+        string what = $"{report.Kind.ToString().ToLowerInvariant()} of step {report.Step}";
         string how = report.IsRetried ? "was not brought to the run yet and is tried again" : report.Outcome == SaveOutcome.Refused ? "was refused" : "was not saved";
-        Send(report.Outcome == SaveOutcome.Refused ? AlertKind.SaveRefused : AlertKind.SaveFailed, $"The {what} {how}: {report.Error?.Message} {newest}", report.Step);
+        Send(report.Outcome == SaveOutcome.Refused ? AlertKind.SaveRefused : AlertKind.SaveFailed, $"The {what} {how}: {report.Error?.Message} {Newest}", report.Step);
     }
 
     /// <summary>The run has ended; nothing is told after it.</summary>
@@ -75,12 +75,14 @@ internal sealed class RunAlerts : IDisposable
         _isOver = true;
         _sender.SendHeld();
         if (error is not null || summary?.EndNotSaved is not null)
-            Send(AlertKind.Aborted, $"Training ended, and its end was not saved: {error?.Message ?? summary!.EndNotSaved}. The newest durable copy is of step {_gauges.DurableStep}.");
+            Send(AlertKind.Aborted, $"Training ended, and its end was not saved: {(error?.Message ?? summary!.EndNotSaved)!.TrimEnd('.')}. {Newest}");
         else if (_run.Train.IsComplete && !wasStopped)
             Send(AlertKind.Finished, $"The run is finished. {summary}");
         else
             Send(AlertKind.Stopped, $"The run has stopped at step {_run.Train.Step}. {summary}");
     }
+
+    private string Newest => _gauges.DurableStep is > 0 and var step ? $"The newest durable copy is of step {step}." : "There is no durable copy.";
 
     public void Dispose()
     {

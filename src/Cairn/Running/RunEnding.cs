@@ -54,7 +54,7 @@ internal sealed class RunEnding(
         if (last is not { IsComplete: false } && tiers.Checkpoint.LastStep != _train.Step && run.Fast is not null)
             last = SaveEnd(out isHome) ?? last;
         if (last is { IsComplete: false })
-            throw new CheckpointException($"The final checkpoint of step {_train.Step} could not be saved: {last.Error?.Message} The newest copy is of step {tiers.Newest}. Make room or repair the store and call Complete again.", last.Error) { Step = _train.Step, Path = run.Home.Files.Root };
+            throw new CheckpointException($"The final checkpoint of step {_train.Step} could not be saved: {last.Error?.Message} {(tiers.Newest > 0 ? $"The newest copy is of step {tiers.Newest}." : "There is no copy.")} Make room or repair the store and call Complete again.", last.Error) { Step = _train.Step, Path = run.Home.Files.Root };
         if (tiers.Checkpoint.LastStep == _train.Step && tiers.DurableCheckpoint != _train.Step)
             throw new CheckpointException($"The final checkpoint of step {_train.Step} stands in the fast folder {run.Fast!.Root}, and {run.Home.Files.Root} has not taken it: see the log. Call Complete again when it does; the next start on this machine brings it there too.") { Step = _train.Step, Path = run.Home.Files.Root };
         // Who was told to stop may be started again here, and then reads the quicker copy.

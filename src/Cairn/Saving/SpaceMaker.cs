@@ -77,7 +77,7 @@ internal sealed class SpaceMaker(IFileSystem files, LineView line)
     }
 
     private StoreException NoRoom(long bytes, long available) => new(
-        $"There is no room in {files.Root}: the save takes {bytes} bytes, {available} are free, and removing what may be removed does not make enough. Earlier copies are untouched. Free space, or set a retention rule.")
+        $"There is no room in {files.Root}: the save takes {bytes} bytes and {Reserve >> 20} MiB more must stay free, {available} bytes are free, and removing what may be removed does not make enough. Earlier copies are untouched. Free space, or set a retention rule.")
     {
         Path = files.Root,
         Expected = $"{bytes} bytes free",
