@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Numerics;
-using Cairn.State;
 
 namespace Cairn.Formats.Torch;
 
@@ -22,11 +21,11 @@ internal sealed class KeyNames
     public static string Described(TorchValue key) => CorruptTorchFileException.Shorten(key.ToString()!);
 
     /// <summary>A text for a key that has none of its own: its kind and what it is, with a number behind it where that is taken.</summary>
-    public string Unique(TorchValue key, StateMap taken)
+    public string Unique(TorchValue key, Func<string, bool> isTaken)
     {
         string name = $"{Kind(key)} {Described(key)}".Trim(), unique = name;
         _given.TryGetValue(name, out int count);
-        while (taken.ContainsKey(unique))
+        while (isTaken(unique))
             unique = $"{name} ({++count + 1})";
         _given[name] = count;
         return unique;

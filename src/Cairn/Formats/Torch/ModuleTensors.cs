@@ -33,7 +33,8 @@ internal sealed class ModuleTensors
 
     private bool Add(TorchObject module, string prefix, StateMap state)
     {
-        if (module.State is not TorchMap attributes || !IsModule(module))
+        // Quantized modules keep their weights packed in an attribute, and say by a method of their own what their state_dict() is.
+        if (module.State is not TorchMap attributes || !IsModule(module) || module.Type.ToString().Contains(".quantized.", StringComparison.Ordinal))
             return false;
         var skipped = attributes.Find("_non_persistent_buffers_set") as TorchList;
         HashSet<TorchValue> transient = skipped is { Count: > 0 } ? [.. skipped] : [];

@@ -11,6 +11,9 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
     /// <summary>As many values are named by their places.</summary>
     public const int MostNamed = 1000;
 
+    // What a conversion puts around a state still fits what may be written.
+    private const int DeepestState = TorchPath.MaxDepth - 8;
+
     private readonly Dictionary<TorchValue, StateNode?> _done = new(ReferenceEqualityComparer.Instance);
     private readonly TorchPath _path = new();
     private readonly ModuleTensors _modules = new();
@@ -27,6 +30,11 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
                 if (!TorchDtypes.IsDtype(global))
                     Refuse($"the class or function {CorruptTorchFileException.Shorten(global.ToString())}");
                 return global.ToString();
+        }
+        if (_path.Depth >= DeepestState)
+        {
+            Refuse($"a value that is nested deeper than {DeepestState} levels");
+            return StateScalar.Null;
         }
         if (_done.TryGetValue(value, out StateNode? node))
         {
@@ -76,14 +84,18 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
             string? name = KeyNames.Plain(key);
             if (name is null)
                 Refuse($"a key that is neither text nor a whole number: {KeyNames.Described(key)}");
-            else if (state.ContainsKey(name))
+            // A text keeps its name, whichever of the two comes first.
+            else if (key is not TorchScalar { Value: string } && IsTaken(name))
+            {
                 Refuse($"a key that reads '{CorruptTorchFileException.Shorten(name)}' a second time, once as text and once as a number");
-            if (name is null || state.ContainsKey(name))
-                name = (names ??= new KeyNames()).Unique(key, state);
-            state.Add(name, Node(value));
+                name = null;
+            }
+            state.Add(name ?? (names ??= new KeyNames()).Unique(key, IsTaken), Node(value));
             _path.Pop();
         }
         return state;
+
+        bool IsTaken(string name) => state.ContainsKey(name) || map.Find(name) is not null;
     }
 
     private StateList List(TorchList list)

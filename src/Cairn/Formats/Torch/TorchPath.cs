@@ -13,6 +13,9 @@ internal sealed class TorchPath
 
     private readonly List<string> _steps = [];
 
+    /// <summary>Levels below the root.</summary>
+    public int Depth => _steps.Count;
+
     public void Push(TorchValue key) => Push(key.ToString()!);
 
     public void Push(int index) => Push(index.ToString(CultureInfo.InvariantCulture));

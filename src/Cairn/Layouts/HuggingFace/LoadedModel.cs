@@ -24,7 +24,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
         _states = states;
         Parts = [HuggingFaceLayout.ModelPart, .. states.Parts];
         HashSet<string> read = [.. states.Parts.SelectMany(part => states.FilesOf(part)!)];
-        (OtherFiles, FilesNotOfModel) = (found.Others, [.. found.NotOfModel.Where(name => !read.Contains(name))]);
+        (OtherFiles, FilesNotOfModel) = ([.. found.Others.Where(name => !read.Contains(name))], [.. found.NotOfModel.Where(name => !read.Contains(name))]);
         try
         {
             StepInside = states.ReadStep();
@@ -121,6 +121,10 @@ internal sealed class LoadedModel : LoadedCheckpoint
         string[] unread = [.. names.Where(name => ModelFiles.IsWeights(name) && name != found.Index && !_weights.Contains(name) && !found.NotOfModel.Contains(name, StringComparer.Ordinal)).Order(StringComparer.Ordinal)];
         if (unread.Length > 0)
             _notes.Add($"{found.Weights ?? found.Index ?? found.Shards[0]} is read, as transformers does; not read: {Few(unread)}");
+        // accelerate numbers the models of a job that trains several.
+        string[] further = [.. found.NotOfModel.Where(static name => name.StartsWith("model_", StringComparison.Ordinal) || name.StartsWith("pytorch_model_", StringComparison.Ordinal))];
+        if (further.Length > 0)
+            _notes.Add($"the weights of other models are not read: {Few(further)}; give such a file by itself");
         if (found.Variant.Length > 0)
             _notes.Add($"the variant '{found.Variant}' is read, for there are no weights without one");
         if (found.IsAdapter)
@@ -180,7 +184,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
             return;
         try
         {
-            using JsonDocument config = JsonDocument.Parse(SmallFile.Read(files, path, LargestConfig));
+            using JsonDocument config = JsonDocument.Parse(PythonJson.Plain(SmallFile.Read(files, path, LargestConfig)));
             if (config.RootElement.ValueKind == JsonValueKind.Object && config.RootElement.TryGetProperty("tie_word_embeddings", out JsonElement tie) && tie.ValueKind == JsonValueKind.True)
                 _state.Add(Head, embeddings);
         }

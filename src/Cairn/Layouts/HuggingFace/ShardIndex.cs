@@ -45,6 +45,8 @@ internal sealed record ShardIndex(long? TotalSize, IReadOnlyDictionary<string, s
                 if (!files.TryAdd(entry.Name, file))
                     throw Malformed(path, $"'{CorruptHuggingFaceException.Shorten(entry.Name)}' stands twice in the index", "each tensor once", "two entries");
             }
+            if (files.Count == 0)
+                throw Malformed(path, "the index names no tensor", "a weight_map from tensors to files", "an empty one");
             return new ShardIndex(SizeIn(root), files);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

@@ -16,6 +16,7 @@ internal sealed partial class TrainerStates
     public const string StateName = "trainer_state.json";
 
     private const int LargestState = 256 << 20;
+    private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
     private const string Random = "random";
 
     private readonly IFileSource _files;
@@ -65,12 +66,13 @@ internal sealed partial class TrainerStates
             return null;
         try
         {
-            using JsonDocument state = JsonDocument.Parse(SmallFile.Read(_files, path, LargestState));
-            return state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("global_step", out JsonElement step) && step.TryGetInt64(out long number) && number >= 0 ? number : null;
+            using JsonDocument state = JsonDocument.Parse(PythonJson.Plain(SmallFile.Read(_files, path, LargestState)), Deep);
+            return state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("global_step", out JsonElement step)
+                && step.ValueKind == JsonValueKind.Number && step.TryGetInt64(out long number) && number >= 0 ? number : null;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException e)
         {
-            throw new CorruptCheckpointException($"'{path}' is not the state of a Trainer: {e.Message}", e) { Path = path };
+            throw new CorruptCheckpointException($"'{path}' is not JSON, as if it were cut off: {e.Message}", e) { Path = path };
         }
     }
 

@@ -99,7 +99,7 @@ internal static class PartSplit
         }
         if (!parts.ContainsKey(Model) && rest.Any(entry => entry.Value is StateTensor && entry.Key.Contains('.', StringComparison.Ordinal)))
         {
-            parts.Insert(0, Model, Only(rest, node => node is StateTensor));
+            parts = new([new(Model, Only(rest, node => node is StateTensor)), .. parts], StringComparer.Ordinal);
             rest = Only(rest, node => node is not StateTensor);
         }
         // What Cairn wrote into one file has its own part of that name.

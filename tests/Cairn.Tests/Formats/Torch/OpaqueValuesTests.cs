@@ -72,7 +72,7 @@ public class OpaqueValuesTests
     {
         string map = "}" + True + "K\u0001s" + None + "K\u0002s" + Pickles.Global("my Callback") + "K\u0003s" + "K\u0001" + "K\u0004s" + Pickles.Text("1") + "K\u0005s" + Pickles.Tuple("K\u0001") + "K\u0006s" + Pickles.Tuple("K\u0001") + "K\u0007s";
         using LoadedTorchState state = Load(Map(("model", Map((Weight, Tensor()))), ("t", map)));
-        Inner(state.Load("context"), "t").Keys.ShouldBe(["bool True", "None", "class my.Callback", "1", "str 1", "tuple (1)", "tuple (1) (2)"]);
+        Inner(state.Load("context"), "t").Keys.ShouldBe(["bool True", "None", "class my.Callback", "int 1", "1", "tuple (1)", "tuple (1) (2)"]);
     }
 
     [Theory]
@@ -134,6 +134,34 @@ public class OpaqueValuesTests
         using LoadedTorchState state = Load(module);
         (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(200 << 20);
         Text(state.Load("model"), "class").ShouldBe("my.Module");
+    }
+
+    [Fact]
+    public void A_module_whose_weights_are_packed_is_not_read_in_part()
+    {
+        string packed = New("torch.nn.quantized.modules.linear Linear", Map(("scale", Pickles.Ints(1)), ("_parameters", "}"), ("_modules", "}"), ("_packed_params", Tensor())));
+        using LoadedTorchState state = Load(Module([(Weight, Tensor())], [], [("1", packed)]));
+        Text(state.Load("model"), "class").ShouldBe("my.Module");
+        Inner(state.Load("model"), "state", "_modules", "1", "state").ContainsKey("_packed_params").ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Objects_that_are_linked_deeper_than_a_state_may_be_are_cut_and_the_rest_is_read()
+    {
+        string chain = Pickles.Ints(1);
+        for (int i = 0; i < 250; i++)
+            chain = New("my Node", Map(("next", chain)));
+        using LoadedTorchState state = Load(Map(("model", Map((Weight, Tensor()))), ("chain", chain)));
+        state.Load("model").Keys.ShouldBe([Weight]);
+        state.Notes.ShouldHaveSingleItem().ShouldContain("chain (an object of my.Node)");
+    }
+
+    [Fact]
+    public void A_text_keeps_its_name_beside_a_number_that_reads_the_same()
+    {
+        using LoadedTorchState state = Load(Map(("model", Map((Weight, Tensor()))), ("it", "}(K\u0001" + Pickles.Text("number") + Pickles.Text("1") + Pickles.Text("text") + "u")));
+        Text(state.Load("context"), "it", "1").ShouldBe("text");
+        Text(state.Load("context"), "it", "int 1").ShouldBe("number");
     }
 
     [Fact]

@@ -219,10 +219,14 @@ public sealed class HuggingFaceTests : IDisposable
         Should.Throw<CorruptHuggingFaceException>(() => ShardIndex.Parse(Encoding.UTF8.GetBytes(json), "i")).Fault.ShouldBe(fault);
 
     [Fact]
+    public void An_index_that_names_no_tensor_is_none() =>
+        Should.Throw<CorruptHuggingFaceException>(() => ShardIndex.Parse("""{"weight_map": {}}"""u8.ToArray(), "i")).Message.ShouldContain("names no tensor");
+
+    [Fact]
     public void A_wrong_total_size_is_no_fault_and_a_float_is_read()
     {
-        ShardIndex.Parse("""{"metadata": {"total_size": 12.0}, "weight_map": {}}"""u8.ToArray(), "i").TotalSize.ShouldBe(12);
-        ShardIndex.Parse("""{"weight_map": {}}"""u8.ToArray(), "i").TotalSize.ShouldBeNull();
+        ShardIndex.Parse("""{"metadata": {"total_size": 12.0}, "weight_map": {"w": "f"}}"""u8.ToArray(), "i").TotalSize.ShouldBe(12);
+        ShardIndex.Parse("""{"weight_map": {"w": "f"}}"""u8.ToArray(), "i").TotalSize.ShouldBeNull();
     }
 
     [Fact]

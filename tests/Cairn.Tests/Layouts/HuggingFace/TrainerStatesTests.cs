@@ -49,6 +49,32 @@ public sealed class TrainerStatesTests : IDisposable
         Should.Throw<KeyNotFoundException>(() => loaded.Load("random", 3));
     }
 
+    [Theory]
+    [InlineData("""{"global_step": 500, "best_metric": NaN, "log": [{"a NaN \\": -Infinity, "loss": Infinity}]}""", 500L)]
+    [InlineData("""{"global_step": "500"}""", null)]
+    [InlineData("""{"global_step": -5}""", null)]
+    [InlineData("[1]", null)]
+    public void The_step_is_read_as_Python_writes_it(string json, long? step)
+    {
+        Weights();
+        State("optimizer.pt", "lr", 1);
+        File.WriteAllText(_folder["trainer_state.json"], json);
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Source!.Step.ShouldBe(step);
+        loaded.Notes.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Another_model_of_accelerate_is_named_and_what_is_read_is_no_other_file()
+    {
+        Weights();
+        File.Copy(_folder["model.safetensors"], _folder["model_1.safetensors"]);
+        State("random_states_0.pkl", "seed", 1);
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Notes.ShouldHaveSingleItem().ShouldContain("model_1.safetensors");
+        loaded.OtherFiles.ShouldBeEmpty();
+    }
+
     [Fact]
     public void A_damaged_file_refuses_its_own_part_alone()
     {
