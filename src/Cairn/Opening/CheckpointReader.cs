@@ -82,7 +82,7 @@ public static class CheckpointReader
             (CairnName, _) => OpenEntry(source.Files, EntryAt(source.Files, source.Path), out exact),
             (HuggingFaceLayout.Name, _) => HuggingFaceLayout.Open(source.Files, source.Path),
             (DistributedName, _) => LoadedTorchState.OpenDistributed(source.Files, source.Path),
-            (RankFolder.DeepSpeed or RankFolder.Megatron, _) => RankFolder.Find(source.Files, source.Path)!.Open(source.Files, source.Path),
+            (RankFolder.DeepSpeed or RankFolder.Megatron, _) => RankFolder.Find(source.Files, source.Path)!.Open(source.Files),
             (TorchName, _) => LoadedTorchState.OpenFile(source.Files, source.Path),
             (SafetensorsName, _) => new LoadedFile(source.Files, source.Path),
             _ => throw new ArgumentException($"The layout '{source.Layout}' is not known.", nameof(source)),
@@ -120,11 +120,10 @@ public static class CheckpointReader
             return new CheckpointSource(DistributedName, SourceKind.Checkpoint, files, path);
         if (ModelFiles.Find(names) is not null || names.Any(ModelFiles.IsShard))
             return new CheckpointSource(HuggingFaceLayout.Name, SourceKind.Checkpoint, files, path);
-        string step = RankFolder.Newest(files, path) ?? path;
-        if (RankFolder.Find(files, step) is { } ranks)
+        if ((RankFolder.Newest(files, path) ?? RankFolder.Find(files, path)) is { } ranks)
         {
             ranks.RequireWhole(shown);
-            return new CheckpointSource(ranks.Layout, SourceKind.Checkpoint, files, step);
+            return new CheckpointSource(ranks.Layout, SourceKind.Checkpoint, files, ranks.Path);
         }
         throw Unknown(shown, entries);
     }

@@ -10,9 +10,10 @@ namespace Cairn.Layouts.PyTorch;
 /// <see href="https://github.com/NVIDIA/Megatron-LM">Megatron-LM</see> (<c>iter_0000500/mp_rank_00/model_optim_rng.pt</c>). Each file of a model-parallel rank holds that rank's part of the model.
 /// </summary>
 /// <param name="Layout"><c>deepspeed</c> or <c>megatron</c>.</param>
+/// <param name="Path">The folder of the step.</param>
 /// <param name="Files">The files of the model-parallel ranks, within the folder.</param>
 /// <param name="Others">Files that hold more of the state and are not read: the optimizer's, cut over the data-parallel ranks.</param>
-internal sealed partial record RankFolder(string Layout, IReadOnlyList<string> Files, IReadOnlyList<string> Others)
+internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyList<string> Files, IReadOnlyList<string> Others)
 {
     public const string DeepSpeed = "deepspeed", Megatron = "megatron";
 
@@ -27,17 +28,17 @@ internal sealed partial record RankFolder(string Layout, IReadOnlyList<string> F
         string[] names = [.. entries.Where(entry => !entry.IsFolder).Select(entry => entry.Name).Order(StringComparer.Ordinal)];
         string[] states = [.. names.Where(name => ModelStates().IsMatch(name))];
         if (states.Length > 0)
-            return new RankFolder(DeepSpeed, states, [.. names.Where(name => OptimizerStates().IsMatch(name))]);
+            return new RankFolder(DeepSpeed, path, states, [.. names.Where(name => OptimizerStates().IsMatch(name))]);
         string[] ranks =
         [
             .. entries.Where(entry => entry.IsFolder && MegatronRank().IsMatch(entry.Name)).Select(entry => entry.Name).Order(StringComparer.Ordinal)
                 .SelectMany(folder => MegatronFiles.Where(file => files.FileExists(Join(path, $"{folder}/{file}"))).Take(1).Select(file => $"{folder}/{file}")),
         ];
-        return ranks.Length > 0 ? new RankFolder(Megatron, ranks, []) : null;
+        return ranks.Length > 0 ? new RankFolder(Megatron, path, ranks, []) : null;
     }
 
-    /// <summary>The folder of the newest step in the folder of a job, as its file <c>latest</c> says; <see langword="null"/> when there is none.</summary>
-    public static string? Newest(IFileSource files, string path)
+    /// <summary>The newest step in the folder of a job, as its file <c>latest</c> says; <see langword="null"/> when there is none.</summary>
+    public static RankFolder? Newest(IFileSource files, string path)
     {
         foreach (string name in (string[])[DeepSpeedLatest, MegatronLatest])
         {
@@ -46,19 +47,19 @@ internal sealed partial record RankFolder(string Layout, IReadOnlyList<string> F
             string said = Encoding.UTF8.GetString(SmallFile.Read(files, Join(path, name), LargestName)).Trim();
             string folder = name == MegatronLatest && long.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out long iteration)
                 ? string.Create(CultureInfo.InvariantCulture, $"iter_{iteration:0000000}") : said;
-            if (StorePath.IsName(folder) && files.FolderExists(Join(path, folder)) && Find(files, Join(path, folder)) is not null)
-                return Join(path, folder);
+            if (StorePath.IsName(folder) && files.FolderExists(Join(path, folder)) && Find(files, Join(path, folder)) is { } newest)
+                return newest;
         }
         return null;
     }
 
     /// <summary>Opens the state of the only model-parallel rank.</summary>
     /// <exception cref="CheckpointException">There are several.</exception>
-    public LoadedCheckpoint Open(IFileSource files, string path)
+    public LoadedCheckpoint Open(IFileSource files)
     {
-        RequireWhole(path);
+        RequireWhole(Path);
         string[] notes = Others.Count == 0 ? [] : [$"the optimizer's states of {Others.Count} data-parallel ranks are not read: {Others[0]}{(Others.Count > 1 ? ", …" : "")}"];
-        return LoadedTorchState.OpenFile(files, Join(path, Files[0]), Files[0], notes);
+        return LoadedTorchState.OpenFile(files, Join(Path, Files[0]), Files[0], notes);
     }
 
     /// <summary>Refuses what several model-parallel ranks wrote, each a part of the model.</summary>
