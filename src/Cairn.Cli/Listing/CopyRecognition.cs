@@ -30,18 +30,20 @@ internal static class CopyRecognition
             string? fault = found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
             return Sized(new ListedCopy(name, Dcp, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = fault }, found);
         }
-        if (found.Names.Contains(ConversionLedger.FileName) || IsPartOfModel(found.Names))
+        var model = ModelFiles.Find(found.Names);
+        // Some shards without their index are no model.
+        if (found.Names.Contains(ConversionLedger.FileName) || (model is null && found.Names.Any(ModelFiles.IsShard)))
         {
             string fault = found.Names.Contains(ConversionLedger.FileName) ? "a conversion into it was interrupted: the same cairn convert goes on" : "there is no index of its shards, and not all of them";
             return Sized(new ListedCopy(name, HuggingFace, CopyKinds.Model) { Fault = fault }, found);
         }
         bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;
-        if (isTrainer || ModelFiles.Find(found.Names) is not null)
+        if (isTrainer || model is not null)
         {
             return Sized(new ListedCopy(name, HuggingFace, isTrainer ? CopyKinds.Checkpoint : CopyKinds.Model)
             {
                 Step = isTrainer ? StepIn(folder.Name) : null,
-                Fault = HuggingFaceFault(folder, found.Names, isTrainer),
+                Fault = HuggingFaceFault(folder, found.Names, model, isTrainer),
             }, found);
         }
         if (RankFolder.Find(new LocalFileSystem(folder.FullName), "") is { } ranks)
@@ -80,14 +82,11 @@ internal static class CopyRecognition
 
     private static ListedCopy Sized(ListedCopy copy, FolderFiles found) => copy with { Bytes = found.Bytes, Files = found.Count, Time = found.Newest };
 
-    // Some shards without their index are no model.
-    private static bool IsPartOfModel(IReadOnlySet<string> names) => names.Any(ModelFiles.IsShard) && ModelFiles.Find(names) is null;
-
-    private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names, bool isTrainer)
+    private static string? HuggingFaceFault(DirectoryInfo folder, IReadOnlySet<string> names, ModelFiles? model, bool isTrainer)
     {
         if (isTrainer && names.Overlaps(OnlyTrainerFiles) && !names.Contains(TrainerStates.StateName))
             return $"there is no {TrainerStates.StateName}: the save did not end";
-        if (ModelFiles.Find(names) is not { } model)
+        if (model is null)
             return "there are no weights";
         var files = new LocalFileSystem(folder.FullName);
         try
