@@ -23,12 +23,7 @@ public static class TorchState
         List<IStatePart> parts = [new ModulePart(model), new OptimizerPart(optimizer, model)];
         if (scheduler is not null)
             parts.Add(new SchedulerPart(scheduler));
-        if (sampler is not null)
-            parts.Add(sampler);
-        if (scaler is not null)
-            parts.Add(scaler);
-        parts.Add(new RandomPart());
-        return parts;
+        return WithOthers(parts, sampler, scaler);
     }
 
     /// <summary>
@@ -54,6 +49,11 @@ public static class TorchState
         }
         foreach ((string name, LRScheduler scheduler) in schedulers ?? [])
             parts.Add(new SchedulerPart(scheduler, $"{name}_scheduler"));
+        return WithOthers(parts, sampler, scaler);
+    }
+
+    private static List<IStatePart> WithOthers(List<IStatePart> parts, IStatePart? sampler, DynamicLossScaler? scaler)
+    {
         if (sampler is not null)
             parts.Add(sampler);
         if (scaler is not null)

@@ -39,7 +39,6 @@ internal sealed class KeyNames
         TorchScalar { Value: double } => "float",
         TorchScalar { Value: Complex } => "complex",
         TorchScalar { Value: byte[] } => "bytes",
-        TorchScalar => "str",
         TorchList list => list.Kind.ToString().ToLowerInvariant(),
         TorchGlobal => "class",
         TorchTensorValue => "tensor",
