@@ -32,11 +32,10 @@ internal sealed class BranchVerb : Verb
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
-        RunView run = RunView.Open(parsed.GetValue(_run)!);
-        IRunHome home = run.Home();
+        string path = parsed.GetValue(_run)!;
+        IRunHome home = RunPlace.HomeOf(path) ?? RunView.Open(path).Home();
         using ILease? lease = RunPlace.Lock(home, screen.Error, cancellationToken);
-        // Under the lock the run is read again: nothing may have been saved in between.
-        run = RunView.Open(run.Files.Root);
+        RunView run = RunView.Open(path);
         long from = StepOf(run, parsed.GetValue(_from)!);
         (CatalogEntry copy, Lineage lineage) = Find(run, from, parsed.GetValue(_name), screen, cancellationToken);
         RunRecord branched = run.Record with { Lineage = lineage };

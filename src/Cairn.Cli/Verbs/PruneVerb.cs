@@ -54,12 +54,10 @@ internal sealed class PruneVerb : Verb
     {
         IRetentionPolicy policy = Policy(parsed);
         bool yes = parsed.GetValue(_yes);
-        CopyListing listing = Read(parsed);
-        // Other programs know no lock. A run of Cairn is read again under its own: nothing may have been saved in between.
-        IRunHome? home = yes ? listing.Run?.Home() : null;
+        // Other programs know no lock.
+        IRunHome? home = yes ? RunPlace.HomeOf(parsed.GetValue(_run)!) : null;
         using ILease? lease = home is null ? null : RunPlace.Lock(home, screen.Error, cancellationToken);
-        if (home is not null)
-            listing = Read(parsed);
+        CopyListing listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
         IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
         string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;

@@ -1,4 +1,5 @@
 using Cairn.Cli.Tests.Samples;
+using Cairn.Stores;
 
 namespace Cairn.Cli.Tests.Verbs;
 
@@ -60,6 +61,21 @@ public sealed class PruneTests : IDisposable
         CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--incomplete", "--yes").Out.ShouldContain("of another run");
         Directory.Exists(run.PathOf("50")).ShouldBeTrue();
         Directory.Exists(run.PathOf("60")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_run_that_is_trained_is_refused_before_its_copies_are_read()
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        using (RunLock.Acquire(run.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
+        {
+            // What would be wrong about the copies says whether they were read.
+            Result refused = CairnProcess.Run("prune", run.Folder, "--keep-best", "1", "--metric", "none", "--yes");
+            refused.Code.ShouldBe(ExitCode.CouldNot, refused.Error);
+            refused.Error.ShouldContain("is being written by process");
+            CairnProcess.Run("prune", run.Folder, "--keep-last", "2").Code.ShouldBe(ExitCode.Good, "a plan changes nothing");
+        }
+        Directory.Exists(run.PathOf("100")).ShouldBeTrue();
     }
 
     [Fact]
