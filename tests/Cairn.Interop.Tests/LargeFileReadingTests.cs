@@ -13,6 +13,7 @@ public class LargeFileReadingTests
     [Fact]
     public void A_file_of_more_than_4_gib_is_read()
     {
+        RandomFaults.RequireAll();
         Python.Require();
         string? place = Places.FirstOrDefault(folder => Directory.Exists(folder) && new DriveInfo(folder).AvailableFreeSpace >= Needed);
         if (place is null)

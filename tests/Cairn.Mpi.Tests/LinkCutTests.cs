@@ -22,7 +22,9 @@ public partial class LinkCutTests
         using var hosts = new LinkedHosts(2);
         string run = Path.Combine(hosts.Folder, "run");
         long newest = 0;
-        foreach (string how in new[] { "slow", "sums", "run", "plain" })
+        string[] all = ["slow", "sums", "run", "plain"];
+        Random.Shared.Shuffle(all);
+        foreach (string how in all.Take(RandomFaults.Count(few: 2, all: 4)))
         {
             int saves = Random.Shared.Next(2, 6), files = Random.Shared.Next(1, 5);
             using HostsJob job = hosts.Start(mpi, 1, 2, RankTimeout, "train", run, $"{Endless}", how);
@@ -37,8 +39,9 @@ public partial class LinkCutTests
                 job.Log(rank)[^1].ShouldStartWith("ends after", Case.Sensitive, story);
                 (rank < 2 ? LostSecondHost() : LostFirstHost()).IsMatch(job.Log(rank)[^1]).ShouldBeTrue(story);
             }
+            // Whoever waits for the others in a save names them, unless its watch found first that nothing moves.
             if (how == "slow")
-                job.Log(0).ShouldContain(line => line.StartsWith("failed", StringComparison.Ordinal) && LostSecondHost().IsMatch(line), story);
+                job.Log(0).ShouldContain(line => line.StartsWith("failed", StringComparison.Ordinal) && (LostSecondHost().IsMatch(line) || line.Contains(" hangs in ", StringComparison.Ordinal)), story);
             hosts.Mend();
             long before = newest;
             newest = NewestOfAllGood(run, story);

@@ -10,9 +10,9 @@ public partial class FastFolderTests
 {
     const int MostLines = 16;
 
-    static readonly int Kills = RandomFaults.Count(few: 5, all: 20);
+    static readonly int Kills = RandomFaults.Count(few: 3, all: 20);
 
-    internal static readonly string[] Command = ["--total-steps", $"{15 * Kills}", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "30,31,60", "--log-every", "1", "--final-digest"];
+    internal static readonly string[] Command = ["--total-steps", $"{15 * Kills}", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "20,21,40", "--log-every", "1", "--final-digest"];
 
     [Fact]
     public async Task Killed_again_and_again_and_restarted_by_the_same_command_it_ends_as_an_uninterrupted_run_without_one()

@@ -7,13 +7,13 @@ public class ObjectStoreTests(ObjectGateway gateway) : IClassFixture<ObjectGatew
 {
     const int MostLines = 12;
 
-    static readonly int Kills = RandomFaults.Count(few: 5, all: 20);
+    static readonly int Kills = RandomFaults.Count(few: 3, all: 20);
 
     [Fact]
     public async Task Killed_again_and_again_and_restarted_by_the_same_command_it_ends_as_an_uninterrupted_run_on_a_disk()
     {
         using var folder = new TemporaryFolder();
-        string[] command = ["--total-steps", $"{15 * Kills}", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "30,31,60", "--log-every", "1", "--final-digest"];
+        string[] command = ["--total-steps", $"{15 * Kills}", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "20,21,40", "--log-every", "1", "--final-digest"];
         string expected = SampleProcess.LastLine(SampleProcess.Run(folder.Run("whole"), command));
         string address = ObjectGateway.NewAddress().ToString();
         int seed = Environment.TickCount;

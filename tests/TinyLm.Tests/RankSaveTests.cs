@@ -14,17 +14,26 @@ public class RankSaveTests
 {
     static readonly string[] Four = ["--tp", "2", "--dp", "2", "--zero"];
 
-    [Theory, InlineData(MpiImplementation.OpenMpi), InlineData(MpiImplementation.Mpich)]
-    public void Four_ranks_killed_and_resumed_equal_four_that_were_not_bit_for_bit(MpiImplementation mpi)
+    [Fact]
+    public void Four_ranks_killed_and_resumed_under_either_MPI_equal_four_that_were_not_bit_for_bit()
     {
-        MpiRun.Require(mpi);
+        MpiRun.Require(MpiImplementation.OpenMpi);
+        MpiRun.Require(MpiImplementation.Mpich);
         using var folder = new TemporaryFolder();
-        string[] command = [.. Four, "--batch-size", "16", "--total-steps", "24", "--checkpoint-every", "10", "--snapshot-every", "4", "--overflow-at", "7", "--final-digest"];
-        string whole = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("whole"), .. command]));
-        RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command, "--overlap", "--crash-at", "16"]).Code.ShouldNotBe(0);
-        string resumed = RankTests.Well(RankTests.Train(mpi, 4, ["--run", folder.Run("killed"), .. command, "--overlap"]));
-        resumed.ShouldContain("resumes at step");
-        RankTests.Digest(resumed).ShouldBe(RankTests.Digest(whole));
+        string[] command = [.. Four, "--batch-size", "16", "--width", "64", "--total-steps", "24", "--checkpoint-every", "10", "--snapshot-every", "4", "--overflow-at", "7", "--final-digest"];
+        string whole = RankTests.Well(RankTests.Train(MpiImplementation.OpenMpi, 4, ["--run", folder.Run("whole"), .. command]));
+        whole.ShouldContain("(tp 2, dp 2, zo 2) over Open MPI");
+        // In the first batch some gradients are just too large for fp16: a rank that holds none of these skips all the same.
+        whole.ShouldContain("skipped batch 1:");
+        whole.ShouldContain("skipped batch 7:");
+        foreach ((MpiImplementation first, MpiImplementation then) in new[] { (MpiImplementation.OpenMpi, MpiImplementation.Mpich), (MpiImplementation.Mpich, MpiImplementation.OpenMpi) })
+        {
+            string[] run = ["--run", folder.Run($"{first}"), .. command, "--overlap"];
+            RankTests.Train(first, 4, [.. run, "--crash-at", "16"]).Code.ShouldNotBe(0);
+            string resumed = RankTests.Well(RankTests.Train(then, 4, run));
+            resumed.ShouldContain("resumes at step");
+            RankTests.Digest(resumed).ShouldBe(RankTests.Digest(whole), $"killed under {first}, resumed under {then}");
+        }
     }
 
     [Fact]
@@ -33,13 +42,13 @@ public class RankSaveTests
         MpiRun.Require(MpiImplementation.OpenMpi);
         MpiRun.Require(MpiImplementation.Mpich);
         using var folder = new TemporaryFolder();
-        string[] batch = ["--batch-size", "48", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
+        string[] batch = ["--batch-size", "48", "--width", "64", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
         RankTests.Well(RankTests.Train(MpiImplementation.OpenMpi, 4, ["--run", folder.Run("four"), .. Four, .. batch, "--total-steps", "12"]));
         (string step, Dictionary<string, string> saved) = Newest(folder.Run("four"));
         double[] losses = RankTests.Losses(RankTests.Well(RankTests.Train(MpiImplementation.OpenMpi, 4, ["--run", folder.Run("on"), "--resume-from", Path.Combine(folder.Run("four"), step), .. Four, .. batch, "--total-steps", "15"])));
         losses.Length.ShouldBe(3);
         foreach ((string name, int ranks, string[] world) in new (string, int, string[])[]
-            { ("one", 1, []), ("dp4", 4, []), ("dp4zero", 4, ["--zero"]), ("tp2", 2, ["--tp", "2"]), ("three", 3, ["--zero"]) })
+            { ("one", 1, []), ("dp4zero", 4, ["--zero"]), ("tp2", 2, ["--tp", "2"]), ("three", 3, ["--zero"]) })
         {
             // All is done already: what the ranks hold after the resume is what they save.
             string[] command = ["--run", folder.Run(name), "--resume-from", Path.Combine(folder.Run("four"), step), .. world, .. batch];
@@ -56,12 +65,12 @@ public class RankSaveTests
         }
     }
 
-    [Theory, InlineData(MpiImplementation.OpenMpi, 2, "USR1"), InlineData(MpiImplementation.OpenMpi, 0, "TERM"), InlineData(MpiImplementation.Mpich, 3, "TERM")]
+    [Theory, InlineData(MpiImplementation.OpenMpi, 2, "USR1"), InlineData(MpiImplementation.Mpich, 0, "TERM")]
     public void A_signal_to_one_rank_is_a_save_by_all_at_one_step_from_which_the_restart_goes_on(MpiImplementation mpi, int rank, string signal)
     {
         MpiRun.Require(mpi);
         using var folder = new TemporaryFolder();
-        string[] command = ["--run", folder.Run("run"), .. Four, "--batch-size", "16", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
+        string[] command = ["--run", folder.Run("run"), .. Four, "--batch-size", "16", "--width", "64", "--checkpoint-every", "0", "--snapshot-every", "0", "--log-every", "1"];
         var grace = TimeSpan.FromMinutes(5);
         using (var job = new RankJob(mpi, 4, [.. command, "--total-steps", "5000", "--stop-grace", $"{grace.TotalSeconds}"]))
         {

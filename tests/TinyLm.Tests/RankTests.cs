@@ -10,7 +10,7 @@ public partial class RankTests
 {
     const string Program = "TinyLm";
 
-    static readonly string[] Short = ["--total-steps", "24", "--batch-size", "32", "--overflow-at", "7", "--log-every", "1", "--final-digest"];
+    static readonly string[] Short = ["--total-steps", "24", "--batch-size", "32", "--width", "64", "--overflow-at", "7", "--log-every", "1"];
 
     [Fact]
     public void One_two_and_four_ranks_train_to_the_same_losses()
@@ -27,22 +27,6 @@ public partial class RankTests
             for (int batch = 0; batch < one.Length; batch++)
                 several[batch].ShouldBe(one[batch], 0.002, $"{string.Join(' ', world)}, batch {batch + 1}");
         }
-    }
-
-    [Fact]
-    public void Four_ranks_end_in_the_same_bits_under_either_MPI()
-    {
-        MpiRun.Require(MpiImplementation.OpenMpi);
-        MpiRun.Require(MpiImplementation.Mpich);
-        using var folder = new TemporaryFolder();
-        string[] command = ["--tp", "2", "--zero", .. Short];
-        string open = Well(Train(MpiImplementation.OpenMpi, 4, ["--run", folder.Run("open"), .. command]));
-        string mpich = Well(Train(MpiImplementation.Mpich, 4, ["--run", folder.Run("mpich"), .. command]));
-        open.ShouldContain("(tp 2, dp 2, zo 2) over Open MPI");
-        Digest(open).ShouldBe(Digest(mpich));
-        // In the first batch some gradients are just too large for fp16: a rank that holds none of these skips all the same.
-        open.ShouldContain("skipped batch 1:");
-        open.ShouldContain("skipped batch 7:");
     }
 
     [Fact]

@@ -139,8 +139,9 @@ public sealed class ConversionDestinationTests : ConversionFixture
     {
         string source = Checkpoint(), name = layout == "torch" ? "out.pt" : "out", old = Folder["old"];
         Convert(source, Path.Join(old, name), new ConversionOptions { Layout = layout, Parts = ["model"] });
-        for (int at = 0, last = int.MaxValue; at < last; at++)
+        FaultSweep.Run(int.MaxValue, at =>
         {
+            bool isKilled = false;
             string root = Folder[$"{at}"];
             var store = new LocalFileSystem(Path.Join(root, layout is "cairn" or "internlm" ? name : ""));
             Copy(old, root);
@@ -152,10 +153,10 @@ public sealed class ConversionDestinationTests : ConversionFixture
                 try
                 {
                     Plan(killed).Run(cancellationToken: TestContext.Current.CancellationToken);
-                    last = at;
                 }
                 catch (IOException)
                 {
+                    isKilled = true;
                     // Without an exchange both stand beside for a moment, and the next conversion puts one in its place.
                     if (canExchange || Directory.Exists(Path.Join(root, name, layout == "cairn" ? "3" : "")))
                         TypeAt(Path.Join(root, name)).ShouldBeOneOf(TensorType.F32, TensorType.F16);
@@ -164,7 +165,8 @@ public sealed class ConversionDestinationTests : ConversionFixture
                 TypeAt(Path.Join(root, name)).ShouldBe(TensorType.F16, $"after {at}");
             }
             Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).ShouldNotContain(path => path.Contains("convert", StringComparison.Ordinal));
-        }
+            return isKilled;
+        }).ShouldBeGreaterThan(10);
 
         static void Copy(string from, string to)
         {

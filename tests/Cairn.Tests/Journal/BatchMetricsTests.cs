@@ -42,16 +42,17 @@ public class BatchMetricsTests
     }
 
     [Fact]
-    public void A_million_batches_are_some_thousand_windows_and_a_single_spike_stays()
+    public void Very_many_batches_are_some_thousand_windows_and_a_single_spike_stays()
     {
-        for (int batch = 1; batch <= 1_000_000; batch++)
-            Batch(batch == 654_321 ? 99 : 1, 0.01);
+        int batches = RandomFaults.Count(few: 100_000, all: 1_000_000);
+        for (int batch = 1; batch <= batches; batch++)
+            Batch(batch == batches / 3 * 2 ? 99 : 1, 0.01);
         _metrics.Write();
         List<JsonElement> lines = Lines();
-        lines.Sum(line => line.GetProperty("batches").GetArrayLength()).ShouldBeInRange(5_000, 9_000);
+        lines.Sum(line => line.GetProperty("batches").GetArrayLength()).ShouldBeInRange(3_000, 9_000);
         SmallFile.Read(_disk, RunFolder.Journal, 8 << 20).Length.ShouldBeLessThan(1 << 20);
         lines.SelectMany(line => line.TryGetProperty("loss_max", out JsonElement most) ? most.EnumerateArray().Select(value => value.GetDouble()) : []).Max().ShouldBe(99);
-        lines[^1].GetProperty("batches").EnumerateArray().Last().GetInt64().ShouldBe(1_000_000);
+        lines[^1].GetProperty("batches").EnumerateArray().Last().GetInt64().ShouldBe(batches);
     }
 
     [Fact]

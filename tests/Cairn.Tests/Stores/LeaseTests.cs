@@ -143,8 +143,9 @@ public sealed class LeaseTests : IDisposable
     [Theory, InlineData("nothing"), InlineData("empty"), InlineData("released"), InlineData("dead")]
     public async Task Of_many_that_start_together_without_system_locks_one_wins(string before)
     {
-        const int Contenders = 12, Rounds = 25;
-        for (int round = 0; round < Rounds; round++)
+        const int Contenders = 12;
+        int rounds = RandomFaults.Count(few: 6, all: 25);
+        for (int round = 0; round < rounds; round++)
         {
             Prepare(before);
             using var start = new Barrier(Contenders);
@@ -169,8 +170,9 @@ public sealed class LeaseTests : IDisposable
     [Fact]
     public async Task Of_many_claims_of_many_hosts_on_one_record_one_takes_its_place()
     {
-        const int Contenders = 12, Rounds = 50;
-        for (int round = 0; round < Rounds; round++)
+        const int Contenders = 12;
+        int rounds = RandomFaults.Count(few: 8, all: 50);
+        for (int round = 0; round < rounds; round++)
         {
             WriteStranger("host");
             LockReading old = LockReading.At(LockFile)!;
