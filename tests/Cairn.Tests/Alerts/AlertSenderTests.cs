@@ -39,7 +39,8 @@ public class AlertSenderTests
         hanging.IsHeld.Wait(Patience, TestContext.Current.CancellationToken).ShouldBeTrue();
         quick.WaitFor(2);
         sender.Flush(TimeSpan.FromMilliseconds(1));
-        problems.ShouldHaveSingleItem().ShouldStartWith("2 of the last alerts could not be sent to slow");
+        // The other one has them, and may not have been told that it has.
+        problems.ShouldContain(problem => problem.StartsWith("2 of the last alerts could not be sent to slow", StringComparison.Ordinal));
         hanging.WasCancelled.Wait(Patience, TestContext.Current.CancellationToken).ShouldBeTrue();
     }
 

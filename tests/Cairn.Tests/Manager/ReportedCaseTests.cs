@@ -17,14 +17,15 @@ public class ReportedCaseTests
         await using CheckpointManager checkpoints = training.Start(files, options);
         checkpoints.SaveEnded += (_, report) =>
         {
-            report.Outcome.ShouldBeOneOf(SaveOutcome.Saved, SaveOutcome.Dropped);
-            if (report.Outcome == SaveOutcome.Saved)
-                saved.Add((report.Kind, report.Step));
+            report.Outcome.ShouldBe(SaveOutcome.Saved);
+            saved.Add((report.Kind, report.Step));
         };
         for (int batch = 1; batch <= 500; batch++)
         {
             training.Batch(overflow: batch is 251 or 252 or 300);
             checkpoints.AfterBatch().ShouldBeTrue();
+            // Batches that take no time at all would drop snapshots, and how many is the machine's affair.
+            checkpoints.WaitForSave();
         }
         RunSummary summary = checkpoints.Complete();
 
@@ -35,9 +36,7 @@ public class ReportedCaseTests
         saved.ShouldContain((SaveKind.Checkpoint, 250));
         Catalog catalog = Catalog.Read(files);
         catalog.Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step).ShouldBe([497, 250]);
-        catalog.Entries.Count(entry => entry is { Kind: SaveKind.Snapshot, Marker: not null }).ShouldBe(2);
-        if (!asynchronous)
-            catalog.Entries.Where(entry => entry.Kind == SaveKind.Snapshot).Select(entry => entry.Step).ShouldBe([450, 400]);
+        catalog.Entries.Where(entry => entry is { Kind: SaveKind.Snapshot, Marker: not null }).Select(entry => entry.Step).ShouldBe([450, 400]);
     }
 
     [Fact]
