@@ -71,7 +71,7 @@ public class InternLmAuditTests
         training.Train();
         // A console's copy of the log holds each line a second time.
         string[] console = [.. training.Lines.Select(line => $"0: {line}")];
-        foreach (RunHistory history in (RunHistory[])[Read(training), InternLmLogReader.Read([training.Lines, console])])
+        foreach (RunHistory history in (RunHistory[])[Read(training), TrainingLogReader.Read([training.Lines, console])])
         {
             AuditReport report = RunAudit.Of(history, new RunConfiguration { TotalSteps = 40 });
             (report.Steps, report.Batches).ShouldBe((32, 40));
@@ -131,7 +131,7 @@ public class InternLmAuditTests
         // The console's copy holds every line twice, with the rank that srun puts in front; another rank's file holds nothing of training.
         string[] console = [.. training.Lines.SelectMany(line => (string[])[$"0: {line}", "7: some warning of a library"])];
         string[] other = [.. training.Lines.Where(line => line.Contains("New Run"))];
-        AuditReport parts = RunAudit.Of(InternLmLogReader.Read([training.Lines, console, other]));
+        AuditReport parts = RunAudit.Of(TrainingLogReader.Read([training.Lines, console, other]));
         (parts.Steps, parts.Batches, parts.LostSteps).ShouldBe((whole.Steps, whole.Batches, 0));
         parts.Findings.Select(finding => finding.Message).ShouldBe(whole.Findings.Select(finding => finding.Message));
     }
@@ -181,8 +181,8 @@ public class InternLmAuditTests
         training.Start();
         training.Train();
         string[] lines = [.. training.Lines.Take(at), .. noise, .. noise.Select(text => "2024-03-28 09:15:00,003\tINFO a.py:1 in f -- " + text), .. training.Lines.Skip(at)];
-        RunAudit.Of(InternLmLogReader.Read([lines]));
+        RunAudit.Of(TrainingLogReader.Read([lines]));
     }, iter: 200);
 
-    private static RunHistory Read(InternLmTraining training) => InternLmLogReader.Read([training.Lines]);
+    private static RunHistory Read(InternLmTraining training) => TrainingLogReader.Read([training.Lines]);
 }

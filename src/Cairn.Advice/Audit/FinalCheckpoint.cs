@@ -47,6 +47,8 @@ internal static class FinalCheckpoint
             return "the run still trains";
         if (last.End == SessionEnd.Failed)
             return $"an exception ended the process{(last.Error is { } what ? $" ({what})" : "")}";
+        if (configuration.TotalSteps is { } planned && history.Source is not (HistorySource.Cairn or HistorySource.InternLm) && last.LastStep < planned)
+            return $"the log ends after {last.LastStep} of {planned} steps: the process was killed or stopped";
         return history.Source == HistorySource.InternLm ? WhyNotInInternLm(history, configuration, last) : "the process ended without completing the run";
     }
 
@@ -79,7 +81,7 @@ internal static class FinalCheckpoint
             : $"Resume from step {step} and train the {(report.Steps - step == 1 ? "last step" : $"{report.Steps - step} steps")} again. ";
         if (report.History.Source == HistorySource.Cairn)
             return resume + "Call Complete at the end of the loop, and dispose the manager (await using): either saves the end.";
-        bool skipped = report.Batches > report.Steps;
+        bool skipped = report.Batches > report.Steps && report.History.Source == HistorySource.InternLm;
         return resume + (skipped
             ? "With InternLM, any skipped batch will cause this again; a smaller oss_snapshot_freq loses less. Cairn saves the end whatever was skipped."
             : "Cairn saves the end whenever training ends, stops or is told to stop.");

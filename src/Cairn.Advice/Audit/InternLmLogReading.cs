@@ -6,7 +6,7 @@ using Cairn.Policies;
 namespace Cairn.Advice.Audit;
 
 /// <summary>One pass over the messages of a run's logs.</summary>
-internal sealed partial class InternLmLogReading
+internal sealed partial class InternLmLogReading : LogReading
 {
     private static readonly TimeSpan OneStart = TimeSpan.FromMinutes(10);
 
@@ -21,7 +21,7 @@ internal sealed partial class InternLmLogReading
     private bool _trained;
     private string? _launch;
 
-    public void Take(InternLmMessage message)
+    public override void Take(LogMessage message)
     {
         string text = message.Text;
         // By far the most lines are of this kind.
@@ -53,7 +53,7 @@ internal sealed partial class InternLmLogReading
             Configure(text);
     }
 
-    public RunHistory Finish()
+    public override RunHistory Finish()
     {
         if (_saving is not null)
             CloseSave(SaveOutcome.Failed, null, "the log ends before the save does");
@@ -70,7 +70,7 @@ internal sealed partial class InternLmLogReading
     private RunSession Session => _sessions.Count > 0 ? _sessions[^1] : Open(null, null);
 
     // Every rank of the old version says it, within the time of one start.
-    private void Begin(InternLmMessage message, string? resumedFrom)
+    private void Begin(LogMessage message, string? resumedFrom)
     {
         string launch = LaunchTime().Match(message.Text).Value;
         bool isSame = _sessions.Count > 0 && !_trained && message.Time - Session.Started < OneStart && (launch.Length == 0 || launch == _launch);
@@ -105,7 +105,7 @@ internal sealed partial class InternLmLogReading
         return session;
     }
 
-    private void Train(InternLmMessage message, long batch)
+    private void Train(LogMessage message, long batch)
     {
         if (_saving is not null)
             CloseSave(SaveOutcome.Saved, null, null);
@@ -138,7 +138,7 @@ internal sealed partial class InternLmLogReading
         (_skippedBefore, _skippedSeen) = (skipped, skipped);
     }
 
-    private RunSession OpenUnannounced(InternLmMessage message, long batch)
+    private RunSession OpenUnannounced(LogMessage message, long batch)
     {
         RunSession before = Session;
         RunSession session = Open(message.Time, null);
@@ -154,7 +154,7 @@ internal sealed partial class InternLmLogReading
         session.FirstStep + (batch + 1 - session.FirstBatch) - (_skippedSeen - _skippedBefore) - _listed;
 
     // InternEvo says no more of such a batch. Where the line before the next one is missing, its number is told by the next.
-    private void SkipUnnamed(InternLmMessage message)
+    private void SkipUnnamed(LogMessage message)
     {
         const string reason = "nan gradients";
         bool isRepeated = message.Time == _unnamed;
@@ -165,7 +165,7 @@ internal sealed partial class InternLmLogReading
             Skip(message, Session.LastBatch, reason);
     }
 
-    private void Skip(InternLmMessage message, long batch, string reason)
+    private void Skip(LogMessage message, long batch, string reason)
     {
         RunSession session = Session;
         if (session.Skips.Any(skip => skip.Batch == batch + 1))
@@ -182,7 +182,7 @@ internal sealed partial class InternLmLogReading
         _pendingReason = null;
     }
 
-    private void BeginSave(InternLmMessage message, Match saving)
+    private void BeginSave(LogMessage message, Match saving)
     {
         long step = Whole(saving.Groups["step"].Value);
         string folder = saving.Groups["folder"].Value;
@@ -198,7 +198,7 @@ internal sealed partial class InternLmLogReading
         _saving = new RecordedSave { Step = step, Kind = isSnapshot ? SaveKind.Snapshot : SaveKind.Checkpoint, Outcome = SaveOutcome.Failed, Folder = folder, Time = message.Time };
     }
 
-    private void EndSave(InternLmMessage message, long step, double seconds)
+    private void EndSave(LogMessage message, long step, double seconds)
     {
         if (_saving?.Step != step)
             return;
@@ -212,7 +212,7 @@ internal sealed partial class InternLmLogReading
         _saving = null;
     }
 
-    private void Fail(InternLmMessage message)
+    private void Fail(LogMessage message)
     {
         if (_saving is not null)
             CloseSave(SaveOutcome.Failed, null, "an exception ended the process while it was saving");
@@ -256,11 +256,11 @@ internal sealed partial class InternLmLogReading
     }
 
     private static long? TrainedBatch(string text) =>
-        !text.StartsWith("Validation", StringComparison.Ordinal) && InternLmLine.Value(text, "lr") is not null
-        && long.TryParse(InternLmLine.Value(text, "step"), NumberStyles.None, CultureInfo.InvariantCulture, out long batch) ? batch : null;
+        !text.StartsWith("Validation", StringComparison.Ordinal) && LogLine.Value(text, "lr") is not null
+        && long.TryParse(LogLine.Value(text, "step"), NumberStyles.None, CultureInfo.InvariantCulture, out long batch) ? batch : null;
 
     private static long? Skipped(string text) =>
-        long.TryParse(InternLmLine.Value(text, "inf_nan_skip_batches"), NumberStyles.None, CultureInfo.InvariantCulture, out long skipped) ? skipped : null;
+        long.TryParse(LogLine.Value(text, "inf_nan_skip_batches"), NumberStyles.None, CultureInfo.InvariantCulture, out long skipped) ? skipped : null;
 
     private static long? LastNumber(string path) =>
         long.TryParse(path.TrimEnd('/').Split('/') is [.., not "snapshot", var name] ? name : null, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;

@@ -19,7 +19,7 @@ public static class RunAudit
     {
         ArgumentNullException.ThrowIfNull(history);
         RunConfiguration configuration = (given ?? new RunConfiguration()).Over(history.Configuration);
-        configuration = configuration with { Inferred = [.. history.Configuration.Inferred.Where(name => name != "snapshot_every" || given?.SnapshotEvery is null)] };
+        configuration = configuration with { Inferred = [.. history.Configuration.Inferred.Where(name => (name == "snapshot_every" ? given?.SnapshotEvery : given?.CheckpointEvery) is null)] };
         RunSession? last = history.Sessions.Count > 0 ? history.Sessions[^1] : null;
         (string? final, string? whyNot) = FinalCheckpoint.Find(history, configuration, onDisk);
         var report = new AuditReport
@@ -30,7 +30,7 @@ public static class RunAudit
             Batches = Math.Max(last?.LastBatch ?? 0, last?.LastStep ?? 0),
             Skips = Skips(history),
             LostSteps = history.Sessions.Where(session => !session.Branched).Sum(session => session.LostSteps),
-            Due = DueSaves.Of(history, configuration),
+            Due = history.TellsSaves ? DueSaves.Of(history, configuration) : [],
             FinalCheckpoint = final,
             WhyNoFinal = whyNot,
             ActiveTime = history.Sessions.Aggregate(TimeSpan.Zero, (sum, session) => sum + (session.Ended - session.Started ?? TimeSpan.Zero)),
@@ -57,7 +57,9 @@ public static class RunAudit
     {
         if (report.Configuration.Enabled == false)
             yield return new AuditFinding(AuditFault.NothingSaved, true, "Saving was switched off.", "Set enable_save_ckpt (Enabled) to true.");
-        if (report.FinalCheckpoint is null && report.Steps > 0 && report.History.Sessions[^1].End != SessionEnd.Running)
+        if (report.FinalCheckpoint is null && onDisk is null && !report.History.TellsSaves)
+            yield return new AuditFinding(AuditFault.UnreadableRecord, false, "The log does not tell what was saved.", "Give the folder that it was saved to: --folder.");
+        else if (report.FinalCheckpoint is null && report.Steps > 0 && report.History.Sessions[^1].End != SessionEnd.Running)
             yield return FinalCheckpoint.Finding(report, onDisk);
         foreach (SaveKind kind in (SaveKind[])[SaveKind.Checkpoint, SaveKind.Snapshot])
         {

@@ -140,6 +140,12 @@ public enum HistorySource
     Cairn,
     /// <summary>Logs of InternLM or InternEvo.</summary>
     InternLm,
+    /// <summary>Logs of torchtitan.</summary>
+    TorchTitan,
+    /// <summary>Logs of XTuner 1, which tell nothing of its saves.</summary>
+    XTuner,
+    /// <summary>Logs of OpenMMLab's engine, which XTuner used before.</summary>
+    MmEngine,
 }
 
 /// <summary>What the record of a run says.</summary>
@@ -147,4 +153,8 @@ public enum HistorySource
 /// <param name="Configuration">What was configured.</param>
 /// <param name="Sessions">Its processes in the order of time.</param>
 /// <param name="Unreadable">Lines that could not be understood.</param>
-public sealed record RunHistory(HistorySource Source, RunConfiguration Configuration, IReadOnlyList<RunSession> Sessions, int Unreadable);
+public sealed record RunHistory(HistorySource Source, RunConfiguration Configuration, IReadOnlyList<RunSession> Sessions, int Unreadable)
+{
+    /// <summary>Whether it tells which saves were made.</summary>
+    public bool TellsSaves { get; init; } = true;
+}

@@ -1,6 +1,7 @@
 using System.Text;
 using Cairn.Advice.Audit;
 using Cairn.Checkpoints;
+using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
 using Cairn.Opening;
 using Cairn.Policies;
@@ -31,11 +32,11 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         if (files is [var journal] && Head(journal).Any(JournalReader.Recognizes))
         {
             RunHistory history = JournalReader.Read(Lines(journal, null, cancellationToken));
-            return new AuditSource(journal, history, saved is null ? null : OnDiskOf(saved, null));
+            return new AuditSource(journal, history, saved is null ? null : OnDiskOf(saved, null, HistorySource.Cairn));
         }
         using var progress = new ProgressLine(screen, "audit", files.Sum(file => new FileInfo(file).Length));
-        RunHistory told = InternLmLogReader.Read([.. files.Select(file => Lines(file, progress, cancellationToken))]);
-        return new AuditSource(string.Join(", ", paths), told, OnDiskOf(saved, told.Configuration.Folder));
+        RunHistory told = TrainingLogReader.Read([.. files.Select(file => Lines(file, progress, cancellationToken))]);
+        return new AuditSource(string.Join(", ", paths), told, OnDiskOf(saved, told.Configuration.Folder, told.Source));
     }
 
     private static AuditSource OfRun(IFileSource files, Screen screen, CancellationToken cancellationToken)
@@ -66,14 +67,20 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
     private static IReadOnlyList<CopyOnDisk> CopiesIn(IFileSource files) =>
         [.. Catalog.Read(files).Entries.Select(entry => new CopyOnDisk(entry.Folder, entry.Step, entry.Kind, entry.Fault is null, entry.Fault?.Reason))];
 
-    private static IReadOnlyList<CopyOnDisk>? OnDiskOf(string? given, string? recorded)
+    private static IReadOnlyList<CopyOnDisk>? OnDiskOf(string? given, string? recorded, HistorySource source)
     {
         string? folder = given ?? (recorded?.StartsWith("local:", StringComparison.Ordinal) == true ? recorded["local:".Length..] : null);
         if (folder is null || !(RunStores.IsAddress(folder) || Directory.Exists(folder)))
             return given is null ? null : throw new CheckpointException($"There is no folder {folder}. Give --folder the folder that the run saved to.") { Path = folder };
         IFileSource files = PlacePath.Open(PlacePath.Full(folder));
-        return files.FileExists(RunFolder.Record) ? CopiesIn(files) : [.. MarkedFolders(files)];
+        if (files.FileExists(RunFolder.Record))
+            return CopiesIn(files);
+        return source == HistorySource.InternLm ? [.. MarkedFolders(files)] : [.. Listed(folder)];
     }
+
+    // What ls knows: folders of any trainer that are named by a step.
+    private static IEnumerable<CopyOnDisk> Listed(string folder) =>
+        CopyListing.Read(folder).Copies.Where(copy => copy.Step is not null).Select(copy => new CopyOnDisk(copy.Name, copy.Step!.Value, copy.Kind == CopyKinds.Snapshot ? SaveKind.Snapshot : SaveKind.Checkpoint, copy.Fault is null, copy.Fault));
 
     // InternLM's folders: a marker file is all that says that a copy is whole.
     private static IEnumerable<CopyOnDisk> MarkedFolders(IFileSource files)
@@ -97,14 +104,14 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
             .. Directory.EnumerateFiles(path, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 })
                 .Where(file => Path.GetExtension(file) is not (".pt" or ".step" or ".safetensors" or ".json")).Order(StringComparer.Ordinal).Take(MostLogs).Where(IsLog),
         ];
-        return logs.Length > 0 ? logs : throw new CheckpointException($"{path} holds neither a {RunFolder.Journal} nor a log of InternLM. Give the logs themselves: cairn audit train.log --folder {path}") { Path = path };
+        return logs.Length > 0 ? logs : throw new CheckpointException($"{path} holds neither a {RunFolder.Journal} nor a log of InternLM, torchtitan or XTuner. Give the logs themselves: cairn audit train.log --folder {path}") { Path = path };
     }
 
     private static bool IsLog(string file)
     {
         try
         {
-            return Head(file).Any(InternLmLogReader.Recognizes);
+            return Head(file).Any(TrainingLogReader.Recognizes);
         }
         catch (Exception e) when (e is NotRegularFileException or IOException or UnauthorizedAccessException)
         {

@@ -14,7 +14,7 @@ internal sealed record AuditResult(
         RunConfiguration configuration = report.Configuration;
         RecordedSave[] saved = [.. report.Saved];
         return new AuditResult(
-            source, report.History.Source == HistorySource.Cairn ? "cairn" : "internlm",
+            source, report.History.Source.ToString().ToLowerInvariant(),
             new AuditConfigured(
                 configuration.Enabled, configuration.TotalSteps, configuration.CheckpointEvery, configuration.SnapshotEvery, configuration.CheckpointRule, configuration.SnapshotRule, configuration.Folder, configuration.Inferred),
             new AuditExecuted(

@@ -13,7 +13,7 @@ internal sealed class AuditVerb : Verb
 {
     private const int MostProcesses = 20;
 
-    private readonly Argument<string[]> _paths = new("path") { Description = "The run's folder or address, its journal.jsonl, or InternLM's logs: of several ranks and restarts as well.", HelpName = "RUN or LOG", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string[]> _paths = new("path") { Description = "The run's folder or address, its journal.jsonl, or the logs of InternLM, torchtitan or XTuner: of several ranks and restarts as well.", HelpName = "RUN or LOG", Arity = ArgumentArity.OneOrMore };
     private readonly Option<long?> _totalSteps = QuantityOption.Count("--total-steps", "Steps that were planned, when the record does not say.");
     private readonly Option<long?> _checkpointEvery = QuantityOption.Count("--checkpoint-every", "Steps between checkpoints, when the record does not say.");
     private readonly Option<long?> _snapshotEvery = QuantityOption.Count("--snapshot-every", "Steps between snapshots (oss_snapshot_freq), when the record does not say.");
@@ -34,7 +34,7 @@ internal sealed class AuditVerb : Verb
         RunConfiguration given = Given(parsed);
         AuditSource source = AuditSource.Read(parsed.GetValue(_paths)!, parsed.GetValue(_folder), screen, cancellationToken);
         if (source.History.Sessions.Count == 0)
-            throw new CheckpointException($"{source.Name} shows no training: there is no line of a journal of Cairn or of a log of InternLM in it.") { Path = source.Name };
+            throw new CheckpointException($"{source.Name} shows no training: there is no line of a journal of Cairn, or of a log of InternLM, torchtitan, XTuner or OpenMMLab, in it.") { Path = source.Name };
         AuditResult result = AuditResult.Of(source.Name, RunAudit.Of(source.History, given, source.OnDisk));
         screen.Show(result, JsonTypes.Default.AuditResult, shown => Render(screen, shown));
         return result.Findings.Any(finding => finding.Harmful) ? ExitCode.FoundBad : ExitCode.Good;
@@ -52,7 +52,7 @@ internal sealed class AuditVerb : Verb
     private static void Render(Screen screen, AuditResult result)
     {
         (AuditConfigured told, AuditExecuted did) = (result.Configured, result.Executed);
-        screen.Line(screen.Strong(result.Source) + Screen.Plain($"  {(result.RecordedBy == "cairn" ? "by its journal" : "by InternLM's logs")}, {Units.Of(result.Processes.Count, "process").Replace("processs", "processes", StringComparison.Ordinal)}"));
+        screen.Line(screen.Strong(result.Source) + Screen.Plain($"  {RecordedBy(result)}, {Units.Of(result.Processes.Count, "process").Replace("processs", "processes", StringComparison.Ordinal)}"));
         screen.Line();
         screen.Table(["", "told", "did"],
         [
@@ -87,6 +87,15 @@ internal sealed class AuditVerb : Verb
         if (!result.Findings.Any(finding => finding.Harmful))
             screen.Line(screen.Good("Nothing bad."));
     }
+
+    private static string RecordedBy(AuditResult result) => result.RecordedBy switch
+    {
+        "cairn" => "by its journal",
+        "internlm" => "by InternLM's logs",
+        "torchtitan" => "by torchtitan's logs",
+        "xtuner" => "by XTuner's logs",
+        _ => "by the logs of mmengine",
+    };
 
     private static string Saves(long made, long due, AuditResult result, string kind)
     {
