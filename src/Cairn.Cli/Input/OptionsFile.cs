@@ -46,7 +46,18 @@ internal sealed record OptionsFile(string Path, string Section, CheckpointOption
         if (config.Section("data")?.GetValueOrDefault("total_steps") is { } steps)
             values.TryAdd("total_steps", steps);
         OptionsFile file = Bind(path, new Dictionary<string, string?>(values.Select(value => KeyValuePair.Create(Join("ckpt", value.Key), value.Value)), StringComparer.OrdinalIgnoreCase));
-        return file with { Notes = [.. file.Notes, .. config.Problems] };
+        return file with { Notes = [.. file.Notes, .. Frequencies(file.Options, values), .. config.Problems] };
+    }
+
+    // What people ask who have both, and what differs for those who have one.
+    private static IEnumerable<string> Frequencies(CheckpointOptions options, Dictionary<string, string?> values)
+    {
+        if (options is not { Enabled: true, CheckpointEvery: > 0 and long every })
+            yield break;
+        if (!values.ContainsKey("oss_snapshot_freq"))
+            yield return $"oss_snapshot_freq is not set: InternEvo then takes no snapshots, and Cairn takes one every {Output.Units.Of(options.SnapshotSteps ?? 0, "step")}. Set it to 0 for none.";
+        else if (options.SnapshotSteps is > 0 and long snapshots)
+            yield return $"Both frequencies count: every {Output.Units.Of(every, "step")} (checkpoint_every) a checkpoint, which has its own folder and stays; every {Output.Units.Of(snapshots, "step")} (oss_snapshot_freq) a snapshot, of which the last two are there. Where both are due, it is a checkpoint.";
     }
 
     private static OptionsFile ReadJson(string path, string text)

@@ -23,6 +23,11 @@ internal static class InternLmKeys
             reading.Note($"'{entry.Path}' has no effect: it is InternLM's older name. Name the checkpoint in load_ckpt_info.")),
         new("snapshot_ckpt_folder", static (entry, reading) =>
             reading.Note($"'{entry.Path}' has no effect: snapshots stand in the run's folder, in snapshot/0 and snapshot/1.")),
+        // Of InternEvo since 2024.
+        new("universal_ckpt", static (entry, reading) =>
+            reading.Note($"'{entry.Path}' has no effect: every copy of Cairn can be resumed by any number of ranks.")),
+        new("enable_internevo2hf_ckpt", static (entry, reading) =>
+            reading.Note($"'{entry.Path}' has no effect: cairn convert --layout huggingface makes Hugging Face's files of any copy.")),
     ];
 
     /// <summary>What can be understood only when all keys are read: InternLM writes through its temporary folder when it saves to an object store in the background, and not else.</summary>
@@ -56,7 +61,7 @@ internal static class InternLmKeys
         if (items.Length == 0 && ConfigurationValues.Text(entry) is { } text)
             throw new FormatException($"expected a section with path, content and ckpt_type, found '{text}'.");
 
-        string? path = null;
+        string? path = null, type = null;
         string[] content = [];
         foreach (IConfigurationSection item in items)
         {
@@ -69,7 +74,7 @@ internal static class InternLmKeys
                     content = ConfigurationValues.Names(item);
                     break;
                 case "ckpt_type":
-                    RequireOwnType(ConfigurationValues.Text(item));
+                    type = ConfigurationValues.Text(item);
                     break;
                 default:
                     reading.Fail($"'{item.Path}' is not known. {entry.Key} has path, content and ckpt_type.");
@@ -80,16 +85,22 @@ internal static class InternLmKeys
         // Without a path InternLM loads nothing, whatever the content says.
         if (path is null)
             return;
+        if (IsWeightsOnly(type))
+        {
+            reading.Note($"'{entry.Path}' has no effect: weights of the kind '{type}' hold no training progress. Load them into the model before training: model.LoadWeights(\"{path}\").");
+            return;
+        }
         reading.Set("ResumeFrom", entry.Path, path, static (options, value) => options.ResumeFrom = value);
         SetParts(entry.Path, content, reading);
     }
 
-    private static void RequireOwnType(string? type)
+    // InternEvo's names for weights that other programs wrote: llama, hf, hf_llama, hf_model.
+    private static bool IsWeightsOnly(string? type)
     {
-        if (type is not null && !ConfigurationValues.Is(type, "internevo") && !ConfigurationValues.Is(type, "internlm"))
-        {
-            throw new FormatException($"ckpt_type '{type}' cannot be resumed from; 'internevo' and 'internlm' can. " +
-                "Such weights hold no training progress: load them into the model before training.");
-        }
+        if (type is null || ConfigurationValues.Is(type, "internevo") || ConfigurationValues.Is(type, "internlm"))
+            return false;
+        return type.StartsWith("hf", StringComparison.OrdinalIgnoreCase) || ConfigurationValues.Is(type, "llama")
+            ? true
+            : throw new FormatException($"ckpt_type '{type}' is not known: 'internevo' and 'internlm' are resumed from; 'llama' and those that begin with 'hf' are weights alone.");
     }
 }

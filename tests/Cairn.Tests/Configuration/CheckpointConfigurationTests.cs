@@ -134,9 +134,22 @@ public class CheckpointConfigurationTests
             .ShouldHaveSingleItem().ShouldContain("both set ResumeParts");
     }
 
+    [Theory, InlineData("hf"), InlineData("llama"), InlineData("hf_llama")]
+    public void Weights_of_other_programs_are_no_progress_to_resume_from(string type)
+    {
+        CheckpointOptions options = Bind($$"""{ "load_ckpt_info": { "path": "/weights", "content": ["model"], "ckpt_type": "{{type}}" } }""", out IReadOnlyList<string> notes);
+        (options.ResumeFrom, options.ResumeParts.Count).ShouldBe((null, 0));
+        notes.ShouldHaveSingleItem().ShouldContain("model.LoadWeights(\"/weights\")");
+        Failures("""{ "load_ckpt_info": { "path": "p", "ckpt_type": "onnx" } }""").ShouldHaveSingleItem().ShouldContain("'onnx' is not known");
+    }
+
     [Fact]
-    public void Foreign_weights_cannot_be_resumed_from() =>
-        Failures("""{ "load_ckpt_info": { "path": "p", "ckpt_type": "hf_llama" } }""").ShouldHaveSingleItem().ShouldContain("hf_llama");
+    public void What_of_InternEvo_does_not_concern_Cairn_is_a_note()
+    {
+        Bind("""{ "checkpoint_every": 50, "enable_internevo2hf_ckpt": true, "universal_ckpt": { "enable": true, "aysnc_save": true } }""", out IReadOnlyList<string> notes).CheckpointEvery.ShouldBe(50);
+        notes.Count.ShouldBe(2);
+        notes.ShouldAllBe(note => note.Contains("has no effect"));
+    }
 
     [Theory]
     [InlineData("""{ "CheckpointEvery": "often" }""", "whole number")]
