@@ -47,7 +47,7 @@ internal static class CopyRecognition
             }, found);
         }
         if (RankFolder.Find(new LocalFileSystem(folder.FullName), "") is { } ranks)
-            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name) }, found);
+            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = ranks.MissingRank is { } missing ? $"the optimizer's file of rank {missing} is missing: the save did not end" : null }, found);
         bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);
         return hasTorch && StepIn(folder.Name) is { } step ? Sized(new ListedCopy(name, Torch, CopyKinds.Checkpoint) { Step = step }, found) : null;
     }

@@ -53,6 +53,26 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
         return TorchTree.ToState(file.Root, loaded._unread);
     });
 
+    /// <summary>The folder of a step of DeepSpeed's ZeRO.</summary>
+    /// <param name="files">The file system.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="models">The files of the model.</param>
+    /// <param name="optimizers">The files of the optimizer, by rank.</param>
+    public static LoadedTorchState OpenZero(IFileSource files, string folder, IReadOnlyList<string> models, IReadOnlyList<string> optimizers) => new LoadedTorchState([.. models, .. optimizers]).Filled(loaded =>
+    {
+        // Of the optimizer's files all that is meant for people is put together; its own objects are no loss.
+        StateMap[] ranks = [.. optimizers.Select(name => Read(name, []))];
+        if (ZeroStates.PartitionsOf(ranks[0]) is { } count && count != ranks.Length)
+            throw new CorruptCheckpointException($"{count} ranks shared the optimizer in {folder}, and {ranks.Length} of their files are there: {optimizers[0]}{(ranks.Length > 1 ? " and others" : "")}. The save was not ended, or files were lost: take another checkpoint. Of stages 1 and 2, {folder}/mp_rank_00_model_states.pt alone has the weights.") { Path = folder };
+        return ZeroStates.Merge(folder, [.. models.Select(name => Read(name, loaded._unread))], ranks);
+
+        StateMap Read(string name, List<UnreadValue> unread)
+        {
+            string path = folder.Length == 0 ? name : $"{folder}/{name}";
+            return TorchTree.ToState(loaded.Keep(TorchFile.Open(files, path, Options)).Root, unread) as StateMap ?? throw new CorruptCheckpointException($"{path} holds no state of DeepSpeed.") { Path = path };
+        }
+    });
+
     /// <summary>The folder of a distributed checkpoint.</summary>
     public static LoadedTorchState OpenDistributed(IFileSource files, string folder)
     {

@@ -12,8 +12,8 @@ namespace Cairn.Layouts.PyTorch;
 /// <param name="Layout"><c>deepspeed</c> or <c>megatron</c>.</param>
 /// <param name="Path">The folder of the step.</param>
 /// <param name="Files">The files of the model-parallel ranks, within the folder.</param>
-/// <param name="Others">Files that hold more of the state and are not read: the optimizer's, cut over the data-parallel ranks.</param>
-internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyList<string> Files, IReadOnlyList<string> Others)
+/// <param name="Optimizers">The files of DeepSpeed's optimizer, cut over the data-parallel ranks, in their order.</param>
+internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyList<string> Files, IReadOnlyList<string> Optimizers)
 {
     public const string DeepSpeed = "deepspeed", Megatron = "megatron";
 
@@ -26,15 +26,30 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
     {
         FileSystemEntry[] entries = [.. files.List(path)];
         string[] names = [.. entries.Where(entry => !entry.IsFolder).Select(entry => entry.Name).Order(StringComparer.Ordinal)];
-        string[] states = [.. names.Where(name => ModelStates().IsMatch(name))];
+        string[] states = InOrder(names, ModelStates());
         if (states.Length > 0)
-            return new RankFolder(DeepSpeed, path, states, [.. names.Where(name => OptimizerStates().IsMatch(name))]);
+            return new RankFolder(DeepSpeed, path, states, InOrder(names, OptimizerStates()));
         string[] ranks =
         [
             .. entries.Where(entry => entry.IsFolder && MegatronRank().IsMatch(entry.Name)).Select(entry => entry.Name).Order(StringComparer.Ordinal)
                 .SelectMany(folder => MegatronFiles.Where(file => files.FileExists(Join(path, $"{folder}/{file}"))).Take(1).Select(file => $"{folder}/{file}")),
         ];
         return ranks.Length > 0 ? new RankFolder(Megatron, path, ranks, []) : null;
+    }
+
+    /// <summary>The first data-parallel rank whose file of the optimizer is not there while that of a later one is.</summary>
+    public int? MissingRank
+    {
+        get
+        {
+            int[] numbers = [.. Optimizers.Select(name => OptimizerStates().Match(name)).Where(match => Number(match, "mp") == 0).Select(match => Number(match, "dp"))];
+            for (int rank = 0; rank < numbers.Length; rank++)
+            {
+                if (numbers[rank] != rank)
+                    return rank;
+            }
+            return null;
+        }
     }
 
     /// <summary>The newest step in the folder of a job, as its file <c>latest</c> says; <see langword="null"/> when there is none.</summary>
@@ -55,31 +70,39 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
 
     /// <summary>Opens the state of the only model-parallel rank.</summary>
     /// <exception cref="CheckpointException">There are several.</exception>
+    /// <exception cref="CorruptCheckpointException">Files of the optimizer are missing, or contradict each other.</exception>
     public LoadedCheckpoint Open(IFileSource files)
     {
         RequireWhole(Path);
-        string[] notes = Others.Count == 0 ? [] : [$"the optimizer's states of {Others.Count} data-parallel ranks are not read: {Others[0]}{(Others.Count > 1 ? ", …" : "")}"];
-        return LoadedTorchState.OpenFile(files, Join(Path, Files[0]), Files[0], notes);
+        return Optimizers.Count == 0 ? LoadedTorchState.OpenFile(files, Join(Path, Files[0]), Files[0], []) : LoadedTorchState.OpenZero(files, Path, Files, Optimizers);
     }
 
     /// <summary>Refuses what several model-parallel ranks wrote, each a part of the model.</summary>
     /// <exception cref="CheckpointException">There are several.</exception>
     public void RequireWhole(string shown)
     {
-        if (Files.Count > 1)
+        int ranks = Layout == DeepSpeed ? Files.Select(name => Number(ModelStates().Match(name), "mp")).Distinct().Count() : Files.Count;
+        if (ranks > 1)
         {
             throw new CheckpointException(
-                $"{shown} holds the model cut over {Files.Count} model-parallel ranks, and those of {(Layout == DeepSpeed ? "DeepSpeed" : "Megatron-LM")} cannot be put together here. Give the file of one rank, such as {Files[0]}, or write the whole model with its own tools first.")
+                $"{shown} holds the model cut over {ranks} model-parallel ranks, and those of {(Layout == DeepSpeed ? "DeepSpeed" : "Megatron-LM")} cannot be put together here. Give the file of one rank, such as {Files[0]}, or write the whole model with its own tools first.")
             { Path = shown };
         }
     }
 
+    // By model-parallel rank, and then by the number of the data-parallel one.
+    private static string[] InOrder(string[] names, Regex form) =>
+        [.. names.Select(name => (name, match: form.Match(name))).Where(file => file.match.Success).OrderBy(file => Number(file.match, "mp")).ThenBy(file => Number(file.match, "dp")).Select(file => file.name)];
+
+    private static int Number(Match match, string group) => match.Groups[group] is { Success: true } digits ? int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture) : 0;
+
     private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
 
-    [GeneratedRegex(@"^mp_rank_[0-9]{1,6}_model_states\.pt\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
+    // Of stage 3 each data-parallel rank has a file, with its pieces of what is not trained.
+    [GeneratedRegex(@"^(zero_pp_rank_(?<dp>[0-9]{1,6})_)?mp_rank_(?<mp>[0-9]{1,6})_model_states\.pt\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex ModelStates();
 
-    [GeneratedRegex(@"^(bf16_)?zero_pp_rank_[0-9]{1,6}_mp_rank_[0-9]{1,6}_optim_states\.pt\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
+    [GeneratedRegex(@"^(bf16_|fp16_)?zero_pp_rank_(?<dp>[0-9]{1,6})_mp_rank_(?<mp>[0-9]{1,6})_optim_states\.pt\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OptimizerStates();
 
     [GeneratedRegex(@"^mp_rank_[0-9]{1,6}(_[0-9]{1,6}){0,2}\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
