@@ -74,6 +74,8 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
     public LoadedCheckpoint Open(IFileSource files)
     {
         RequireWhole(Path);
+        if (MissingRank is { } missing)
+            throw new CorruptCheckpointException($"The optimizer's file of rank {missing} is missing in {Path}, and those of later ranks are there: {Optimizers[^1]}. The save was not ended, or files were lost: take another checkpoint.") { Path = Path };
         return Optimizers.Count == 0 ? LoadedTorchState.OpenFile(files, Join(Path, Files[0]), Files[0], []) : LoadedTorchState.OpenZero(files, Path, Files, Optimizers);
     }
 

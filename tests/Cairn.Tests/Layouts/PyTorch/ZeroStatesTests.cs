@@ -52,6 +52,9 @@ public sealed class ZeroStatesTests : IDisposable
         Save(stage: 2, ranks: 3);
         File.Delete(_folder[$"{Step}/zero_pp_rank_2_mp_rank_00_optim_states.pt"]);
         Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(_folder.Path)).Message.ShouldContain("3 ranks shared the optimizer");
+        Save(stage: 2, ranks: 3);
+        File.Move(_folder[$"{Step}/zero_pp_rank_1_mp_rank_00_optim_states.pt"], _folder[$"{Step}/zero_pp_rank_3_mp_rank_00_optim_states.pt"]);
+        Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(_folder.Path)).Message.ShouldContain("The optimizer's file of rank 1 is missing");
     }
 
     [Theory, InlineData(2), InlineData(3)]
