@@ -1,6 +1,7 @@
 using System.Globalization;
 using Cairn.Conversion;
 using Cairn.Formats;
+using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.PyTorch;
 using Cairn.Stores;
@@ -10,9 +11,9 @@ namespace Cairn.Cli.Listing;
 /// <summary>Recognises what other programs save, by the names of the files. No tensor is read.</summary>
 internal static class CopyRecognition
 {
-    public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = "dcp", Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
+    public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = DistributedLayout.Name, DcpSafetensors = ShardsLayout.Name, Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
 
-    private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata";
+    private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata", Interrupted = "a conversion into it was interrupted: the same cairn convert goes on";
     private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
     // Accelerate's optimizer.bin stands in folders of that name too.
     private static readonly string[] OnlyTrainerFiles = ["training_args.bin", "optimizer.pt", "scheduler.pt"];
@@ -27,14 +28,16 @@ internal static class CopyRecognition
             return Sized(internLm, found);
         if (found.Names.Contains(DcpMetadata) || found.Names.Any(file => file.EndsWith(".distcp", StringComparison.Ordinal)))
         {
-            string? fault = found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
+            string? fault = found.Names.Contains(ConversionLedger.FileName) ? Interrupted : found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
             return Sized(new ListedCopy(name, Dcp, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = fault }, found);
         }
         var model = ModelFiles.Find(found.Names);
+        if (model is null && SafetensorsShards.AreIn(found.Names))
+            return Sized(new ListedCopy(name, DcpSafetensors, CopyKinds.Model) { Step = StepIn(folder.Name), Fault = found.Names.Contains(ConversionLedger.FileName) ? Interrupted : null }, found);
         // Some shards without their index are no model.
         if (found.Names.Contains(ConversionLedger.FileName) || (model is null && found.Names.Any(ModelFiles.IsShard)))
         {
-            string fault = found.Names.Contains(ConversionLedger.FileName) ? "a conversion into it was interrupted: the same cairn convert goes on" : "there is no index of its shards, and not all of them";
+            string fault = found.Names.Contains(ConversionLedger.FileName) ? Interrupted : "there is no index of its shards, and not all of them";
             return Sized(new ListedCopy(name, HuggingFace, CopyKinds.Model) { Fault = fault }, found);
         }
         bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;

@@ -6,6 +6,7 @@ using Cairn.Cli.Output;
 using Cairn.Conversion;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Layouts.Renaming;
 using Cairn.Opening;
 using Cairn.State;
@@ -18,8 +19,11 @@ internal sealed class ConvertVerb : Verb
 {
     private static readonly (string Name, TensorType Type)[] Types = [("fp64", TensorType.F64), ("fp32", TensorType.F32), ("fp16", TensorType.F16), ("bf16", TensorType.BF16)];
 
+    // What a folder of PyTorch's distributed checkpoint can be read by: most jobs with FSDP, XTuner among them; torchtitan.
+    private static readonly (string Name, DistributedForm Form)[] Forms = [("state-dict", DistributedForm.StateDict), ("torchtitan", DistributedForm.TorchTitan)];
+
     private readonly Argument<string> _source = new("src") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "SRC" };
-    private readonly Argument<string> _destination = new("dst") { Description = "The folder to write, on this machine: of a run, or of a model. With --layout torch a file.", HelpName = "DST" };
+    private readonly Argument<string> _destination = new("dst") { Description = "The folder to write, on this machine: of a run, a model or a distributed checkpoint. With --layout torch a file.", HelpName = "DST" };
     private readonly Option<string> _layout = new("--layout") { Description = $"What to write: {string.Join(", ", ConversionOptions.Layouts)}.", HelpName = "LAYOUT", Required = true };
     private readonly Option<string[]> _parts = new("--part") { Description = "Take only this part; may be repeated.", HelpName = "NAME" };
     private readonly Option<string?> _dtype = new("--dtype") { Description = $"Cast the model's floats to {string.Join(", ", Types.Select(type => type.Name))}.", HelpName = "TYPE" };
@@ -27,6 +31,8 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<string[]> _set = new("--set") { Description = "A number that the rules need and the source does not have, such as heads=32; may be repeated.", HelpName = "NAME=VALUE" };
     private readonly Option<bool> _lenient = new("--keep-unmatched") { Description = "Keep tensors that match no rule, under their own names." };
     private readonly Option<long?> _shard = QuantityOption.Bytes("--shard-size", $"Most bytes in a file of huggingface, for example 2GB [default: {Units.Bytes(HuggingFaceLayout.DefaultMaxShardBytes)}].");
+    private readonly Option<int?> _ranks = new("--ranks") { Description = "As many ranks as are to have written a dcp or dcp-safetensors, each a file; any number of ranks reads it [default: 1].", HelpName = "N" };
+    private readonly Option<string?> _form = new("--form") { Description = $"The names in a dcp: {string.Join(", ", Forms.Select(form => form.Name))} [default: {Forms[0].Name}].", HelpName = "FORM" };
     private readonly Option<long?> _step = new("--step") { Description = "The step of the new checkpoint [default: the source's].", HelpName = "STEP" };
     private readonly Option<bool> _overwrite = new("--overwrite") { Description = "Replace what stands at the destination." };
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not read every tensor back at the end." };
@@ -37,6 +43,7 @@ internal sealed class ConvertVerb : Verb
         _layout.CompletionSources.Add([.. ConversionOptions.Layouts]);
         _dtype.CompletionSources.Add([.. Types.Select(type => type.Name)]);
         _rules.CompletionSources.Add([.. RenamingRules.Ready]);
+        _form.CompletionSources.Add([.. Forms.Select(form => form.Name)]);
     }
 
     public override JsonTypeInfo Result => JsonTypes.Default.ConvertResult;
@@ -47,7 +54,7 @@ internal sealed class ConvertVerb : Verb
 
     protected override Command Define() =>
         new("convert", "Writes a checkpoint in another layout, and reads it back.")
-        { _source, _destination, _layout, _parts, _dtype, _rules, _set, _lenient, _shard, _step, _overwrite, _noVerify, _dryRun };
+        { _source, _destination, _layout, _parts, _dtype, _rules, _set, _lenient, _shard, _ranks, _form, _step, _overwrite, _noVerify, _dryRun };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -102,6 +109,10 @@ internal sealed class ConvertVerb : Verb
             throw new WrongUseException($"--shard-size is for --layout {HuggingFaceLayout.Name}.");
         if (parsed.GetValue(_shard) < 1)
             throw new WrongUseException("--shard-size must be at least 1.");
+        if (parsed.GetValue(_ranks) is { } ranks && (ranks < 1 || layout is not (DistributedLayout.Name or ShardsLayout.Name)))
+            throw new WrongUseException(ranks < 1 ? "--ranks must be at least 1." : $"--ranks is for --layout {DistributedLayout.Name} and {ShardsLayout.Name}.");
+        if (parsed.GetValue(_form) is not null && layout != DistributedLayout.Name)
+            throw new WrongUseException($"--form is for --layout {DistributedLayout.Name}.");
         if (parsed.GetValue(_step) < 0)
             throw new WrongUseException("--step must not be negative.");
         if (parsed.GetValue(_rules) is null && (parsed.GetValue(_set) is { Length: > 0 } || parsed.GetValue(_lenient)))
@@ -115,6 +126,8 @@ internal sealed class ConvertVerb : Verb
             Parameters = Parameters(parsed.GetValue(_set) ?? []),
             Strict = !parsed.GetValue(_lenient),
             MaxShardBytes = parsed.GetValue(_shard) ?? HuggingFaceLayout.DefaultMaxShardBytes,
+            Ranks = parsed.GetValue(_ranks) ?? 1,
+            Form = FormOf(parsed.GetValue(_form) ?? Forms[0].Name),
             Step = parsed.GetValue(_step),
             Overwrite = parsed.GetValue(_overwrite),
             Verify = !parsed.GetValue(_noVerify),
@@ -131,6 +144,16 @@ internal sealed class ConvertVerb : Verb
                 return type;
         }
         throw new WrongUseException($"'{name}' is no type to cast to. Give one of {string.Join(", ", Types.Select(type => type.Name))}.");
+    }
+
+    private static DistributedForm FormOf(string name)
+    {
+        foreach ((string known, DistributedForm form) in Forms)
+        {
+            if (known == name)
+                return form;
+        }
+        throw new WrongUseException($"There is no form '{name}'. Give one of {string.Join(", ", Forms.Select(form => form.Name))}.");
     }
 
     private static RenamingParameters Parameters(string[] assignments)

@@ -1,6 +1,7 @@
 using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Layouts.Renaming;
 using Cairn.Opening;
 using Cairn.Policies;
@@ -10,7 +11,7 @@ using Cairn.Stores;
 namespace Cairn.Conversion;
 
 /// <summary>
-/// Converts a checkpoint from any layout that can be read into one that can be written. With <c>huggingface</c> the destination is the model's folder, with
+/// Converts a checkpoint from any layout that can be read into one that can be written. With <c>huggingface</c>, <c>dcp</c> and <c>dcp-safetensors</c> the destination is the folder of the files, with
 /// <c>torch</c> a file, with <c>cairn</c> and <c>internlm</c> a run's folder, in which the checkpoint stands as <c>&lt;step&gt;</c> and from which training can go on.
 /// Each file is written beside (<c>.partial</c>), made durable and renamed; a marker comes last. A conversion that was interrupted goes on
 /// where it was when the same is asked for again. At the end every tensor is read back and compared with the source. What is overwritten stays as it was until
@@ -59,7 +60,7 @@ internal sealed class CheckpointConversion
         ArgumentNullException.ThrowIfNull(options);
         // Through a link its target is meant, and that is what is swapped.
         string full = PathIdentity.Physical(destination);
-        if (options.Layout == HuggingFaceLayout.Name && System.IO.Path.GetDirectoryName(full) is { } parent)
+        if (options.Layout is HuggingFaceLayout.Name or DistributedLayout.Name or ShardsLayout.Name && System.IO.Path.GetDirectoryName(full) is { } parent)
             return Plan(source, new LocalFileSystem(parent), "", System.IO.Path.GetFileName(full), options, clock);
         if (options.Layout != TorchTarget.LayoutName)
             return Plan(source, new LocalFileSystem(full), "", options, clock);
@@ -168,7 +169,7 @@ internal sealed class CheckpointConversion
         string[] taken = Taken();
         if (taken.Length > 0 && !_options.Overwrite)
         {
-            string where = _plan.Target is HuggingFaceTarget ? _place.FullPath : _files.Root;
+            string where = _plan.Target.IsFolder ? _place.FullPath : _files.Root;
             throw new CheckpointException(
                 $"{where} holds {string.Join(", ", taken.Order(StringComparer.Ordinal).Take(5))}{(taken.Length > 5 ? ", …" : "")} already. Give another destination, or ask for it to be overwritten.")
             { Path = where };

@@ -1,5 +1,6 @@
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Layouts.Renaming;
 using Cairn.State;
 
@@ -9,9 +10,9 @@ namespace Cairn.Conversion;
 internal sealed class ConversionOptions
 {
     /// <summary>The layouts that can be written.</summary>
-    public static IReadOnlyList<string> Layouts => [.. CheckpointLayouts.Names.Order(StringComparer.Ordinal), HuggingFaceLayout.Name, TorchTarget.LayoutName];
+    public static IReadOnlyList<string> Layouts => [.. CheckpointLayouts.Names.Order(StringComparer.Ordinal), HuggingFaceLayout.Name, TorchTarget.LayoutName, DistributedLayout.Name, ShardsLayout.Name];
 
-    /// <summary>The layout to write: <c>cairn</c>, <c>internlm</c>, <c>huggingface</c> or <c>torch</c>.</summary>
+    /// <summary>The layout to write: <c>cairn</c>, <c>internlm</c>, <c>huggingface</c>, <c>torch</c>, <c>dcp</c> or <c>dcp-safetensors</c>.</summary>
     public required string Layout { get; init; }
 
     /// <summary>The parts to take. Default: empty, which is all that the layout can hold, and the model alone under <see cref="Rules"/>.</summary>
@@ -31,6 +32,12 @@ internal sealed class ConversionOptions
 
     /// <summary>Most bytes of tensors in a file of <c>huggingface</c>. Default: 5,000,000,000.</summary>
     public long MaxShardBytes { get; init; } = HuggingFaceLayout.DefaultMaxShardBytes;
+
+    /// <summary>How many ranks a <c>dcp</c> or <c>dcp-safetensors</c> is of, each with a file of its own. Default: 1. A job of any other number of ranks reads it too.</summary>
+    public int Ranks { get; init; } = 1;
+
+    /// <summary>The names in a <c>dcp</c>. Default: a dict of the parts.</summary>
+    public DistributedForm Form { get; init; }
 
     /// <summary>The step, for <c>cairn</c> and <c>internlm</c>. Default: <see langword="null"/>, the source's, or 0 when it does not say.</summary>
     public long? Step { get; init; }

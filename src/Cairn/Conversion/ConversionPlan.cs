@@ -1,5 +1,6 @@
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Layouts.Renaming;
 using Cairn.State;
 
@@ -32,16 +33,16 @@ internal sealed class ConversionPlan
     public static ConversionPlan Of(LoadedCheckpoint source, SourceConfiguration configuration, ConversionOptions options, string fileName)
     {
         var notes = new List<string>(source.Notes);
-        bool toHuggingFace = options.Layout == HuggingFaceLayout.Name;
-        IReadOnlyList<string> selected = Select(source, options, toHuggingFace, notes);
+        bool isModel = options.Layout is HuggingFaceLayout.Name or ShardsLayout.Name;
+        IReadOnlyList<string> selected = Select(source, options, isModel, notes);
         AddRankNotes(source, selected, notes);
         long step = options.Step ?? source.Source?.Step ?? StepIn(source);
         StateMap counters = source.Source?.Marker?.Train ?? Counts(source, step);
         List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration.Parameters, options)))];
-        ConversionTarget target = TargetOf(options, step, parts, fileName);
+        ConversionTarget target = TargetOf(options, step, parts, fileName, notes);
         IReadOnlyList<string> others = [];
         byte[]? config = null;
-        if (toHuggingFace)
+        if (isModel)
         {
             others = [.. source.OtherFiles.Where(name => name != ModelFiles.Config)];
             if (configuration.Config is { } json)
@@ -49,7 +50,7 @@ internal sealed class ConversionPlan
             if (source is LoadedModel { FilesNotOfModel: { Count: > 0 } left })
                 notes.Add($"left behind, because they hold weights or states that are not these: {string.Join(", ", left)}");
             AddConfigNotes(config, options, notes);
-            AddTieNotes(parts[0].State, notes);
+            AddTieNotes(parts[0].State, options, notes);
         }
         else if (source.OtherFiles.Count > 0)
             notes.Add($"left out, because '{options.Layout}' has no place for them: {string.Join(", ", source.OtherFiles)}");
@@ -57,7 +58,7 @@ internal sealed class ConversionPlan
     }
 
     // What a layout cannot hold is found while its files are planned; the message has the entry's place.
-    private static ConversionTarget TargetOf(ConversionOptions options, long step, List<(string Part, StateMap State)> parts, string fileName)
+    private static ConversionTarget TargetOf(ConversionOptions options, long step, List<(string Part, StateMap State)> parts, string fileName, List<string> notes)
     {
         try
         {
@@ -65,6 +66,8 @@ internal sealed class ConversionPlan
             {
                 HuggingFaceLayout.Name => new HuggingFaceTarget(parts[0].State, options.MaxShardBytes),
                 TorchTarget.LayoutName => new TorchTarget(fileName, parts),
+                ShardsLayout.Name => new ShardsTarget(parts[0].State, options.Ranks),
+                DistributedLayout.Name => new DistributedTarget(DistributedLayout.Plan(DistributedStateDict.Of(options.Form, parts, step, notes), options.Ranks, notes)),
                 _ => new LayoutTarget(CheckpointLayouts.Of(options.Layout), step, parts),
             };
         }
@@ -80,7 +83,7 @@ internal sealed class ConversionPlan
         : options.Layout == TorchTarget.LayoutName ? "Or convert to another layout."
         : $"Or convert to another layout: '{TorchTarget.LayoutName}' holds most values.";
 
-    private static IReadOnlyList<string> Select(LoadedCheckpoint source, ConversionOptions options, bool toHuggingFace, List<string> notes)
+    private static IReadOnlyList<string> Select(LoadedCheckpoint source, ConversionOptions options, bool isModel, List<string> notes)
     {
         foreach (string part in options.Parts)
         {
@@ -89,10 +92,10 @@ internal sealed class ConversionPlan
         }
         if (options.Rules is not null && options.Parts.Contains(Optimizer, StringComparer.Ordinal))
             throw new CheckpointException("Rules rename the model and not the optimizer's state, which would not fit it any more. Convert them apart, or leave the optimizer out.");
-        bool modelOnly = toHuggingFace || (options.Rules is not null && options.Parts.Count == 0);
+        bool modelOnly = isModel || (options.Rules is not null && options.Parts.Count == 0);
         IReadOnlyList<string> selected = options.Parts.Count > 0 ? options.Parts : modelOnly ? [Model] : source.Parts;
-        if (toHuggingFace && selected.Count > 1)
-            throw new CheckpointException($"A model of Hugging Face is one part, not {string.Join(", ", selected)}. Choose one.");
+        if (isModel && selected.Count > 1)
+            throw new CheckpointException($"{(options.Layout == HuggingFaceLayout.Name ? "A model of Hugging Face" : $"What the layout '{options.Layout}' holds")} is one part, not {string.Join(", ", selected)}. Choose one.");
         if (!selected.All(part => source.Parts.Contains(part, StringComparer.Ordinal)))
             throw new CheckpointException($"The source has no part '{Model}'. Choose one of its parts: {string.Join(", ", source.Parts)}.");
         if (options.Rules is not null && !selected.Contains(Model, StringComparer.Ordinal))
@@ -164,11 +167,13 @@ internal sealed class ConversionPlan
         }
     }
 
-    private static void AddTieNotes(StateMap model, List<string> notes)
+    private static void AddTieNotes(StateMap model, ConversionOptions options, List<string> notes)
     {
         var seen = new HashSet<StateNode>(ReferenceEqualityComparer.Instance);
         string[] tied = [.. model.Where(entry => !seen.Add(entry.Value)).Select(entry => entry.Key)];
-        if (tied.Length > 0)
+        if (tied.Length > 0 && options.Layout == ShardsLayout.Name)
+            notes.Add($"tied, and written under each name, because PyTorch's reader looks for both: {string.Join(", ", tied)}");
+        else if (tied.Length > 0)
             notes.Add($"tied and so written once: {string.Join(", ", tied)}; transformers ties them again when {ModelFiles.Config} has tie_word_embeddings true");
     }
 

@@ -16,6 +16,8 @@ internal abstract class ConversionTarget
     public abstract IReadOnlyDictionary<string, StateNode> Expected { get; }
     /// <summary>Opens what was written.</summary>
     public abstract LoadedCheckpoint Open(IFileSystem files, string folder);
+    /// <summary>Whether the destination is a folder that may hold files of its owner's besides.</summary>
+    public virtual bool IsFolder => false;
     /// <summary>What was read back for a name of <see cref="Expected"/>.</summary>
     public virtual StateNode ReadBack(LoadedCheckpoint opened, string name) => opened.Load(name);
 }
@@ -34,7 +36,29 @@ internal sealed class HuggingFaceTarget(StateMap model, long maxShardBytes) : Co
 {
     public override IReadOnlyList<PlannedFile> Files { get; } = HuggingFaceLayout.Plan(model, maxShardBytes);
     public override IReadOnlyDictionary<string, StateNode> Expected { get; } = new Dictionary<string, StateNode>(StringComparer.Ordinal) { [HuggingFaceLayout.ModelPart] = model };
+    public override bool IsFolder => true;
     public override LoadedCheckpoint Open(IFileSystem files, string folder) => HuggingFaceLayout.Open(files, folder);
+}
+
+/// <summary>A distributed checkpoint of PyTorch.</summary>
+internal sealed class DistributedTarget(DistributedLayout layout) : ConversionTarget
+{
+    private const string Root = "";
+
+    public override IReadOnlyList<PlannedFile> Files => layout.Files;
+    public override IReadOnlyDictionary<string, StateNode> Expected { get; } = new Dictionary<string, StateNode>(StringComparer.Ordinal) { [Root] = layout.State };
+    public override bool IsFolder => true;
+    public override LoadedCheckpoint Open(IFileSystem files, string folder) => LoadedTorchState.OpenDistributed(files, folder);
+    public override StateNode ReadBack(LoadedCheckpoint opened, string name) => ((LoadedTorchState)opened).Root;
+}
+
+/// <summary>A model as a distributed checkpoint in safetensors.</summary>
+internal sealed class ShardsTarget(StateMap model, int ranks) : ConversionTarget
+{
+    public override IReadOnlyList<PlannedFile> Files { get; } = ShardsLayout.Plan(model, ranks);
+    public override IReadOnlyDictionary<string, StateNode> Expected { get; } = new Dictionary<string, StateNode>(StringComparer.Ordinal) { [PartSplit.Model] = ShardsLayout.Untied(model) };
+    public override bool IsFolder => true;
+    public override LoadedCheckpoint Open(IFileSystem files, string folder) => LoadedShards.Open(files, folder);
 }
 
 /// <summary>One file of <c>torch.save</c>: a dict of the parts, or a single part itself. An optimizer gets the form of PyTorch's <c>state_dict()</c>.</summary>

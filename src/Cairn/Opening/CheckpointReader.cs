@@ -12,11 +12,11 @@ namespace Cairn.Opening;
 
 /// <summary>
 /// Opens whatever holds a training run's state, without being told what it is: a checkpoint or snapshot of Cairn or InternLM, a run (then what a
-/// restart would take), a model folder of Hugging Face, a distributed checkpoint of PyTorch, a safetensors file, a file of PyTorch.
+/// restart would take), a model folder of Hugging Face, a distributed checkpoint of PyTorch, also in safetensors, a safetensors file, a file of PyTorch.
 /// </summary>
 public static class CheckpointReader
 {
-    private const string CairnName = "cairn", SafetensorsName = "safetensors", TorchName = "torch", DistributedName = "dcp";
+    private const string CairnName = "cairn", SafetensorsName = "safetensors", TorchName = "torch", DistributedName = DistributedLayout.Name;
     private const int MostTries = 5;
 
     /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>
@@ -82,6 +82,7 @@ public static class CheckpointReader
             (CairnName, _) => OpenEntry(source.Files, EntryAt(source.Files, source.Path), out exact),
             (HuggingFaceLayout.Name, _) => HuggingFaceLayout.Open(source.Files, source.Path),
             (DistributedName, _) => LoadedTorchState.OpenDistributed(source.Files, source.Path),
+            (ShardsLayout.Name, _) => LoadedShards.Open(source.Files, source.Path),
             (RankFolder.DeepSpeed or RankFolder.Megatron, _) => RankFolder.Find(source.Files, source.Path)!.Open(source.Files),
             (TorchName, _) => LoadedTorchState.OpenFile(source.Files, source.Path),
             (SafetensorsName, _) => new LoadedFile(source.Files, source.Path),
@@ -105,7 +106,11 @@ public static class CheckpointReader
     {
         string shown = new CheckpointSource("", SourceKind.File, files, path).FullPath;
         if (path.Length > 0 && files.FileExists(path))
+        {
+            if (ShardFileName.Parse(path[(path.LastIndexOf('/') + 1)..]) is not null)
+                throw new CheckpointException($"{shown} holds one rank's parts of a distributed checkpoint. Give its folder: {System.IO.Path.GetDirectoryName(shown)}.") { Path = shown };
             return new CheckpointSource(LayoutOfFile(files, path, shown), SourceKind.File, files, path);
+        }
         if (self is null && !files.FolderExists(path))
             throw new CheckpointException($"There is nothing at {shown}. Give a run, a checkpoint's folder or a file.") { Path = shown };
         FileSystemEntry[] entries = [.. files.List(path)];
@@ -116,8 +121,10 @@ public static class CheckpointReader
             return new CheckpointSource(InternLmLayout.LayoutName, SourceKind.Checkpoint, files, path) { Step = internLmStep };
         if (IsCairnCheckpoint(names))
             return new CheckpointSource(CairnName, SourceKind.Checkpoint, files, path);
-        if (names.Contains(DistributedCheckpoint.MetadataName, StringComparer.Ordinal) || names.Any(name => name.EndsWith(".distcp", StringComparison.Ordinal)))
+        if (names.Contains(DistributedCheckpoint.MetadataName, StringComparer.Ordinal) || names.Any(name => name.EndsWith(DistributedLayout.Extension, StringComparison.Ordinal)))
             return new CheckpointSource(DistributedName, SourceKind.Checkpoint, files, path);
+        if (ModelFiles.Find(names) is null && SafetensorsShards.AreIn(names))
+            return new CheckpointSource(ShardsLayout.Name, SourceKind.Checkpoint, files, path);
         if (ModelFiles.Find(names) is not null || names.Any(ModelFiles.IsShard))
             return new CheckpointSource(HuggingFaceLayout.Name, SourceKind.Checkpoint, files, path);
         if ((RankFolder.Newest(files, path) ?? RankFolder.Find(files, path)) is { } ranks)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
+using Cairn.Formats.Torch.Distributed;
 using Cairn.Layouts.PyTorch;
 using Cairn.State;
 using Cairn.Stores;
@@ -147,6 +148,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
         if (name.EndsWith(".bin", StringComparison.Ordinal))
             return new WeightsFile(TensorsOf(Keep(TorchFile.Open(files, path))), new Dictionary<string, string>(StringComparer.Ordinal));
         SafetensorsFile file = Keep(SafetensorsFile.Open(files, path));
+        ShardingInfo.RequireWhole(file);
         return new WeightsFile(file.Tensors, file.Metadata);
     }
 

@@ -72,8 +72,8 @@ internal sealed record ModelFiles(string? Weights, string? Index, IReadOnlyList<
     /// <summary>Whether a name is that of a shard.</summary>
     public static bool IsShard(string name) => WeightsFileName.Parse(name) is { IsShard: true };
 
-    // Mistral's consolidated.safetensors, TensorFlow's tf_model.h5, the shards of another precision, a Trainer's optimizer.pt.
-    private static bool HoldsTensors(string name) => Array.Exists(TensorEndings, ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
+    /// <summary>Whether a file holds tensors, by its name: Mistral's consolidated.safetensors, TensorFlow's tf_model.h5, the shards of another precision, a Trainer's optimizer.pt.</summary>
+    public static bool HoldsTensors(string name) => Array.Exists(TensorEndings, ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Whether a name is that of weights or of their index.</summary>
     public static bool IsWeights(string name) => WeightsFileName.Parse(name) is not null;

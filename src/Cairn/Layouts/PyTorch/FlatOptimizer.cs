@@ -1,3 +1,4 @@
+using Cairn.Formats.Torch;
 using Cairn.State;
 
 namespace Cairn.Layouts.PyTorch;
@@ -33,6 +34,32 @@ internal static class FlatOptimizer
             return of;
         }));
         return new StateMap { ["state"] = state, ["param_groups"] = groups };
+    }
+
+    /// <summary>The other way: the flat map of an optimizer whose state goes by the names of its parameters.</summary>
+    /// <param name="stateDict">The two maps <c>state</c> and <c>param_groups</c>.</param>
+    /// <exception cref="ArgumentException">The parameters have no names, or it is not of this form.</exception>
+    public static TorchMap Flatten(TorchMap stateDict)
+    {
+        var flat = new TorchMap();
+        if (stateDict.Find("state") is not TorchMap states || stateDict.Find("param_groups") is not TorchList groups)
+            throw new ArgumentException("The optimizer's state has no 'state' and 'param_groups', so it cannot be made flat. Leave the part out, or take another form.");
+        foreach (TorchMap group in groups.OfType<TorchMap>())
+        {
+            foreach (TorchValue parameter in group.Find(Parameters) as TorchList ?? new TorchList(TorchListKind.List))
+            {
+                if (parameter is not TorchScalar { Value: string name })
+                    throw new ArgumentException("The optimizer's state goes by the numbers of its parameters, and a flat one goes by their names, which it does not have. Leave the part out, or take another form.");
+                foreach ((TorchValue entry, TorchValue value) in states.Find(name) as TorchMap ?? [])
+                    flat.Add($"{State}{name}.{entry}", value);
+                foreach ((TorchValue setting, TorchValue value) in group)
+                {
+                    if (setting is not TorchScalar { Value: Parameters })
+                        flat.Add($"{Groups}{name}.{setting}", value);
+                }
+            }
+        }
+        return flat;
     }
 
     private static StateMap Entry(StateMap map, string name)

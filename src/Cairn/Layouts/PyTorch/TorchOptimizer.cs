@@ -24,7 +24,13 @@ public static class TorchOptimizer
     /// <summary>The state as PyTorch's <c>load_state_dict</c> takes it. Tensors are not copied.</summary>
     /// <param name="optimizer">The captured state of an optimizer.</param>
     /// <exception cref="CheckpointException">PyTorch has no such optimizer, or the state is not that of an optimizer.</exception>
-    public static TorchMap ToTorch(StateMap optimizer)
+    public static TorchMap ToTorch(StateMap optimizer) => ToTorch(optimizer, byName: false);
+
+    /// <summary>The state as <c>torch.distributed.checkpoint.state_dict</c> has it: as <see cref="ToTorch(StateMap)"/>, but parameters go by their names.</summary>
+    /// <inheritdoc cref="ToTorch(StateMap)"/>
+    internal static TorchMap ToTorchByName(StateMap optimizer) => ToTorch(optimizer, byName: true);
+
+    private static TorchMap ToTorch(StateMap optimizer, bool byName)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
         if (!optimizer.TryGetValue("type", out StateNode? node) || (node as StateScalar)?.Value is not string type
@@ -33,7 +39,7 @@ public static class TorchOptimizer
             throw new CheckpointException("This is not the state of an optimizer: it needs 'type', 'state' and 'groups'.") { Expected = "type, state, groups", Found = string.Join(", ", optimizer.Keys) };
         TorchOptimizerKind kind = TorchOptimizerKind.Find(type)
             ?? throw new CheckpointException($"PyTorch has no optimizer whose state is that of '{type}'. These can be written: {string.Join(", ", TorchOptimizerKind.Types)}.") { Found = type };
-        var writer = new TorchOptimizerWriter(kind);
+        var writer = new TorchOptimizerWriter(kind, byName);
         foreach (StateNode group in groups)
             writer.Add((StateMap)group, states);
         return writer.StateDict;

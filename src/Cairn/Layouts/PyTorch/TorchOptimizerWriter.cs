@@ -8,13 +8,17 @@ namespace Cairn.Layouts.PyTorch;
 internal sealed class TorchOptimizerWriter
 {
     private readonly TorchOptimizerKind _kind;
+    private readonly bool _byName;
     private readonly TorchMap _states = new();
     private readonly TorchList _groups = new(TorchListKind.List);
     private long _position;
 
-    public TorchOptimizerWriter(TorchOptimizerKind kind)
+    /// <param name="kind">The optimizer.</param>
+    /// <param name="byName">Whether parameters go by their names, as <c>get_optimizer_state_dict</c> has them, and not by their numbers.</param>
+    public TorchOptimizerWriter(TorchOptimizerKind kind, bool byName = false)
     {
         _kind = kind;
+        _byName = byName;
         StateDict = new TorchMap { ["state"] = _states, ["param_groups"] = _groups };
     }
 
@@ -25,11 +29,12 @@ internal sealed class TorchOptimizerWriter
     public void Add(StateMap group, StateMap states)
     {
         var positions = new TorchList(TorchListKind.List);
-        foreach (StateNode name in (StateList)group["params"])
+        foreach (StateNode parameter in (StateList)group["params"])
         {
-            var state = (StateMap)states[(string)((StateScalar)name).Value!];
-            positions.Add(_position);
-            _states.Add(_position++, Values(group, state));
+            string name = (string)((StateScalar)parameter).Value!;
+            TorchValue key = _byName ? name : _position++;
+            positions.Add(key);
+            _states.Add(key, Values(group, (StateMap)states[name]));
         }
         TorchMap written = Options(group);
         written.Add("params", positions);

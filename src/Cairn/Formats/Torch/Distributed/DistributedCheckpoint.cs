@@ -71,9 +71,24 @@ internal sealed class DistributedCheckpoint : IDisposable
     public StateMap Load()
     {
         var tree = new PathTree(Join(_folder, MetadataName));
+        var known = new Dictionary<DistributedPlace, (DistributedTensor Tensor, StateTensor State)>();
         foreach (DistributedItem item in Items)
-            tree.Add(item, item is DistributedTensor tensor ? Tensor(tensor) : Value((DistributedValue)item));
+            tree.Add(item, item is DistributedTensor tensor ? Tied(tensor, known) : Value((DistributedValue)item));
         return tree.ToState();
+    }
+
+    // Two names of the same chunks are a tie.
+    private StateTensor Tied(DistributedTensor tensor, Dictionary<DistributedPlace, (DistributedTensor Tensor, StateTensor State)> known)
+    {
+        if (tensor.Chunks.Count == 0)
+            return Tensor(tensor);
+        if (!known.TryGetValue(tensor.Chunks[0].Place, out (DistributedTensor Tensor, StateTensor State) first))
+        {
+            StateTensor state = Tensor(tensor);
+            known.Add(tensor.Chunks[0].Place, (tensor, state));
+            return state;
+        }
+        return first.Tensor.IsSame(tensor) ? first.State : Tensor(tensor);
     }
 
     /// <summary>Values that <see cref="Load"/> met and that are not, or not wholly, what they were.</summary>

@@ -25,7 +25,12 @@ internal abstract record DistributedItem(string Name, IReadOnlyList<object> Path
 /// <param name="Type">Element type.</param>
 /// <param name="Shape">Sizes of the whole.</param>
 /// <param name="Chunks">What the ranks saved of it.</param>
-internal sealed record DistributedTensor(string Name, IReadOnlyList<object> Path, TensorType Type, IReadOnlyList<long> Shape, IReadOnlyList<DistributedChunk> Chunks) : DistributedItem(Name, Path);
+internal sealed record DistributedTensor(string Name, IReadOnlyList<object> Path, TensorType Type, IReadOnlyList<long> Shape, IReadOnlyList<DistributedChunk> Chunks) : DistributedItem(Name, Path)
+{
+    /// <summary>Whether another is the same tensor under another name: of the same type and shape, and of chunks that lie at the same places.</summary>
+    public bool IsSame(DistributedTensor other) => Type == other.Type && Shape.SequenceEqual(other.Shape) && Chunks.Count == other.Chunks.Count
+        && Chunks.Zip(other.Chunks).All(pair => pair.First.Place == pair.Second.Place && pair.First.Offsets.SequenceEqual(pair.Second.Offsets) && pair.First.Sizes.SequenceEqual(pair.Second.Sizes));
+}
 
 /// <summary>A value that is no tensor.</summary>
 /// <param name="Name">Its flat name.</param>

@@ -43,9 +43,9 @@ internal sealed class DistributedMetadataReader
 
     private DistributedTensor Tensor(string name, IReadOnlyList<object> way, TorchMap fields)
     {
-        TorchValue properties = fields.Find("properties") is TorchObject { Type.Name: "TensorProperties", State: { } state } ? state
+        // A tuple since PyTorch 1.11, because memory formats cannot be pickled: dtype, layout, requires_grad, memory format, pinned. Where it was made by a call, the dtype is the first argument.
+        TorchValue properties = fields.Find("properties") is TorchObject { Type.Name: "TensorProperties" } made ? made.State ?? made.Arguments
             : throw Malformed(name, "its properties are missing", "TensorProperties", fields.Find("properties")?.ToString() ?? "nothing");
-        // A tuple since PyTorch 1.11, because memory formats cannot be pickled: dtype, layout, requires_grad, memory format, pinned.
         TorchValue? dtype = properties is TorchList { Count: > 0 } list ? list[0] : (properties as TorchMap)?.Find("dtype");
         TensorType type = dtype is TorchGlobal global && TorchDtypes.Parse(global) is { } known ? known
             : throw Malformed(name, "its element type is not known", "a dtype", dtype?.ToString() ?? "nothing");

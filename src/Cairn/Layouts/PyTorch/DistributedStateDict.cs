@@ -1,0 +1,109 @@
+using Cairn.Formats.Torch;
+using Cairn.State;
+
+namespace Cairn.Layouts.PyTorch;
+
+/// <summary>Makes the dict that a job of PyTorch gives to <c>torch.distributed.checkpoint.load</c> of the parts of a state.</summary>
+internal static class DistributedStateDict
+{
+    private const string Optimizer = "optimizer", Scheduler = "scheduler", Context = "context", TrainState = "train_state", TitanScheduler = "lr_scheduler",
+        Groups = "param_groups", Tokens = "num_consumed_tokens", LastEpoch = "last_epoch", BaseRates = "base_lrs";
+
+    /// <summary>The dict in a form. Tensors are not copied.</summary>
+    /// <param name="form">The form.</param>
+    /// <param name="parts">The parts, in their order.</param>
+    /// <param name="step">The step that was reached.</param>
+    /// <param name="notes">Takes what the user should know.</param>
+    /// <exception cref="CheckpointException">PyTorch has no such optimizer.</exception>
+    /// <exception cref="ArgumentException">The parts do not fit the form.</exception>
+    public static TorchMap Of(DistributedForm form, IReadOnlyList<(string Part, StateMap State)> parts, long step, ICollection<string> notes)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(notes);
+        return form == DistributedForm.TorchTitan ? Titan(parts, step, notes) : Nested(parts, notes);
+    }
+
+    private static TorchMap Nested(IReadOnlyList<(string Part, StateMap State)> parts, ICollection<string> notes)
+    {
+        var root = new TorchMap();
+        foreach ((string part, StateMap state) in parts)
+        {
+            root.Add(part, part == Optimizer ? OptimizerOf(state) : TorchTree.FromState(state));
+            if (part == Optimizer && TorchOptimizer.IsStateDict(state) && !GoesByName(state))
+                notes.Add("the optimizer's state goes by the numbers of its parameters, as optimizer.state_dict() has it: get_optimizer_state_dict, which goes by their names, does not find it");
+        }
+        return root;
+    }
+
+    private static TorchMap Titan(IReadOnlyList<(string Part, StateMap State)> parts, long step, ICollection<string> notes)
+    {
+        var root = new TorchMap();
+        TorchMap? optimizer = null;
+        foreach ((string part, StateMap state) in parts)
+        {
+            switch (part)
+            {
+                case PartSplit.Model:
+                    foreach ((TorchValue name, TorchValue tensor) in (TorchMap)TorchTree.FromState(state))
+                        Add(root, name, tensor);
+                    break;
+                case Optimizer:
+                    optimizer = OptimizerOf(state);
+                    Add(root, part, FlatOptimizer.Flatten(optimizer));
+                    break;
+                case Scheduler when state.ContainsKey(LastEpoch) && state.ContainsKey(BaseRates):
+                    Add(root, TitanScheduler, TorchTree.FromState(state));
+                    break;
+                case Scheduler:
+                    notes.Add("the scheduler's own state is left out; lr_scheduler says the step, from which torchtitan computes the learning rate by its configuration");
+                    break;
+                default:
+                    Add(root, part, TorchTree.FromState(state));
+                    break;
+            }
+        }
+        // Weights by themselves are what a job starts from, and no job's state.
+        if (optimizer is null)
+            return root;
+        if (root.Find(TitanScheduler) is null)
+            Add(root, TitanScheduler, SchedulerAt(step, (TorchList)optimizer[Groups]));
+        StateMap? context = parts.FirstOrDefault(part => part.Part == Context).State;
+        Add(root, TrainState, context is not null && context.TryGetValue(TrainState, out StateNode? saved) ? TorchTree.FromState(saved) : TrainStateAt(step, context));
+        notes.Add("torchtitan's dataloader is not there: leave it out when the job starts (checkpoint.exclude_from_loading)");
+        return root;
+    }
+
+    // What torch.optim.lr_scheduler.LambdaLR holds after so many steps.
+    private static TorchMap SchedulerAt(long step, TorchList groups)
+    {
+        TorchMap[] options = [.. groups.OfType<TorchMap>()];
+        return new TorchMap
+        {
+            [BaseRates] = new TorchList(TorchListKind.List, options.Select(group => group.Find("initial_lr") ?? group["lr"])),
+            [LastEpoch] = step,
+            ["verbose"] = false,
+            ["_step_count"] = step + 1,
+            ["_is_initial"] = false,
+            ["_get_lr_called_within_step"] = false,
+            ["_last_lr"] = new TorchList(TorchListKind.List, options.Select(group => group["lr"])),
+        };
+    }
+
+    private static TorchMap TrainStateAt(long step, StateMap? context)
+    {
+        long tokens = context is not null && context.TryGetValue(Tokens, out StateNode? node) && (node as StateScalar)?.Value is long seen ? seen : 0;
+        return new TorchMap { ["step"] = step, ["ntokens_seen"] = tokens };
+    }
+
+    private static TorchMap OptimizerOf(StateMap state) => state.ContainsKey("type") && state.ContainsKey("groups") ? TorchOptimizer.ToTorchByName(state) : (TorchMap)TorchTree.FromState(state);
+
+    private static bool GoesByName(StateMap stateDict) => ((StateList)stateDict[Groups]).All(group =>
+        group is not StateMap options || !options.TryGetValue("params", out StateNode? node) || node is not StateList parameters || parameters.All(parameter => parameter is StateScalar { Value: string }));
+
+    private static void Add(TorchMap root, TorchValue key, TorchValue value)
+    {
+        if (root.Find(key) is not null)
+            throw new ArgumentException($"A weight is named '{key}', and torchtitan's form has the weights beside other parts, one of which is '{key}'.");
+        root.Add(key, value);
+    }
+}
