@@ -7,7 +7,7 @@ namespace Cairn.Layouts.PyTorch;
 internal static class DistributedStateDict
 {
     private const string Optimizer = "optimizer", Scheduler = "scheduler", Context = "context", TrainState = "train_state", TitanScheduler = "lr_scheduler",
-        Groups = "param_groups", Tokens = "num_consumed_tokens", LastEpoch = "last_epoch", BaseRates = "base_lrs";
+        Groups = "param_groups", StepCount = "_step_count";
 
     /// <summary>The dict in a form. Tensors are not copied.</summary>
     /// <param name="form">The form.</param>
@@ -51,11 +51,11 @@ internal static class DistributedStateDict
                     optimizer = OptimizerOf(state);
                     Add(root, part, FlatOptimizer.Flatten(optimizer));
                     break;
-                case Scheduler when state.ContainsKey(LastEpoch) && state.ContainsKey(BaseRates):
-                    Add(root, TitanScheduler, TorchTree.FromState(state));
+                // That of TorchSharp's schedulers is not PyTorch's, and is made below.
+                case Scheduler when !state.ContainsKey(StepCount):
                     break;
                 case Scheduler:
-                    notes.Add("the scheduler's own state is left out; lr_scheduler says the step, from which torchtitan computes the learning rate by its configuration");
+                    Add(root, TitanScheduler, TorchTree.FromState(state));
                     break;
                 default:
                     Add(root, part, TorchTree.FromState(state));
@@ -66,34 +66,37 @@ internal static class DistributedStateDict
         if (optimizer is null)
             return root;
         if (root.Find(TitanScheduler) is null)
-            Add(root, TitanScheduler, SchedulerAt(step, (TorchList)optimizer[Groups]));
+            Add(root, TitanScheduler, SchedulerAt(step, parts.FirstOrDefault(part => part.Part == Scheduler).State, (TorchList)optimizer[Groups]));
         StateMap? context = parts.FirstOrDefault(part => part.Part == Context).State;
         Add(root, TrainState, context is not null && context.TryGetValue(TrainState, out StateNode? saved) ? TorchTree.FromState(saved) : TrainStateAt(step, context));
         notes.Add("torchtitan's dataloader is not there: leave it out when the job starts (checkpoint.exclude_from_loading)");
         return root;
     }
 
-    // What torch.optim.lr_scheduler.LambdaLR holds after so many steps.
-    private static TorchMap SchedulerAt(long step, TorchList groups)
+    // What torch.optim.lr_scheduler.LambdaLR holds after so many steps. torchtitan computes the next learning rates by its configuration.
+    private static TorchMap SchedulerAt(long step, StateMap? saved, TorchList groups)
     {
         TorchMap[] options = [.. groups.OfType<TorchMap>()];
         return new TorchMap
         {
-            [BaseRates] = new TorchList(TorchListKind.List, options.Select(group => group.Find("initial_lr") ?? group["lr"])),
-            [LastEpoch] = step,
+            ["base_lrs"] = Rates(saved, "base_lrs", options.Select(group => group.Find("initial_lr") ?? group["lr"])),
+            ["last_epoch"] = Whole(saved, "last_epoch") ?? step,
             ["verbose"] = false,
-            ["_step_count"] = step + 1,
+            [StepCount] = Whole(saved, "step_count") ?? step + 1,
             ["_is_initial"] = false,
             ["_get_lr_called_within_step"] = false,
-            ["_last_lr"] = new TorchList(TorchListKind.List, options.Select(group => group["lr"])),
+            ["_last_lr"] = Rates(saved, "last_lrs", options.Select(group => group["lr"])),
+            // Of a function nothing is saved; of a partial one, as torchtitan's, PyTorch does not look for the key.
+            ["lr_lambdas"] = new TorchList(TorchListKind.List, options.Select(_ => (TorchValue)TorchScalar.None)),
         };
     }
 
-    private static TorchMap TrainStateAt(long step, StateMap? context)
-    {
-        long tokens = context is not null && context.TryGetValue(Tokens, out StateNode? node) && (node as StateScalar)?.Value is long seen ? seen : 0;
-        return new TorchMap { ["step"] = step, ["ntokens_seen"] = tokens };
-    }
+    private static TorchList Rates(StateMap? saved, string key, IEnumerable<TorchValue> otherwise) =>
+        saved is not null && saved.TryGetValue(key, out StateNode? node) && node is StateList rates ? (TorchList)TorchTree.FromState(rates) : new TorchList(TorchListKind.List, otherwise);
+
+    private static long? Whole(StateMap? saved, string key) => saved is not null && saved.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: long number } ? number : null;
+
+    private static TorchMap TrainStateAt(long step, StateMap? context) => new() { ["step"] = step, ["ntokens_seen"] = Whole(context, "num_consumed_tokens") ?? 0 };
 
     private static TorchMap OptimizerOf(StateMap state) => state.ContainsKey("type") && state.ContainsKey("groups") ? TorchOptimizer.ToTorchByName(state) : (TorchMap)TorchTree.FromState(state);
 
