@@ -80,9 +80,9 @@ def load(form, folder, model, optimizer):
         raise SystemExit(f"no form {form}")
 
 
-def rank_of(rank, world, folder, form, file):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=os.environ.get("CAIRN_PORT", "29517"), USE_LIBUV="0", GLOO_SOCKET_IFNAME="lo")
-    dist.init_process_group("gloo", rank=rank, world_size=world)
+def rank_of(rank, world, folder, form, file, meeting):
+    os.environ.update(GLOO_SOCKET_IFNAME="lo")
+    dist.init_process_group("gloo", init_method=f"file://{meeting}/ranks", rank=rank, world_size=world)
     from torch.distributed._composable.fsdp import fully_shard
     from torch.distributed.device_mesh import init_device_mesh
     saved = torch.load(file, weights_only=True)
@@ -148,4 +148,5 @@ if __name__ == "__main__":
     elif form == "torch":
         one_file(folder, file)
     else:
-        processes.spawn(rank_of, args=(int(ranks), folder, form, file), nprocs=int(ranks))
+        with tempfile.TemporaryDirectory() as meeting:
+            processes.spawn(rank_of, args=(int(ranks), folder, form, file, meeting), nprocs=int(ranks))

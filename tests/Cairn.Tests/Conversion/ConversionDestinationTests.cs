@@ -50,7 +50,7 @@ public sealed class ConversionDestinationTests : ConversionFixture
         ShouldHold(Folder["out/3"], "model", Model());
     }
 
-    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out"), InlineData("dcp", "out")]
     public void What_stands_at_the_destination_is_replaced_only_when_asked(string layout, string destination)
     {
         string source = Checkpoint();
@@ -70,6 +70,21 @@ public sealed class ConversionDestinationTests : ConversionFixture
         File.WriteAllText(Folder["out/README.md"], "mine");
         Convert(source, Folder["out"], new ConversionOptions { Layout = "huggingface", Overwrite = true });
         Directory.GetFiles(Folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["README.md", "model.safetensors"]);
+    }
+
+    [Fact]
+    public void Files_of_an_overwritten_distributed_checkpoint_do_not_stay_and_the_users_own_do()
+    {
+        string source = Checkpoint();
+        Convert(source, Folder["out"], new ConversionOptions { Layout = "dcp", Ranks = 3 });
+        File.WriteAllText(Folder["out/README.md"], "mine");
+        Should.Throw<CheckpointException>(() => Convert(source, Folder["out"], new ConversionOptions { Layout = "dcp-safetensors", Ranks = 2 })).Message.ShouldContain("already");
+        Convert(source, Folder["out"], new ConversionOptions { Layout = "dcp-safetensors", Ranks = 2, Overwrite = true });
+        Files().ShouldBe(["README.md", "shard-00001-model-00001-of-00001.safetensors", "shard-00002-model-00001-of-00001.safetensors"]);
+        Convert(source, Folder["out"], new ConversionOptions { Layout = "dcp", Overwrite = true });
+        Files().ShouldBe([".metadata", "README.md", "__0_0.distcp"]);
+
+        IEnumerable<string?> Files() => Directory.GetFiles(Folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal);
     }
 
     [Fact]
@@ -111,7 +126,7 @@ public sealed class ConversionDestinationTests : ConversionFixture
         Convert(source, Folder[destination], options);
     }
 
-    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out"), InlineData("dcp", "out")]
     public void What_is_overwritten_stays_as_it_was_until_all_is_written_and_read_back(string layout, string destination)
     {
         string source = Checkpoint();
@@ -134,7 +149,7 @@ public sealed class ConversionDestinationTests : ConversionFixture
     }
 
     [Theory]
-    [InlineData("cairn", true), InlineData("cairn", false), InlineData("internlm", true), InlineData("torch", true), InlineData("huggingface", true), InlineData("huggingface", false)]
+    [InlineData("cairn", true), InlineData("cairn", false), InlineData("internlm", true), InlineData("torch", true), InlineData("huggingface", true), InlineData("huggingface", false), InlineData("dcp", true)]
     public void A_kill_at_any_operation_leaves_the_old_or_the_new(string layout, bool canExchange)
     {
         string source = Checkpoint(), name = layout == "torch" ? "out.pt" : "out", old = Folder["old"];
@@ -149,7 +164,7 @@ public sealed class ConversionDestinationTests : ConversionFixture
             var killed = FaultyFileSystem.At(canExchange ? store : new WithoutExchange(store), at, staysBroken: true);
             using (LoadedCheckpoint opened = CheckpointReader.Open(source))
             {
-                CheckpointConversion Plan(IFileSystem files) => CheckpointConversion.Plan(opened, files, layout == "torch" ? name : "", layout == "huggingface" ? name : "", options, null);
+                CheckpointConversion Plan(IFileSystem files) => CheckpointConversion.Plan(opened, files, layout == "torch" ? name : "", layout is "huggingface" or "dcp" ? name : "", options, null);
                 try
                 {
                     Plan(killed).Run(cancellationToken: TestContext.Current.CancellationToken);

@@ -14,7 +14,7 @@ public sealed class ConversionTests : ConversionFixture
 {
     private static readonly RenamingParameters Heads = new RenamingParameters().With("heads", 4).With("kv_heads", 2);
 
-    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt")]
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("dcp", "out")]
     public void NaN_infinity_and_both_zeros_among_the_values_are_what_they_were(string layout, string destination)
     {
         // The NaN of Python has another sign than that of .NET.
@@ -22,7 +22,7 @@ public sealed class ConversionTests : ConversionFixture
         byte[] file = TorchBytes(new StateMap { ["model"] = Model(), ["metrics"] = values });
         File.WriteAllBytes(Folder["source.pt"], file);
         Convert(Folder["source.pt"], Folder[destination], new ConversionOptions { Layout = layout }).TensorsVerified.ShouldBePositive();
-        using LoadedCheckpoint opened = CheckpointReader.Open(layout == "torch" ? Folder[destination] : Folder[destination + "/0"]);
+        using LoadedCheckpoint opened = CheckpointReader.Open(layout is "torch" or "dcp" ? Folder[destination] : Folder[destination + "/0"]);
         StateMap metrics = (StateMap)opened.Load("context")["metrics"];
         foreach ((string name, StateNode value) in values)
             ((StateScalar)metrics[name]).IsSame((StateScalar)value).ShouldBeTrue(name);
@@ -36,6 +36,20 @@ public sealed class ConversionTests : ConversionFixture
         Cairn.Inspection.StateComparison.Structure(one, two).Select(entry => entry.Change).ShouldBe([Cairn.Inspection.EntryChange.Same, Cairn.Inspection.EntryChange.Changed]);
     }
 
+    [Theory, InlineData("dcp"), InlineData("dcp-safetensors")]
+    public void A_model_of_Hugging_Face_goes_through_a_distributed_checkpoint_of_any_ranks(string layout)
+    {
+        Convert(Checkpoint(), Folder["model"], new ConversionOptions { Layout = "huggingface" });
+        File.WriteAllText(Folder["model/config.json"], """{"tie_word_embeddings": false}""");
+        Convert(Folder["model"], Folder["out"], new ConversionOptions { Layout = layout, Ranks = 5, Parts = ["model"] }).Files.Count.ShouldBe(6);
+        File.Exists(Folder["out/config.json"]).ShouldBe(layout == "dcp-safetensors");
+        Convert(Folder["out"], Folder["again"], new ConversionOptions { Layout = "huggingface" });
+        using LoadedCheckpoint opened = CheckpointReader.Open(Folder["again"]);
+        StateMap model = opened.Load("model");
+        foreach ((string name, StateNode node) in Model())
+            ((StateTensor)model[name]).Bytes().ShouldBe(((StateTensor)node).Bytes(), name);
+    }
+
     private static byte[] TorchBytes(StateMap state)
     {
         using var stream = new MemoryStream();
@@ -43,7 +57,7 @@ public sealed class ConversionTests : ConversionFixture
         return stream.ToArray();
     }
 
-    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out")]
+    [Theory, InlineData("cairn", "out"), InlineData("internlm", "out"), InlineData("torch", "out.pt"), InlineData("huggingface", "out"), InlineData("dcp", "out")]
     public void The_model_is_the_same_in_every_layout_ties_included(string layout, string destination)
     {
         ConversionResult result = Convert(Checkpoint(), Folder[destination], new ConversionOptions { Layout = layout });
