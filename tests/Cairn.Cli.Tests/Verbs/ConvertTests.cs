@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Cairn.Cli.Tests.Samples;
+using Cairn.State;
 
 namespace Cairn.Cli.Tests.Verbs;
 
@@ -21,6 +22,31 @@ public sealed class ConvertTests : IDisposable
         Golden.Check("convert.txt", result.Out, _folder.Path);
         CairnProcess.Run("diff", run.PathOf("300"), _folder["model"], "--part", "model").Code.ShouldBe(ExitCode.Good);
         CairnProcess.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Theory]
+    [InlineData("dcp", "--form", "torchtitan")]
+    [InlineData("dcp-safetensors")]
+    public void A_distributed_checkpoint_of_several_ranks_has_the_same_model_and_is_listed_and_verified(string layout, params string[] form)
+    {
+        SampleRun run = SampleRun.Usual(_folder["run"]);
+        Result there = CairnProcess.Run(["convert", run.PathOf("300"), _folder["distributed"], "--layout", layout, "--ranks", "2", "--part", "model", .. form]);
+        there.Code.ShouldBe(ExitCode.Good, there.Error);
+        CairnProcess.Run("verify", _folder["distributed"]).Code.ShouldBe(ExitCode.Good);
+        CairnProcess.Run("ls", _folder.Path).Out.ShouldContain($" {layout} ");
+        CairnProcess.Run("diff", run.PathOf("300"), _folder["distributed"], "--part", "model").Code.ShouldBe(ExitCode.Good);
+    }
+
+    [Theory]
+    [InlineData("--ranks is for", "huggingface", "--ranks", "2")]
+    [InlineData("at least 1", "dcp", "--ranks", "0")]
+    [InlineData("--form is for", "dcp-safetensors", "--form", "torchtitan")]
+    [InlineData("no form 'flat'", "dcp", "--form", "flat")]
+    public void An_option_that_is_not_the_layouts_is_wrong_use(string said, string layout, params string[] options)
+    {
+        SampleFolders.Safetensors(_folder["x.safetensors"], new StateMap { ["w"] = SampleState.Singles([2], i => i) });
+        Result result = CairnProcess.Run(["convert", _folder["x.safetensors"], _folder["out"], "--layout", layout, .. options]);
+        (result.Code, result.Error.Contains(said, StringComparison.Ordinal)).ShouldBe((ExitCode.WrongUse, true), result.Error);
     }
 
     [Fact]
