@@ -57,6 +57,11 @@ internal static class DistributedStateDict
                 case Scheduler:
                     Add(root, TitanScheduler, TorchTree.FromState(state));
                     break;
+                case Context when state.TryGetValue(TrainState, out StateNode? counts):
+                    Add(root, TrainState, TorchTree.FromState(counts));
+                    if (state.Count > 1)
+                        Add(root, Context, TorchTree.FromState(Without(state, TrainState)));
+                    break;
                 default:
                     Add(root, part, TorchTree.FromState(state));
                     break;
@@ -67,8 +72,8 @@ internal static class DistributedStateDict
             return root;
         if (root.Find(TitanScheduler) is null)
             Add(root, TitanScheduler, SchedulerAt(step, parts.FirstOrDefault(part => part.Part == Scheduler).State, (TorchList)optimizer[Groups]));
-        StateMap? context = parts.FirstOrDefault(part => part.Part == Context).State;
-        Add(root, TrainState, context is not null && context.TryGetValue(TrainState, out StateNode? saved) ? TorchTree.FromState(saved) : TrainStateAt(step, context));
+        if (root.Find(TrainState) is null)
+            Add(root, TrainState, new TorchMap { ["step"] = step, ["ntokens_seen"] = Whole(parts.FirstOrDefault(part => part.Part == Context).State, "num_consumed_tokens") ?? 0 });
         notes.Add("torchtitan's dataloader is not there: leave it out when the job starts (checkpoint.exclude_from_loading)");
         return root;
     }
@@ -96,7 +101,16 @@ internal static class DistributedStateDict
 
     private static long? Whole(StateMap? saved, string key) => saved is not null && saved.TryGetValue(key, out StateNode? node) && node is StateScalar { Value: long number } ? number : null;
 
-    private static TorchMap TrainStateAt(long step, StateMap? context) => new() { ["step"] = step, ["ntokens_seen"] = Whole(context, "num_consumed_tokens") ?? 0 };
+    private static StateMap Without(StateMap map, string key)
+    {
+        StateMap others = [];
+        foreach ((string name, StateNode node) in map)
+        {
+            if (name != key)
+                others.Add(name, node);
+        }
+        return others;
+    }
 
     private static TorchMap OptimizerOf(StateMap state) => state.ContainsKey("type") && state.ContainsKey("groups") ? TorchOptimizer.ToTorchByName(state) : (TorchMap)TorchTree.FromState(state);
 
@@ -106,7 +120,7 @@ internal static class DistributedStateDict
     private static void Add(TorchMap root, TorchValue key, TorchValue value)
     {
         if (root.Find(key) is not null)
-            throw new ArgumentException($"A weight is named '{key}', and torchtitan's form has the weights beside other parts, one of which is '{key}'.");
+            throw new ArgumentException($"A weight is named '{key}', and torchtitan's form has the weights beside other parts, one of which is '{key}'.", nameof(key));
         root.Add(key, value);
     }
 }

@@ -43,13 +43,13 @@ internal static class FlatOptimizer
     {
         var flat = new TorchMap();
         if (stateDict.Find("state") is not TorchMap states || stateDict.Find("param_groups") is not TorchList groups)
-            throw new ArgumentException("The optimizer's state has no 'state' and 'param_groups', so it cannot be made flat. Leave the part out, or take another form.");
+            throw new ArgumentException("The optimizer's state has no 'state' and 'param_groups', so it cannot be made flat. Leave the part out, or take another form.", nameof(stateDict));
         foreach (TorchMap group in groups.OfType<TorchMap>())
         {
             foreach (TorchValue parameter in group.Find(Parameters) as TorchList ?? new TorchList(TorchListKind.List))
             {
                 if (parameter is not TorchScalar { Value: string name })
-                    throw new ArgumentException("The optimizer's state goes by the numbers of its parameters, and a flat one goes by their names, which it does not have. Leave the part out, or take another form.");
+                    throw new ArgumentException("The optimizer's state goes by the numbers of its parameters, and a flat one goes by their names, which it does not have. Leave the part out, or take another form.", nameof(stateDict));
                 foreach ((TorchValue entry, TorchValue value) in states.Find(name) as TorchMap ?? [])
                     flat.Add($"{State}{name}.{entry}", value);
                 foreach ((TorchValue setting, TorchValue value) in group)

@@ -56,8 +56,8 @@ public class DistributedStateDictTests
     {
         (string[] names, List<string> notes) = Of(DistributedForm.TorchTitan, Model, ("optimizer", AdamW()), ("context", new StateMap { ["num_consumed_tokens"] = 99L }), ("scheduler", new StateMap { ["last_epoch"] = 6L, ["base_lrs"] = new StateList([2.0]) }));
         names[0].ShouldBe("layer.w");
-        names.ShouldContain("optimizer.state.layer.w.exp_avg");
-        names.ShouldContain("optimizer.param_groups.layer.w.lr=0.5");
+        names.ShouldContain("optimizer.state.layer.w.exp_avg", StringComparer.Ordinal);
+        names.ShouldContain("optimizer.param_groups.layer.w.lr=0.5", StringComparer.Ordinal);
         names.ShouldNotContain(name => name.EndsWith("params", StringComparison.Ordinal));
         names.Where(name => name.StartsWith("lr_scheduler", StringComparison.Ordinal)).ShouldBe(
             ["lr_scheduler.base_lrs", "lr_scheduler.last_epoch=6", "lr_scheduler.verbose=False", "lr_scheduler._step_count=8", "lr_scheduler._is_initial=False", "lr_scheduler._get_lr_called_within_step=False", "lr_scheduler._last_lr", "lr_scheduler.lr_lambdas"]);
@@ -68,14 +68,14 @@ public class DistributedStateDictTests
     [Fact]
     public void What_torchtitan_saved_keeps_its_own_schedule_and_counts()
     {
-        StateMap context = new() { ["train_state"] = new StateMap { ["step"] = 12L, ["ntokens_seen"] = 5L } }, scheduler = new() { ["_step_count"] = 13L, ["last_epoch"] = 12L };
+        StateMap context = new() { ["train_state"] = new StateMap { ["step"] = 12L, ["ntokens_seen"] = 5L }, ["epoch"] = 1L }, scheduler = new() { ["_step_count"] = 13L, ["last_epoch"] = 12L };
         StateMap byName = new()
         {
             ["state"] = new StateMap { ["layer.w"] = new StateMap { ["exp_avg"] = Weight } },
             ["param_groups"] = new StateList([new StateMap { ["lr"] = 0.5, ["params"] = new StateList(["layer.w"]) }]),
         };
         Of(DistributedForm.TorchTitan, Model, ("optimizer", byName), ("scheduler", scheduler), ("context", context)).Names.ShouldBe(
-            ["layer.w", "optimizer.state.layer.w.exp_avg", "optimizer.param_groups.layer.w.lr=0.5", "lr_scheduler._step_count=13", "lr_scheduler.last_epoch=12", "context.train_state.step=12", "context.train_state.ntokens_seen=5", "train_state.step=12", "train_state.ntokens_seen=5"]);
+            ["layer.w", "optimizer.state.layer.w.exp_avg", "optimizer.param_groups.layer.w.lr=0.5", "lr_scheduler._step_count=13", "lr_scheduler.last_epoch=12", "train_state.step=12", "train_state.ntokens_seen=5", "context.epoch=1"]);
     }
 
     [Fact]

@@ -5,7 +5,6 @@ using Cairn.Layouts.PyTorch;
 using Cairn.Opening;
 using Cairn.State;
 using Cairn.Stores;
-using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Formats.Torch.Distributed;
 

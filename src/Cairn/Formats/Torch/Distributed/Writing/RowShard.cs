@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Cairn.State;
 
 namespace Cairn.Formats.Torch.Distributed.Writing;
@@ -6,6 +7,7 @@ namespace Cairn.Formats.Torch.Distributed.Writing;
 /// <param name="Rank">The rank.</param>
 /// <param name="First">The first row.</param>
 /// <param name="Count">How many.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct RowShard(int Rank, long First, long Count)
 {
     /// <summary>

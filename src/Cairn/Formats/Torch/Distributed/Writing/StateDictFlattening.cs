@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cairn.Formats.Torch;
 
 namespace Cairn.Formats.Torch.Distributed.Writing;
 
@@ -35,7 +34,7 @@ internal sealed class StateDictFlattening
     {
         foreach ((TorchValue key, TorchValue value) in map)
         {
-            Enter(KeyNames.Plain(key) ?? throw new ArgumentException($"At '{Name()}' stands the key {KeyNames.Described(key)}; a distributed checkpoint of PyTorch has text and whole numbers as keys."));
+            Enter(KeyNames.Plain(key) ?? throw new ArgumentException($"At '{Name()}' stands the key {KeyNames.Described(key)}; a distributed checkpoint of PyTorch has text and whole numbers as keys.", nameof(map)));
             Value(value);
             Leave();
         }
@@ -62,7 +61,7 @@ internal sealed class StateDictFlattening
             default:
                 string name = Name();
                 if (!_names.Add(name))
-                    throw new ArgumentException($"Two values are named '{name}' when their keys are joined by points, and a distributed checkpoint of PyTorch has one of a name. Rename one.");
+                    throw new ArgumentException($"Two values are named '{name}' when their keys are joined by points, and a distributed checkpoint of PyTorch has one of a name. Rename one.", nameof(value));
                 _values.Add(new FlatValue(name, [.. _path], value));
                 break;
         }
@@ -74,7 +73,7 @@ internal sealed class StateDictFlattening
     private void Enter(object key)
     {
         if (_path.Count == MaxDepth)
-            throw new ArgumentException($"At '{Name()}' the state is deeper than {MaxDepth} levels, which a distributed checkpoint does not hold here.");
+            throw new ArgumentException($"At '{Name()}' the state is deeper than {MaxDepth} levels, which a distributed checkpoint does not hold here.", nameof(key));
         _path.Add(key);
     }
 

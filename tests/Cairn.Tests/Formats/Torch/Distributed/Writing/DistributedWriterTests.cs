@@ -3,7 +3,6 @@ using Cairn.Formats.Torch.Distributed;
 using Cairn.Formats.Torch.Distributed.Writing;
 using Cairn.State;
 using Cairn.Stores;
-using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Formats.Torch.Distributed.Writing;
 
@@ -64,7 +63,7 @@ public sealed class DistributedWriterTests : IDisposable
     public void Values_are_the_first_ranks_and_a_tie_lies_there_once()
     {
         DistributedWriter writer = Write(State(), 3);
-        writer.Items.OfType<DistributedValue>().Select(value => value.Place.File).Distinct().ShouldBe(["__0_0.distcp"]);
+        writer.Items.OfType<DistributedValue>().Select(value => value.Place.File).Distinct(StringComparer.Ordinal).ShouldBe(["__0_0.distcp"]);
         DistributedTensor[] tied = [.. writer.Items.OfType<DistributedTensor>().Where(tensor => tensor.Name.EndsWith("weight", StringComparison.Ordinal))];
         tied[0].Chunks.Select(chunk => chunk.Place).ShouldBe(tied[1].Chunks.Select(chunk => chunk.Place));
         tied[0].Chunks.Select(chunk => $"{string.Join(',', chunk.Offsets)} {string.Join(',', chunk.Sizes)} {chunk.Place.File}").ShouldBe(["0,0 2,3 __0_0.distcp", "2,0 2,3 __1_0.distcp", "4,0 1,3 __2_0.distcp"]);

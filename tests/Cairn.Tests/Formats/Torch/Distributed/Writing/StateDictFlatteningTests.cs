@@ -1,7 +1,6 @@
 using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed.Writing;
 using Cairn.State;
-using Cairn.Tests.Formats;
 
 namespace Cairn.Tests.Formats.Torch.Distributed.Writing;
 
