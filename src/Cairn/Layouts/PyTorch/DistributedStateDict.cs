@@ -6,7 +6,7 @@ namespace Cairn.Layouts.PyTorch;
 /// <summary>Makes the dict that a job of PyTorch gives to <c>torch.distributed.checkpoint.load</c> of the parts of a state.</summary>
 internal static class DistributedStateDict
 {
-    private const string Optimizer = "optimizer", Scheduler = "scheduler", Context = "context", TrainState = "train_state", TitanScheduler = "lr_scheduler",
+    private const string Optimizer = "optimizer", Master = "master", Scheduler = "scheduler", Context = "context", TrainState = "train_state", TitanScheduler = "lr_scheduler",
         Groups = "param_groups", StepCount = "_step_count";
 
     /// <summary>The dict in a form. Tensors are not copied.</summary>
@@ -20,7 +20,22 @@ internal static class DistributedStateDict
     {
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(notes);
+        parts = WithMaster(parts, notes);
         return form == DistributedForm.TorchTitan ? Titan(parts, step, notes) : Nested(parts, notes);
+    }
+
+    // The weights in full precision are what the optimizer updates; a job of PyTorch has one set of weights.
+    private static IReadOnlyList<(string Part, StateMap State)> WithMaster(IReadOnlyList<(string Part, StateMap State)> parts, ICollection<string> notes)
+    {
+        if (!parts.Any(part => part.Part == Master))
+            return parts;
+        if (parts.Any(part => part.Part == PartSplit.Model))
+        {
+            notes.Add($"the weights in full precision are beside the model, as '{Master}'; for a job that keeps its parameters in full precision name the parts to take, with {Master} and without {PartSplit.Model}: they are its model then");
+            return parts;
+        }
+        notes.Add($"the weights in full precision ('{Master}') are the model");
+        return [.. parts.Select(part => part.Part == Master ? (PartSplit.Model, part.State) : part)];
     }
 
     private static TorchMap Nested(IReadOnlyList<(string Part, StateMap State)> parts, ICollection<string> notes)

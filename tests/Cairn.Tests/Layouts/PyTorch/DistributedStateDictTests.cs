@@ -78,6 +78,17 @@ public class DistributedStateDictTests
             ["layer.w", "optimizer.state.layer.w.exp_avg", "optimizer.param_groups.layer.w.lr=0.5", "lr_scheduler._step_count=13", "lr_scheduler.last_epoch=12", "train_state.step=12", "train_state.ntokens_seen=5", "context.epoch=1"]);
     }
 
+    [Theory, InlineData(false, "model.layer.w"), InlineData(true, "layer.w")]
+    public void Weights_in_full_precision_are_the_model_where_they_are_taken_without_it(bool isTitan, string name)
+    {
+        DistributedForm form = isTitan ? DistributedForm.TorchTitan : DistributedForm.StateDict;
+        (string, StateMap) master = ("master", new StateMap { ["layer.w"] = Weight });
+        (string[] names, List<string> notes) = Of(form, master);
+        (string.Join(',', names), notes.Count).ShouldBe((name, 1));
+        (names, notes) = Of(form, Model, master);
+        (string.Join(',', names), notes[0].Contains("full precision", StringComparison.Ordinal)).ShouldBe(($"{name},master.layer.w", true));
+    }
+
     [Fact]
     public void Weights_by_themselves_are_nothing_but_weights() => Of(DistributedForm.TorchTitan, Model).Names.ShouldBe(["layer.w"]);
 
