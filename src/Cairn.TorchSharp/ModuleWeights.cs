@@ -1,6 +1,7 @@
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
+using Cairn.Layouts.PyTorch;
 using Cairn.Saving;
 using Cairn.State;
 using TorchSharp;
@@ -40,7 +41,7 @@ public static class ModuleWeights
     /// <summary>Saves the module's weights as PyTorch, safetensors and transformers read them. A file is written beside its place and renamed when it is whole. No tensor is copied as a whole.</summary>
     /// <param name="module">The module.</param>
     /// <param name="path">A file that ends in <c>.pt</c>, <c>.pth</c> or <c>.bin</c> (of PyTorch: <c>model.load_state_dict(torch.load(path))</c> takes it) or <c>.safetensors</c>; a file that is there is replaced. Or a folder, which gets
-    /// <c>model.safetensors</c>, or shards with their index.</param>
+    /// <c>model.safetensors</c>, or shards with their index, or with <see cref="SaveWeightsOptions.Ranks"/> the files of a distributed checkpoint.</param>
     /// <param name="options">What to save, and how. Default: everything as it is.</param>
     /// <param name="progress">Told of what was read from the module; by several threads, one at a time.</param>
     /// <param name="cancellationToken">Stops between two blocks; the file that was begun is removed.</param>
@@ -52,6 +53,8 @@ public static class ModuleWeights
         ArgumentNullException.ThrowIfNull(module);
         ArgumentException.ThrowIfNullOrEmpty(path);
         options ??= new SaveWeightsOptions();
+        if (options.Ranks < 1)
+            throw new ArgumentOutOfRangeException(nameof(options), options.Ranks, "Ranks must be at least 1.");
         StateMap weights = Chosen(new ModulePart(module).Capture(), options, progress, cancellationToken);
         string full = Path.GetFullPath(path);
         switch (Path.GetExtension(path))
@@ -65,7 +68,8 @@ public static class ModuleWeights
                 HuggingFaceLayout.Plan(weights, long.MaxValue)[0].Content.SaveTo(full, cancellationToken);
                 return [full];
             case "":
-                RefuseKey(options, path);
+                if (options.Ranks is null)
+                    RefuseKey(options, path);
                 return SaveFolder(weights, full, options, cancellationToken);
             case var _ when Directory.Exists(full) || Path.EndsInDirectorySeparator(path):
                 goto case "";
@@ -77,7 +81,7 @@ public static class ModuleWeights
     private static void RefuseKey(SaveWeightsOptions options, string path)
     {
         if (options.Key is not null)
-            throw new CheckpointException($"The weights cannot be saved under the key '{options.Key}' in {path}: only files of PyTorch (.pt, .pth, .bin) have keys. Leave Key out.") { Path = path };
+            throw new CheckpointException($"The weights cannot be saved under the key '{options.Key}' in {path}: only files of PyTorch (.pt, .pth, .bin) and distributed checkpoints have keys. Leave Key out.") { Path = path };
     }
 
     private static StateMap Chosen(StateMap all, SaveWeightsOptions options, IProgress<WeightsProgress>? progress, CancellationToken cancellationToken)
@@ -107,12 +111,15 @@ public static class ModuleWeights
     // What would be read instead of the new files, or beside them, must not stay.
     private static List<string> SaveFolder(StateMap weights, string folder, SaveWeightsOptions options, CancellationToken cancellationToken)
     {
-        string[] old = Directory.Exists(folder) ? [.. Directory.GetFiles(folder).Where(path => ModelFiles.IsWeights(Path.GetFileName(path)))] : [];
+        string[] old = Directory.Exists(folder) ? [.. Directory.GetFiles(folder).Where(path => DistributedLayout.IsState(Path.GetFileName(path)))] : [];
         if (old.Length > 0 && !options.Overwrite)
             throw new CheckpointException($"{folder} holds the weights of a model: {LoadWeightsReport.Few([.. old.Select(path => Path.GetFileName(path))])}. Choose another folder, or set Overwrite to replace them.") { Path = folder };
+        IReadOnlyList<PlannedFile> files = options.Ranks is { } ranks ? Distributed(weights, options.Key, ranks) : HuggingFaceLayout.Plan(weights, options.MaxShardBytes);
         Directory.CreateDirectory(folder);
+        // It speaks of files that are about to change.
+        File.Delete(Path.Combine(folder, DistributedLayout.MetadataName));
         List<string> written = [];
-        foreach (PlannedFile file in HuggingFaceLayout.Plan(weights, options.MaxShardBytes))
+        foreach (PlannedFile file in files)
         {
             string path = Path.Combine(folder, file.Name);
             file.Content.SaveTo(path, cancellationToken);
@@ -122,6 +129,9 @@ public static class ModuleWeights
             File.Delete(path);
         return written;
     }
+
+    private static IReadOnlyList<PlannedFile> Distributed(StateMap weights, string? key, int ranks) =>
+        DistributedLayout.Plan((TorchMap)TorchTree.FromState(key is null ? weights : new StateMap { [key] = weights }), ranks, []).Files;
 
     // Not what a name within an archive cannot have.
     internal static string ArchiveName(string path) =>

@@ -38,6 +38,21 @@ public sealed class LoadWeightsTests : IDisposable
         Values(other).ShouldBe(Values(_from));
     }
 
+    [Theory, InlineData(null), InlineData("model")]
+    public void A_distributed_checkpoint_of_several_ranks_is_loaded_by_its_folder(string? key)
+    {
+        _to.SaveWeights(_folder["ranks"], new SaveWeightsOptions { MaxShardBytes = 40 });
+        var options = new SaveWeightsOptions { Ranks = 4, Key = key, Overwrite = true };
+        Should.Throw<CheckpointException>(() => _from.SaveWeights(_folder["ranks"], new SaveWeightsOptions { Ranks = 4 })).Message.ShouldContain("Overwrite");
+        _from.SaveWeights(_folder["ranks"], options).Select(Path.GetFileName).ShouldBe(["__0_0.distcp", "__1_0.distcp", "__2_0.distcp", "__3_0.distcp", ".metadata"]);
+        Directory.GetFiles(_folder["ranks"]).Length.ShouldBe(5);
+        _to.LoadWeights(_folder["ranks"]);
+        Values(_to).ShouldBe(Values(_from));
+        Should.Throw<ArgumentOutOfRangeException>(() => _from.SaveWeights(_folder["none"], new SaveWeightsOptions { Ranks = 0 }));
+        _from.SaveWeights(_folder["ranks"], new SaveWeightsOptions { Overwrite = true });
+        Directory.GetFiles(_folder["ranks"]).Select(Path.GetFileName).ShouldBe(["model.safetensors"]);
+    }
+
     [Fact]
     public void Weights_of_a_folder_are_replaced_only_when_asked_and_no_old_shard_stays()
     {

@@ -1,5 +1,3 @@
-using Cairn.Formats.Torch.Distributed;
-using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.PyTorch;
 using Cairn.Stores;
 
@@ -103,15 +101,11 @@ internal sealed class ConversionPlace(IFileSystem files, string destination, str
         HashSet<string> taken = files.List(destination).Select(entry => entry.Name).ToHashSet(StringComparer.Ordinal);
         foreach (FileSystemEntry old in files.List(beside))
         {
-            if (!taken.Contains(old.Name) && !IsState(old.Name) && !old.Name.EndsWith(FileConversion.Partial, StringComparison.Ordinal) && old.Name != ConversionLedger.FileName && !ConversionLedger.IsLeftOver(old.Name))
+            if (!taken.Contains(old.Name) && !DistributedLayout.IsState(old.Name) && !old.Name.EndsWith(FileConversion.Partial, StringComparison.Ordinal) && old.Name != ConversionLedger.FileName && !ConversionLedger.IsLeftOver(old.Name))
                 files.Move(Join(beside, old.Name), Join(destination, old.Name));
         }
         files.SyncFolder(destination);
     }
-
-    // What another conversion wrote here, in whichever layout.
-    private static bool IsState(string name) => ModelFiles.IsWeights(name) || name == DistributedCheckpoint.MetadataName
-        || name.EndsWith(DistributedLayout.Extension, StringComparison.Ordinal) || ShardFileName.Parse(name) is not null;
 
     // Killed after the exchange: what lies beside is the old content, which has no ledger.
     private void EndEarlierSwap()

@@ -1,6 +1,7 @@
 using Cairn.Formats.Torch;
 using Cairn.Formats.Torch.Distributed;
 using Cairn.Formats.Torch.Distributed.Writing;
+using Cairn.Layouts.HuggingFace;
 using Cairn.State;
 
 namespace Cairn.Layouts.PyTorch;
@@ -10,6 +11,9 @@ internal sealed class DistributedLayout
 {
     /// <summary>The layout's name.</summary>
     public const string Name = "dcp";
+
+    /// <inheritdoc cref="DistributedCheckpoint.MetadataName"/>
+    public const string MetadataName = DistributedCheckpoint.MetadataName;
 
     /// <summary>What a file's name ends in.</summary>
     public const string Extension = ".distcp";
@@ -28,12 +32,15 @@ internal sealed class DistributedLayout
     {
         get
         {
-            var tree = new PathTree(DistributedCheckpoint.MetadataName);
+            var tree = new PathTree(MetadataName);
             foreach (FlatValue value in _values)
                 tree.Add(value.Name, value.Path, TorchTree.ToState(value.Value));
             return tree.ToState();
         }
     }
+
+    /// <summary>Whether a file of a folder holds weights or other state in whichever layout of PyTorch or Hugging Face, or lists it, so that it must not stay when others are written there.</summary>
+    public static bool IsState(string name) => ModelFiles.IsWeights(name) || name == MetadataName || name.EndsWith(Extension, StringComparison.Ordinal) || ShardFileName.Parse(name) is not null;
 
     /// <summary>Plans a checkpoint. No tensor is read.</summary>
     /// <param name="stateDict">The dict that is saved.</param>
@@ -50,6 +57,6 @@ internal sealed class DistributedLayout
         var writer = DistributedWriter.Plan(flat.Values, ranks);
         string parts = string.Join(',', flat.Values.Select(value => value.Path[0]).OfType<string>().Distinct(StringComparer.Ordinal).Take(MostNamed));
         return new DistributedLayout(flat.Values,
-            [.. writer.Files.Select(file => new PlannedFile(parts, file.Name, file)), new PlannedFile(parts, DistributedCheckpoint.MetadataName, new BytesContent(writer.Metadata))]);
+            [.. writer.Files.Select(file => new PlannedFile(parts, file.Name, file)), new PlannedFile(parts, MetadataName, new BytesContent(writer.Metadata))]);
     }
 }

@@ -67,6 +67,8 @@ public class DistributedMetadataTests
         Fault(Metadata(one, TorchScalar.None, Stored("w", Sizes(0), 5L, 8L))).ShouldBe(DistributedFault.MetadataMalformed);
         Fault(Metadata(Map(("w", Tensor(new TorchGlobal("torch", "strided"), Sizes(2), (Sizes(0), Sizes(2))))), TorchScalar.None, good)).ShouldBe(DistributedFault.MetadataMalformed);
         Fault(Metadata(Map(("w", Tensor(Float, Sizes(-2), (Sizes(0), Sizes(2))))), TorchScalar.None, good)).ShouldBe(DistributedFault.MetadataMalformed);
+        TorchObject called = new(new TorchGlobal(Module, "TensorProperties"), new TorchList(TorchListKind.Tuple));
+        Fault(Metadata(Map(("w", Made("TensorStorageMetadata", Map(("properties", called), ("size", Sizes(2)), ("chunks", new TorchList(TorchListKind.List)))))), TorchScalar.None, good)).ShouldBe(DistributedFault.MetadataMalformed);
         long[] ones = [.. Enumerable.Repeat(1L, 65)];
         Fault(Metadata(Map(("w", Tensor(Float, Sizes(ones), (Sizes(new long[65]), Sizes(ones))))), TorchScalar.None, Stored("w", Sizes(new long[65]), "f", 4L))).ShouldBe(DistributedFault.MetadataMalformed);
         Fault(Metadata(one, Map(("w", new TorchList(TorchListKind.Tuple))), good)).ShouldBe(DistributedFault.MetadataMalformed);
