@@ -48,10 +48,22 @@ public class JournalAuditTests
         AuditReport report = Audit();
         report.History.Sessions.Select(session => (session.FirstStep, session.LastStep, session.LostSteps, session.End))
             .ShouldBe([(0, 27, 0, SessionEnd.Unknown), (20, 100, 7, SessionEnd.Finished)]);
-        report.LostSteps.ShouldBe(7);
+        (report.LostSteps, report.LostAtLeast).ShouldBe((7, true));
         report.FinalCheckpoint.ShouldBe("100");
-        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.LostSteps && finding.Message.Contains("7 steps had to be repeated"));
+        report.Findings.ShouldContain(finding => finding.Fault == AuditFault.LostSteps && finding.Message.StartsWith("At least 7 steps had to be repeated: the process before reached step 27 or more"));
         report.Findings.ShouldContain(finding => finding.Fault == AuditFault.BrokenEnd && finding.Message.Contains("without a word"));
+    }
+
+    [Fact]
+    public void What_a_fall_back_to_an_older_copy_costs_is_lost_and_was_not_left_by_choice()
+    {
+        var first = new SampleTraining();
+        Batches(first, Start(_files, first), 27);
+        string newest = Catalog.Read(_files).Entries[0].Folder;
+        _files.Append($"{newest}/context.json", " "u8, durable: true);
+        Start(_files, new SampleTraining()).Resume.Step.ShouldBe(10);
+        AuditReport report = Audit();
+        (report.History.Sessions[^1].Branched, report.LostSteps, report.LostAtLeast).ShouldBe((true, 17, true));
     }
 
     [Fact]

@@ -55,6 +55,8 @@ public sealed record AuditReport
     public required IReadOnlyDictionary<string, long> Skips { get; init; }
     /// <summary>Steps made more than once.</summary>
     public required long LostSteps { get; init; }
+    /// <summary>Whether there may be more of them: a process ended without a word.</summary>
+    public bool LostAtLeast { get; init; }
     /// <summary>What was due by the intervals; empty when they are not known.</summary>
     public required IReadOnlyList<DueSave> Due { get; init; }
     /// <summary>The final checkpoint's folder; <see langword="null"/> when there is none.</summary>

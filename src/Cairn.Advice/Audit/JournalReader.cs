@@ -106,7 +106,7 @@ public static class JournalReader
                 before.Reach(step + lost, null);
             RunSession session = Begin();
             (session.FirstStep, session.LastStep, session.FirstBatch, session.LastBatch) = (step, step, batch, batch);
-            (session.LostSteps, session.ResumedFrom, session.Branched) = (lost, Text(json, "from"), _branched);
+            (session.LostSteps, session.LostAtLeast, session.ResumedFrom, session.Branched) = (lost, json.TryGetProperty("lost_at_least", out JsonElement atLeast) && atLeast.GetBoolean(), Text(json, "from"), _branched);
             foreach (string fault in _passedOver)
                 session.PassedOver.Add(fault);
             session.See(time);

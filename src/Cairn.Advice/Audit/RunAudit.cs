@@ -29,7 +29,8 @@ public static class RunAudit
             Steps = last?.LastStep ?? 0,
             Batches = Math.Max(last?.LastBatch ?? 0, last?.LastStep ?? 0),
             Skips = Skips(history),
-            LostSteps = history.Sessions.Where(session => !session.Branched).Sum(session => session.LostSteps),
+            LostSteps = history.Sessions.Sum(session => session.LostSteps),
+            LostAtLeast = history.Sessions.Any(session => session.LostAtLeast),
             Due = history.TellsSaves ? DueSaves.Of(history, configuration) : [],
             FinalCheckpoint = final,
             WhyNoFinal = whyNot,
@@ -117,12 +118,12 @@ public static class RunAudit
 
     private static IEnumerable<AuditFinding> OfSession(AuditReport report, RunSession session)
     {
-        if (session.LostSteps > 0 && !session.Branched)
+        if (session.LostSteps > 0)
         {
             // A crash loses what came after the last save; more than the interval means that saves were missing.
             long expected = Math.Max(1, report.Configuration.SnapshotEvery is > 0 ? report.Configuration.SnapshotEvery.Value : report.Configuration.CheckpointEvery ?? long.MaxValue);
             yield return new AuditFinding(
-                AuditFault.LostSteps, session.ResumedFrom is null || session.LostSteps > expected, $"{Count(session.LostSteps, "step", "steps")} had to be repeated: the process before reached step {session.FirstStep + session.LostSteps}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
+                AuditFault.LostSteps, session.ResumedFrom is null || session.LostSteps > expected, $"{(session.LostAtLeast ? "At least " : "")}{Count(session.LostSteps, "step", "steps")} had to be repeated: the process before reached step {session.FirstStep + session.LostSteps}{(session.LostAtLeast ? " or more" : "")}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
                 session.ResumedFrom is null ? "Nothing was found to resume from. Check that snapshots are on (SnapshotEvery, oss_snapshot_freq) and that the folder is the same." : "More frequent snapshots lose less. cairn plan works out the interval.");
         }
         foreach (string fault in session.PassedOver)

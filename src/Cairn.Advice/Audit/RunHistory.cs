@@ -66,10 +66,12 @@ public sealed class RunSession
     public long LastBatch { get; set; }
     /// <summary>What it resumed from; <see langword="null"/> for a fresh start.</summary>
     public string? ResumedFrom { get; set; }
-    /// <summary>Whether it began a new branch: then the steps above were left on purpose.</summary>
+    /// <summary>Whether it began a new branch: by choice, so that nothing is lost, or because a newer copy cannot be used.</summary>
     public bool Branched { get; set; }
     /// <summary>Steps made before that had to be repeated.</summary>
     public long LostSteps { get; set; }
+    /// <summary>Whether there may be more of them: the process before ended without a word, and how far it came at last is not known.</summary>
+    public bool LostAtLeast { get; set; }
     /// <summary>How it ended.</summary>
     public SessionEnd End { get; set; }
     /// <summary>What ended it, in the record's words.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cairn.Checkpoints;
 using Cairn.Cli.Runs;
+using Cairn.Journal;
 using Cairn.Opening;
 using Cairn.Stores;
 using Cairn.TensorBoard;

@@ -25,6 +25,9 @@ internal static class Units
     /// <param name="many">What several are called; <paramref name="one"/> with an s unless said otherwise.</param>
     public static string Of(long number, string one, string? many = null) => $"{Count(number)} {(number == 1 ? one : many ?? one + "s")}";
 
+    /// <summary>A number of steps that may be more: <c>at least 20 steps</c>, <c>no step that is known of</c>.</summary>
+    public static string Steps(long number, bool atLeast) => !atLeast ? Of(number, "step") : number == 0 ? "no step that is known of" : $"at least {Of(number, "step")}";
+
     /// <summary>What follows the first of several: <c> and 3 more</c>; nothing when it is the only one.</summary>
     public static string AndMore(int number) => number > 1 ? $" and {Count(number - 1)} more" : "";
 

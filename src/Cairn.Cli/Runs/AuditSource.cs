@@ -3,6 +3,7 @@ using Cairn.Advice.Audit;
 using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
 using Cairn.Cli.Output;
+using Cairn.Journal;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Stores;

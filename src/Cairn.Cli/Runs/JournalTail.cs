@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Cairn.Journal;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Runs;

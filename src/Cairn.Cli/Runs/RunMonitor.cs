@@ -56,6 +56,9 @@ internal sealed class RunMonitor(IFileSource files, TimeProvider time)
         Progress = RunProgress.Read(files) ?? Progress;
         if (Progress is not { } now)
             return;
+        // A new process goes on further back.
+        if (_seen.Count > 0 && _seen.Last().Step > now.Step)
+            _seen.Clear();
         if (_seen.Count == 0 || _seen.Last().Time != now.Time)
             _seen.Enqueue((now.Time, now.Step));
         while (_seen.Count > 2 && now.Time - _seen.Peek().Time > RateWindow)

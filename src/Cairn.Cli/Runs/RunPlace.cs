@@ -1,5 +1,6 @@
 using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
+using Cairn.Journal;
 using Cairn.Saving;
 using Cairn.Stores;
 

@@ -47,7 +47,7 @@ internal sealed class WatchAlerts(string run, IReadOnlyList<(string, IAlertSink)
                 Send(isRefused ? AlertKind.SaveRefused : AlertKind.SaveFailed, $"The {Text("kind")} of step {Text("step")} {how}: {Text("error")} {Newest(risk)}", monitor);
                 break;
             case "resumed" when monitor.History.Sessions is [.., { PassedOver: { Count: > 0 } passed } session]:
-                Send(AlertKind.FellBack, $"The run resumed from {session.ResumedFrom} at step {session.FirstStep}, for {Units.Of(passed.Count, "file")} of newer copies cannot be used ({passed[0]}). {Units.Of(session.LostSteps, "step")} have to be made again.", monitor);
+                Send(AlertKind.FellBack, $"The run resumed from {session.ResumedFrom} at step {session.FirstStep}, for {Units.Of(passed.Count, "file")} of newer copies cannot be used ({passed[0]}). To make again: {Units.Steps(session.LostSteps, session.LostAtLeast)}.", monitor);
                 break;
         }
     }
@@ -82,10 +82,10 @@ internal sealed class WatchAlerts(string run, IReadOnlyList<(string, IAlertSink)
                 Send(AlertKind.Stopped, $"The run was told to stop and has stopped. {Newest(risk)}", monitor);
                 break;
             case SessionEnd.Failed:
-                Send(AlertKind.Aborted, $"Training was ended by an error. {Newest(risk)} {Units.Of(risk.Steps, "step")} were lost.", monitor);
+                Send(AlertKind.Aborted, $"Training was ended by an error. {Newest(risk)} Lost: {Units.Of(risk.Steps, "step")}.", monitor);
                 break;
             case SessionEnd.Unknown:
-                Send(AlertKind.Aborted, $"The process was killed, or its machine failed. {Newest(risk)} {Units.Of(risk.Steps, "step")} were lost.", monitor);
+                Send(AlertKind.Aborted, $"The process was killed, or its machine failed. {Newest(risk)} Lost: {Units.Steps(risk.Steps, atLeast: true)}.", monitor);
                 break;
         }
     }

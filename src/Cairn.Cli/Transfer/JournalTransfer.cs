@@ -1,5 +1,5 @@
 using Cairn.Checkpoints;
-using Cairn.Cli.Runs;
+using Cairn.Journal;
 using Cairn.Stores;
 
 namespace Cairn.Cli.Transfer;

@@ -18,7 +18,7 @@ internal sealed record AuditResult(
             new AuditConfigured(
                 configuration.Enabled, configuration.TotalSteps, configuration.CheckpointEvery, configuration.SnapshotEvery, configuration.CheckpointRule, configuration.SnapshotRule, configuration.Folder, configuration.Inferred),
             new AuditExecuted(
-                report.Steps, report.Batches, report.Skips.Values.Sum(), report.Skips, report.LostSteps, saved.Count(save => save.Kind == SaveKind.Checkpoint), saved.Count(save => save.Kind == SaveKind.Snapshot),
+                report.Steps, report.Batches, report.Skips.Values.Sum(), report.Skips, report.LostSteps, report.LostAtLeast, saved.Count(save => save.Kind == SaveKind.Checkpoint), saved.Count(save => save.Kind == SaveKind.Snapshot),
                 report.Due.Count(due => due.Kind == SaveKind.Checkpoint), report.Due.Count(due => due.Kind == SaveKind.Snapshot), saved.Sum(save => save.Bytes), report.FinalCheckpoint, report.WhyNoFinal,
                 report.ActiveTime.TotalSeconds, report.Stall.TotalSeconds, report.ActiveTime > TimeSpan.Zero ? report.Stall / report.ActiveTime : 0),
             [.. report.History.Sessions.Select(AuditProcess.Of)],
@@ -33,15 +33,15 @@ internal sealed record AuditConfigured(
 
 /// <summary>What it did.</summary>
 internal sealed record AuditExecuted(
-    long Steps, long Batches, long Skipped, IReadOnlyDictionary<string, long> SkipsByReason, long LostSteps, long Checkpoints, long Snapshots, long DueCheckpoints, long DueSnapshots,
+    long Steps, long Batches, long Skipped, IReadOnlyDictionary<string, long> SkipsByReason, long LostSteps, bool LostAtLeast, long Checkpoints, long Snapshots, long DueCheckpoints, long DueSnapshots,
     long Bytes, string? FinalCheckpoint, string? WhyNoFinal, double Seconds, double StallSeconds, double StallShare);
 
 /// <summary>One of its processes.</summary>
 internal sealed record AuditProcess(
-    DateTimeOffset? Started, DateTimeOffset? Ended, long FirstStep, long LastStep, long Batches, string? ResumedFrom, long LostSteps, string End, string? Error, long Skipped, int Saves, IReadOnlyList<string> PassedOver)
+    DateTimeOffset? Started, DateTimeOffset? Ended, long FirstStep, long LastStep, long Batches, string? ResumedFrom, long LostSteps, bool LostAtLeast, string End, string? Error, long Skipped, int Saves, IReadOnlyList<string> PassedOver)
 {
     public static AuditProcess Of(RunSession session) => new(
-        session.Started, session.Ended, session.FirstStep, session.LastStep, Math.Max(session.LastBatch - session.FirstBatch, session.LastStep - session.FirstStep), session.ResumedFrom, session.LostSteps,
+        session.Started, session.Ended, session.FirstStep, session.LastStep, Math.Max(session.LastBatch - session.FirstBatch, session.LastStep - session.FirstStep), session.ResumedFrom, session.LostSteps, session.LostAtLeast,
         session.End.ToString().ToLowerInvariant(), session.Error, session.Skips.Sum(skip => skip.Count), session.Saves.Count(save => save.Outcome == SaveOutcome.Saved), [.. session.PassedOver]);
 }
 

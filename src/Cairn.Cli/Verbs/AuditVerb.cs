@@ -59,7 +59,7 @@ internal sealed class AuditVerb : Verb
             ["steps", Number(told.TotalSteps), Units.Plain(did.Steps)],
             ["batches", "", Units.Plain(did.Batches)],
             ["skipped", "", did.Skipped == 0 ? "0" : Screen.Plain($"{did.Skipped} ({string.Join(", ", did.SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})")],
-            ["repeated", "", Units.Of(did.LostSteps, "step")],
+            ["repeated", "", Units.Steps(did.LostSteps, did.LostAtLeast)],
             ["checkpoints", Every(told, told.CheckpointEvery, told.CheckpointRule, "checkpoint_every"), Screen.Plain(Saves(did.Checkpoints, did.DueCheckpoints, result, "checkpoint"))],
             ["snapshots", Every(told, told.SnapshotEvery, told.SnapshotRule, "snapshot_every"), Screen.Plain(Saves(did.Snapshots, did.DueSnapshots, result, "snapshot"))],
             ["final checkpoint", "", did.FinalCheckpoint is { } final ? screen.Good(final) : screen.Bad("none")],
@@ -74,7 +74,7 @@ internal sealed class AuditVerb : Verb
                 result.Processes.TakeLast(MostProcesses).Select((process, i) => (IReadOnlyList<string>)
                 [
                     Units.Plain(Math.Max(0, result.Processes.Count - MostProcesses) + i + 1), Screen.Plain(process.ResumedFrom ?? "the beginning"), $"{process.FirstStep} to {process.LastStep}", Units.Plain(process.Skipped), Units.Plain(process.Saves),
-                    Units.Plain(process.LostSteps), process is { Started: { } start, Ended: { } end } ? Units.Time(end - start) : "", process.End == "failed" ? screen.Bad(process.End) : process.End,
+                    $"{(process is { LostAtLeast: true, LostSteps: > 0 } ? "≥ " : "")}{process.LostSteps}", process is { Started: { } start, Ended: { } end } ? Units.Time(end - start) : "", process.End == "failed" ? screen.Bad(process.End) : process.End,
                 ]), 0, 3, 4, 5);
         }
         screen.Line();

@@ -170,7 +170,8 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
     {
         bool isOver = now.State is not ("training" or "unknown");
         string durable = now.DurableStep is { } step ? $"durable {step}{(!isOver && now.DurableSeconds is { } age ? $", {Time(age)} ago" : "")}" : "nothing durable";
-        string lost = now.AtRiskSteps == 0 ? "nothing to lose" : $"{(isOver ? "lost" : "lost if it fails now")}: {Units.Of(now.AtRiskSteps, "step")}{(now.AtRiskSeconds is { } time ? $", {Time(time)}" : "")}";
+        bool wasKilled = now.State == "killed";
+        string lost = now.AtRiskSteps == 0 && !wasKilled ? "nothing to lose" : $"{(isOver ? "lost" : "lost if it fails now")}: {Units.Steps(now.AtRiskSteps, wasKilled)}{(now is { AtRiskSeconds: { } time, AtRiskSteps: > 0 } ? $", {Time(time)}" : "")}";
         return $"{durable}  {lost}";
     }
 

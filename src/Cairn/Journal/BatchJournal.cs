@@ -23,6 +23,9 @@ internal sealed class BatchJournal(RunJournal journal, TrainState train, string?
         });
     }
 
+    /// <summary>Says where the run begins.</summary>
+    public void Begin(long recoverable) => journal.BeginProgress(train, recoverable, fastFolder);
+
     /// <summary>Says where the run stands, at most once a second, and what the batches measured, every few seconds.</summary>
     public void Progress(long recoverable)
     {

@@ -19,7 +19,6 @@ namespace Cairn.Journal;
 internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger logger, bool writes = true, Action<Action>? later = null)
 {
     private static readonly TimeSpan BetweenProgress = TimeSpan.FromSeconds(1);
-    private const int LargestProgress = 64 << 10;
     private const int MostUnwritten = 1000;
 
     private readonly Lock _gate = new(), _writing = new();
@@ -98,6 +97,18 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
         if (!now && recoverable == _lastRecoverable && _lastProgress != 0 && time.GetElapsedTime(_lastProgress) < BetweenProgress)
             return;
         (_lastProgress, _lastRecoverable) = (time.GetTimestamp(), recoverable);
+        PutProgress(train, recoverable, fastFolder);
+    }
+
+    /// <summary>Says where the run begins: what the process before has left must not pass for what this one does. The first batch is told at once.</summary>
+    public void BeginProgress(TrainState train, long recoverable, string? fastFolder)
+    {
+        if (writes)
+            PutProgress(train, recoverable, fastFolder);
+    }
+
+    private void PutProgress(TrainState train, long recoverable, string? fastFolder)
+    {
         byte[] progress = JsonBytes.Write(default, json =>
         {
             json.WriteStartObject();
@@ -117,27 +128,6 @@ internal sealed class RunJournal(IRunFiles files, TimeProvider time, ILogger log
             json.WriteEndObject();
         });
         Do(() => files.Put(RunFolder.Progress, progress, durable: false));
-    }
-
-    /// <summary>The step that the run was last known to have made, before this process; <see langword="null"/> when that is not known.</summary>
-    public static long? LastKnownStep(IFileSource files) => FromProgress(files, "step");
-
-    /// <summary>The newest step that a fast folder was known to have and the home not; <see langword="null"/> when there is none.</summary>
-    public static long? LastRecoverableStep(IFileSource files) => FromProgress(files, "recoverable_step");
-
-    private static long? FromProgress(IFileSource files, string property)
-    {
-        try
-        {
-            if (!files.FileExists(RunFolder.Progress))
-                return null;
-            using JsonDocument document = JsonDocument.Parse(SmallFile.Read(files, RunFolder.Progress, LargestProgress));
-            return document.RootElement.TryGetProperty(property, out JsonElement value) ? value.GetInt64() : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException || RunFolder.IsMalformed(e))
-        {
-            return null;
-        }
     }
 
     private static bool EndsWithinLine(IFileSource files)

@@ -37,7 +37,6 @@ internal sealed class StartJournal(RunJournal journal)
             if (resume.Source is { } from)
             {
                 json.WriteString("from", from);
-                json.WriteNumber("lost_steps", resume.LostSteps);
                 if (resume.Settings.Count > 0)
                 {
                     json.WriteStartArray("settings");
@@ -61,6 +60,10 @@ internal sealed class StartJournal(RunJournal journal)
                     json.WriteEndArray();
                 }
             }
+            if (resume.Source is not null || resume.LostSteps > 0)
+                json.WriteNumber("lost_steps", resume.LostSteps);
+            if (resume.LostAtLeast)
+                json.WriteBoolean("lost_at_least", true);
             if (ranks > 1)
                 json.WriteNumber("ranks", ranks);
             if (train.TotalSteps is { } total)

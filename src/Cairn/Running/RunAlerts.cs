@@ -39,7 +39,7 @@ internal sealed class RunAlerts : IDisposable
         if (run.Resume is { PassedOver: [var first, ..] } resume)
         {
             alerts.Send(AlertKind.FellBack, string.Create(CultureInfo.InvariantCulture,
-                $"The run resumed from {resume.Source ?? "nothing"} at step {resume.Step}, for {resume.PassedOver.Count} newer {(resume.PassedOver.Count == 1 ? "copy" : "copies")} cannot be used ({first}). {resume.LostSteps} steps have to be made again."));
+                $"The run resumed from {resume.Source ?? "nothing"} at step {resume.Step}, for {resume.PassedOver.Count} newer {(resume.PassedOver.Count == 1 ? "copy" : "copies")} cannot be used ({first}). To make again: {resume.Lost}."));
         }
         return alerts;
     }

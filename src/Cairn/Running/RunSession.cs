@@ -34,6 +34,7 @@ internal sealed class RunSession : IDisposable
             if (run.Ranks.IsFirst && run.Options is { Enabled: true, RetentionMetric: { } metric } && UnmeasuredCheckpoints.AtStart(Train, metric) is { } warning)
                 run.Logger.OptionWarning(warning);
             StartAnnouncement.Make(run, _parts.Journal, _parts.Schedule);
+            _parts.Batches.Begin(_parts.Tiers.Recoverable);
             _parts.Operators?.Start();
             _observer = new RunObserver(run, _parts.Tiers);
         }

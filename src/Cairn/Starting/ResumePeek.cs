@@ -38,7 +38,7 @@ internal static class ResumePeek
             {
                 if (options is { FastFolder: not null, AutoResume: true })
                     FindNearer(places, home.Files, options.FastFolder);
-                return RunOpening.Decide(places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null, RunJournal.LastRecoverableStep(home.Files) ?? 0);
+                return RunOpening.Decide(places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null, LastSeen.RecoverableStep(home.Files) ?? 0);
             }
             catch (CopyChangedException) when (tries < MostTries)
             {

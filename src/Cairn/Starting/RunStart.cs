@@ -63,7 +63,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             plan.Assign("start", () => atStart ?? RankPart.Capture(parts), options.RankTimeout);
         atStart = null;
         OpenFastTier(lease);
-        (RunOpening opening, long? lastKnown, RestoredState restored) = Resume(parts);
+        (RunOpening opening, LastSeen? lastSeen, RestoredState restored) = Resume(parts);
         if (options.Enabled && opening.Source is not null)
             _work.Try(() => Measure(RankPart.Capture(parts), parts, train.Step));
         // Only what could be restored becomes history.
@@ -75,6 +75,8 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             Fast ??= _tiers.Open(opening.Record.Id, lease);
             FindWaiting(opening);
         }
+        // What is left behind on purpose is not lost.
+        LastSeen? lost = opening.ByChoice || (opening.Source is null && !options.AutoResume) ? null : lastSeen;
         return (opening, new ResumeReport
         {
             Step = train.Step,
@@ -85,7 +87,8 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
             NotTaken = _allowance?.NotTaken ?? [],
             Settings = restored.Settings,
             PassedOver = opening.PassedOver,
-            LostSteps = opening.Source is null || opening.ByChoice ? 0 : Math.Max(0, (lastKnown ?? train.Step) - train.Step),
+            LostSteps = lost is { } made ? Math.Max(0, made.Step - train.Step) : 0,
+            LostAtLeast = lost is { IsExact: false },
             Branch = opening.Record.Lineage.Current,
         });
     }
@@ -203,21 +206,21 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         return [];
     }
 
-    private (RunOpening Opening, long? LastKnown, RestoredState Restored) Resume(IReadOnlyList<IStatePart> parts)
+    private (RunOpening Opening, LastSeen? LastSeen, RestoredState Restored) Resume(IReadOnlyList<IStatePart> parts)
     {
         for (int tries = 1; ; tries++)
         {
             using var verifier = new CollectiveVerifier(ranks, _places, options.RankTimeout, cancellationToken);
             try
             {
-                (RunOpening opening, long? lastKnown) = Choose(verifier);
+                (RunOpening opening, LastSeen? lastSeen) = Choose(verifier);
                 if (opening.Source is not { } source)
-                    return (opening, lastKnown, new RestoredState([], [], []));
+                    return (opening, lastSeen, new RestoredState([], [], []));
                 IFileSource Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
                 // Also after a crash before the first copy of the branch that was begun.
                 bool isOther = opening.ByChoice || source.Marker.Lineage.Current.Id != opening.Record.Lineage.Current.Id;
                 _allowance = isOther ? new ResumeAllowance(options.ResumeAllowMissing, options.ResumeAllowUnexpected) : null;
-                return (opening, lastKnown, new StateRestorer(ranks, plan, _work, options.ResumeSettings, _allowance).Restore(source, () => source.Open(Held()), parts, opening.Parts));
+                return (opening, lastSeen, new StateRestorer(ranks, plan, _work, options.ResumeSettings, _allowance).Restore(source, () => source.Open(Held()), parts, opening.Parts));
             }
             catch (CopyChangedException) when (tries < MostTries)
             {
@@ -227,16 +230,16 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         }
     }
 
-    private (RunOpening Opening, long? LastKnown) Choose(CollectiveVerifier verifier)
+    private (RunOpening Opening, LastSeen? LastSeen) Choose(CollectiveVerifier verifier)
     {
         RunOpening? opening = null;
-        long? lastKnown = null;
+        LastSeen? lastSeen = null;
         if (ranks.IsFirst)
         {
             _work.Try(() =>
             {
-                lastKnown = RunJournal.LastKnownStep(_files);
-                opening = RunOpening.Decide(_places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null, RunJournal.LastRecoverableStep(_files) ?? 0);
+                lastSeen = LastSeen.Of(_files);
+                opening = RunOpening.Decide(_places, options, time.GetUtcNow(), options.VerifyHashes ? verifier : null, LastSeen.RecoverableStep(_files) ?? 0);
             });
             if (ranks.Size > 1)
                 verifier.End();
@@ -248,12 +251,15 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
         ReadOnlyMemory<byte> chosen = _work.Agree("choose a copy", static _ => { }, _ => RankMessages.Write(to =>
         {
             Messages.Write(to, opening!);
-            to.Write(lastKnown ?? -1);
+            to.Write(lastSeen?.Step ?? -1);
+            to.Write(lastSeen is { IsExact: true });
         }));
         if (opening is null)
-            _work.Try(() => (opening, lastKnown) = RankMessages.Read(chosen, from => (Messages.Read(from), from.ReadInt64() is >= 0 and long step ? step : (long?)null)));
+            _work.Try(() => (opening, lastSeen) = RankMessages.Read(chosen, from => (Messages.Read(from), ReadLastSeen(from.ReadInt64(), from.ReadBoolean()))));
         // What one rank does not find, none waits for.
         _work.Agree("find the copy");
-        return (opening!, lastKnown);
+        return (opening!, lastSeen);
     }
+
+    private static LastSeen? ReadLastSeen(long step, bool isExact) => step >= 0 ? new LastSeen(step, isExact) : null;
 }

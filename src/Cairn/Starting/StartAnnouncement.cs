@@ -27,7 +27,9 @@ internal static class StartAnnouncement
         if (resume.IsFresh)
             logger.StartedFresh(run.Record.Id, run.Home.Files.Root);
         else
-            logger.Resumed(run.Record.Id, resume.Step, resume.Source!, resume.LostSteps);
+            logger.Resumed(run.Record.Id, resume.Step, resume.Source!, resume.Lost);
+        if (resume is { IsFresh: true, LostSteps: > 0 })
+            logger.LostAll(resume.Lost, run.Home.Files.Root);
         if (train.IsComplete)
             logger.AlreadyFinished(train.Step, train.FinishedBecause ?? $"its {Counted.Of(train.TotalSteps ?? train.Step, "step is", "steps are")} made");
         CairnTelemetry.Record(resume);

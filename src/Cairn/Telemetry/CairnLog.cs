@@ -8,8 +8,11 @@ internal static partial class CairnLog
     [LoggerMessage(1, LogLevel.Information, "Run {Run} in {Folder} starts at step 0")]
     public static partial void StartedFresh(this ILogger logger, string run, string folder);
 
-    [LoggerMessage(2, LogLevel.Information, "Run {Run} resumes at step {Step} from {Copy}; steps to make again: {LostSteps}")]
-    public static partial void Resumed(this ILogger logger, string run, long step, string copy, long lostSteps);
+    [LoggerMessage(2, LogLevel.Information, "Run {Run} resumes at step {Step} from {Copy}; to make again: {Lost}")]
+    public static partial void Resumed(this ILogger logger, string run, long step, string copy, string lost);
+
+    [LoggerMessage(40, LogLevel.Warning, "The process before had made {Lost} in {Folder}, and no copy of it is there: all of that is made again")]
+    public static partial void LostAll(this ILogger logger, string lost, string folder);
 
     [LoggerMessage(3, LogLevel.Warning, "Passed over: {Fault}. It is left for inspection")]
     public static partial void PassedOver(this ILogger logger, string fault);

@@ -63,9 +63,8 @@ public static class CairnTelemetry
         int refused = resume.PassedOver.Select(fault => fault.Folder).Distinct(StringComparer.Ordinal).Count();
         if (refused > 0)
             ResumeCopies.Add(refused, new KeyValuePair<string, object?>("cairn.outcome", "refused"));
-        if (resume.IsFresh)
-            return;
-        ResumeCopies.Add(1, new KeyValuePair<string, object?>("cairn.outcome", "verified"));
+        if (!resume.IsFresh)
+            ResumeCopies.Add(1, new KeyValuePair<string, object?>("cairn.outcome", "verified"));
         LostSteps.Add(resume.LostSteps);
     }
 

@@ -16,6 +16,23 @@ public sealed class WatchTests : IDisposable
         Golden.Check("watch-ended.txt", result.Out, _folder.Path);
     }
 
+    // What it made in its last second nobody knows.
+    [Theory, InlineData(44, "lost: at least 4 steps"), InlineData(40, "lost: no step that is known of")]
+    public void Of_a_run_that_was_killed_it_says_what_is_lost_at_least(long step, string lost)
+    {
+        Directory.CreateDirectory(_folder.Path);
+        File.WriteAllText(_folder["journal.jsonl"], $$"""
+            {"time":"2026-01-01T00:00:00Z","event":"started","step":0,"batch":0}
+            {"time":"2026-01-01T00:00:10Z","event":"saved","step":40,"kind":"snapshot","reason":"snapshot","stall_seconds":0,"folder":"snapshot/0","bytes":7,"seconds":1}
+            {"time":"2026-01-01T00:00:14Z","event":"metrics","step":{{step}},"batch":{{step}},"batches":[{{step}}]}
+
+            """);
+        Result result = CairnProcess.Run("watch", _folder.Path);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        result.Out.ShouldContain("killed");
+        result.Out.ShouldContain(lost);
+    }
+
     [Fact]
     public async Task In_a_pipe_it_prints_a_line_now_and_then_and_every_event_until_the_run_ends()
     {

@@ -43,11 +43,11 @@ public sealed class TimelineTests : IDisposable
         Timeline timeline = Read(
             """{"time":"2026-01-01T00:00:00Z","event":"started","branch":0,"step":0,"batch":0}""",
             """{"time":"2026-01-01T00:00:10Z","event":"metrics","step":3,"batch":3,"batches":[1,2,3],"loss":[3,2,1],"seconds":[1,1,1]}""",
-            """{"time":"2026-01-01T00:00:20Z","event":"resumed","branch":0,"step":1,"batch":1,"from":"snapshot/0","lost_steps":2}""",
+            """{"time":"2026-01-01T00:00:20Z","event":"resumed","branch":0,"step":1,"batch":1,"from":"snapshot/0","lost_steps":2,"lost_at_least":true}""",
             """{"time":"2026-01-01T00:00:30Z","event":"metrics","step":2,"batch":2,"batches":[2],"loss":[5],"seconds":[1]}""");
         Curve loss = RunCurves.Of(Report(timeline), 0).Loss;
         loss.Parts.Select(part => (part.IsLeft, string.Join(' ', part.Samples.Select(sample => $"{sample.X}:{sample.Last}")))).ShouldBe([(false, "1:3"), (true, "1:3 2:2 3:1"), (false, "2:5")]);
-        timeline.Marks.ShouldHaveSingleItem().Text.ShouldBe("Restart at step 1 from snapshot/0; 2 steps made again");
+        timeline.Marks.ShouldHaveSingleItem().Text.ShouldBe("Restart at step 1 from snapshot/0; at least 2 steps made again");
     }
 
     [Fact]

@@ -48,7 +48,7 @@ public sealed class WatchAlertsTests : IDisposable
             look();
             look();
         }, alive: false);
-        told.ShouldHaveSingleItem().Message.ShouldBe("The process was killed, or its machine failed. There is no durable copy. 3 steps were lost.");
+        told.ShouldHaveSingleItem().Message.ShouldBe("The process was killed, or its machine failed. There is no durable copy. Lost: at least 3 steps.");
     }
 
     [Fact]

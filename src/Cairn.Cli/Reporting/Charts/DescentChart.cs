@@ -86,8 +86,8 @@ internal static class DescentChart
 
     private static void Resume(Markup page, RunProcess process, double down, Axis steps)
     {
-        string text = $"Resumed at step {Units.Count(process.FirstStep)} from {process.From}{(process.LostSteps > 0 && !process.Branched ? $"; {Units.Of(process.LostSteps, "step")} made again" : "")}";
-        if (process.LostSteps > 0 && !process.Branched)
+        string text = $"Resumed at step {Units.Count(process.FirstStep)} from {process.From}{process.Again}";
+        if (process.LostSteps > 0)
             page.Add($"""<line class="again" x1="{Percent(steps, process.FirstStep)}%" x2="{Percent(steps, process.FirstStep + process.LostSteps)}%" y1="{down + 9}" y2="{down + 9}"><title>{text}</title></line>""");
         page.Add($"""<use href="#sign-restart" class="sign restart" x="{Percent(steps, process.FirstStep)}%" y="{down + 12}"><title>{text}</title></use>""");
     }

@@ -1,3 +1,5 @@
+using Cairn.Cli.Output;
+
 namespace Cairn.Cli.Reporting.Data;
 
 /// <summary>What a mark on the axis of the steps stands for; in the order in which they are shown.</summary>
@@ -23,12 +25,15 @@ internal sealed record RunMark(MarkKind Kind, long Step, string Text);
 /// <param name="FirstStep">The step that it began with.</param>
 /// <param name="From">What it resumed from; <see langword="null"/> for a fresh start.</param>
 /// <param name="LostSteps">Steps that had been made and had to be repeated.</param>
-/// <param name="Branched">Whether it began the branch.</param>
+/// <param name="LostAtLeast">Whether there may be more of them.</param>
 /// <param name="Ranks">Ranks of its job.</param>
-internal sealed record RunProcess(int Branch, long FirstStep, string? From, long LostSteps, bool Branched, long Ranks)
+internal sealed record RunProcess(int Branch, long FirstStep, string? From, long LostSteps, bool LostAtLeast, long Ranks)
 {
     /// <summary>The highest step that it is known to have made.</summary>
     public long LastStep { get; set; } = FirstStep;
+
+    /// <summary>What had to be made again, in words; empty where nothing is known to have.</summary>
+    public string Again => LostSteps > 0 ? $"; {Units.Steps(LostSteps, LostAtLeast)} made again" : "";
 }
 
 /// <summary>Bytes that the run's copies held from a moment on.</summary>

@@ -11,7 +11,6 @@ internal sealed class Timeline
 
     private readonly Dictionary<string, long> _held = new(StringComparer.Ordinal);
     private readonly Dictionary<(MarkKind, long), RunMark> _recoverable = [];
-    private bool _branched;
 
     public List<MetricPoint> Points { get; } = [];
     public List<RunMark> Marks { get; } = [];
@@ -48,7 +47,6 @@ internal sealed class Timeline
         switch (kind)
         {
             case "branched":
-                _branched = true;
                 Marks.Add(new RunMark(MarkKind.Branch, Count(json, "step"), $"Branch {Text(json, "name")} leaves at step {Units.Count(Count(json, "step"))}"));
                 break;
             case "started" or "resumed":
@@ -89,17 +87,15 @@ internal sealed class Timeline
     private void Start(JsonElement json)
     {
         long step = Count(json, "step"), lost = json.TryGetProperty("lost_steps", out _) ? Count(json, "lost_steps") : 0;
-        if (Processes is [.., var before] && lost > 0 && !_branched)
+        if (Processes is [.., var before] && lost > 0)
             before.LastStep = Math.Max(before.LastStep, step + lost);
         string? from = Text(json, "from");
         RunProcess process = Begin(new RunProcess(
-            (int)Math.Min(int.MaxValue, json.TryGetProperty("branch", out _) ? Count(json, "branch") : 0), step, from, lost, _branched, json.TryGetProperty("ranks", out _) ? Count(json, "ranks") : 1));
+            (int)Math.Min(int.MaxValue, json.TryGetProperty("branch", out _) ? Count(json, "branch") : 0), step, from, lost, json.TryGetProperty("lost_at_least", out JsonElement atLeast) && atLeast.ValueKind == JsonValueKind.True, json.TryGetProperty("ranks", out _) ? Count(json, "ranks") : 1));
         if (Processes.Count > 1 || from is not null)
         {
-            string again = lost > 0 && !process.Branched ? $"; {Units.Of(lost, "step")} made again" : "";
-            Marks.Add(new RunMark(MarkKind.Restart, step, $"Restart at step {Units.Count(step)} from {from ?? "the beginning"}{again}"));
+            Marks.Add(new RunMark(MarkKind.Restart, step, $"Restart at step {Units.Count(step)} from {from ?? "the beginning"}{process.Again}"));
         }
-        _branched = false;
     }
 
     private RunProcess Begin(RunProcess process)

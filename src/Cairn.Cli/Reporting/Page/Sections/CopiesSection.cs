@@ -65,14 +65,15 @@ internal static class CopiesSection
     }
 
     private static string Anew(RunReport run) =>
-        run.Audit is null || run.Step == 0 || run.Copies is { Run: null } ? "" : run.Step == 1 ? " The only step would be made again." : $" All {Units.Count(run.Step)} steps would be made again.";
+        run.Audit is null || run.Step == 0 || run.Copies is { Run: null } ? "" : run.State == "killed" ? $" All that was made, {Units.Steps(run.Step, atLeast: true)}, would be made again." : run.Step == 1 ? " The only step would be made again." : $" All {Units.Count(run.Step)} steps would be made again.";
 
     private static string Loss(RunReport run, LsRow copy)
     {
         if (run.Audit is null || copy.Step is not { } step)
             return "";
         long lost = Math.Max(0, run.Step - step);
-        return lost == 0 ? "Nothing would be made again."
-            : $"{Units.Of(lost, "step")} would be made again{(run.SecondsPerStep is { } seconds ? $", about {Units.Seconds(lost * seconds)} of work" : "")}.";
+        bool wasKilled = run.State == "killed";
+        return lost == 0 ? wasKilled ? "Nothing that is known of would be made again." : "Nothing would be made again."
+            : $"{(wasKilled ? "At least " : "")}{Units.Of(lost, "step")} would be made again{(run.SecondsPerStep is { } seconds ? $", about {Units.Seconds(lost * seconds)} of work" : "")}.";
     }
 }

@@ -44,7 +44,7 @@ internal static class DescentSection
             Entry("""<use href="#sign-snapshot" class="sign copy snapshot" x="13" y="6"/>""", "snapshot");
         if (run.Timeline.Processes.Any(process => process.From is not null))
             Entry("""<use href="#sign-restart" class="sign restart" x="13" y="6"/>""", "resumed");
-        if (run.Timeline.Processes.Any(process => process is { LostSteps: > 0, Branched: false }))
+        if (run.Timeline.Processes.Any(process => process.LostSteps > 0))
             Entry("""<line class="again" x1="2" x2="24" y1="6" y2="6"/>""", "made again");
         if (run.Resumed is not null)
             Entry("""<circle class="next" cx="13" cy="6" r="5"/>""", "a restart begins here");
@@ -63,7 +63,7 @@ internal static class DescentSection
             sessions.Skip(hidden).Select((session, i) => (IReadOnlyList<Markup>)
             [
                 Shapes.Number(hidden + i + 1), Shapes.Moment(session.Started), Shapes.Text(session.ResumedFrom ?? "the beginning"), Shapes.Number(session.FirstStep), Shapes.Number(session.LastStep),
-                Shapes.Number(session.Skips.Sum(skip => skip.Count)), Shapes.Number(session.Saves.Count), Shapes.Number(session.Branched ? 0 : session.LostSteps),
+                Shapes.Number(session.Skips.Sum(skip => skip.Count)), Shapes.Number(session.Saves.Count), Shapes.Text($"{(session is { LostAtLeast: true, LostSteps: > 0 } ? "≥ " : "")}{Units.Count(session.LostSteps)}"),
                 Shapes.Text(session.End switch { Advice.Audit.SessionEnd.Unknown => "without a word", Advice.Audit.SessionEnd.Failed => "by an exception", var end => end.ToString().ToLowerInvariant() }),
             ]));
         page.Add($"</details>\n");

@@ -2,7 +2,7 @@ using System.Globalization;
 using Cairn.Checkpoints;
 using Cairn.Stores;
 
-namespace Cairn.Cli.Runs;
+namespace Cairn.Journal;
 
 /// <summary>A run's journal as one file: in a folder it is one, in a store it stands in numbered segments, of which the last one grows.</summary>
 internal sealed class JournalFile : IReadableFile
