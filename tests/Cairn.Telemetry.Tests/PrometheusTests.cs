@@ -19,7 +19,7 @@ public sealed partial class PrometheusTests(ScrapedRun run)
     {
         foreach (string name in (string[])
             ["cairn_save_stall_seconds_bucket", "cairn_save_duration_seconds_sum", "cairn_save_recoverable_seconds_count", "cairn_save_size_bytes_bucket", "cairn_saves_total", "cairn_skipped_batches_total",
-             "cairn_resume_copies_total", "cairn_resume_lost_steps_total", "cairn_durable_age_seconds", "cairn_steps_at_risk", "cairn_store_free_bytes", "cairn_drain_backlog"])
+             "cairn_resume_copies_total", "cairn_resume_lost_steps_total", "cairn_durable_age_seconds", "cairn_batch_age_seconds", "cairn_steps_at_risk", "cairn_store_free_bytes", "cairn_drain_backlog"])
             run.Names.Contains(name).ShouldBeTrue(name);
         run.Text.ShouldMatch("""cairn_saves_total\{[^}]*cairn_kind="checkpoint",cairn_outcome="failed"[^}]*\} 0""");
         run.Text.ShouldMatch("""cairn_resume_copies_total\{[^}]*cairn_outcome="refused"[^}]*\} 1""");

@@ -41,6 +41,9 @@ internal sealed class WatchAlerts(string run, IReadOnlyList<(string, IAlertSink)
         string Text(string name) => line.TryGetProperty(name, out JsonElement value) ? value.ToString() : "";
         switch (Text("event"))
         {
+            // An end that is not saved is told once, by the end itself.
+            case "failed" when Text("reason") == "final" && monitor.End is SessionEnd.Failed or SessionEnd.Unknown:
+                break;
             case "failed" or "refused" or "drain_failed":
                 bool isRefused = Text("event") == "refused";
                 string how = isRefused ? "was refused" : Text("event") == "failed" ? "was not saved" : "was not brought to the run yet and is tried again";
@@ -75,6 +78,9 @@ internal sealed class WatchAlerts(string run, IReadOnlyList<(string, IAlertSink)
             return;
         switch (end)
         {
+            // One that was finished already and was started again has nothing new to tell.
+            case SessionEnd.Finished when monitor.History.Sessions is [.., { End: SessionEnd.Finished }, var last] && last.LastBatch == last.FirstBatch && last.LastStep == last.FirstStep:
+                break;
             case SessionEnd.Finished when _hasLooked:
                 Send(AlertKind.Finished, $"The run is finished. {Newest(risk)}", monitor);
                 break;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Cairn.Alerts;
+using Cairn.Policies;
 using Cairn.Starting;
 using Cairn.Telemetry;
 
@@ -17,13 +18,17 @@ internal sealed class RunAlerts : IDisposable
     private readonly AlertSender _sender;
     private readonly ITimer _looks;
     private readonly TimeSpan _flush;
-    private long _lastBatch;
+    // Where a run began that was finished already, and whose end was told.
+    private readonly long? _finishedAt;
     private int _silentToldAt, _ageTold;
+    private bool _isEnding;
     private volatile bool _isOver;
 
     private RunAlerts(StartedRun run, RunGauges gauges, IReadOnlyList<(string, IAlertSink)> receivers, TimeSpan? flush)
     {
-        (_run, _gauges, _flush, _lastBatch) = (run, gauges, flush ?? LongestFlush, run.Time.GetTimestamp());
+        (_run, _gauges, _flush) = (run, gauges, flush ?? LongestFlush);
+        // One that was killed may have told nothing.
+        _finishedAt = run is { Train.IsComplete: true, Resume: { IsFresh: false, LostAtLeast: false } } ? run.Train.Batch : null;
         _sender = new AlertSender(receivers, run.Options.AlertInterval, run.Time, problem => run.Logger.AlertNotSent(problem));
         TimeSpan shortest = new[] { run.Options.AlertSilence, run.Options.AlertCopyAge }.Min() is { } limit ? limit / 10 : LongestLook;
         TimeSpan every = shortest < ShortestLook ? ShortestLook : shortest > LongestLook ? LongestLook : shortest;
@@ -47,8 +52,7 @@ internal sealed class RunAlerts : IDisposable
     /// <summary>A batch has ended, or training was seen between two; it may go on although the run was ended.</summary>
     public void Alive()
     {
-        _isOver = false;
-        Volatile.Write(ref _lastBatch, _run.Time.GetTimestamp());
+        (_isOver, _isEnding) = (false, false);
         Volatile.Write(ref _silentToldAt, 0);
     }
 
@@ -57,25 +61,31 @@ internal sealed class RunAlerts : IDisposable
     {
         if (report.Outcome == SaveOutcome.Saved)
             Volatile.Write(ref _ageTold, 0);
-        if (report.Outcome is not (SaveOutcome.Failed or SaveOutcome.Refused))
+        // An end that is not saved is told once, by the end itself.
+        if (report.Outcome is not (SaveOutcome.Failed or SaveOutcome.Refused) || report.Error is UnfinishedBatchException || (_isEnding && report.Reason == SaveReason.Final))
             return;
         string what = $"{report.Kind.ToString().ToLowerInvariant()} of step {report.Step}";
         string how = report.IsRetried ? "was not brought to the run yet and is tried again" : report.Outcome == SaveOutcome.Refused ? "was refused" : "was not saved";
         Send(report.Outcome == SaveOutcome.Refused ? AlertKind.SaveRefused : AlertKind.SaveFailed, $"The {what} {how}: {report.Error?.Message} {Newest}", report.Step);
     }
 
+    /// <summary>The run ends now, and <see cref="Ended"/> comes.</summary>
+    public void Ending() => _isEnding = true;
+
     /// <summary>The run has ended; nothing is told after it.</summary>
     /// <param name="summary">What it did; <see langword="null"/> when it ended without a word and everything was saved before.</param>
     /// <param name="wasStopped">Whether it was told to stop.</param>
-    /// <param name="error">What ended it.</param>
-    public void Ended(RunSummary? summary, bool wasStopped, Exception? error = null)
+    /// <param name="notSaved">Why its end is not saved; <see langword="null"/> when it is.</param>
+    public void Ended(RunSummary? summary, bool wasStopped, string? notSaved)
     {
         if (_isOver)
             return;
         _isOver = true;
         _sender.SendHeld();
-        if (error is not null || summary?.EndNotSaved is not null)
-            Send(AlertKind.Aborted, $"Training ended, and its end was not saved: {(error?.Message ?? summary!.EndNotSaved)!.TrimEnd('.')}. {Newest}");
+        if (notSaved is not null)
+            Send(AlertKind.Aborted, $"Training ended, and its end was not saved: {notSaved.TrimEnd('.')}. {Newest}");
+        else if (_finishedAt == _run.Train.Batch)
+            return;
         else if (_run.Train.IsComplete && !wasStopped)
             Send(AlertKind.Finished, $"The run is finished. {summary}");
         else
@@ -94,9 +104,9 @@ internal sealed class RunAlerts : IDisposable
     // On a thread of the pool, at any time.
     private void Look()
     {
-        if (_isOver)
+        if (_isOver || _gauges.BatchAge is not { } silence)
             return;
-        TimeSpan silence = _run.Time.GetElapsedTime(Volatile.Read(ref _lastBatch)), age = _gauges.DurableAge;
+        TimeSpan age = _gauges.DurableAge;
         if (silence > _run.Options.AlertSilence && Interlocked.Exchange(ref _silentToldAt, 1) == 0)
             Send(AlertKind.TrainingSilent, $"No batch has ended for {Minutes(silence)}: training stands at step {_gauges.Step}, or does something long without calling Poll.", _gauges.Step);
         if (age > _run.Options.AlertCopyAge && _gauges.StepsAtRisk > 0 && Interlocked.Exchange(ref _ageTold, 1) == 0)

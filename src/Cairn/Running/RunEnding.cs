@@ -24,6 +24,9 @@ internal sealed class RunEnding(
     /// <summary>What the run did, once it was ended; <see langword="null"/> again when training goes on.</summary>
     public RunSummary? Summary { get; private set; }
 
+    /// <summary>Why the end is not saved; <see langword="null"/> while that is not known, and when it is saved.</summary>
+    public string? WhyNotSaved { get; private set; }
+
     /// <summary>Whether the run was ended, and nothing has happened since that would have to be saved.</summary>
     public bool IsOver => Summary is { } summary && (summary.EndNotSaved is not null || !batch.HasCounted);
 
@@ -34,7 +37,7 @@ internal sealed class RunEnding(
             return;
         best.CheckUntouched();
         run.Logger.TrainsOnAfterComplete(_train.Batch);
-        (Summary, _gaveUp) = (null, false);
+        (Summary, WhyNotSaved, _gaveUp) = (null, null, false);
     }
 
     /// <summary>Ends the run in order: its last step has a checkpoint afterwards.</summary>
@@ -111,12 +114,16 @@ internal sealed class RunEnding(
             {
                 // The others are at another batch: this rank left the loop alone, and whatever made it do so must not be hidden behind this.
                 run.Logger.EndedAlone(_train.Batch, e.Message);
+                WhyNotSaved = e.Message;
                 journal.Aborted();
             }
-            catch (CheckpointException) when (isKnown)
+            catch (CheckpointException e)
             {
+                WhyNotSaved = e.Message;
+                journal.Aborted(e.Message);
                 // Training was ended by a failed save, and the program has that error. This one stands in log and journal.
-                journal.Aborted();
+                if (!isKnown)
+                    throw;
             }
         }
     }
@@ -201,7 +208,7 @@ internal sealed class RunEnding(
         operators?.End(_train.Step, tiers.DurableCheckpoint);
         journal.Aborted(why);
         RunSummary summary = Summarize() with { EndNotSaved = why };
-        Summary = summary;
+        (Summary, WhyNotSaved) = (summary, why);
         if (!isSaved && run.Options.Enabled && _train.Step > 0)
         {
             ended(new SaveReport

@@ -38,7 +38,17 @@ internal sealed class RunObserver : IDisposable
     }
 
     /// <summary>The run has ended.</summary>
-    public void Ended(RunSummary? summary, bool wasStopped, Exception? error = null) => _alerts?.Ended(summary, wasStopped, error);
+    /// <param name="summary">What it did; <see langword="null"/> when it ended without a word.</param>
+    /// <param name="wasStopped">Whether it was told to stop.</param>
+    /// <param name="notSaved">Why its end is not saved; <see langword="null"/> when it is.</param>
+    public void Ended(RunSummary? summary, bool wasStopped, string? notSaved)
+    {
+        _gauges?.End();
+        _alerts?.Ended(summary, wasStopped, notSaved);
+    }
+
+    /// <summary>The run ends without a word, and <see cref="Ended"/> tells how, its last save among it.</summary>
+    public void Ending() => _alerts?.Ending();
 
     /// <summary>Waits a short time for the last alerts.</summary>
     public void Dispose()

@@ -141,7 +141,7 @@ internal sealed class RunSession : IDisposable
         try
         {
             RunSummary summary = _parts.Ending.Complete();
-            _observer.Ended(summary, StopRequested);
+            _observer.Ended(summary, StopRequested, summary.EndNotSaved);
             return summary;
         }
         finally
@@ -211,14 +211,15 @@ internal sealed class RunSession : IDisposable
     {
         try
         {
+            _observer.Ending();
             _parts.Capture.AtEnd();
             if (!_parts.Ending.IsOver)
                 _parts.Ending.EndWithoutWord();
-            _observer.Ended(_parts.Ending.Summary, StopRequested);
+            _observer.Ended(_parts.Ending.Summary, StopRequested, _parts.Ending.WhyNotSaved);
         }
         catch (Exception e)
         {
-            _observer.Ended(_parts.Ending.Summary, StopRequested, e);
+            _observer.Ended(_parts.Ending.Summary, StopRequested, e.Message);
             throw;
         }
     }

@@ -11,12 +11,14 @@ internal sealed class RunGauges : IDisposable
     private readonly TimeProvider _time;
     private readonly FreeSpace _free;
     private readonly Func<int>? _backlog;
-    private long _step, _durableStep, _durableSince;
+    private long _step, _durableStep, _durableSince, _lastBatch;
+    private volatile bool _isOver;
 
     static RunGauges()
     {
         CairnTelemetry.Meter.CreateObservableGauge("cairn.durable.age", static () => Of<double>(run => run.DurableAge.TotalSeconds), "s", "Time since the newest copy became durable; before the first of this process, since its start.");
         CairnTelemetry.Meter.CreateObservableGauge("cairn.steps_at_risk", static () => Of<long>(run => run.StepsAtRisk), "{step}", "Steps that no durable copy has: what a loss of this machine would cost now.");
+        CairnTelemetry.Meter.CreateObservableGauge("cairn.batch.age", static () => Of(run => run.BatchAge?.TotalSeconds), "s", "Time since a batch ended, or Poll was called; before the first, since the start. Not once the run has ended.");
         CairnTelemetry.Meter.CreateObservableGauge("cairn.store.free", static () => Of(run => run._free.Bytes), "By", "Free space where the run lives.");
         CairnTelemetry.Meter.CreateObservableGauge("cairn.drain.backlog", static () => Of<long>(run => run._backlog?.Invoke()), "{copy}", "Copies in the fast folder that are still to be brought to the run.");
     }
@@ -28,12 +30,16 @@ internal sealed class RunGauges : IDisposable
     public RunGauges(string run, TimeProvider time, Func<long?> freeBytes, Func<int>? backlog)
     {
         (_time, _backlog, _durableSince) = (time, backlog, time.GetTimestamp());
+        _lastBatch = _durableSince;
         _free = new FreeSpace(freeBytes, time);
         Live[this] = new("cairn.run", run);
     }
 
     /// <summary>Time since a copy became durable, or since the start.</summary>
     public TimeSpan DurableAge => _time.GetElapsedTime(Volatile.Read(ref _durableSince));
+
+    /// <summary>Time since training was last seen, or since the start; <see langword="null"/> once the run has ended.</summary>
+    public TimeSpan? BatchAge => _isOver ? null : _time.GetElapsedTime(Volatile.Read(ref _lastBatch));
 
     /// <summary>Steps that no durable copy has.</summary>
     public long StepsAtRisk => Math.Max(0, Volatile.Read(ref _step) - Volatile.Read(ref _durableStep));
@@ -44,8 +50,16 @@ internal sealed class RunGauges : IDisposable
     /// <summary>The steps that are made.</summary>
     public long Step => Volatile.Read(ref _step);
 
-    /// <summary>Says where training is.</summary>
-    public void At(long step) => Volatile.Write(ref _step, step);
+    /// <summary>Training was seen at this step. It may go on although the run was ended.</summary>
+    public void At(long step)
+    {
+        Volatile.Write(ref _step, step);
+        Volatile.Write(ref _lastBatch, _time.GetTimestamp());
+        _isOver = false;
+    }
+
+    /// <summary>The run has ended: nobody waits for a batch any more.</summary>
+    public void End() => _isOver = true;
 
     /// <summary>Says which durable copy a run begins with.</summary>
     public void Begin(long step, long durable)

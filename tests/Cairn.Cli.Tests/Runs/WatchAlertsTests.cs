@@ -65,6 +65,28 @@ public sealed class WatchAlertsTests : IDisposable
         _sink.Taken.Clear();
         // Who looks later has nothing to be told.
         Watch(look => look()).ShouldBeEmpty();
+        // Nor is there anything new when it is started again, and has nothing to train.
+        Watch(look =>
+        {
+            look();
+            Journal("resumed", "\"step\":10,\"batch\":10,\"from\":\"10\",\"lost_steps\":0");
+            look();
+            Journal("finished", "\"step\":10,\"batch\":10");
+            look();
+        }).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void An_end_that_is_not_saved_is_told_once()
+    {
+        Journal("started", "\"step\":0,\"batch\":0");
+        Watch(look =>
+        {
+            look();
+            Journal("failed", "\"step\":5,\"kind\":\"checkpoint\",\"reason\":\"final\",\"stall_seconds\":0,\"error\":\"no space\"");
+            Journal("aborted", "\"step\":5,\"batch\":5,\"why\":\"no space\"");
+            look();
+        }).ShouldHaveSingleItem().Kind.ShouldBe(AlertKind.Aborted);
     }
 
     [Fact]

@@ -28,9 +28,17 @@ public class RunGaugesTests
             }
             heard.Ask("cairn.steps_at_risk", run).ShouldBe(2);
             heard.Ask("cairn.durable.age", run).ShouldBe(20);
+            heard.Ask("cairn.batch.age", run).ShouldBe(0);
+            // It hangs, right after a save or not.
+            time.Advance(TimeSpan.FromMinutes(40));
+            heard.Ask("cairn.batch.age", run).ShouldBe(2400);
+            checkpoints.Poll();
+            heard.Ask("cairn.batch.age", run).ShouldBe(0);
             heard.Ask("cairn.store.free", run).ShouldBe(files.AvailableBytes());
             // There is no fast folder.
             heard.Ask("cairn.drain.backlog", run).ShouldBeNull();
+            checkpoints.Complete();
+            heard.Ask("cairn.batch.age", run).ShouldBeNull();
         }
         heard.Ask("cairn.steps_at_risk", run).ShouldBeNull();
     }
