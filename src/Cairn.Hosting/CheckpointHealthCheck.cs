@@ -37,9 +37,9 @@ internal sealed class CheckpointHealthCheck(RunMonitor monitor, CheckpointHealth
                 return (HealthStatus.Healthy, "Nothing is saved: CheckpointOptions.Enabled is false.");
         }
         string copy = now.DurableStep is { } step ? $"The newest durable copy is of step {step}" : "There is no durable copy";
-        string text = string.Create(CultureInfo.InvariantCulture, $"{copy}, training is at step {now.Step}, and what was computed in the last {age:d\\.hh\\:mm\\:ss} is not durable.");
+        string text = string.Create(CultureInfo.InvariantCulture, $"{copy}, training is at step {now.Step}, and what was computed in the last {Quantities.Time(age)} is not durable.");
         if (now.Phase == RunPhase.Starting)
-            text = string.Create(CultureInfo.InvariantCulture, $"The run is being started, for {age:d\\.hh\\:mm\\:ss}.");
+            text = string.Create(CultureInfo.InvariantCulture, $"The run is being started, for {Quantities.Time(age)}.");
         if (now.SaveFailed)
             text += $" The last save has failed: {now.Error?.Message}";
         HealthStatus status = age > options.MaxAgeOfLastCopy ? HealthStatus.Unhealthy

@@ -18,5 +18,5 @@ internal static partial class HostingLog
     public static partial void LeavesBatch(this ILogger logger, long? step);
 
     [LoggerMessage(5, LogLevel.Warning, "When the host is stopped, the batch under way and a save must end within its ShutdownTimeout of {Timeout}. They have taken up to {Batch} and {Save}. Raise HostOptions.ShutdownTimeout, and the time that the scheduler gives")]
-    public static partial void ShutdownTimeoutTooShort(this ILogger logger, TimeSpan timeout, TimeSpan batch, TimeSpan save);
+    public static partial void ShutdownTimeoutTooShort(this ILogger logger, string timeout, string batch, string save);
 }

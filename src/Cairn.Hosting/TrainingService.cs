@@ -107,7 +107,7 @@ internal sealed class TrainingService<[DynamicallyAccessedMembers(DynamicallyAcc
     private void Warn(bool isTooLong)
     {
         if (isTooLong)
-            logger.ShutdownTimeoutTooShort(host.Value.ShutdownTimeout, _stopTime.Batch, _stopTime.Save);
+            logger.ShutdownTimeoutTooShort(Quantities.Time(host.Value.ShutdownTimeout), Quantities.Time(_stopTime.Batch), Quantities.Time(_stopTime.Save));
     }
 
     private static long? Durable(CheckpointManager checkpoints) =>

@@ -91,7 +91,7 @@ public sealed class HealthTests
         before.Status.ShouldBe(HealthStatus.Healthy);
         (before.Data["step"], before.Data["steps_at_risk"], before.Data["last_durable_step"]).ShouldBe((20L, 10L, 10L));
         after.Status.ShouldBe(HealthStatus.Unhealthy);
-        after.Description!.ShouldContain("The newest durable copy is of step 10, training is at step 20, and what was computed in the last 0.01:01:00 is not durable.");
+        after.Description!.ShouldContain("The newest durable copy is of step 10, training is at step 20, and what was computed in the last 1h 1m is not durable.");
         (await TestHost.HealthAsync(host)).Status.ShouldBe(HealthStatus.Healthy);
     }
 

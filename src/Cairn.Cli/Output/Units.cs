@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cairn.Advice;
 
 namespace Cairn.Cli.Output;
 

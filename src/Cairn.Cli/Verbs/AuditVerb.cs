@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
-using Cairn.Advice;
 using Cairn.Advice.Audit;
 using Cairn.Cli.Input;
 using Cairn.Cli.Output;

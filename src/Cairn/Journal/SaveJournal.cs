@@ -3,9 +3,21 @@ using Microsoft.Extensions.Logging;
 
 namespace Cairn.Journal;
 
-/// <summary>Tells journal, log and meters about saves.</summary>
+/// <summary>Tells journal, log and meters about saves. Belongs to the training thread.</summary>
 internal sealed class SaveJournal(RunJournal journal, ILogger logger)
 {
+    private readonly HashSet<(int, Type)> _traced = [];
+    private long _dropped, _droppedForDrain;
+
+    /// <summary>Logs that a snapshot is dropped: of the 1st, 2nd, 4th, 8th…, for a slow disk drops thousands.</summary>
+    /// <param name="step">Its step.</param>
+    /// <param name="busy">The step that is still being written.</param>
+    public void Drop(long step, long busy)
+    {
+        if (long.IsPow2(++_dropped))
+            logger.Dropped(step, busy, _dropped);
+    }
+
     /// <summary>Reports a save that ended.</summary>
     public void Report(SaveReport report)
     {
@@ -47,21 +59,22 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
         {
             case SaveOutcome.Saved:
                 if (report.IsDrained)
-                    logger.Durable(kind, report.Step, report.Bytes / 1e6, report.Duration.TotalSeconds);
+                    logger.Durable(kind, report.Step, Quantities.Bytes(report.Bytes), report.Duration.TotalSeconds);
                 else
-                    logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), report.Bytes / 1e6, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                    logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), Quantities.Bytes(report.Bytes), report.Duration.TotalSeconds, report.Stall.TotalSeconds);
                 break;
             case SaveOutcome.Recoverable:
-                logger.Recoverable(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), report.Bytes / 1e6, report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                logger.Recoverable(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), Quantities.Bytes(report.Bytes), report.Duration.TotalSeconds, report.Stall.TotalSeconds);
                 break;
             case SaveOutcome.Dropped when report.Error is not null:
-                logger.DroppedForDrain(report.Step);
+                if (long.IsPow2(++_droppedForDrain))
+                    logger.DroppedForDrain(report.Step, _droppedForDrain);
                 break;
             case SaveOutcome.Failed when report.IsDrained && !report.IsLost:
-                logger.NotAtHome(report.Error!);
+                logger.NotAtHome(FirstOfType(CairnLog.NotAtHomeId, report.Error!), report.Error!.Message);
                 break;
             case SaveOutcome.Failed or SaveOutcome.Refused:
-                logger.Failed(report.Error!, kind, report.Step);
+                logger.Failed(FirstOfType(CairnLog.FailedId, report.Error!), kind, report.Step, report.Error!.Message);
                 break;
         }
         foreach (string note in report.Notes)
@@ -69,6 +82,9 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
         if (report.NonFiniteTensor is { } tensor)
             logger.SavedNonFinite(report.Step, tensor);
         if (report.RetentionError is { } retention)
-            logger.RetentionFailed(retention);
+            logger.RetentionFailed(FirstOfType(CairnLog.RetentionFailedId, retention), retention.Message);
     }
+
+    // Where it arose is worth reading once.
+    private Exception? FirstOfType(int message, Exception error) => _traced.Add((message, error.GetType())) ? error : null;
 }

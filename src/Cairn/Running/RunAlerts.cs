@@ -108,9 +108,9 @@ internal sealed class RunAlerts : IDisposable
             return;
         TimeSpan age = _gauges.DurableAge;
         if (silence > _run.Options.AlertSilence && Interlocked.Exchange(ref _silentToldAt, 1) == 0)
-            Send(AlertKind.TrainingSilent, $"No batch has ended for {Minutes(silence)}: training stands at step {_gauges.Step}, or does something long without calling Poll.", _gauges.Step);
+            Send(AlertKind.TrainingSilent, $"No batch has ended for {Quantities.Time(silence)}: training stands at step {_gauges.Step}, or does something long without calling Poll.", _gauges.Step);
         if (age > _run.Options.AlertCopyAge && _gauges.StepsAtRisk > 0 && Interlocked.Exchange(ref _ageTold, 1) == 0)
-            Send(AlertKind.NoDurableCopy, $"No copy has become durable for {Minutes(age)}. Training is at step {_gauges.Step}, and {_gauges.StepsAtRisk} steps would be lost now.", _gauges.Step);
+            Send(AlertKind.NoDurableCopy, $"No copy has become durable for {Quantities.Time(age)}. Training is at step {_gauges.Step}, and {_gauges.StepsAtRisk} steps would be lost now.", _gauges.Step);
     }
 
     private void Send(AlertKind kind, string message, long? step = null) => _sender.Send(new Alert
@@ -123,6 +123,4 @@ internal sealed class RunAlerts : IDisposable
         Message = message.Trim(),
         Time = _run.Time.GetUtcNow(),
     });
-
-    private static string Minutes(TimeSpan time) => time < TimeSpan.FromMinutes(2) ? $"{time.TotalSeconds:0} s" : $"{time.TotalMinutes:0} minutes";
 }

@@ -6,7 +6,6 @@ using Cairn.Saving;
 using Cairn.Starting;
 using Cairn.State;
 using Cairn.Stopping;
-using Cairn.Telemetry;
 
 namespace Cairn.Running;
 
@@ -51,7 +50,7 @@ internal sealed class RunSaver(
         long started = run.Time.GetTimestamp();
         if (decision.IsDropped)
         {
-            run.Logger.Dropped(_train.Step, engine.Writer.UnderWayStep);
+            journal.Drop(_train.Step, engine.Writer.UnderWayStep);
             return Report(new SaveReport { Step = _train.Step, Kind = save.Kind, Reason = save.Reason, Outcome = SaveOutcome.Dropped });
         }
         if (decision.IsBusy)

@@ -38,26 +38,38 @@ internal static partial class CairnLog
     [LoggerMessage(35, LogLevel.Warning, "Settings differ: {Difference}. ResumeSettings says which of the two holds")]
     public static partial void SettingDiffers(this ILogger logger, string difference);
 
-    [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in {Seconds:0.000} s, training waited {Stall:0.000} s")]
-    public static partial void Saved(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
+    [LoggerMessage(10, LogLevel.Information, "Saved {Kind} {Step} ({Reason}): {Size} in {Seconds:0.000} s, training waited {Stall:0.000} s")]
+    public static partial void Saved(this ILogger logger, string kind, long step, string reason, string size, double seconds, double stall);
 
-    [LoggerMessage(36, LogLevel.Information, "Recoverable {Kind} {Step} ({Reason}): {Megabytes:0.0} MB in the fast folder in {Seconds:0.000} s, training waited {Stall:0.000} s")]
-    public static partial void Recoverable(this ILogger logger, string kind, long step, string reason, double megabytes, double seconds, double stall);
+    [LoggerMessage(36, LogLevel.Information, "Recoverable {Kind} {Step} ({Reason}): {Size} in the fast folder in {Seconds:0.000} s, training waited {Stall:0.000} s")]
+    public static partial void Recoverable(this ILogger logger, string kind, long step, string reason, string size, double seconds, double stall);
 
-    [LoggerMessage(37, LogLevel.Information, "Durable {Kind} {Step}: {Megabytes:0.0} MB, {Seconds:0.000} s after it was captured")]
-    public static partial void Durable(this ILogger logger, string kind, long step, double megabytes, double seconds);
+    [LoggerMessage(37, LogLevel.Information, "Durable {Kind} {Step}: {Size}, {Seconds:0.000} s after it was captured")]
+    public static partial void Durable(this ILogger logger, string kind, long step, string size, double seconds);
 
-    [LoggerMessage(38, LogLevel.Warning, "A copy stays in the fast folder for now; it is tried again")]
-    public static partial void NotAtHome(this ILogger logger, Exception error);
+    /// <summary>The first of a type comes with its exception, and so with where it arose.</summary>
+    public const int NotAtHomeId = 38;
 
-    [LoggerMessage(39, LogLevel.Warning, "The snapshot of step {Step} was dropped: what stands in the fast folder is still on its way to the home")]
-    public static partial void DroppedForDrain(this ILogger logger, long step);
+    [LoggerMessage(NotAtHomeId, LogLevel.Warning, "A copy stays in the fast folder for now; it is tried again: {Why}")]
+    public static partial void NotAtHome(this ILogger logger, Exception? error, string why);
 
-    [LoggerMessage(11, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies are untouched")]
-    public static partial void Failed(this ILogger logger, Exception error, string kind, long step);
+    /// <summary>Told of the 1st, 2nd, 4th, 8th…</summary>
+    public const int DroppedForDrainId = 39;
 
-    [LoggerMessage(12, LogLevel.Warning, "The snapshot of step {Step} was dropped: the save of step {Busy} is still being written")]
-    public static partial void Dropped(this ILogger logger, long step, long busy);
+    [LoggerMessage(DroppedForDrainId, LogLevel.Warning, "The snapshot of step {Step} was dropped: what stands in the fast folder is still on its way to the home. Dropped so far: {Count}; told again at twice as many")]
+    public static partial void DroppedForDrain(this ILogger logger, long step, long count);
+
+    /// <summary>As <see cref="NotAtHomeId"/>.</summary>
+    public const int FailedId = 11;
+
+    [LoggerMessage(FailedId, LogLevel.Error, "The {Kind} of step {Step} was not saved. Training goes on, earlier copies are untouched: {Why}")]
+    public static partial void Failed(this ILogger logger, Exception? error, string kind, long step, string why);
+
+    /// <summary>As <see cref="DroppedForDrainId"/>.</summary>
+    public const int DroppedId = 12;
+
+    [LoggerMessage(DroppedId, LogLevel.Warning, "The snapshot of step {Step} was dropped: the save of step {Busy} is still being written. Dropped so far: {Count}; told again at twice as many")]
+    public static partial void Dropped(this ILogger logger, long step, long busy, long count);
 
     [LoggerMessage(13, LogLevel.Warning, "{Note}")]
     public static partial void SaveNote(this ILogger logger, string note);
@@ -68,8 +80,11 @@ internal static partial class CairnLog
     [LoggerMessage(15, LogLevel.Information, "Retired checkpoint {Step}")]
     public static partial void Retired(this ILogger logger, long step);
 
-    [LoggerMessage(16, LogLevel.Warning, "Old checkpoints could not be removed; this is tried again after the next save")]
-    public static partial void RetentionFailed(this ILogger logger, Exception error);
+    /// <summary>As <see cref="NotAtHomeId"/>.</summary>
+    public const int RetentionFailedId = 16;
+
+    [LoggerMessage(RetentionFailedId, LogLevel.Warning, "Old checkpoints could not be removed; this is tried again after the next save: {Why}")]
+    public static partial void RetentionFailed(this ILogger logger, Exception? error, string why);
 
     [LoggerMessage(31, LogLevel.Warning, "CheckpointPolicy or SnapshotPolicy failed at step {Step}, and counts as not due whenever it fails. What was asked for and the end are saved all the same")]
     public static partial void PolicyFailed(this ILogger logger, Exception error, long step);

@@ -26,17 +26,21 @@ internal sealed class StandardErrorLogger(int? rank) : ILogger
         if (!IsEnabled(logLevel) || (rank > 0 && exception is RankFailedException))
             return;
         string text = formatter(state, exception);
+        // Its first of that type came with the exception, and was told.
+        if (exception is null && eventId.Id is CairnLog.FailedId or CairnLog.NotAtHomeId or CairnLog.RetentionFailedId)
+            return;
         string kind = eventId.Id <= LastOfStart ? text : exception?.GetType().Name ?? "";
-        bool again = eventId.Id == CairnLog.TrainsOnId;
+        bool again = eventId.Id is CairnLog.TrainsOnId or CairnLog.DroppedId or CairnLog.DroppedForDrainId;
         lock (_gate)
         {
             if (!_told.Add((eventId.Id, kind)) && !again)
                 return;
         }
         string once = again || eventId.Id <= LastOfStart ? "" : " (Told once; journal.jsonl has all. Pass an ILoggerFactory to hear more.)";
+        string? why = exception is null ? null : PrintableText.Of(exception.Message);
         try
         {
-            Console.Error.WriteLine($"Cairn{(rank is { } number ? $", rank {number}" : "")}: {text}{(exception is null ? "" : $": {PrintableText.Of(exception.Message)}")}{once}");
+            Console.Error.WriteLine($"Cairn{(rank is { } number ? $", rank {number}" : "")}: {text}{(why is null || text.EndsWith(why, StringComparison.Ordinal) ? "" : $": {why}")}{once}");
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or UnauthorizedAccessException)
         {

@@ -74,6 +74,45 @@ public class EventTests
         warned.ShouldContain("'w'");
     }
 
+    [Fact]
+    public void What_fails_again_and_again_is_told_each_time_and_where_it_arose_once()
+    {
+        var log = new RecordedLog();
+        var saves = new SaveJournal(_journal, log);
+        for (int step = 1; step <= 3; step++)
+            saves.Report(Save(step, SaveOutcome.Failed, new IOException($"no space {step}")));
+        saves.Report(Save(4, SaveOutcome.Failed, new UnauthorizedAccessException("no right")));
+        log.At(LogLevel.Error).Count().ShouldBe(4);
+        log.At(LogLevel.Error).ElementAt(2).ShouldBe("The snapshot of step 3 was not saved. Training goes on, earlier copies are untouched: no space 3");
+        log.Exceptions.Select(error => error.Message).ShouldBe(["no space 1", "no right"]);
+    }
+
+    [Fact]
+    public void Of_snapshots_that_a_slow_store_drops_one_after_the_other_a_few_are_told()
+    {
+        var log = new RecordedLog();
+        var saves = new SaveJournal(_journal, log);
+        for (int step = 1; step <= 1000; step++)
+        {
+            saves.Drop(step, busy: 0);
+            saves.Report(Save(step, SaveOutcome.Dropped, new IOException("on its way")));
+        }
+        string[] warned = [.. log.At(LogLevel.Warning)];
+        warned.Length.ShouldBe(20);
+        warned[^2].ShouldBe("The snapshot of step 512 was dropped: the save of step 0 is still being written. Dropped so far: 512; told again at twice as many");
+        warned[^1].ShouldStartWith("The snapshot of step 512 was dropped: what stands in the fast folder is still on its way to the home.");
+    }
+
+    [Fact]
+    public void A_small_copy_has_a_size_as_well()
+    {
+        var log = new RecordedLog();
+        new SaveJournal(_journal, log).Report(Save(1, SaveOutcome.Saved) with { Folder = "snapshot/0", Bytes = 16_384 });
+        log.At(LogLevel.Information).ShouldHaveSingleItem().ShouldStartWith("Saved snapshot 1 (snapshot): 16.4 kB in ");
+    }
+
+    private static SaveReport Save(long step, SaveOutcome outcome, Exception? error = null) => new() { Step = step, Kind = SaveKind.Snapshot, Reason = SaveReason.Snapshot, Outcome = outcome, Error = error };
+
     [Theory]
     [InlineData(SaveOutcome.Failed, "failed")]
     [InlineData(SaveOutcome.Refused, "refused")]

@@ -125,8 +125,9 @@ public class StateCheckTests
         try
         {
             var logger = new StandardErrorLogger(null);
-            logger.Failed(new IOException("the disk of this test is full"), "checkpoint", 10);
-            logger.Failed(new IOException("the disk of this test is full"), "checkpoint", 20);
+            logger.Failed(new IOException("the disk of this test is full"), "checkpoint", 10, "the disk of this test is full");
+            logger.Failed(new IOException("the disk of this test is full"), "checkpoint", 20, "the disk of this test is full");
+            logger.Failed(null, "checkpoint", 30, "the disk of this test is full");
             logger.OptionWarning("the first warning of this test");
             logger.OptionWarning("the second warning of this test");
             logger.Finished("all is well in this test");
@@ -138,7 +139,7 @@ public class StateCheckTests
         string[] lines = [.. error.ToString().Split('\n').Where(line => line.Contains("this test", StringComparison.Ordinal))];
         lines.Length.ShouldBe(3);
         lines[0].ShouldStartWith("Cairn: The checkpoint of step 10 was not saved.");
-        lines[0].ShouldContain("the disk of this test is full");
+        lines[0].Split("the disk of this test is full").Length.ShouldBe(2, "once, although the exception says it too");
         lines[2].ShouldContain("second warning");
     }
 

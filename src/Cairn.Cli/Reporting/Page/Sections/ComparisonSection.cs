@@ -32,7 +32,7 @@ internal static class ComparisonSection
         [
             new Markup().Add($"""<a href="#r{number}-name">{run.Name}</a>"""), RunHeader.State(run), Shapes.Text($"{Units.Count(run.Step)}{(run.TotalSteps is { } total ? $" of {Units.Count(total)}" : "")}"), Shapes.Number(run.Audit?.Skips.Values.Sum()),
             Shapes.Text(loss is { } last ? Units.Digits(last) : ""), Shapes.Text(curves.Loss.IsEmpty ? "" : Units.Digits(curves.Loss.Values.Min())), Shapes.Text($"{Units.Count(made)}{(failed == 0 ? "" : $", {Units.Count(failed)} failed")}"),
-            Shapes.Text(run.Audit is { ActiveTime.Ticks: > 0 } audit ? Advice.Quantities.Percent(audit.Stall / audit.ActiveTime) : ""), Shapes.Number(Math.Max(0, run.Timeline.Processes.Count - 1)), Shapes.Text(run.Audit is { } told ? $"{(told is { LostAtLeast: true, LostSteps: > 0 } ? "≥ " : "")}{Units.Count(told.LostSteps)}" : ""),
+            Shapes.Text(run.Audit is { ActiveTime.Ticks: > 0 } audit ? Quantities.Percent(audit.Stall / audit.ActiveTime) : ""), Shapes.Number(Math.Max(0, run.Timeline.Processes.Count - 1)), Shapes.Text(run.Audit is { } told ? $"{(told is { LostAtLeast: true, LostSteps: > 0 } ? "≥ " : "")}{Units.Count(told.LostSteps)}" : ""),
             Shapes.Text(run.Copies is { Copies.Count: > 0 } copies ? $"{Units.Count(copies.Copies.Count)}, {Units.Bytes(copies.Bytes)}" : "none"),
             run.Audit is null ? Shapes.Text("no journal") : bad == 0 ? Shapes.Text("nothing bad") : Shapes.Badge("bad", $"{bad} bad"),
         ];

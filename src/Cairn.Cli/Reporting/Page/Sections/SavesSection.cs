@@ -19,7 +19,7 @@ internal static class SavesSection
             page.Add($"""<p class="empty">Nothing was saved yet.</p>""");
         else
         {
-            page.Add($"""<p>{Units.Of(made.Length, "save")}{(failed > 0 ? $", and {Units.Count(failed)} that failed, were refused or dropped" : "")}. Training waited {Units.Time(run.Audit.Stall)} for them in all{(run.Audit.ActiveTime > TimeSpan.Zero ? $", {Advice.Quantities.Percent(run.Audit.Stall / run.Audit.ActiveTime)} of its time" : "")}.</p>""");
+            page.Add($"""<p>{Units.Of(made.Length, "save")}{(failed > 0 ? $", and {Units.Count(failed)} that failed, were refused or dropped" : "")}. Training waited {Units.Time(run.Audit.Stall)} for them in all{(run.Audit.ActiveTime > TimeSpan.Zero ? $", {Quantities.Percent(run.Audit.Stall / run.Audit.ActiveTime)} of its time" : "")}.</p>""");
             Times(page, made);
         }
         Shapes.Close(page);

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Cairn.Advice;
+namespace Cairn;
 
 /// <summary>Sizes and times as people write them, the same in every culture.</summary>
 internal static class Quantities
