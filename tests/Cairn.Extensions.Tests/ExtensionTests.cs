@@ -141,7 +141,7 @@ public sealed class ExtensionTests : IDisposable
 
     private IEnumerable<long> Steps() => _folder.GetDirectories().Where(folder => folder.Name.All(char.IsAsciiDigit)).Select(folder => long.Parse(folder.Name, null)).Order();
 
-    private static string Root()
+    internal static string Root()
     {
         string at = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(at, "Cairn.slnx")))
