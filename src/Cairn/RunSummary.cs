@@ -56,7 +56,10 @@ public sealed record RunSummary
         text.Append(FinalCheckpoint is null ? " No checkpoint was saved." : $" The newest checkpoint is {FinalCheckpoint}/.");
         if (Best is { } best)
             text.Append(invariant, $" The best is step {best.Step} ({best.Metric} {best.Value:G6}){(IsBestLoaded ? ", whose weights the model holds now" : "")}.");
-        text.Append(invariant, $" {Counted.Of(Saves, "save")} in this process, training waited {Stall.TotalSeconds:0.00} s for {(Saves == 1 ? "it" : "them")}");
+        if (Saves == 0 && Unsaved == 0)
+            text.Append(" Nothing was to be saved in this process");
+        else
+            text.Append(invariant, $" {Counted.Of(Saves, "save")} in this process, training waited {Stall.TotalSeconds:0.00} s for {(Saves == 1 ? "it" : "them")}");
         foreach (string unsaved in NotSaved())
             text.Append("; ").Append(unsaved);
         return text.Append('.').ToString();

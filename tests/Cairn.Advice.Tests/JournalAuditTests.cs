@@ -66,6 +66,34 @@ public class JournalAuditTests
         (report.History.Sessions[^1].Branched, report.LostSteps, report.LostAtLeast).ShouldBe((true, 17, true));
     }
 
+    [Theory, InlineData(6, false), InlineData(18, true)]
+    public void A_crash_before_the_first_save_was_due_is_nothing_bad(int made, bool isBad)
+    {
+        var first = new SampleTraining();
+        bool isAway = false;
+        FaultyFileSystem faulty = FaultyFileSystem.Where(_files, call => isAway && call.Path.StartsWith(RunFolder.Staging, StringComparison.Ordinal));
+        CheckpointManager checkpoints = Start(faulty, first);
+        isAway = true;
+        Batches(first, checkpoints, made);
+        AuditReport killed = Audit();
+        killed.Findings.ShouldContain(finding => finding.Fault == AuditFault.NoFinalCheckpoint && finding.Message.EndsWith($"There is no copy at all: at least {made} steps are lost."));
+        isAway = false;
+        Start(_files, new SampleTraining());
+        AuditFinding lost = Audit().Findings.Single(finding => finding.Fault == AuditFault.LostSteps);
+        (lost.IsHarmful, lost.Advice.StartsWith("Nothing was found to resume from.", StringComparison.Ordinal)).ShouldBe((isBad, isBad));
+    }
+
+    [Fact]
+    public async Task An_exception_that_ended_a_process_is_told_with_what_it_said()
+    {
+        var training = new SampleTraining();
+        CheckpointManager checkpoints = Start(_files, training);
+        Batches(training, checkpoints, 12);
+        await Should.ThrowAsync<InvalidOperationException>(() => checkpoints.RunAsync(_ => throw new InvalidOperationException("out of memory"), TestContext.Current.CancellationToken));
+        await checkpoints.DisposeAsync();
+        Audit().Findings.ShouldContain(finding => finding.Fault == AuditFault.BrokenEnd && finding.IsHarmful && finding.Message.Contains("out of memory"));
+    }
+
     [Fact]
     public async Task A_save_that_failed_is_missing_for_that_reason()
     {

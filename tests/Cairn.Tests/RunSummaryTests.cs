@@ -12,4 +12,9 @@ public sealed class RunSummaryTests
     [InlineData(6, 3, 2, "for them; 3 snapshots dropped (disk slower than the interval); 2 snapshots refused (NaN or infinity in the weights); 1 save failed (see journal.jsonl).")]
     public void It_says_which_saves_are_missing_and_why(int unsaved, int dropped, int refused, string end) =>
         new RunSummary { Steps = 20, Batches = 20, SkipsByReason = new Dictionary<string, long>(StringComparer.Ordinal), Saves = 4, Unsaved = unsaved, Dropped = dropped, Refused = refused }.ToString().ShouldEndWith(end);
+
+    [Fact]
+    public void A_finished_run_that_was_started_again_has_saved_nothing() =>
+        new RunSummary { Steps = 20, Batches = 20, SkipsByReason = new Dictionary<string, long>(StringComparer.Ordinal), FinalCheckpoint = "20" }.ToString()
+            .ShouldBe("20 batches, 20 steps. The newest checkpoint is 20/. Nothing was to be saved in this process.");
 }

@@ -27,11 +27,15 @@ internal static class FinalCheckpoint
         CopyOnDisk? best = onDisk?.Where(copy => copy.IsComplete).MaxBy(copy => copy.Step);
         RecordedSave? recorded = onDisk is null ? report.Saved.MaxBy(save => save.Step) : null;
         (long Step, string Name)? newest = best is not null ? (best.Step, best.Folder) : recorded is not null ? (recorded.Step, recorded.Folder ?? recorded.Kind.ToString()) : null;
+        // Of one that was killed nobody knows the last steps.
+        string atLeast = WasKilled(report.History, report.History.Sessions[^1]) ? "at least " : "";
         string left = newest is { } copy
-            ? $"The newest copy is of step {copy.Step} ({copy.Name}): {(copy.Step >= report.Steps ? "nothing is" : RunAudit.Count(report.Steps - copy.Step, "step is", "steps are"))} lost."
-            : $"There is no copy at all: {(report.Steps == 1 ? "the only step is" : $"all {report.Steps} steps are")} lost.";
+            ? $"The newest copy is of step {copy.Step} ({copy.Name}): {(copy.Step >= report.Steps ? atLeast.Length > 0 ? "nothing that is known of is" : "nothing is" : atLeast + RunAudit.Count(report.Steps - copy.Step, "step is", "steps are"))} lost."
+            : $"There is no copy at all: {(atLeast.Length > 0 ? $"{atLeast}{RunAudit.Count(report.Steps, "step is", "steps are")}" : report.Steps == 1 ? "the only step is" : $"all {report.Steps} steps are")} lost.";
         return new AuditFinding(AuditFault.NoFinalCheckpoint, true, $"The last step, {report.Steps}, has no checkpoint: {report.WhyNoFinal}. {left}", Advice(report, newest?.Step));
     }
+
+    private static bool WasKilled(RunHistory history, RunSession last) => history.Source == HistorySource.Cairn && last.End == SessionEnd.Unknown;
 
     private static string WhyNot(RunHistory history, RunConfiguration configuration, RunSession last, CopyOnDisk? copy, RecordedSave? saved)
     {
@@ -49,7 +53,12 @@ internal static class FinalCheckpoint
             return $"an exception ended the process{(last.Error is { } what ? $" ({what})" : "")}";
         if (configuration.TotalSteps is { } planned && history.Source is not (HistorySource.Cairn or HistorySource.InternLm) && last.LastStep < planned)
             return $"the log ends after {last.LastStep} of {planned} steps: the process was killed or stopped";
-        return history.Source == HistorySource.InternLm ? WhyNotInInternLm(history, configuration, last) : "the process ended without completing the run";
+        return history.Source switch
+        {
+            HistorySource.InternLm => WhyNotInInternLm(history, configuration, last),
+            HistorySource.Cairn => "the process was killed, or its machine failed, or it left without completing the run",
+            _ => "the process ended without completing the run",
+        };
     }
 
     private static string WhyNotInInternLm(RunHistory history, RunConfiguration configuration, RunSession last)
@@ -80,7 +89,7 @@ internal static class FinalCheckpoint
             : step >= report.Steps ? $"Resume from step {step}; no step has to be repeated. "
             : $"Resume from step {step} and train the {(report.Steps - step == 1 ? "last step" : $"{report.Steps - step} steps")} again. ";
         if (report.History.Source == HistorySource.Cairn)
-            return resume + "Call Complete at the end of the loop, and dispose the manager (await using): either saves the end.";
+            return resume + "A program that leaves by itself calls Complete at the end of the loop, or disposes the manager (await using): either saves the end.";
         bool skipped = report.Batches > report.Steps && report.History.Source == HistorySource.InternLm;
         return resume + (skipped
             ? "With InternLM, any skipped batch will cause this again; a smaller oss_snapshot_freq loses less. Cairn saves the end whatever was skipped."

@@ -85,7 +85,7 @@ public static class JournalReader
                     session.End = kind == "finished" ? SessionEnd.Finished : SessionEnd.Stopped;
                     break;
                 case "aborted":
-                    session.End = SessionEnd.Failed;
+                    (session.End, session.Error) = (SessionEnd.Failed, Text(json, "why"));
                     break;
             }
         }

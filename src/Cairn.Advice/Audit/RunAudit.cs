@@ -42,7 +42,7 @@ public static class RunAudit
     }
 
     // A later process that resumed before a skip has that batch again.
-    private static SortedDictionary<string, long> Skips(RunHistory history)
+    internal static SortedDictionary<string, long> Skips(RunHistory history)
     {
         SortedDictionary<string, long> reasons = new(StringComparer.Ordinal);
         for (int i = 0; i < history.Sessions.Count; i++)
@@ -123,8 +123,8 @@ public static class RunAudit
             // A crash loses what came after the last save; more than the interval means that saves were missing.
             long expected = Math.Max(1, report.Configuration.SnapshotEvery is > 0 ? report.Configuration.SnapshotEvery.Value : report.Configuration.CheckpointEvery ?? long.MaxValue);
             yield return new AuditFinding(
-                AuditFault.LostSteps, session.ResumedFrom is null || session.LostSteps > expected, $"{(session.LostAtLeast ? "At least " : "")}{Count(session.LostSteps, "step", "steps")} had to be repeated: the process before reached step {session.FirstStep + session.LostSteps}{(session.LostAtLeast ? " or more" : "")}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
-                session.ResumedFrom is null ? "Nothing was found to resume from. Check that snapshots are on (SnapshotEvery, oss_snapshot_freq) and that the folder is the same." : "More frequent snapshots lose less. cairn plan works out the interval.");
+                AuditFault.LostSteps, session.LostSteps > expected, $"{(session.LostAtLeast ? "At least " : "")}{Count(session.LostSteps, "step", "steps")} had to be repeated: the process before reached step {session.FirstStep + session.LostSteps}{(session.LostAtLeast ? " or more" : "")}, and {(session.ResumedFrom is { } from ? $"{from} was resumed" : "training began anew")} at step {session.FirstStep}.",
+                session.ResumedFrom is null && session.LostSteps > expected ? "Nothing was found to resume from. Check that snapshots are on (SnapshotEvery, oss_snapshot_freq) and that the folder is the same." : "More frequent snapshots lose less. cairn plan works out the interval.");
         }
         foreach (string fault in session.PassedOver)
             yield return new AuditFinding(AuditFault.BadCopy, true, $"At step {session.FirstStep} a newer copy was passed over: {fault}.");

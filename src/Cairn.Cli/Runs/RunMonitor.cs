@@ -66,6 +66,9 @@ internal sealed class RunMonitor(IFileSource files, TimeProvider time)
         (DateTimeOffset since, long from) = _seen.Peek();
         // A process of which nothing was heard for long does not move.
         Rate = _seen.Count < 2 || IsAlive == false || time.GetUtcNow() - now.Time > RateWindow * 2 ? null : (now.Step - from) / (now.Time - since).TotalSeconds;
+        // The journal may know more, and both are to be told alike.
+        if (History.Sessions is [.., var session] && session.LastStep > now.Step)
+            Progress = now with { Step = session.LastStep, Batch = Math.Max(now.Batch, session.LastBatch) };
     }
 
     /// <summary>The next multiple of an interval; <see langword="null"/> without one, or when the run ends before it.</summary>

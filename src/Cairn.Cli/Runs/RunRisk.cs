@@ -26,7 +26,8 @@ internal sealed record RunRisk(long? DurableStep, TimeSpan? DurableAge, long Ste
         // It has the state of when it was decided. What a process made of an older copy was made since its start.
         DateTimeOffset? since = newest is not null && session.Saves.Contains(newest) ? newest.Time - newest.Duration : session.Started;
         long steps = Math.Max(0, step - (durable ?? 0));
-        TimeSpan? trained = steps == 0 ? TimeSpan.Zero : progress is null ? null : progress.Time - since;
+        DateTimeOffset? seen = progress?.Time > session.Ended ? progress.Time : session.Ended ?? progress?.Time;
+        TimeSpan? trained = steps == 0 ? TimeSpan.Zero : seen - since;
         return new RunRisk(durable, now - newest?.Time, steps, trained < TimeSpan.Zero ? TimeSpan.Zero : trained);
     }
 

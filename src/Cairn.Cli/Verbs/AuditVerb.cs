@@ -73,7 +73,7 @@ internal sealed class AuditVerb : Verb
                 result.Processes.TakeLast(MostProcesses).Select((process, i) => (IReadOnlyList<string>)
                 [
                     Units.Plain(Math.Max(0, result.Processes.Count - MostProcesses) + i + 1), Screen.Plain(process.ResumedFrom ?? "the beginning"), $"{process.FirstStep} to {process.LastStep}", Units.Plain(process.Skipped), Units.Plain(process.Saves),
-                    $"{(process is { LostAtLeast: true, LostSteps: > 0 } ? "≥ " : "")}{process.LostSteps}", process is { Started: { } start, Ended: { } end } ? Units.Time(end - start) : "", process.End == "failed" ? screen.Bad(process.End) : process.End,
+                    $"{(process is { LostAtLeast: true, LostSteps: > 0 } ? "≥ " : "")}{process.LostSteps}", process is { Started: { } start, Ended: { } end } ? Units.Time(end - start) : "", process.End switch { "failed" => screen.Bad(process.End), "unknown" => "killed", var other => other },
                 ]), 0, 3, 4, 5);
         }
         screen.Line();

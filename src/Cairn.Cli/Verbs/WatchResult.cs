@@ -22,9 +22,7 @@ internal sealed record WatchResult(
         if (snapshot == checkpoint && snapshot is { } same)
             snapshot = monitor.Next(told.SnapshotEvery) is not null && !(same + told.SnapshotEvery > now?.TotalSteps) ? same + told.SnapshotEvery : null;
         RunRisk risk = RunRisk.Of(monitor.History, now, at);
-        SortedDictionary<string, long> skips = new(StringComparer.Ordinal);
-        foreach (SkippedBatch skip in monitor.History.Sessions.SelectMany(session => session.Skips))
-            skips[skip.Reason] = skips.GetValueOrDefault(skip.Reason) + skip.Count;
+        SortedDictionary<string, long> skips = RunAudit.Skips(monitor.History);
         return new WatchResult(
             run, monitor.End switch { SessionEnd.Running => monitor.IsAlive is null ? "unknown" : "training", SessionEnd.Unknown => "killed", SessionEnd.Failed => "aborted", var end => end.ToString().ToLowerInvariant() },
             now?.Time, now?.Step, now?.Batch, now?.TotalSteps ?? told.TotalSteps, now?.Loss, monitor.Rate, left, risk.DurableStep, risk.DurableAge?.TotalSeconds, risk.Steps, risk.Time?.TotalSeconds, checkpoint, Until(checkpoint), snapshot, Until(snapshot), now?.Skipped ?? 0, skips,

@@ -27,10 +27,14 @@ public sealed class WatchTests : IDisposable
             {"time":"2026-01-01T00:00:14Z","event":"metrics","step":{{step}},"batch":{{step}},"batches":[{{step}}]}
 
             """);
+        File.WriteAllText(_folder["progress.json"], """{"time":"2026-01-01T00:00:10Z","pid":1,"step":39,"batch":39,"skipped":0,"total_steps":100}""");
         Result result = CairnProcess.Run("watch", _folder.Path);
         result.Code.ShouldBe(ExitCode.FoundBad);
         result.Out.ShouldContain("killed");
         result.Out.ShouldContain(lost);
+        // Its progress is a second older than its journal.
+        result.Out.ShouldContain($"step {step} of 100");
+        result.Out.ShouldContain($"batch {step}");
     }
 
     [Fact]

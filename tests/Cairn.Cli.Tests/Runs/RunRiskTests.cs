@@ -19,6 +19,14 @@ public class RunRiskTests
     }
 
     [Fact]
+    public void Where_the_journal_is_newer_than_the_progress_it_tells_for_how_long_was_trained()
+    {
+        RunRisk risk = RunRisk.Of(JournalReader.Read(["""{"time":"2026-01-01T11:00:00Z","event":"started","step":0,"batch":0}""", Saved("12:00:01", 120), """{"time":"2026-01-01T12:00:03Z","event":"metrics","step":122,"batch":122}"""]),
+            new RunProgress(Noon, 119, 119, 0, null, null, null), Noon);
+        (risk.Steps, risk.Time).ShouldBe((2, TimeSpan.FromSeconds(3)));
+    }
+
+    [Fact]
     public void Without_a_copy_all_would_be_lost()
     {
         RunRisk risk = Of(7, """{"time":"2026-01-01T11:30:00Z","event":"started","step":0,"batch":0}""");
