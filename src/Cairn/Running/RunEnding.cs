@@ -119,8 +119,9 @@ internal sealed class RunEnding(
             }
             catch (CheckpointException e)
             {
-                WhyNotSaved = e.Message;
-                journal.Aborted(e.Message);
+                // What is around it says that Complete may be called again, and it is too late for that.
+                WhyNotSaved = e.InnerException?.Message ?? e.Message;
+                journal.Aborted(WhyNotSaved);
                 // Training was ended by a failed save, and the program has that error. This one stands in log and journal.
                 if (!isKnown)
                     throw;

@@ -219,7 +219,7 @@ internal sealed class RunSession : IDisposable
         }
         catch (Exception e)
         {
-            _observer.Ended(_parts.Ending.Summary, StopRequested, e.Message);
+            _observer.Ended(_parts.Ending.Summary, StopRequested, _parts.Ending.WhyNotSaved ?? e.Message);
             throw;
         }
     }

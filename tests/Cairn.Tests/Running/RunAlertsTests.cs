@@ -71,6 +71,8 @@ public class RunAlertsTests
         await Should.ThrowAsync<CheckpointException>(() => checkpoints.DisposeAsync().AsTask());
         // What is tried again at the end, and fails again, is told by the end.
         sink.Kinds.ShouldBe([AlertKind.SaveFailed, AlertKind.Aborted]);
+        // Nobody can call it any more.
+        sink.Of(AlertKind.Aborted).Message.ShouldNotContain("call Complete again");
         sink.Of(AlertKind.SaveFailed).Message.ShouldContain("There is no durable copy.");
     }
 
