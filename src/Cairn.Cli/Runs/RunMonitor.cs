@@ -12,7 +12,7 @@ internal sealed class RunMonitor(IFileSource files, TimeProvider time)
     private static readonly TimeSpan RateWindow = TimeSpan.FromSeconds(30);
 
     private readonly JournalTail _journal = new(files);
-    private readonly List<string> _lines = [];
+    private readonly JournalReading _reading = new();
     private readonly Queue<(DateTimeOffset Time, long Step)> _seen = [];
 
     /// <summary>Where the run stands.</summary>
@@ -40,18 +40,9 @@ internal sealed class RunMonitor(IFileSource files, TimeProvider time)
         // First the lock: a process that ends writes its last words before it lets go.
         IsAlive = RunLiveness.Of(files).IsAlive;
         List<string> news = _journal.Read();
-        if (news.Count > 0)
-        {
-            foreach (string line in news)
-            {
-                // Of the windows of metrics it is enough to know how far the newest came.
-                if (MetricLine.Is(line) && _lines is [.., var last] && MetricLine.Is(last))
-                    _lines[^1] = line;
-                else
-                    _lines.Add(line);
-            }
-            History = JournalReader.Read(_lines);
-        }
+        foreach (string line in MetricLine.Newest(news))
+            _reading.Take(line);
+        History = _reading.History;
         News = [.. news.Where(line => !MetricLine.Is(line)).Select(Parse).OfType<JsonElement>()];
         Progress = RunProgress.Read(files) ?? Progress;
         if (Progress is not { } now)

@@ -11,6 +11,9 @@ internal static class MetricLine
     /// <summary>Whether a line is one, without understanding all of it.</summary>
     public static bool Is(string line) => line.AsSpan(0, Math.Min(line.Length, 100)).Contains(Start, StringComparison.Ordinal);
 
+    /// <summary>The lines without those that a later one overtakes, for whoever wants to know only how far the windows came.</summary>
+    public static IEnumerable<string> Newest(IReadOnlyList<string> lines) => lines.Where((line, i) => i == lines.Count - 1 || !Is(line) || !Is(lines[i + 1]));
+
     /// <summary>Adds its windows.</summary>
     /// <exception cref="FormatException">It cannot be understood.</exception>
     public static void AddTo(List<MetricPoint> points, JsonElement json, int process, out bool tokens)

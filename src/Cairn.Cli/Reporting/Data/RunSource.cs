@@ -20,11 +20,10 @@ internal sealed class RunSource
     private readonly IFileSource _files;
     private readonly JournalTail _journal;
     private readonly Timeline _timeline = new();
-    private readonly List<string> _lines = [];
+    private readonly JournalReading _reading = new();
     private readonly Dictionary<string, DateTimeOffset> _verified = new(StringComparer.Ordinal);
     private Dictionary<string, CopyCheck> _damaged = new(StringComparer.Ordinal);
     private readonly Lock _checked = new();
-    private RunHistory _history = new(HistorySource.Cairn, new RunConfiguration(), [], 0);
 
     /// <exception cref="CheckpointException">There is no such folder, or nothing that is known in it.</exception>
     public RunSource(string path, TimeProvider time)
@@ -106,16 +105,9 @@ internal sealed class RunSource
     {
         List<string> news = _journal.Read();
         foreach (string line in news)
-        {
             _timeline.Take(line);
-            // Of the windows of metrics the audit needs to know how far they came, and no more.
-            if (MetricLine.Is(line) && _lines is [.., var last] && MetricLine.Is(last))
-                _lines[^1] = line;
-            else
-                _lines.Add(line);
-        }
-        if (news.Count > 0)
-            _history = JournalReader.Read(_lines);
+        foreach (string line in MetricLine.Newest(news))
+            _reading.Take(line);
     }
 
     // A run that was just started has no copy yet.
@@ -133,9 +125,9 @@ internal sealed class RunSource
 
     private AuditReport? Audit(RunProgress? progress, bool? isAlive, CopyListing? listing)
     {
-        if (_history.Sessions.Count == 0)
+        RunHistory history = AuditSource.UpToNow(_reading.History, progress, isAlive);
+        if (history.Sessions.Count == 0)
             return null;
-        RunHistory history = AuditSource.UpToNow(_history, progress, isAlive);
         return RunAudit.Of(history, onDisk: listing is null ? [] :
             [.. listing.Copies.Where(copy => copy.Entry is not null).Select(copy => new CopyOnDisk(copy.Name, copy.Entry!.Step, copy.Entry.Kind, copy.Fault is null, copy.Fault))]);
     }

@@ -56,7 +56,7 @@ internal static class CopiesSection
         else
         {
             string by = run.Copies!.ResumedBy is { } program and not "Cairn" ? $"{program} takes " : "It takes ";
-            page.Add($"""<p>{by}<b>{copy.Name}</b>{(copy.Step is { } at ? $", step {Units.Count(at)}" : "")}{(copy.Time is { } time ? $", saved {Units.Time(run.Now - time)} ago" : "")}. <b>{Loss(run, copy)}</b></p>""").Add($"\n");
+            page.Add($"""<p>{by}<b>{copy.Name}</b>{(copy.Step is { } at ? $", step {Units.Count(at)}" : "")}{(copy.Time is { } time ? new Markup().Add($", saved {Shapes.Moment(time)} UTC") : new Markup())}. <b>{Loss(run, copy)}</b></p>""").Add($"\n");
             LsRow[] passed = [.. run.Copies.Copies.Where(other => other.Fault is not null && other.Step > copy.Step)];
             if (passed.Length > 0)
                 page.Add($"<p>{Shapes.Badge("bad", "passed over")} {string.Join("; ", passed.Take(5).Select(other => $"{other.Name}: {other.Fault}"))}{(passed.Length > 5 ? $" and {passed.Length - 5} more" : "")}</p>\n");

@@ -8,6 +8,9 @@ namespace Cairn.Cli.Reporting.Page.Sections;
 /// <summary>How long saves took, and the room that copies take.</summary>
 internal static class SavesSection
 {
+    // More of them no one counts, and the number would change with each file that anybody writes.
+    private const long MostCopies = 1000;
+
     public static void Write(Markup page, RunReport run, string id, int level)
     {
         if (run.Audit is null)
@@ -51,7 +54,7 @@ internal static class SavesSection
         Shapes.Open(page, $"{id}-space", level, "Space");
         long held = run.Copies?.Bytes ?? run.Timeline.Held[^1].Bytes, largest = run.Copies?.Copies.Select(copy => copy.Bytes).DefaultIfEmpty(0).Max() ?? 0;
         string text = $"The copies hold {Units.Bytes(held)}, at most {Units.Bytes(Math.Max(held, run.Timeline.Held.Max(point => point.Bytes)))} by the journal."
-            + (run.Free is not { } free ? "" : $" {Units.Bytes(free)} are free where they stand{(largest > 0 ? $": room for {Units.Of(free / largest, "more copy", "more copies")} of the largest size" : "")}.");
+            + (run.Free is not { } free ? "" : $" {Units.Bytes(free)} are free where they stand{(largest == 0 ? "" : free / largest > MostCopies ? $": room for more than {Units.Count(MostCopies)} copies of the largest size" : $": room for {Units.Of(free / largest, "more copy", "more copies")} of the largest size")}.");
         page.Add($"<p>{text}</p>\n");
         if (run.Timeline.Held.Count > 1)
             BytesChart.Write(page, run.Timeline.Held, run.Now, run.Free + held, text);
