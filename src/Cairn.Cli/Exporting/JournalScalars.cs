@@ -77,11 +77,11 @@ internal sealed class JournalScalars(Lineage? lineage)
         // Batches that are skipped before the first step have no place on the axis.
         foreach (MetricPoint point in _last.Skip(known).Where(point => point.Step > _start))
         {
-            Add(RunScalars.Of(new Measurement(point.Time, point.Step)
+            Add(RunScalars.Of(new Measurement(point.Time, point.Step, point.Batches)
             {
                 Loss = point.Loss,
-                LeastLoss = point.Batches > 1 ? point.Least : null,
-                MostLoss = point.Batches > 1 ? point.Most : null,
+                LeastLoss = point.Least,
+                MostLoss = point.Most,
                 LearningRate = point.LearningRate,
                 TokensPerSecond = point.CountsTokens ? point.Rate : null,
                 SecondsPerBatch = point.SecondsPerStep,

@@ -27,11 +27,11 @@ internal sealed class RunBoard : IDisposable
     public static string? FolderOf(CheckpointOptions options) => options.TensorBoardFolder is { } folder ? PlacePath.Full(folder) : null;
 
     /// <summary>Batches were measured. Those that are skipped before the first step have no place on the axis that an earlier process has not taken.</summary>
-    public void Measured(IReadOnlyList<MetricWindow> windows) => Add(windows.Where(window => window.Step > _start).SelectMany(static window => RunScalars.Of(new Measurement(window.Time, window.Step)
+    public void Measured(IReadOnlyList<MetricWindow> windows) => Add(windows.Where(window => window.Step > _start).SelectMany(static window => RunScalars.Of(new Measurement(window.Time, window.Step, window.Batches)
     {
         Loss = window.Loss,
-        LeastLoss = window.Batches > 1 ? window.Least : null,
-        MostLoss = window.Batches > 1 ? window.Most : null,
+        LeastLoss = window.Least,
+        MostLoss = window.Most,
         LearningRate = window.LearningRate,
         TokensPerSecond = window is { Tokens: > 0, Seconds: > 0 } ? window.Tokens / window.Seconds : null,
         SecondsPerBatch = window is { Batches: > 0, Seconds: > 0 } ? window.Seconds / window.Batches : null,

@@ -9,9 +9,10 @@ internal static class RunScalars
     /// <summary>What was measured.</summary>
     public static IEnumerable<Scalar> Of(Measurement measured)
     {
+        bool isRange = measured.Batches > 1;
         (string, double?)[] values =
         [
-            (Loss, measured.Loss), (LeastLoss, measured.LeastLoss), (MostLoss, measured.MostLoss), (LearningRate, measured.LearningRate),
+            (Loss, measured.Loss), (LeastLoss, isRange ? measured.LeastLoss : null), (MostLoss, isRange ? measured.MostLoss : null), (LearningRate, measured.LearningRate),
             (TokensPerSecond, measured.TokensPerSecond), (SecondsPerBatch, measured.SecondsPerBatch),
         ];
         foreach ((string tag, double? value) in values)
