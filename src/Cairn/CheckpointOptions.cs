@@ -77,7 +77,8 @@ public partial class CheckpointOptions
     /// <summary>Whether the run resumes from its own newest good checkpoint or snapshot, if it has one, before <see cref="ResumeFrom"/> is looked at. Default <see langword="true"/>.</summary>
     public bool AutoResume { get; set; } = true;
 
-    /// <summary>Where to begin: a step of this run, the folder of a checkpoint, or the folder of a run, each also as an address in a store that is registered. Default <see langword="null"/>: from scratch.</summary>
+    /// <summary>Where to begin: a step of this run, the folder of a checkpoint, or the folder of a run, each also as an address in a store that is registered; or what another program saved (a file of
+    /// PyTorch or safetensors, a model of Hugging Face, a distributed checkpoint, …), of which <see cref="ResumeParts"/> names the parts. Default <see langword="null"/>: from scratch.</summary>
     public string? ResumeFrom { get; set; }
 
     /// <summary>Names of the parts to take from <see cref="ResumeFrom"/>, for example <c>model</c>. Default empty: all.</summary>

@@ -37,8 +37,8 @@ internal abstract class Verb
 
     protected abstract Command Define();
 
-    // A run that is trained meanwhile may replace a copy while it is read. Nothing has been shown by then.
-    private int RunAgain(ParseResult parsed, Screen screen, CancellationToken cancellationToken) =>
+    /// <summary>Does it on a screen that need not be the process's. A run that is trained meanwhile may replace a copy while it is read; nothing has been shown by then, and it is done again.</summary>
+    internal int RunAgain(ParseResult parsed, Screen screen, CancellationToken cancellationToken) =>
         CheckpointReader.Again(() => Run(parsed, screen, cancellationToken));
 
     /// <summary>Does it, and gives the exit code. What is thrown because a copy changed meanwhile is tried again, so nothing may have been shown before.</summary>

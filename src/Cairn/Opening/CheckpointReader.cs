@@ -16,7 +16,8 @@ namespace Cairn.Opening;
 /// </summary>
 public static class CheckpointReader
 {
-    private const string CairnName = "cairn", SafetensorsName = "safetensors", TorchName = "torch", DistributedName = DistributedLayout.Name;
+    internal const string CairnName = "cairn";
+    private const string SafetensorsName = "safetensors", TorchName = "torch", DistributedName = DistributedLayout.Name;
     private const int MostTries = 5;
 
     /// <summary>Says what stands at a path of this machine. Names are looked at, and the first bytes of a file.</summary>

@@ -12,13 +12,16 @@ namespace Cairn.Opening;
 /// <param name="Name">How a person would name it.</param>
 internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Marker, string Name)
 {
-    /// <summary>Its entry in the catalog; <see langword="null"/> for weights without a marker.</summary>
+    /// <summary>Its entry in the catalog; <see langword="null"/> for what has no marker of Cairn.</summary>
     public CatalogEntry? Entry { get; init; }
+
+    /// <summary>Whether another program than InternLM wrote it: parts of it can be begun with, and no run of it gone on with.</summary>
+    public bool IsForeign { get; private init; }
 
     /// <summary>Opens its files.</summary>
     /// <param name="files">Where they are read: <see cref="Files"/>, or what was pinned of it.</param>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
-    public LoadedCheckpoint Open(IFileSource files) => CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
+    public LoadedCheckpoint Open(IFileSource files) => IsForeign ? CheckpointReader.Open(files, Folder) : CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
 
     /// <summary>Finds what the options name: another run, or one checkpoint of it.</summary>
     /// <param name="places">What they name.</param>
@@ -30,7 +33,10 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         if (BestCopy.IsMeant(full))
             name = RunFolder.Checkpoint((BestCopy.Of(places.Parent) ?? throw BestCopy.None(places.Parent.Root)).Step);
         else if (!places.Named.FolderExists(""))
-            throw new CheckpointException($"ResumeFrom: there is no folder {full}. Give a step, a checkpoint's folder or a run's folder.") { Path = full };
+        {
+            return places.Parent.FileExists(name) ? Foreign(places.Parent, name, full)
+                : throw new CheckpointException($"ResumeFrom: there is nothing at {full}. Give a step, a checkpoint's folder, a run's folder, or what another program saved.") { Path = full };
+        }
         if (EntryAt(places.Parent, name) is { } entry)
         {
             CheckpointFault? fault = entry.Fault ?? verifier?.Verify(places.Parent, entry);
@@ -42,6 +48,8 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         }
         if (WeightsAt(places, verifier) is { } weights)
             return weights;
+        if (ForeignAt(places) is { } foreign)
+            return foreign;
         IFileSource files = places.Named;
         Catalog catalog = Catalog.Read(files);
         // A run of another program has no record; its copies belong to whatever is trained there.
@@ -67,6 +75,29 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     /// <exception cref="CorruptCheckpointException">The folder is not whole.</exception>
     public static ResumeSource Weights(IFileSource files, string folder, string name) =>
         new(files, folder, InternLmCopy.Describe(files, folder, Policies.SaveKind.Checkpoint, step: null), name);
+
+    /// <summary>What another program saved.</summary>
+    /// <exception cref="CheckpointException">It is of no known kind.</exception>
+    public static ResumeSource Foreign(IFileSource files, string path, string name)
+    {
+        CheckpointSource found = CheckpointReader.Detect(files, path);
+        // Of its counters nothing is taken, so that the step only says where it comes from.
+        var marker = new Marker { Step = found.Step ?? 0, Kind = Policies.SaveKind.Checkpoint, Reason = Policies.SaveReason.Interval, Layout = found.Layout, IsDerived = true, Run = found.Layout, Lineage = Lineage.New, Time = DateTimeOffset.UnixEpoch, World = World.Single, Train = [], Files = [] };
+        return new ResumeSource(files, path, marker, name) { IsForeign = true };
+    }
+
+    private static ResumeSource? ForeignAt(ResumePlaces places)
+    {
+        try
+        {
+            return CheckpointReader.Detect(places.Parent, places.Name).Layout is CheckpointReader.CairnName or InternLmLayout.LayoutName ? null : Foreign(places.Parent, places.Name, places.Path);
+        }
+        catch (CheckpointException e) when (e is not CorruptCheckpointException)
+        {
+            // A run, or nothing that is known.
+            return null;
+        }
+    }
 
     private static string Describe(ResumeChoice choice) =>
         choice is { PassedOver.Count: > 0 } ? $" ({string.Join("; ", choice.PassedOver)})" : "";

@@ -208,7 +208,7 @@ public class StartTests
         Should.Throw<StoreException>(() => CheckpointManager.Start(new LocalFileSystem(folder["file/run"]), Options("run"), new TrainState(), []));
     }
 
-    [Theory, InlineData("99", "there is no such checkpoint"), InlineData("/nowhere/at/all", "there is no folder")]
+    [Theory, InlineData("99", "there is no such checkpoint"), InlineData("/nowhere/at/all", "there is nothing at")]
     public async Task A_start_from_what_is_not_there_says_what_is(string from, string expected)
     {
         using var folder = new TemporaryFolder();

@@ -1,5 +1,8 @@
 using Cairn.Checkpoints;
+using Cairn.Formats.Safetensors;
+using Cairn.Formats.Torch;
 using Cairn.Ranks;
+using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Stores;
 using Microsoft.Extensions.Options;
@@ -69,6 +72,38 @@ public sealed class JobStartTests : IDisposable
             cancellationToken: TestContext.Current.CancellationToken), mayFail: true);
         job.Errors[0].ShouldBeOfType<ArgumentException>();
         job.Errors[1].ShouldBeOfType<RankFailedException>().Rank.ShouldBe(0);
+    }
+
+    [Theory, InlineData("model.pt"), InlineData("model.safetensors")]
+    public void Weights_that_another_program_saved_are_begun_with_by_every_rank_and_only_by_name(string name)
+    {
+        // One rank has the whole, and another program might have saved it.
+        var whole = new RankTraining(World.Single, 0);
+        whole.Batch();
+        StateMap model = new() { ["up"] = ((StateTensor)whole.Model.Capture()["up"]), ["down"] = ((StateTensor)whole.Model.Capture()["down"]), ["bias"] = ((StateTensor)whole.Model.Capture()["bias"]) };
+        using (FileStream file = File.Create(_folder[name]))
+        {
+            if (name.EndsWith(".pt", StringComparison.Ordinal))
+                TorchFileWriter.Plan(new TorchMap { ["model"] = TorchTree.FromState(model), ["step"] = 7 }, "archive").WriteTo((bytes, _, _) => file.Write(bytes));
+            else
+                SafetensorsWriter.Plan(model.Select(tensor => KeyValuePair.Create(tensor.Key, (StateTensor)tensor.Value)), new Dictionary<string, string>(StringComparer.Ordinal)).WriteTo((bytes, _, _) => file.Write(bytes));
+        }
+        CheckpointOptions options = Options(_folder["own"]);
+        options.ResumeFrom = _folder[name];
+        var job = new JobOfThreads(new SimulatedFileSystem());
+        job.Run(JobTests.Four, rank => CheckpointManager.Start(rank.Files, options, rank.Training.Train, rank.Training.Parts, ranks: rank.Group, cancellationToken: TestContext.Current.CancellationToken), mayFail: true);
+        job.Errors.ShouldAllBe(error => error is CheckpointException);
+        job.Errors[0]!.Message.ShouldContain("ResumeParts");
+        options.ResumeParts = ["model"];
+        new JobOfThreads(new SimulatedFileSystem()).Run(JobTests.Four, rank =>
+        {
+            using var started = new Started(CheckpointManager.Start(rank.Files, options, rank.Training.Train, rank.Training.Parts, ranks: rank.Group, cancellationToken: TestContext.Current.CancellationToken));
+            var expected = new RankTraining(JobTests.Four, rank.Rank);
+            expected.Batch();
+            foreach ((ShardPart.Cut own, ShardPart.Cut other) in rank.Training.Model.Cuts.Zip(expected.Model.Cuts))
+                own.Values.ShouldBe(other.Values, own.Name);
+            rank.Training.Train.Step.ShouldBe(0, "its counters are not ours");
+        });
     }
 
     private CheckpointOptions FromWeights()

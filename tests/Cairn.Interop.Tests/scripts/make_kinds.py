@@ -1,0 +1,139 @@
+"""One small checkpoint of each kind that people have, with the same model in it, as the programs write them that are named. Of other programs' classes only the names are used.
+
+Usage: make_kinds.py FOLDER
+"""
+import collections, enum, json, math, os, random, struct, sys
+import numpy, torch
+from torch import nn
+
+os.chdir(sys.argv[1])
+torch.manual_seed(3)
+
+
+class Strategy(enum.Enum):
+    DDP = "ddp"
+
+
+def folder(path):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return path
+
+
+def save(path, value, **options):
+    torch.save(value, folder(path), **options)
+
+
+def text(path, value):
+    with open(folder(path), "w", encoding="utf-8") as file:
+        file.write(value if isinstance(value, str) else json.dumps(value))
+
+
+def safetensors(path, tensors):
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, tensor in tensors.items():
+        content = tensor.detach().contiguous().float().numpy().tobytes()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    head = json.dumps(header).encode()
+    with open(folder(path), "wb") as file:
+        file.write(struct.pack("<Q", len(head)) + head + data)
+
+
+model = nn.Sequential(nn.Linear(6, 7), nn.LayerNorm(7), nn.Linear(7, 5, bias=False))
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for _ in range(3):
+    optimizer.zero_grad()
+    model(torch.randn(4, 6)).square().mean().backward()
+    optimizer.step()
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 10)
+weights, states = model.state_dict(), optimizer.state_dict()
+names = [name for name, _ in model.named_parameters()]
+
+# Files.
+save("weights.pt", weights)
+save("training.pt", {"model": weights, "optimizer": states, "scheduler": scheduler.state_dict(), "step": 500})
+save("older.pt", {"model": weights, "optimizer": states, "step": 500}, _use_new_zipfile_serialization=False)
+save("module.pt", model)
+safetensors("weights.safetensors", weights)
+save("lightning.ckpt", {"state_dict": weights, "optimizer_states": [states], "lr_schedulers": [scheduler.state_dict()], "epoch": 1, "global_step": 500,
+                        "pytorch-lightning_version": "2.4.0", "hyper_parameters": {"loss": nn.MSELoss(), "strategy": Strategy.DDP}})
+
+# Hugging Face's.
+config = {"architectures": ["Tiny"], "hidden_size": 7}
+safetensors("hf/model.safetensors", weights)
+text("hf/config.json", config)
+first, second = "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"
+halves = [collections.OrderedDict((name, tensor) for name, tensor in weights.items() if name.startswith("0") == is_first) for is_first in (True, False)]
+save(f"hf_bin/{first}", halves[0])
+save(f"hf_bin/{second}", halves[1])
+text("hf_bin/pytorch_model.bin.index.json", {"metadata": {"total_size": sum(tensor.numel() * 4 for tensor in weights.values())},
+                                             "weight_map": {name: first if name in halves[0] else second for name in weights}})
+text("hf_bin/config.json", config)
+for step in (400, 500):
+    at = f"trainer/checkpoint-{step}"
+    safetensors(f"{at}/model.safetensors", weights)
+    text(f"{at}/config.json", config)
+    save(f"{at}/optimizer.pt", states)
+    save(f"{at}/scheduler.pt", scheduler.state_dict())
+    save(f"{at}/rng_state.pth", {"python": random.getstate(), "numpy": numpy.random.get_state(), "cpu": torch.get_rng_state()})
+    text(f"{at}/trainer_state.json", {"global_step": step, "log_history": []})
+safetensors("accelerate/model.safetensors", weights)
+save("accelerate/optimizer.bin", states)
+save("accelerate/scheduler.bin", scheduler.state_dict())
+save("accelerate/random_states_0.pkl", {"step": 3, "torch_manual_seed": torch.get_rng_state()})
+safetensors("peft/adapter_model.safetensors", weights)
+text("peft/adapter_config.json", {"peft_type": "LORA", "r": 4})
+safetensors("diffusers/diffusion_pytorch_model.fp16.safetensors", weights)
+text("diffusers/config.json", {"_class_name": "UNet"})
+
+# Megatron-LM's.
+for step in (400, 500):
+    save(f"megatron/iter_{step:07}/mp_rank_00/model_optim_rng.pt", {"model": {"language_model": weights}, "optimizer": states, "iteration": step, "checkpoint_version": 3.0})
+text("megatron/latest_checkpointed_iteration.txt", "500")
+
+# DeepSpeed's: what is trained, flattened and cut over two ranks; in stage 3 each parameter by itself.
+shapes = [collections.OrderedDict((name, weights[name].shape) for name in names)]
+fields = {"weights": [weights[name] for name in names]}
+fields.update({field: [states["state"][i][field] for i in range(len(names))] for field in ("exp_avg", "exp_avg_sq")})
+options = {**{key: value for key, value in states["param_groups"][0].items() if key != "params"}, "params": [0]}
+
+
+def piece(tensors, rank, stage):
+    if stage == 3:
+        halves = []
+        for tensor in tensors:
+            flat, count = tensor.flatten(), math.ceil(tensor.numel() / 2)
+            halves.append(torch.nn.functional.pad(flat, (0, 2 * count - flat.numel()))[rank * count:(rank + 1) * count])
+        return torch.cat(halves)
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    whole = math.ceil(flat.numel() / 4) * 4
+    return torch.nn.functional.pad(flat, (0, whole - flat.numel()))[rank * whole // 2:(rank + 1) * whole // 2].clone()
+
+
+for stage in (2, 3):
+    for step in (400, 500):
+        at = f"zero{stage}/global_step{step}"
+        for rank in range(2):
+            base = {"state": {0: {"step": 3, **{field: piece(fields[field], rank, stage) for field in ("exp_avg", "exp_avg_sq")}}}, "param_groups": [options]}
+            cut = piece(fields["weights"], rank, stage)
+            save(f"{at}/zero_pp_rank_{rank}_mp_rank_00_optim_states.pt", {"optimizer_state_dict": {
+                "zero_stage": stage, "partition_count": 2 if stage == 3 else [2],
+                **({"fp32_flat_groups": [cut], "optimizer_state_dict": base} if stage == 3 else {"single_partition_of_fp32_groups": [cut], "base_optimizer_state": base})}})
+            if stage == 3 or rank == 0:
+                module = weights if stage == 2 else {name: torch.empty(0) for name in weights}
+                save(f"{at}/{f'zero_pp_rank_{rank}_' if stage == 3 else ''}mp_rank_00_model_states.pt", {
+                    "module": module, "buffer_names": [], "optimizer": None, "param_shapes": shapes, "frozen_param_shapes": None, "shared_params": {}, "global_steps": step})
+    text(f"zero{stage}/latest", "global_step500")
+
+# Distributed checkpoints, where this PyTorch writes them for a single process.
+try:
+    import torch.distributed.checkpoint as distributed
+    write = distributed.save
+except (ImportError, AttributeError):
+    write = None
+if write:
+    for step in (400, 500):
+        write({"model": weights, "optimizer": states}, checkpoint_id=folder(f"dcp/step-{step}/x")[:-2])
+        flat = {f"state.{name}.{field}": states["state"][i][field] for i, name in enumerate(names) for field in ("exp_avg", "exp_avg_sq", "step")}
+        flat.update({f"param_groups.{name}.lr": 1e-3 for name in names})
+        write({**weights, "optimizer": flat, "train_state": {"step": torch.tensor(step)}, "lr_scheduler": {"last_epoch": step}}, checkpoint_id=folder(f"titan/step-{step}/x")[:-2])
