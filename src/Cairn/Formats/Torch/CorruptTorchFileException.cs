@@ -3,10 +3,11 @@ namespace Cairn.Formats.Torch;
 /// <summary>A file of PyTorch is bad, or of a kind that is not read; <see cref="Fault"/> says in which way.</summary>
 internal sealed class CorruptTorchFileException : CorruptCheckpointException
 {
-    private const string DefaultAdvice = "Restore the file from a copy, or resume from another checkpoint.";
+    private const string DamageAdvice = "Restore the file from a copy, or resume from another checkpoint.";
+    private const string KindAdvice = "That is no damage: load the file with PyTorch, and save it again without what is not read.";
 
-    internal CorruptTorchFileException(TorchFault fault, string path, string what, string expected, string found, string advice = DefaultAdvice, Exception? cause = null)
-        : base($"'{path}' is not a good PyTorch file: {what}. Expected {expected}, found {Shorten(found)}. {advice}", cause)
+    internal CorruptTorchFileException(TorchFault fault, string path, string what, string expected, string found, string? advice = null, Exception? cause = null)
+        : base($"'{path}' {(IsOfKind(fault) ? "cannot be read" : "is not a good PyTorch file")}: {what}. Expected {expected}, found {Shorten(found)}. {advice ?? (IsOfKind(fault) ? KindAdvice : DamageAdvice)}", cause)
     {
         What = what;
         Fault = fault;
@@ -22,8 +23,10 @@ internal sealed class CorruptTorchFileException : CorruptCheckpointException
     internal string What { get; }
 
     /// <summary>Whether the file may be whole, and only is of a kind that is not read.</summary>
-    internal bool IsUnsupported => Fault is TorchFault.BigEndian or TorchFault.TorchScript or TorchFault.Tar or TorchFault.UnsupportedTensor
-        or TorchFault.CompressedRecord or TorchFault.EncryptedRecord or TorchFault.Version;
+    internal bool IsUnsupported => IsOfKind(Fault);
+
+    private static bool IsOfKind(TorchFault fault) => fault is TorchFault.BigEndian or TorchFault.TorchScript or TorchFault.Tar or TorchFault.UnsupportedTensor
+        or TorchFault.CompressedRecord or TorchFault.EncryptedRecord or TorchFault.Version or TorchFault.TooDeep or TorchFault.TooLarge or TorchFault.Cycle;
 
     // A hostile name may be as long as the file.
     internal static string Shorten(string text) => text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");

@@ -26,6 +26,9 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
         {
             case TorchScalar scalar: return Scalar(scalar);
             case TorchTensorValue tensor: return tensor.Data;
+            case PrunedValue pruned:
+                Refuse(pruned.What);
+                return StateScalar.Null;
             case TorchGlobal global:
                 if (!TorchDtypes.IsDtype(global))
                     Refuse($"the class or function {CorruptTorchFileException.Shorten(global.ToString())}");

@@ -16,6 +16,8 @@ public sealed class TorchStorage(StateTensor bytes, string location = "cpu")
 /// <summary>A tensor: a view into a storage.</summary>
 public sealed class TorchTensorValue : TorchValue
 {
+    private TorchValue? _attributes;
+
     /// <summary>A whole tensor with a storage of its own.</summary>
     /// <param name="data">Its elements.</param>
     /// <param name="isParameter">Whether it is a <c>torch.nn.Parameter</c>.</param>
@@ -47,12 +49,17 @@ public sealed class TorchTensorValue : TorchValue
     /// <summary>Whether it asks for gradients.</summary>
     public bool RequiresGrad { get; internal set; }
     /// <summary>Python attributes that it carries, mostly a map; <see langword="null"/> for none.</summary>
-    public TorchValue? Attributes { get; init; }
+    public TorchValue? Attributes { get => _attributes; init => _attributes = value; }
     /// <inheritdoc/>
     public override string ToString() => Data.ToString();
 
     internal override int ChildCount => Attributes is null ? 0 : 1;
     internal override TorchValue ChildAt(int index) => Attributes!;
+    internal override bool TryReplace(int index, TorchValue child)
+    {
+        _attributes = child;
+        return true;
+    }
 
     /// <summary>The strides of a dense row-major tensor, in elements. Sizes of 0 count as 1, as in PyTorch.</summary>
     internal static long[] RowMajor(IReadOnlyList<long> shape)

@@ -59,6 +59,7 @@ internal sealed partial class PickleWriter
             case TorchGlobal global when TorchDtypes.IsDtype(global): _out.Global(global.Module, global.Name); break;
             case TorchGlobal global: Refuse($"the class or function {global}"); break;
             case TorchObject made: Object(made); break;
+            case PrunedValue pruned: Refuse(pruned.What); break;
         }
     }
 

@@ -4,7 +4,8 @@ namespace Cairn.Formats.Torch.Pickle;
 
 /// <summary>
 /// Looks over what a pickle made before anybody walks it. Values may be shared, so a small pickle can stand for a tree of any size, or of any
-/// depth, or for one that contains itself. This is the walk of a consumer that knows nothing of sharing, and ends where it would be too long.
+/// depth, or for one that contains itself. This is the walk of a consumer that knows nothing of sharing, and ends where it would be too long. What is too much is an
+/// error, or taken out by <see cref="ValuePruning"/> where opaque values are allowed.
 /// </summary>
 internal static class ValueGraph
 {
@@ -22,7 +23,14 @@ internal static class ValueGraph
 
     public static void Check(TorchValue root, PickleContext context, long pickleLength)
     {
-        long left = MaxWeight + (MaxWeightPerByte * pickleLength);
+        long most = MaxWeight + (MaxWeightPerByte * pickleLength);
+        if (FaultOf(root, context, most) is { } fault && !(context.Options.AllowOpaque && new ValuePruning(context, most, 2 * pickleLength).Prune(root)))
+            throw fault;
+    }
+
+    private static CorruptTorchFileException? FaultOf(TorchValue root, PickleContext context, long most)
+    {
+        long left = most;
         // Files within the pickle are looked over one by one, and most are flat.
         var path = new Level[FirstDepth];
         int depth = 0;
@@ -49,23 +57,24 @@ internal static class ValueGraph
             {
                 child = new TorchObject(opaque.Type, new TorchList(TorchListKind.Tuple), isOpaque: true);
                 if (!level.Value.TryReplace(level.Next, child))
-                    throw context.Bad(TorchFault.Cycle, "an object is a key of what it holds", "a tree", PickleContext.Describe(opaque));
+                    return context.Bad(TorchFault.Cycle, "an object is a key of what it holds", "a tree", PickleContext.Describe(opaque));
             }
             level.Next++;
             left -= Weight(child);
             if (left < 0 && !IsOnPath(child, path, depth))
-                throw context.Bad(TorchFault.TooLarge, "values that are shared again and again stand for far more than the file holds", $"at most {MaxWeight + (MaxWeightPerByte * pickleLength)} values", "more");
+                return context.Bad(TorchFault.TooLarge, "values that are shared again and again stand for far more than the file holds", $"at most {most} values", "more");
             if (child.ChildCount == 0)
                 continue;
             if (++depth == MaxDepth || left < 0)
             {
-                throw IsOnPath(child, path, depth - 1) ? context.Bad(TorchFault.Cycle, "a value contains itself", "a tree", PickleContext.Describe(child))
+                return IsOnPath(child, path, depth - 1) ? context.Bad(TorchFault.Cycle, "a value contains itself", "a tree", PickleContext.Describe(child))
                     : context.Bad(TorchFault.TooDeep, "the values are nested too deeply", $"at most {MaxDepth} levels", "more");
             }
             if (depth == path.Length)
                 Array.Resize(ref path, Math.Min(MaxDepth, depth * 2));
             path[depth] = new Level(child, 0);
         }
+        return null;
     }
 
     private static bool IsOnPath(TorchValue value, Level[] path, int depth)
@@ -78,7 +87,8 @@ internal static class ValueGraph
         return false;
     }
 
-    private static long Weight(TorchValue value) => value switch
+    /// <summary>For how many values one counts, without those that it is made of.</summary>
+    public static long Weight(TorchValue value) => value switch
     {
         TorchScalar { Value: string text } => 1 + (text.Length / BytesPerWeight),
         TorchScalar { Value: byte[] bytes } => 1 + (bytes.Length / BytesPerWeight),
