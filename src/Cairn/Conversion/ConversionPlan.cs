@@ -39,6 +39,15 @@ internal sealed class ConversionPlan
         long step = options.Step ?? source.Source?.Step ?? StepIn(source);
         StateMap counters = source.Source?.Marker?.Train ?? Counts(source, step);
         List<(string Part, StateMap State)> parts = [.. selected.Select(part => (part, Converted(part, source.Load(part), configuration.Parameters, options)))];
+        // Any layout but PyTorch's, also one that a user made.
+        if (options.Layout != TorchTarget.LayoutName)
+        {
+            var texts = new NumberedTexts();
+            parts = [.. parts.Select(part => (part.Part, texts.Of(part.State)))];
+            counters = texts.Of(counters);
+            if (texts.Note is { } note)
+                notes.Add(note);
+        }
         ConversionTarget target = TargetOf(options, step, parts, fileName, notes);
         IReadOnlyList<string> others = [];
         byte[]? config = null;

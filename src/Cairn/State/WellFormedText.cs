@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Cairn.State;
@@ -6,6 +7,36 @@ namespace Cairn.State;
 internal static class WellFormedText
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Whether a text has no half of a surrogate pair alone.</summary>
+    public static bool Is(string text)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (!char.IsSurrogate(text[i]))
+                continue;
+            if (!Rune.TryGetRuneAt(text, i, out _))
+                return false;
+            i++;
+        }
+        return true;
+    }
+
+    /// <summary>The text, with each half of a surrogate pair as its number: <c>\uDCE9</c>.</summary>
+    public static string Numbered(string text)
+    {
+        var numbered = new StringBuilder(text.Length + 16);
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (!char.IsSurrogate(text[i]))
+                numbered.Append(text[i]);
+            else if (Rune.TryGetRuneAt(text, i, out Rune rune))
+                (_, i) = (numbered.Append(rune.ToString()), i + 1);
+            else
+                numbered.Append(CultureInfo.InvariantCulture, $"\\u{(int)text[i]:X4}");
+        }
+        return numbered.ToString();
+    }
 
     /// <summary>The text, with U+FFFD for each half of a surrogate pair: for messages, which must not keep a save from being made.</summary>
     public static string Repaired(string text) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));

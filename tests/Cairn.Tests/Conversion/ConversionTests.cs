@@ -1,7 +1,9 @@
 using Cairn.Conversion;
+using Cairn.Formats.Torch;
 using Cairn.Layouts;
 using Cairn.Layouts.Renaming;
 using Cairn.Opening;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
 using Cairn.Tests.Formats;
@@ -27,6 +29,21 @@ public sealed class ConversionTests : ConversionFixture
         foreach ((string name, StateNode value) in values)
             ((StateScalar)metrics[name]).IsSame((StateScalar)value).ShouldBeTrue(name);
         ((StateScalar)metrics["zero"]).IsSame((StateScalar)metrics["negative"]).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("torch", "out.pt", false)]
+    [InlineData("cairn", "out", true)]
+    public void A_text_that_is_no_unicode_goes_along_as_well_as_the_layout_can_hold_it(string layout, string destination, bool inNumbers)
+    {
+        TorchFileWriter.Plan(new TorchMap { ["model"] = new TorchMap { ["w"] = new TorchTensorValue(TestTensors.Of(TensorType.F32, 3)) }, ["path"] = "caf\uDCE9", ["of"] = new TorchMap { ["n\uDCFF"] = 1 } }, "f")
+            .SaveTo(Folder["in.pt"]);
+        IReadOnlyList<string> notes = Convert(Folder["in.pt"], Folder[destination], new ConversionOptions { Layout = layout }).Notes;
+        using LoadedCheckpoint converted = CheckpointReader.Open(Folder[destination]);
+        StateMap context = converted.Load("context");
+        ((StateScalar)context["path"]).Value.ShouldBe(inNumbers ? "caf\\uDCE9" : "caf\uDCE9");
+        ((StateMap)context["of"]).Keys.ShouldBe([inNumbers ? "n\\uDCFF" : "n\uDCFF"]);
+        notes.Count(note => note.Contains("what UTF-8 has no bytes for", StringComparison.Ordinal)).ShouldBe(inNumbers ? 1 : 0);
     }
 
     [Fact]

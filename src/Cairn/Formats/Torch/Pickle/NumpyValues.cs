@@ -65,7 +65,7 @@ internal static class NumpyValues
             ('c', 8) => new TorchScalar(new Complex(BinaryPrimitives.ReadSingleLittleEndian(b), BinaryPrimitives.ReadSingleLittleEndian(b[4..]))),
             ('c', 16) => new TorchScalar(new Complex(BinaryPrimitives.ReadDoubleLittleEndian(b), BinaryPrimitives.ReadDoubleLittleEndian(b[8..]))),
             ('S', _) => new TorchScalar(bytes),
-            ('U', _) => new TorchScalar(Encoding.UTF32.GetString(bytes).TrimEnd('\0')),
+            ('U', _) => new TorchScalar(PythonText.OfUtf32(b) ?? throw Unsupported(context, arguments[0])),
             _ => throw Unsupported(context, arguments[0]),
         };
     }
@@ -103,7 +103,7 @@ internal static class NumpyValues
         if (value is TorchScalar { Value: string text })
         {
             context.Charge(text.Length);
-            return Encoding.UTF8.GetBytes(text);
+            return WellFormedText.Is(text) ? Encoding.UTF8.GetBytes(text) : throw Unsupported(context, value);
         }
         return value is TorchScalar { Value: byte[] bytes } ? bytes : throw Unsupported(context, value);
     }

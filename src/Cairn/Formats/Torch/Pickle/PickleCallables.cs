@@ -10,6 +10,9 @@ internal static class PickleCallables
 {
     private delegate TorchValue Interpreter(PickleContext context, TorchGlobal type, TorchList arguments);
 
+    /// <summary>The class of texts.</summary>
+    public static readonly TorchGlobal Text = new("builtins", "str");
+
     private static readonly FrozenDictionary<string, Interpreter> Interpreters = new Dictionary<string, Interpreter>(StringComparer.Ordinal)
     {
         ["collections.OrderedDict"] = PythonValues.OrderedDict,

@@ -60,9 +60,8 @@ internal static class PickleEscapes
                 continue;
             }
             uint scalar = Hex(text, i + 2, digits, source);
-            if (!Rune.TryCreate(scalar, out Rune rune))
+            if (!PythonText.Append(result, scalar))
                 throw Bad(source);
-            result.Append(rune.ToString());
             i += 1 + digits;
         }
         return result.ToString();

@@ -74,6 +74,18 @@ internal sealed partial class PickleMachine
     private CorruptTorchFileException BadNumber(ReadOnlySpan<byte> line) =>
         source.Bad(TorchFault.Value, $"the number before byte {source.Position} is malformed", "a number in digits", $"'{Encoding.Latin1.GetString(line[..Math.Min(40, line.Length)])}'");
 
+    private TorchValue ReadText(long length)
+    {
+        ReadOnlySpan<byte> utf8 = source.ReadSpan(length);
+        if (Utf8.IsValid(utf8))
+            return new TorchScalar(Encoding.UTF8.GetString(utf8));
+        string text = PythonText.Decode(utf8, out bool isMerged) ?? throw source.NotText();
+        // Another text than Python's would be worse than none.
+        return !isMerged ? new TorchScalar(text) : context.Options.AllowOpaque
+            ? new TorchObject(PickleCallables.Text, new TorchList(TorchListKind.Tuple, [new TorchScalar(utf8.ToArray()), "utf-8", "surrogatepass"]), isOpaque: true)
+            : throw source.NotText();
+    }
+
     /// <summary>A str of Python 2, which may hold any bytes. PyTorch takes it for UTF-8.</summary>
     private static TorchScalar TextOrBytes(byte[] bytes) => Utf8.IsValid(bytes) ? new TorchScalar(Encoding.UTF8.GetString(bytes)) : new TorchScalar(bytes);
 

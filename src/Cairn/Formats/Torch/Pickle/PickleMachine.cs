@@ -89,9 +89,9 @@ internal sealed partial class PickleMachine(PickleSource source, PickleContext c
             case Op.BinString: _stack.Push(TextOrBytes(source.ReadBytes(source.ReadInt32()))); break;
             case Op.ShortBinString: _stack.Push(TextOrBytes(source.ReadBytes(source.ReadByte()))); break;
             case Op.Unicode: _stack.Push(ReadUnicodeLine()); break;
-            case Op.ShortBinUnicode: _stack.Push(new TorchScalar(source.ReadText(source.ReadByte()))); break;
-            case Op.BinUnicode: _stack.Push(new TorchScalar(source.ReadText((uint)source.ReadInt32()))); break;
-            case Op.BinUnicode8: _stack.Push(new TorchScalar(source.ReadText(source.ReadInt64()))); break;
+            case Op.ShortBinUnicode: _stack.Push(ReadText(source.ReadByte())); break;
+            case Op.BinUnicode: _stack.Push(ReadText((uint)source.ReadInt32())); break;
+            case Op.BinUnicode8: _stack.Push(ReadText(source.ReadInt64())); break;
             case Op.ShortBinBytes: _stack.Push(new TorchScalar(source.ReadBytes(source.ReadByte()))); break;
             case Op.BinBytes: _stack.Push(new TorchScalar(source.ReadBytes((uint)source.ReadInt32()))); break;
             case Op.BinBytes8 or Op.ByteArray8: _stack.Push(new TorchScalar(source.ReadBytes(source.ReadInt64()))); break;

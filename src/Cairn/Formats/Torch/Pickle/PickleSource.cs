@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Unicode;
 using Cairn.Stores;
 
 namespace Cairn.Formats.Torch.Pickle;
@@ -13,8 +14,6 @@ internal sealed class PickleSource : IDisposable
     private const int WindowLength = 64 * 1024;
     // Names of modules and numbers are short; Python itself refuses longer numbers (sys.int_info.default_max_str_digits).
     public const int MaxDigits = 4300;
-
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly IReadableFile _file;
     private readonly long _end;
@@ -79,23 +78,16 @@ internal sealed class PickleSource : IDisposable
         return bytes;
     }
 
-    public string ReadText(long length)
+    /// <summary>The next bytes; valid until the next call.</summary>
+    public ReadOnlySpan<byte> ReadSpan(long length)
     {
         int count = Length(length);
-        return Text(count <= WindowLength ? Read(count) : ReadBytes(count));
+        return count <= WindowLength ? Read(count) : ReadBytes(count);
     }
 
-    public string Text(ReadOnlySpan<byte> utf8)
-    {
-        try
-        {
-            return StrictUtf8.GetString(utf8);
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new CorruptTorchFileException(TorchFault.NotText, Path, $"a text at byte {Position} is not UTF-8", "UTF-8", "other bytes", cause: e);
-        }
-    }
+    public string Text(ReadOnlySpan<byte> utf8) => Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : throw NotText();
+
+    public CorruptTorchFileException NotText() => Bad(TorchFault.NotText, $"a text at byte {Position} is not UTF-8", "UTF-8", "other bytes");
 
     /// <summary>The bytes up to a line feed, which is taken too; valid until the next call.</summary>
     public ReadOnlySpan<byte> ReadLine(int maxLength = int.MaxValue)

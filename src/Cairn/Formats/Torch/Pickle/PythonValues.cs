@@ -6,6 +6,7 @@ namespace Cairn.Formats.Torch.Pickle;
 internal static class PythonValues
 {
     private const int BytesPerEntry = 64;
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private static readonly Encoding StrictLatin1 = Encoding.GetEncoding("latin1", EncoderFallback.ExceptionFallback, DecoderFallback.ExceptionFallback);
 
     public static TorchValue OrderedDict(PickleContext context, TorchGlobal type, TorchList arguments) => Map(context, TorchMapKind.OrderedDict, arguments, 0);
@@ -90,7 +91,7 @@ internal static class PythonValues
             return new TorchScalar(encoding switch
             {
                 "latin1" or "latin-1" => StrictLatin1.GetBytes(text),
-                "utf-8" or "utf8" => Encoding.UTF8.GetBytes(text),
+                "utf-8" or "utf8" => StrictUtf8.GetBytes(text),
                 _ => throw context.Wrong("bytes have an encoding that is not read", "latin1 or utf-8", arguments[1]),
             });
         }
