@@ -49,6 +49,7 @@ internal sealed class ConversionPlan
                 notes.Add(note);
         }
         ConversionTarget target = TargetOf(options, step, parts, fileName, notes);
+        notes.AddRange(target.Notes);
         IReadOnlyList<string> others = [];
         byte[]? config = null;
         if (isModel)

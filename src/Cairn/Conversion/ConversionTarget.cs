@@ -14,6 +14,8 @@ internal abstract class ConversionTarget
     public abstract IReadOnlyList<PlannedFile> Files { get; }
     /// <summary>What must be read back.</summary>
     public abstract IReadOnlyDictionary<string, StateNode> Expected { get; }
+    /// <summary>What is written otherwise than it was read.</summary>
+    public virtual IReadOnlyList<string> Notes => [];
     /// <summary>Opens what was written.</summary>
     public abstract LoadedCheckpoint Open(IFileSystem files, string folder);
     /// <summary>Whether the destination is a folder that may hold files of its owner's besides.</summary>
@@ -65,9 +67,10 @@ internal sealed class ShardsTarget(StateMap model, int ranks) : ConversionTarget
 internal sealed class TorchTarget : ConversionTarget
 {
     public const string LayoutName = "torch";
-    private const string Optimizer = "optimizer", Root = "";
+    private const string Model = "model", Ema = "ema", Optimizer = "optimizer", Root = "";
 
     private readonly string _name;
+    private readonly List<string> _notes = [];
 
     public TorchTarget(string name, IReadOnlyList<(string Part, StateMap State)> parts)
     {
@@ -88,6 +91,7 @@ internal sealed class TorchTarget : ConversionTarget
 
     public override IReadOnlyList<PlannedFile> Files { get; }
     public override IReadOnlyDictionary<string, StateNode> Expected { get; }
+    public override IReadOnlyList<string> Notes => _notes;
     public override LoadedCheckpoint Open(IFileSystem files, string folder) => LoadedTorchState.OpenFile(files, folder.Length == 0 ? _name : $"{folder}/{_name}");
     public override StateNode ReadBack(LoadedCheckpoint opened, string name) => ((LoadedTorchState)opened).Root;
 
@@ -98,6 +102,14 @@ internal sealed class TorchTarget : ConversionTarget
     private static string ArchiveName(string name) =>
         System.IO.Path.GetFileNameWithoutExtension(name) is { Length: > 0 and <= 200 } stem && stem is not ("." or "..") ? stem.Replace('\\', '_').Replace(':', '_') : "archive";
 
-    private static TorchValue ValueOf(string part, StateMap state) =>
-        part == Optimizer && state.ContainsKey("type") && state.ContainsKey("groups") ? TorchOptimizer.ToTorch(state) : TorchTree.FromState(state);
+    private TorchValue ValueOf(string part, StateMap state)
+    {
+        if (part == Optimizer && state.ContainsKey("type") && state.ContainsKey("groups"))
+            return TorchOptimizer.ToTorch(state);
+        TorchValue value = TorchTree.FromState(state);
+        // Weights and moments keep their types.
+        if (part is not (Model or Ema or Optimizer) && UnsignedNumbers.Replace(value) is > 0 and var lists)
+            _notes.Add($"in the part '{part}' {(lists == 1 ? "an array" : $"{lists} arrays")} of unsigned integers became {(lists == 1 ? "a list" : "lists")} of numbers, which every PyTorch loads and numpy's set_state takes");
+        return value;
+    }
 }

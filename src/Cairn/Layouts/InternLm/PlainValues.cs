@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using Cairn.Formats.Torch;
-using Cairn.State;
 
 namespace Cairn.Layouts.InternLm;
 
@@ -10,7 +8,7 @@ namespace Cairn.Layouts.InternLm;
 /// </summary>
 internal static class PlainValues
 {
-    private const int MostLevels = 64, MostNumbers = 1 << 16;
+    private const int MostLevels = 64;
 
     /// <summary>The values, or texts in place of what is none.</summary>
     public static TorchValue Of(TorchValue value) => Of(value, MostLevels);
@@ -35,22 +33,11 @@ internal static class PlainValues
                 return made.Arguments is [TorchScalar { Value: string text }] ? $"{made.Type}({text})" : made.Type.ToString();
             case TorchGlobal global:
                 return global.ToString();
-            case TorchTensorValue { Data: { Type: TensorType.U16 or TensorType.U32, Shape: [<= MostNumbers] } numbers }:
-                return Numbers(numbers);
+            case TorchTensorValue tensor:
+                return UnsignedNumbers.ListOf(tensor.Data) ?? value;
             default:
                 return value;
         }
-    }
-
-    // The words of numpy's random state. Most versions of PyTorch have no tensor of their type, and numpy takes a list.
-    private static TorchList Numbers(StateTensor tensor)
-    {
-        byte[] bytes = new byte[tensor.ByteLength];
-        tensor.CopyTo(0, bytes);
-        var list = new TorchList(TorchListKind.List);
-        for (int at = 0, size = tensor.Type == TensorType.U32 ? 4 : 2; at < bytes.Length; at += size)
-            list.Add(size == 4 ? BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at)) : (long)BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(at)));
-        return list;
     }
 
     private static TorchMap Map(TorchMap map, int levels)
