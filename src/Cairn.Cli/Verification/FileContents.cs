@@ -102,9 +102,10 @@ internal sealed class FileContents(IFileSource files)
         {
             // Objects of a program's own, such as its arguments, are no fault.
             using TorchFile file = TorchFile.Open(files, path, new TorchReadOptions { AllowOpaque = true });
+            Keep(path, file.Root);
+            file.ReleaseRoot();
             file.Verify(cancellationToken);
             hasChecksums = file.HasChecksums;
-            Keep(path, file.Root);
         }
         catch (CorruptTorchFileException e) when (e.IsUnsupported)
         {

@@ -21,22 +21,22 @@ public abstract class StateNode
 /// <summary>An ordered map from names to nodes. Every part of the state is one.</summary>
 public sealed class StateMap : StateNode, IReadOnlyDictionary<string, StateNode>
 {
-    private readonly OrderedDictionary<string, StateNode> _items = new(StringComparer.Ordinal);
+    private readonly OrderedEntries<string, StateNode> _items = new(StringComparer.Ordinal);
 
     /// <summary>Gets or sets an entry; a new name goes to the end.</summary>
     /// <exception cref="KeyNotFoundException">On get, when there is no such name.</exception>
     public StateNode this[string name]
     {
         get => _items.TryGetValue(name, out StateNode? node) ? node : throw new KeyNotFoundException($"The state has no entry '{name}'.");
-        set => _items[name] = value ?? throw new ArgumentNullException(nameof(value));
+        set => _items.Set(name, value ?? throw new ArgumentNullException(nameof(value)));
     }
 
     /// <inheritdoc/>
     public int Count => _items.Count;
     /// <inheritdoc/>
-    public IEnumerable<string> Keys => _items.Keys;
+    public IEnumerable<string> Keys => this.Select(static entry => entry.Key);
     /// <inheritdoc/>
-    public IEnumerable<StateNode> Values => _items.Values;
+    public IEnumerable<StateNode> Values => this.Select(static entry => entry.Value);
 
     /// <summary>Adds an entry at the end.</summary>
     /// <exception cref="ArgumentException">The name is taken.</exception>
@@ -50,7 +50,7 @@ public sealed class StateMap : StateNode, IReadOnlyDictionary<string, StateNode>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>The entry at a place in the order.</summary>
-    internal KeyValuePair<string, StateNode> At(int index) => _items.GetAt(index);
+    internal KeyValuePair<string, StateNode> At(int index) => _items.At(index);
 
     /// <summary>Gives the entry at a place another node.</summary>
     internal void SetAt(int index, StateNode node) => _items.SetAt(index, node);

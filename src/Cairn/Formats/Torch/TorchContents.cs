@@ -18,6 +18,8 @@ internal sealed class TorchContents
     public ZipDirectory? Archive { get; init; }
     public bool HasChecksums => Archive is { HasChecksums: true };
 
+    public TorchContents WithoutRoot() => new() { Root = TorchScalar.None, Storages = Storages, Archive = Archive };
+
     public static TorchContents Read(IReadableFile file, string path, TorchReadOptions options, bool isNested = false)
     {
         Span<byte> start = stackalloc byte[4];

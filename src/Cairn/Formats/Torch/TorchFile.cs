@@ -14,7 +14,7 @@ namespace Cairn.Formats.Torch;
 public sealed class TorchFile : IDisposable
 {
     private readonly IReadableFile _file;
-    private readonly TorchContents _contents;
+    private TorchContents _contents;
 
     private TorchFile(IReadableFile file, string path, TorchContents contents)
     {
@@ -85,6 +85,9 @@ public sealed class TorchFile : IDisposable
         TorchValue root = new PickleMachine(source, context).Run();
         return source.Remaining == 0 ? root : throw source.Bad(TorchFault.StrayBytes, "bytes after the pickle belong to nothing", $"the end at {source.Position}", $"{source.Remaining} bytes more");
     }
+
+    /// <summary>Lets go of the values, for a reader that has made its own of them: those of many objects take far more memory than the file. <see cref="Root"/> is <c>None</c> from here on.</summary>
+    internal void ReleaseRoot() => _contents = _contents.WithoutRoot();
 
     /// <summary>Reads every record and compares it with its checksum. A file without them passes when all its bytes can be read.</summary>
     /// <exception cref="CorruptCheckpointException">A checksum is wrong.</exception>

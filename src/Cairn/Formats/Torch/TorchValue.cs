@@ -173,7 +173,7 @@ public enum TorchMapKind
 public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue, IReadOnlyCollection<KeyValuePair<TorchValue, TorchValue>>
 {
     // Scalars are equal by value, all else by reference: a reader that meets equal tuples as keys keeps both.
-    private OrderedDictionary<TorchValue, TorchValue>? _items;
+    private OrderedEntries<TorchValue, TorchValue>? _items;
 
     /// <summary>The kind of map.</summary>
     public TorchMapKind Kind { get; } = kind;
@@ -188,13 +188,13 @@ public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue
     public TorchValue this[TorchValue key]
     {
         get => Find(key) ?? throw new KeyNotFoundException($"There is no entry '{key}'.");
-        set => (_items ??= [])[key] = value ?? throw new ArgumentNullException(nameof(value));
+        set => (_items ??= new()).Set(key, value ?? throw new ArgumentNullException(nameof(value)));
     }
     /// <summary>The value of a key, or <see langword="null"/>.</summary>
     public TorchValue? Find(TorchValue key) => _items is not null && _items.TryGetValue(key, out TorchValue? value) ? value : null;
     /// <summary>Adds an entry at the end.</summary>
     /// <exception cref="ArgumentException">The key is there.</exception>
-    public void Add(TorchValue key, TorchValue value) => (_items ??= []).Add(key, value ?? throw new ArgumentNullException(nameof(value)));
+    public void Add(TorchValue key, TorchValue value) => (_items ??= new()).Add(key, value ?? throw new ArgumentNullException(nameof(value)));
     /// <inheritdoc/>
     public IEnumerator<KeyValuePair<TorchValue, TorchValue>> GetEnumerator() =>
         _items is null ? Enumerable.Empty<KeyValuePair<TorchValue, TorchValue>>().GetEnumerator() : _items.GetEnumerator();
@@ -204,12 +204,12 @@ public sealed class TorchMap(TorchMapKind kind = TorchMapKind.Dict) : TorchValue
 
     internal override int ChildCount => (2 * Count) + (Attributes is null ? 0 : 1);
     internal override TorchValue ChildAt(int index) =>
-        index == 2 * Count ? Attributes! : index % 2 == 0 ? _items!.GetAt(index / 2).Key : _items!.GetAt(index / 2).Value;
+        index == 2 * Count ? Attributes! : index % 2 == 0 ? _items!.At(index / 2).Key : _items!.At(index / 2).Value;
     internal override bool TryReplace(int index, TorchValue child)
     {
         if (index % 2 == 0)
             return false;
-        _items![_items.GetAt(index / 2).Key] = child;
+        _items!.SetAt(index / 2, child);
         return true;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     [
         .. _notes,
         "nothing in the file was executed, and of what is no plain value only its name and plain contents are read: "
-            + string.Join(", ", _unread.Take(MostNamed).Select(value => $"{value.Place} ({value.What})")) + (_unread.Count > MostNamed ? $" and {_unread.Count - MostNamed} more" : ""),
+            + string.Join(", ", _unread.Take(MostNamed).Select(value => $"{value.Place} ({value.What})")) + (_unread.Count > StateReader.MostNamed ? $" and more than {StateReader.MostNamed - MostNamed} others" : _unread.Count > MostNamed ? $" and {_unread.Count - MostNamed} more" : ""),
     ];
 
     public override IReadOnlyList<string> Parts => [.. _parts.Keys];
@@ -50,7 +50,9 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
         if (IsPlainPickle(files, path))
             return loaded.ReadPickle(files, path);
         TorchFile file = loaded.Keep(TorchFile.Open(files, path, Options));
-        return TorchTree.ToState(file.Root, loaded._unread);
+        StateNode state = TorchTree.ToState(file.Root, loaded._unread);
+        file.ReleaseRoot();
+        return state;
     });
 
     /// <summary>The folder of a step of DeepSpeed's ZeRO.</summary>

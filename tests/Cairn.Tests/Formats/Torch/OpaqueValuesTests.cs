@@ -165,6 +165,20 @@ public class OpaqueValuesTests
     }
 
     [Fact]
+    public void An_object_takes_little_memory()
+    {
+        const int Objects = 100_000;
+        // As Python pickles objects of a class with two attributes: names are remembered.
+        string made = "h\u0001)\u0081}(h\u0002K\u0001h\u0003Nub", list = Pickles.Global("my Callback") + "q\u00010" + Pickles.Text("index") + "q\u00020" + Pickles.Text("name") + "q\u00030](" + string.Concat(Enumerable.Repeat(made, Objects)) + "e";
+        var files = new FilesInMemory();
+        files.Files["f.pt"] = Pickles.Archive(Pickles.Raw(list + "."));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        using LoadedTorchState state = LoadedTorchState.OpenFile(files, "f.pt");
+        ((GC.GetAllocatedBytesForCurrentThread() - before) / Objects).ShouldBeLessThan(1500);
+        ((StateList)state.Load("model")["data"]).Count.ShouldBe(Objects);
+    }
+
+    [Fact]
     public void Only_so_many_places_are_named()
     {
         string list = "](" + string.Concat(Enumerable.Repeat(Pickles.Global("my thing"), 5000)) + "e";
