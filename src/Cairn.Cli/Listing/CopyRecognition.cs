@@ -13,7 +13,7 @@ internal static class CopyRecognition
 {
     public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = DistributedLayout.Name, DcpSafetensors = ShardsLayout.Name, Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
 
-    private const string TrainerPrefix = "checkpoint-", DcpMetadata = ".metadata", Interrupted = "a conversion into it was interrupted: the same cairn convert goes on";
+    private const string DcpMetadata = ".metadata", Interrupted = "a conversion into it was interrupted: the same cairn convert goes on";
     private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
     // Accelerate's optimizer.bin stands in folders of that name too.
     private static readonly string[] OnlyTrainerFiles = ["training_args.bin", "optimizer.pt", "scheduler.pt"];
@@ -21,7 +21,10 @@ internal static class CopyRecognition
     /// <summary>A folder as one copy; <see langword="null"/> when nothing in it is known.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="name">Its name in the list.</param>
-    public static ListedCopy? OfFolder(DirectoryInfo folder, string name)
+    public static ListedCopy? OfFolder(DirectoryInfo folder, string name) => Recognized(folder, name) is not { } copy ? null
+        : copy.Fault is null && TrainerFolders.IsUnfinished(folder.Name) ? copy with { Fault = "by its name the save into it did not end" } : copy;
+
+    private static ListedCopy? Recognized(DirectoryInfo folder, string name)
     {
         FolderFiles found = FolderFiles.Of(folder);
         if (InternLmListing.Of(name, folder, found.Names) is { } internLm)
@@ -40,12 +43,12 @@ internal static class CopyRecognition
             string fault = found.Names.Contains(ConversionLedger.FileName) ? Interrupted : "there is no index of its shards, and not all of them";
             return Sized(new ListedCopy(name, HuggingFace, CopyKinds.Model) { Fault = fault }, found);
         }
-        bool isTrainer = folder.Name.StartsWith(TrainerPrefix, StringComparison.Ordinal) && StepIn(folder.Name) is not null;
+        bool isTrainer = TrainerFolders.StepOf(folder.Name) is not null;
         if (isTrainer || model is not null)
         {
             return Sized(new ListedCopy(name, HuggingFace, isTrainer ? CopyKinds.Checkpoint : CopyKinds.Model)
             {
-                Step = isTrainer ? StepIn(folder.Name) : null,
+                Step = TrainerFolders.StepOf(folder.Name),
                 Fault = HuggingFaceFault(folder, found.Names, model, isTrainer),
             }, found);
         }

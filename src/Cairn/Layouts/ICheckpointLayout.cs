@@ -85,6 +85,9 @@ public abstract class LoadedCheckpoint : IDisposable
     /// <summary>What a reader of it should know and could not see, such as files that hold weights and are not read; each one sentence without its full stop.</summary>
     public virtual IReadOnlyList<string> Notes => [];
 
+    /// <summary>Those of <see cref="Notes"/> that say where what lists the files and the files themselves disagree, so that what is read was chosen.</summary>
+    internal virtual IReadOnlyList<string> Disagreements => [];
+
     /// <summary>The names of the parts, in their order.</summary>
     public abstract IReadOnlyList<string> Parts { get; }
 

@@ -230,7 +230,8 @@ public static class CheckpointReader
     {
         string[] weights = [.. entries.Where(entry => !entry.IsFolder && System.IO.Path.GetExtension(entry.Name) is ".safetensors" or ".pt" or ".pth" or ".bin").Select(entry => entry.Name).Order(StringComparer.Ordinal)];
         string found = entries.Length == 0 ? "it is empty" : $"it holds {string.Join(", ", entries.Select(entry => entry.Name + (entry.IsFolder ? "/" : "")).Order(StringComparer.Ordinal).Take(8))}{(entries.Length > 8 ? ", …" : "")}";
-        string instead = weights.Length > 0 ? $"Give one of its files, for example {shown}/{weights[0]}." : "Give a run, a checkpoint's folder or a file.";
+        string? newest = entries.Where(entry => entry.IsFolder).Select(entry => entry.Name).Where(name => TrainerFolders.StepOf(name) is not null).MaxBy(TrainerFolders.StepOf);
+        string instead = newest is not null ? $"Give one of its checkpoints, the newest of which is {shown}/{newest}." : weights.Length > 0 ? $"Give one of its files, for example {shown}/{weights[0]}." : "Give a run, a checkpoint's folder or a file.";
         return new CheckpointException($"{shown} is no run and no checkpoint: {found}. {instead}") { Path = shown };
     }
 

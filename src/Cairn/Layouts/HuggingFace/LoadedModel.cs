@@ -15,7 +15,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private const string Embeddings = "model.embed_tokens.weight", Head = "lm_head.weight";
 
     private readonly StateMap _state = [];
-    private readonly List<string> _weights = [], _notes = [];
+    private readonly List<string> _weights = [], _notes = [], _disagreements = [];
 
     private readonly TrainerStates _states;
     private readonly Dictionary<(string Part, int? Rank), StateMap> _loaded = [];
@@ -41,7 +41,8 @@ internal sealed class LoadedModel : LoadedCheckpoint
     public override IReadOnlyList<string> OtherFiles { get; }
     /// <inheritdoc cref="ModelFiles.NotOfModel"/>
     public IReadOnlyList<string> FilesNotOfModel { get; }
-    public override IReadOnlyList<string> Notes => _notes;
+    public override IReadOnlyList<string> Notes => [.. _disagreements, .. _notes];
+    internal override IReadOnlyList<string> Disagreements => _disagreements;
     public override IReadOnlyList<string> FilesOf(string part) => part == HuggingFaceLayout.ModelPart ? _weights : _states.FilesOf(part) ?? throw Unknown(part);
     public override StateMap Load(string part) => part == HuggingFaceLayout.ModelPart ? _state : LoadState(part, null);
     public override IReadOnlyList<int> RanksOf(string part) => _states.RanksOf(part);
@@ -50,6 +51,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
 
     public static LoadedModel Open(IFileSource files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
     {
+        string path = folder.Length == 0 ? files.Root : folder;
         var model = new LoadedModel(found, new TrainerStates(files, folder, names));
         try
         {
@@ -60,6 +62,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
             else
                 model.TakeAll(files, folder, found.Shards);
             model.NoteUnread(found, names);
+            model._notes.AddRange(TrainerFolders.Notes(path[(path.LastIndexOf('/') + 1)..], files.List(folder).Where(entry => entry.IsFolder).Select(entry => entry.Name), names));
             if (found.Others.Contains(ModelFiles.Config, StringComparer.Ordinal))
                 model.TieByConfig(files, Join(folder, ModelFiles.Config));
             return model;
@@ -106,7 +109,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
             TakeOnce(weights, path, file);
         }
         if (unnamed.Count > 0)
-            _notes.Add($"read though {indexName} does not name them: {Few(unnamed)}");
+            _disagreements.Add($"read though {indexName} does not name them: {Few(unnamed)}");
     }
 
     // Their names count them, and each file tells what it holds.
@@ -114,14 +117,16 @@ internal sealed class LoadedModel : LoadedCheckpoint
     {
         foreach (string file in shards)
             TakeOnce(OpenWeights(files, Join(folder, file), file), Join(folder, file), file);
-        _notes.Add($"there is no index of the {shards.Count} files, which transformers needs; all of them are read, as their names count them");
+        _disagreements.Add($"there is no index of the {shards.Count} files, which transformers needs; all of them are read, as their names count them");
     }
 
     private void NoteUnread(ModelFiles found, IReadOnlyCollection<string> names)
     {
         string[] unread = [.. names.Where(name => ModelFiles.IsWeights(name) && name != found.Index && !_weights.Contains(name) && !found.NotOfModel.Contains(name, StringComparer.Ordinal)).Order(StringComparer.Ordinal)];
         if (unread.Length > 0)
-            _notes.Add($"{found.Weights ?? found.Index ?? found.Shards[0]} is read, as transformers does; not read: {Few(unread)}");
+            _disagreements.Add($"{found.Weights ?? found.Index ?? found.Shards[0]} is read, as transformers does; not read: {Few(unread)}");
+        if (_states.Hidden.Count > 0)
+            _disagreements.Add($"not read, because another file holds the same part: {Few(_states.Hidden)}");
         // accelerate numbers the models of a job that trains several.
         string[] further = [.. found.NotOfModel.Where(static name => name.StartsWith("model_", StringComparison.Ordinal) || name.StartsWith("pytorch_model_", StringComparison.Ordinal))];
         if (further.Length > 0)

@@ -17,10 +17,13 @@ internal sealed partial class TrainerStates
 
     private const int LargestState = 256 << 20;
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
-    private const string Random = "random";
+    private const string Random = "random", RandomAlone = "random_alone";
+    // A rank that stands for all.
+    private const int AllRanks = -1;
 
     private readonly IFileSource _files;
     private readonly string _folder;
+    private readonly List<string> _hidden = [];
     private readonly OrderedDictionary<string, SortedList<int, string>> _namesOfPart = new(StringComparer.Ordinal);
 
     public TrainerStates(IFileSource files, string folder, IEnumerable<string> names)
@@ -32,9 +35,20 @@ internal sealed partial class TrainerStates
             if (!_namesOfPart.TryGetValue(part, out SortedList<int, string>? ofRanks))
                 _namesOfPart.Add(part, ofRanks = []);
             // Of optimizer.bin and optimizer.pt the Trainer reads the latter.
+            if (ofRanks.TryGetValue(rank, out string? other))
+                _hidden.Add(other);
             ofRanks[rank] = name;
         }
+        // A job of one process leaves rng_state.pth, one of several a file of each rank: of both, neither hides the other.
+        if (_namesOfPart.TryGetValue(Random, out SortedList<int, string>? random) && random.Count > 1 && random.TryGetValue(AllRanks, out string? alone))
+        {
+            random.Remove(AllRanks);
+            _namesOfPart.Add(RandomAlone, new SortedList<int, string> { [AllRanks] = alone });
+        }
     }
+
+    /// <summary>Files whose part another file has, so that they are not read.</summary>
+    public IReadOnlyList<string> Hidden => _hidden;
 
     /// <summary>The parts.</summary>
     public IReadOnlyList<string> Parts => [.. _namesOfPart.Keys];
@@ -78,18 +92,17 @@ internal sealed partial class TrainerStates
 
     private string Join(string name) => _folder.Length == 0 ? name : $"{_folder}/{name}";
 
-    // A rank of -1 stands for all.
     private static (string Part, int Rank)? PartOf(string name)
     {
         Match match = Form().Match(name);
         if (!match.Success)
             return null;
-        int number = int.TryParse(match.Groups["number"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out int found) ? found : -1;
+        int number = int.TryParse(match.Groups["number"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out int found) ? found : AllRanks;
         if (match.Groups["random"].Success)
             return (Random, number);
         string part = match.Groups["part"].Value;
         // Further optimizers of accelerate are parts of their own.
-        return (number > 0 ? $"{part}_{number.ToString(CultureInfo.InvariantCulture)}" : part, -1);
+        return (number > 0 ? $"{part}_{number.ToString(CultureInfo.InvariantCulture)}" : part, AllRanks);
     }
 
     private static int Order(string part) => part.Split('_')[0] switch { "optimizer" => 0, "scheduler" => 1, "scaler" => 2, "sampler" => 3, _ => 4 };

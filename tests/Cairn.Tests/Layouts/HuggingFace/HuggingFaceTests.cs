@@ -151,6 +151,7 @@ public sealed class HuggingFaceTests : IDisposable
         {
             loaded.Load("model").Keys.ShouldBe(["a", "b", "inv_freq"], ignoreOrder: true);
             loaded.Notes.ShouldHaveSingleItem().ShouldContain("inv_freq");
+            loaded.Disagreements.ShouldBe(loaded.Notes);
         }
         // Which of two it is, nobody can tell.
         Shard("model-00002-of-00002.safetensors", "b", "inv_freq");
@@ -172,6 +173,7 @@ public sealed class HuggingFaceTests : IDisposable
             loaded.Load("model").Keys.ShouldBe(["t1", "t2", "t3"]);
             loaded.FilesOf("model").ShouldBe([Name(1), Name(2), Name(3)]);
             loaded.Notes.ShouldHaveSingleItem().ShouldContain("no index");
+            loaded.Disagreements.ShouldBe(loaded.Notes);
         }
         WriteShard(Name(3), "t1");
         FaultOnOpening().ShouldBe(HuggingFaceFault.ExtraTensor);
@@ -199,6 +201,7 @@ public sealed class HuggingFaceTests : IDisposable
         {
             loaded.Load("model").Keys.ShouldBe(["z"]);
             loaded.Notes.ShouldHaveSingleItem().ShouldBe("model.safetensors is read, as transformers does; not read: model-00001-of-00001.safetensors, model.safetensors.index.json");
+            loaded.Disagreements.ShouldBe(loaded.Notes);
         }
     }
 

@@ -1,6 +1,7 @@
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
 using Cairn.Layouts;
+using Cairn.Layouts.HuggingFace;
 using Cairn.Opening;
 using Cairn.State;
 using Cairn.Tests.Formats;
@@ -47,6 +48,62 @@ public sealed class TrainerStatesTests : IDisposable
         Value(loaded.Load("random"), "seed").ShouldBe(40);
         Value(loaded.Load("optimizer_1"), "lr").ShouldBe(2);
         Should.Throw<KeyNotFoundException>(() => loaded.Load("random", 3));
+    }
+
+    [Fact]
+    public void The_random_state_of_one_process_and_those_of_ranks_do_not_hide_each_other()
+    {
+        Weights();
+        State("rng_state.pth", "seed", 1);
+        State("rng_state_0.pth", "seed", 2);
+        State("rng_state_1.pth", "seed", 3);
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Parts.ShouldBe(["model", "random", "random_alone"]);
+        loaded.RanksOf("random").ShouldBe([0, 1]);
+        Value(loaded.Load("random", 1), "seed").ShouldBe(3);
+        Value(loaded.Load("random_alone"), "seed").ShouldBe(1);
+    }
+
+    [Fact]
+    public void A_file_whose_part_another_one_has_is_named()
+    {
+        Weights();
+        State("optimizer.bin", "lr", 1);
+        State("optimizer.pt", "lr", 2);
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        Value(loaded.Load("optimizer"), "lr").ShouldBe(2);
+        loaded.Notes.ShouldHaveSingleItem().ShouldContain("another file holds the same part: optimizer.bin");
+        loaded.Disagreements.ShouldBe(loaded.Notes);
+    }
+
+    [Fact]
+    public void Checkpoints_in_the_folder_and_what_is_not_finished_are_named()
+    {
+        Weights();
+        foreach (string name in (string[])["checkpoint-90", "checkpoint-1500", "checkpoint-x", "tmp-checkpoint-2000"])
+            Directory.CreateDirectory(_folder[name]);
+        File.WriteAllText(_folder["part.safetensors.incomplete"], "x");
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Notes[0].ShouldContain("2 checkpoints in it are others, the newest checkpoint-1500");
+        loaded.Notes[1].ShouldContain("part.safetensors.incomplete, tmp-checkpoint-2000");
+        loaded.Disagreements.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("tmp-checkpoint-500", true)]
+    [InlineData("model.incomplete", true)]
+    [InlineData("model.safetensors.part", true)]
+    [InlineData(".tmp", false)]
+    [InlineData("checkpoint-500", false)]
+    [InlineData("my-tmp-checkpoint", false)]
+    public void A_name_says_that_it_is_not_finished(string name, bool isUnfinished) => TrainerFolders.IsUnfinished(name).ShouldBe(isUnfinished);
+
+    [Fact]
+    public void A_folder_of_checkpoints_alone_says_which_is_the_newest()
+    {
+        foreach (string name in (string[])["checkpoint-90", "checkpoint-1500"])
+            Directory.CreateDirectory(_folder[name]);
+        Should.Throw<CheckpointException>(() => CheckpointReader.Open(_folder.Path)).Message.ShouldContain("the newest of which is");
     }
 
     [Theory]
