@@ -44,9 +44,9 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     /// <summary>Verifies the copies one by one. A run that is trained meanwhile replaces some: then what stands in their place is verified, and what is gone is left out.</summary>
     /// <returns>The listing of what was verified, and what was found about each.</returns>
     /// <exception cref="CopyChangedException">A copy was replaced again and again while it was read.</exception>
-    public (CopyListing Listing, CopyCheck[] Checks) Verify(Action<long> read, CancellationToken cancellationToken)
+    public (CopyListing Listing, CopyCheck[] Checks) Verify(Action<long> read, CancellationToken cancellationToken, bool isStrict = false)
     {
-        var verifier = new CopyVerifier(Root, read);
+        var verifier = new CopyVerifier(Root, read, isStrict);
         var copies = new List<ListedCopy>(Copies.Count);
         var checks = new List<CopyCheck>(Copies.Count);
         ListedCopy? resumed = Resumed;

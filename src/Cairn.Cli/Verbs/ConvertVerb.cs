@@ -38,6 +38,8 @@ internal sealed class ConvertVerb : Verb
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not read every tensor back at the end." };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Show the files that would be written, and write nothing." };
 
+    private readonly Option<bool> _strict = StrictChoice.Option();
+
     public ConvertVerb()
     {
         _layout.CompletionSources.Add([.. ConversionOptions.Layouts]);
@@ -54,7 +56,7 @@ internal sealed class ConvertVerb : Verb
 
     protected override Command Define() =>
         new("convert", "Writes a checkpoint in another layout, and reads it back.")
-        { _source, _destination, _layout, _parts, _dtype, _rules, _set, _lenient, _shard, _ranks, _form, _step, _overwrite, _noVerify, _dryRun };
+        { _source, _destination, _layout, _parts, _dtype, _rules, _set, _lenient, _shard, _ranks, _form, _step, _overwrite, _noVerify, _dryRun, _strict };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -63,7 +65,7 @@ internal sealed class ConvertVerb : Verb
         if (RunStores.IsAddress(to))
             throw new WrongUseException($"{to} is in a store, and convert writes into folders only: it goes on in the files of one that was interrupted, which a store does not allow. Convert into a folder, then bring a run from there with: cairn cp FOLDER {to}");
         long start = Stopwatch.GetTimestamp();
-        using LoadedCheckpoint source = CheckpointReader.Open(from);
+        using LoadedCheckpoint source = StrictChoice.Checked(CheckpointReader.Open(from), from, parsed.GetValue(_strict));
         PartChoice.Of(source.Parts, [.. options.Parts]);
         CheckpointConversion conversion = CheckpointConversion.Plan(source, to, options);
         string destination = Path.Join(to, conversion.Folder);

@@ -18,6 +18,8 @@ internal sealed class DiffVerb : Verb
     private readonly Option<double?> _tolerance = new("--tolerance") { Description = "Treat tensors as equal when no value differs by more than this; NaN is never equal.", HelpName = "number" };
     private readonly Option<int?> _top = new("--top") { Description = "Show only so many changed tensors of a part, those that differ most.", HelpName = "number" };
 
+    private readonly Option<bool> _strict = StrictChoice.Option();
+
     public override JsonTypeInfo Result => JsonTypes.Default.DiffResult;
 
     public override string Example => "cairn diff runs/tinylm/300 runs/tinylm/500 --part model --top 10";
@@ -25,14 +27,14 @@ internal sealed class DiffVerb : Verb
     public override string Details => "Parts and tensors added, removed, reshaped, retyped or changed, and by how much. Exits with 1 when they differ.";
 
     protected override Command Define() =>
-        new("diff", "Compares two checkpoints.") { _left, _right, _parts, _tolerance, _top };
+        new("diff", "Compares two checkpoints.") { _left, _right, _parts, _tolerance, _top, _strict };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         double? tolerance = parsed.GetValue(_tolerance);
         if (tolerance is < 0 or double.NaN)
             throw new WrongUseException("--tolerance takes a number that is not negative. Example: --tolerance 1e-6");
-        using LoadedCheckpoint left = CheckpointReader.Open(parsed.GetValue(_left)!), right = CheckpointReader.Open(parsed.GetValue(_right)!);
+        using LoadedCheckpoint left = Opened(parsed, _left), right = Opened(parsed, _right);
         string[] names = PartChoice.Of([.. left.Parts.Union(right.Parts, StringComparer.Ordinal)], parsed.GetValue(_parts));
         (string Name, StateMap? Left, StateMap? Right)[] parts =
             [.. names.Select(name => (name, left.Parts.Contains(name, StringComparer.Ordinal) ? left.Load(name) : null, right.Parts.Contains(name, StringComparer.Ordinal) ? right.Load(name) : null))];
@@ -47,6 +49,9 @@ internal sealed class DiffVerb : Verb
         screen.Show(result, JsonTypes.Default.DiffResult, shown => Render(screen, shown, parsed.GetValue(_top) ?? int.MaxValue));
         return result.Identical ? ExitCode.Good : ExitCode.FoundBad;
     }
+
+    private LoadedCheckpoint Opened(ParseResult parsed, Argument<string> argument) =>
+        StrictChoice.Checked(CheckpointReader.Open(parsed.GetValue(argument)!), parsed.GetValue(argument)!, parsed.GetValue(_strict));
 
     private static DiffPart Compare(string name, StateMap? left, StateMap? right, double? tolerance, InspectionOptions options, CancellationToken cancellationToken)
     {

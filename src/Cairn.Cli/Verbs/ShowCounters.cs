@@ -10,8 +10,12 @@ internal static class ShowCounters
     private const string MetricPrefix = "metrics/", SkipPrefix = "skips_by_reason/";
 
     /// <summary>Names and values, in the order in which they are shown.</summary>
-    public static IReadOnlyDictionary<string, string> Of(StateMap saved)
+    /// <param name="saved">The counters as they were saved, with whatever stands beside them.</param>
+    /// <param name="most">As many are given.</param>
+    /// <param name="more">How many are left out.</param>
+    public static IReadOnlyDictionary<string, string> Of(StateMap saved, int most, out long more)
     {
+        more = 0;
         var shown = new OrderedDictionary<string, string>(StringComparer.Ordinal);
         if (TrainState.TryFromState(saved, out TrainState? train))
         {
@@ -37,7 +41,11 @@ internal static class ShowCounters
         }
         foreach (StateLeaf leaf in StateLeaves.Of(saved))
         {
-            if (leaf.Node is StateScalar scalar && !(train is not null && TrainState.IsCounter(leaf.Path.Split('/')[0])))
+            if (leaf.Node is not StateScalar scalar || (train is not null && TrainState.IsCounter(leaf.Path.Split('/')[0])))
+                continue;
+            if (shown.Count >= most)
+                more++;
+            else
                 shown[leaf.Path] = Convert.ToString(scalar.Value, CultureInfo.InvariantCulture) ?? "";
         }
         return shown;

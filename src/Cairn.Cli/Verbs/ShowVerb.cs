@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Text.Json.Serialization.Metadata;
 using Cairn.Checkpoints;
 using Cairn.Cli.Output;
+using Cairn.Cli.Verification;
 using Cairn.Inspection;
 using Cairn.Layouts;
 using Cairn.Opening;
@@ -14,29 +16,38 @@ namespace Cairn.Cli.Verbs;
 internal sealed class ShowVerb : Verb
 {
     private const string ModelPart = "model", ContextPart = "context";
+    // What a person looks through, and what a program reads without harm.
+    private const int MostValuesShown = 60, MostPrefixesShown = 60, MostValues = 1000;
 
     private readonly Argument<string> _path = new("path") { Description = "A checkpoint, file or model folder of any kind; of a run, what a restart would take.", HelpName = "PATH" };
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor of every part." };
+    private readonly Option<bool> _values = new("--values") { Description = $"List every value; of more than {MostValuesShown} the others are else only counted." };
     private readonly Option<string[]> _parts = new("--part") { Description = "Show only this part; may be repeated.", HelpName = "NAME" };
     private readonly Option<int> _depth = new("--depth") { Description = "Components of a name by which parameters are grouped.", DefaultValueFactory = _ => 2, HelpName = "number" };
+    private readonly Option<bool> _strict = StrictChoice.Option();
 
     public override JsonTypeInfo Result => JsonTypes.Default.ShowResult;
 
     public override string Example => "cairn show runs/tinylm/500 --tensors";
 
-    protected override Command Define() => new("show", "Shows what is in a checkpoint: counters, world, parts, tensors.") { _path, _tensors, _parts, _depth };
+    protected override Command Define() => new("show", "Shows what is in a checkpoint: counters, world, parts, tensors.") { _path, _tensors, _values, _parts, _depth, _strict };
+
+    public override string Details => "A part that is damaged is named, and the others are shown; then it exits with 1.";
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         string path = parsed.GetValue(_path)!;
-        using LoadedCheckpoint checkpoint = CheckpointReader.Open(path);
+        using LoadedCheckpoint checkpoint = StrictChoice.Checked(CheckpointReader.Open(path), path, parsed.GetValue(_strict));
         List<ShowPart> parts = [];
+        List<Exception> faults = [];
         List<ShowTensor> tensors = [];
         foreach (string part in PartChoice.Of(checkpoint.Parts, parsed.GetValue(_parts)))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            parts.Add(Add(checkpoint, part, tensors));
+            parts.Add(Read(checkpoint, part, tensors, faults));
         }
+        if (faults.Count > 0 && faults.Count == parts.Count)
+            ExceptionDispatchInfo.Throw(faults[0]);
         ShowTensor[] model = [.. tensors.Where(tensor => tensor.Part == Counted(parts, tensors) && tensor.TiedTo is null)];
         CheckpointSource? source = checkpoint.Source;
         Marker? marker = source?.Marker;
@@ -44,9 +55,26 @@ internal sealed class ShowVerb : Verb
         var result = new ShowResult(
             path, marker?.Layout ?? source?.Layout ?? "", source?.Step ?? marker?.Step, marker?.Kind.ToString().ToLowerInvariant(), own ? marker!.Reason.ToString().ToLowerInvariant() : null, marker?.Time,
             own ? marker!.Run : null, own ? marker!.Lineage.Current.Name : null, marker?.Parent, marker?.World,
-            Counters(checkpoint, marker), parts, tensors, model.Length == 0 ? null : model[0].Part, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements), checkpoint.OtherFiles, checkpoint.Notes);
-        screen.Show(result, JsonTypes.Default.ShowResult, shown => Render(screen, shown, parsed.GetValue(_tensors)));
-        return ExitCode.Good;
+            Counters(checkpoint, marker, parts, parsed.GetValue(_values), out long more), more == 0 ? null : more, parts, tensors, model.Length == 0 ? null : model[0].Part, Prefixes(model, parsed.GetValue(_depth)), model.Sum(Elements), checkpoint.OtherFiles, checkpoint.Notes);
+        screen.Show(result, JsonTypes.Default.ShowResult, shown => Render(screen, shown, parsed.GetValue(_tensors), parsed.GetValue(_values)));
+        return faults.Count == 0 ? ExitCode.Good : faults.TrueForAll(Unreadable.Is) ? ExitCode.CouldNot : ExitCode.FoundBad;
+    }
+
+    // One part that cannot be read does not hide the others.
+    private static ShowPart Read(LoadedCheckpoint checkpoint, string part, List<ShowTensor> tensors, List<Exception> faults)
+    {
+        int before = tensors.Count;
+        try
+        {
+            return Add(checkpoint, part, tensors);
+        }
+        catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
+        {
+            tensors.RemoveRange(before, tensors.Count - before);
+            faults.Add(e);
+            IReadOnlyList<string> files = checkpoint.FilesOf(part);
+            return new ShowPart(part, files, Bytes(checkpoint.Source, files), 0, 0, null, e.Message);
+        }
     }
 
     private static ShowPart Add(LoadedCheckpoint checkpoint, string part, List<ShowTensor> tensors)
@@ -91,8 +119,12 @@ internal sealed class ShowVerb : Verb
 
     private static long Elements(ShowTensor tensor) => tensor.Shape.Aggregate(1L, (product, size) => product * size);
 
-    private static IReadOnlyDictionary<string, string> Counters(LoadedCheckpoint checkpoint, Marker? marker) => ShowCounters.Of(
-        marker?.Train is { Count: > 0 } recorded ? recorded : checkpoint.Parts.Contains(ContextPart, StringComparer.Ordinal) ? checkpoint.Load(ContextPart) : []);
+    private static IReadOnlyDictionary<string, string> Counters(LoadedCheckpoint checkpoint, Marker? marker, List<ShowPart> parts, bool all, out long more)
+    {
+        // One that was not asked for may be damaged too.
+        bool isReadable = checkpoint.Parts.Contains(ContextPart, StringComparer.Ordinal) && (parts.Find(part => part.Name == ContextPart) ?? Read(checkpoint, ContextPart, [], [])).Fault is null;
+        return ShowCounters.Of(marker?.Train is { Count: > 0 } recorded ? recorded : isReadable ? checkpoint.Load(ContextPart) : [], all ? int.MaxValue : MostValues, out more);
+    }
 
     private static ShowPrefix[] Prefixes(ShowTensor[] model, int depth) =>
     [
@@ -108,7 +140,7 @@ internal sealed class ShowVerb : Verb
         return line.Length > Most ? line[..Most] + "…" : line;
     }
 
-    private static void Render(Screen screen, ShowResult result, bool tensors)
+    private static void Render(Screen screen, ShowResult result, bool tensors, bool values)
     {
         string what = result.Kind ?? result.Layout;
         string step = result.Step is { } number ? $" of step {number}" : "";
@@ -121,7 +153,10 @@ internal sealed class ShowVerb : Verb
         if (result.Train.Count > 0)
         {
             screen.Line();
-            screen.Table(["counter", "value"], result.Train.Select(value => (IReadOnlyList<string>)[Screen.Plain(ShowCounters.Label(value.Key)), Screen.Plain(OneLine(value.Value))]));
+            int most = values ? int.MaxValue : MostValuesShown;
+            screen.Table(["counter", "value"], result.Train.Take(most).Select(value => (IReadOnlyList<string>)[Screen.Plain(OneLine(ShowCounters.Label(value.Key))), Screen.Plain(OneLine(value.Value))]));
+            if (Math.Max(0, result.Train.Count - most) + (result.TrainMore ?? 0) is > 0 and var more)
+                screen.Line(screen.Dim($"and {Units.Of(more, "value")} more: --values lists all"));
         }
         screen.Line();
         screen.Table(
@@ -133,15 +168,19 @@ internal sealed class ShowVerb : Verb
                 Units.Bytes(part.Bytes), Units.Plain(part.Tensors), Units.Plain(part.Values),
                 part.Ranks is { Count: > 1 } ranks ? Units.Plain(ranks.Count) : "",
             ]), 2, 3, 4, 5);
+        foreach (ShowPart part in result.Parts.Where(part => part.Fault is not null))
+            screen.Line(screen.Bad($"The part '{part.Name}' cannot be read: {part.Fault}"));
         if (result.Prefixes.Count > 0)
         {
             screen.Line();
             screen.Table(
                 ["parameters of", "tensors", "count", "share"],
-                result.Prefixes.Select(prefix => (IReadOnlyList<string>)
+                result.Prefixes.Take(MostPrefixesShown).Select(prefix => (IReadOnlyList<string>)
                     [Screen.Plain(prefix.Prefix.Length == 0 ? "(no prefix)" : prefix.Prefix), Units.Plain(prefix.Tensors), Units.Count(prefix.Parameters), Units.Percent(prefix.Parameters, result.Parameters)])
                     .Append([screen.Strong($"all of {result.ParametersOf}"), "", screen.Strong(Units.Count(result.Parameters)), ""]), 1, 2, 3);
         }
+        if (result.Prefixes.Count > MostPrefixesShown)
+            screen.Line(screen.Dim($"and {Units.Of(result.Prefixes.Count - MostPrefixesShown, "prefix", "prefixes")} more: --depth 1 groups by fewer components, --tensors lists all"));
         foreach (string note in result.Notes)
             screen.Line(screen.Dim($"Note: {note}."));
         if (!tensors)

@@ -18,6 +18,8 @@ internal sealed class StatsVerb : Verb
     private readonly Option<string?> _name = new("--name") { Description = "Look only at tensors whose name fits; * and ? stand for anything.", HelpName = "PATTERN" };
     private readonly Option<int> _bins = new("--bins") { Description = "Maximum number of bins in a histogram.", DefaultValueFactory = _ => 24, HelpName = "number" };
 
+    private readonly Option<bool> _strict = StrictChoice.Option();
+
     public override JsonTypeInfo Result => JsonTypes.Default.StatsResult;
 
     public override string Example => "cairn stats runs/tinylm/500 --part model --name '*norm*'";
@@ -25,7 +27,7 @@ internal sealed class StatsVerb : Verb
     public override string Details => "Also infinity and zeros. Exits with 1 when a value is not finite.";
 
     protected override Command Define() =>
-        new("stats", "Reads every value: NaN, range, mean, standard deviation, histogram.") { _path, _parts, _name, _bins };
+        new("stats", "Reads every value: NaN, range, mean, standard deviation, histogram.") { _path, _parts, _name, _bins, _strict };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -34,7 +36,7 @@ internal sealed class StatsVerb : Verb
             throw new WrongUseException("--bins takes a number from 1 to 1024.");
         string path = parsed.GetValue(_path)!;
         long start = Stopwatch.GetTimestamp();
-        using LoadedCheckpoint checkpoint = CheckpointReader.Open(path);
+        using LoadedCheckpoint checkpoint = StrictChoice.Checked(CheckpointReader.Open(path), path, parsed.GetValue(_strict));
         (string Part, string Name, StateTensor Tensor)[] found =
         [
             .. from part in PartChoice.Of(checkpoint.Parts, parsed.GetValue(_parts))

@@ -30,6 +30,8 @@ internal sealed class VerifyVerb : Verb
         Arity = ArgumentArity.OneOrMore,
     };
 
+    private readonly Option<bool> _strict = StrictChoice.Option();
+
     public override JsonTypeInfo Result => JsonTypes.Default.VerifyResult;
 
     public override string Example => "cairn verify runs/tinylm runs/other/500 model.safetensors";
@@ -37,7 +39,7 @@ internal sealed class VerifyVerb : Verb
     public override string Details => "Sizes, hashes, formats, and that every element of every tensor is owned once. Says what a format of another program cannot tell. Exits with 1 when something is damaged, with 3 when something could not be read.";
 
     protected override Command Define() =>
-        new("verify", "Reads every byte, and says what is damaged.") { _paths };
+        new("verify", "Reads every byte, and says what is damaged.") { _paths, _strict };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -48,7 +50,7 @@ internal sealed class VerifyVerb : Verb
         {
             foreach ((string path, CopyListing listing) in listings)
             {
-                (CopyListing verified, CopyCheck[] checks) = listing.Verify(progress.Add, cancellationToken);
+                (CopyListing verified, CopyCheck[] checks) = listing.Verify(progress.Add, cancellationToken, parsed.GetValue(_strict));
                 foreach ((ListedCopy copy, CopyCheck check) in verified.Copies.Zip(checks))
                 {
                     string name = listing.IsOne ? path : Path.Join(path, copy.Name);

@@ -14,9 +14,10 @@ namespace Cairn.Cli.Verification;
 /// <summary>Reads every byte of a copy and says whether it is good, as far as its format lets anybody know.</summary>
 /// <param name="root">The folder that the copies are in.</param>
 /// <param name="read">Hears of bytes that were read, from any thread.</param>
-internal sealed class CopyVerifier(string root, Action<long> read)
+/// <param name="isStrict">Whether it is a fault when an index and the files disagree.</param>
+internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict = false)
 {
-    private const int FilesAtOnce = 8, MostUnread = 20, TooManyOpenFiles = 24, TooManyOpenFilesInSystem = 23;
+    private const int FilesAtOnce = 8, MostUnread = 20;
 
     private readonly IFileSource _files = PlacePath.Open(root);
 
@@ -97,14 +98,18 @@ internal sealed class CopyVerifier(string root, Action<long> read)
     private CopyCheck Loaded(string folder, Func<LoadedCheckpoint> open, IReadOnlyList<string> @checked, IReadOnlyList<string> @unchecked, CancellationToken cancellationToken)
     {
         int tensors = 0;
+        CopyFault[] disagreements = [];
         CopyFault? fault = FaultOf(folder, () =>
         {
             using LoadedCheckpoint loaded = open();
+            if (isStrict)
+                disagreements = [.. loaded.Disagreements.Select(disagreement => new CopyFault(null, disagreement))];
             tensors = LoadAll(loaded, cancellationToken);
             if (loaded is InternLmCheckpoint internLm)
                 internLm.Check(isSample: false, cancellationToken: cancellationToken);
         });
-        return new CopyCheck(fault is null ? [] : [fault], fault is null ? tensors : 0, @checked, @unchecked);
+        CopyFault[] faults = [.. disagreements, .. fault is null ? [] : (CopyFault[])[fault]];
+        return new CopyCheck(faults, faults.Length == 0 ? tensors : 0, @checked, @unchecked);
     }
 
     private CopyFault? FaultOf(string folder, Action look)
@@ -116,13 +121,9 @@ internal sealed class CopyVerifier(string root, Action<long> read)
         }
         catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
-            return new CopyFault(Within(folder, (e as CheckpointException)?.Path), e.Message) { IsUnreadable = IsUnreadable(e) };
+            return new CopyFault(Within(folder, (e as CheckpointException)?.Path), e.Message) { IsUnreadable = Unreadable.Is(e) };
         }
     }
-
-    // What says nothing of the bytes: no permission, no handle left, or a kind of file or value that is not read.
-    private static bool IsUnreadable(Exception e) => e is UnauthorizedAccessException or ForbiddenPickleException or UnreadValueException
-        or CorruptTorchFileException { IsUnsupported: true } or IOException { HResult: TooManyOpenFiles or TooManyOpenFilesInSystem };
 
     private CheckpointSource? Detect(string name)
     {

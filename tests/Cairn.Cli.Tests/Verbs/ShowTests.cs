@@ -75,6 +75,39 @@ public sealed class ShowTests : IDisposable
         File.Delete(_folder["model.safetensors"]);
         CairnProcess.Run("show", _folder.Path).Out.ShouldContain("Note: there is no index");
         CairnProcess.Run("verify", _folder.Path).Code.ShouldBe(ExitCode.Good);
+        Result strict = CairnProcess.Run("verify", _folder.Path, "--strict");
+        strict.Code.ShouldBe(ExitCode.FoundBad);
+        strict.Out.ShouldContain("there is no index");
+        Result refused = CairnProcess.Run("show", _folder.Path, "--strict");
+        refused.Code.ShouldBe(ExitCode.CouldNot);
+        refused.Error.ShouldContain("not taken with --strict: there is no index");
+    }
+
+    [Fact]
+    public void A_damaged_part_is_named_and_hides_no_other()
+    {
+        SampleFolders.Trainer(_folder["trainer"]);
+        string optimizer = _folder["trainer/checkpoint-500/optimizer.pt"];
+        File.WriteAllBytes(optimizer, File.ReadAllBytes(optimizer)[..^30]);
+        Result result = CairnProcess.Run("show", _folder["trainer/checkpoint-500"]);
+        result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
+        result.Out.ShouldContain("The part 'optimizer' cannot be read: ");
+        result.Out.ShouldContain("parameters of");
+    }
+
+    [Fact]
+    public void Of_very_many_values_some_are_shown_and_all_are_counted()
+    {
+        var many = new StateList();
+        for (long i = 0; i < 5000; i++)
+            many.Add(i);
+        SampleFolders.Torch(_folder["many.pt"], new StateMap { ["model"] = SampleState.Model(1), ["epoch"] = 3L, ["seen"] = many });
+        string shown = CairnProcess.Run("show", _folder["many.pt"]).Out;
+        shown.ShouldContain("and 4,941 values more: --values lists all");
+        shown.Split('\n').Length.ShouldBeLessThan(100);
+        JsonElement json = JsonDocument.Parse(CairnProcess.Run("show", _folder["many.pt"], "--json").Out).RootElement;
+        json.GetProperty("train").EnumerateObject().Count().ShouldBe(1000);
+        json.GetProperty("train_more").GetInt64().ShouldBe(4001);
     }
 
     [Fact]
