@@ -68,11 +68,7 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
     {
         SavedState.RequireFit(this, saved);
         HashSet<(nint, TensorType, string)> written = [];
-        foreach ((string entry, torch.Tensor tensor) in Tensors())
-        {
-            if (written.Add(TorchTensor.IdentityOf(tensor)))
-                TorchTensor.Fill(tensor, (StateTensor)saved[entry]);
-        }
+        new TensorFilling([.. Tensors().Where(own => written.Add(TorchTensor.IdentityOf(own.Tensor))).Select(own => (own.Tensor, (StateTensor)saved[own.Name]))]).Run();
     }
 
     private IEnumerable<(string Name, torch.Tensor Tensor)> Tensors() =>

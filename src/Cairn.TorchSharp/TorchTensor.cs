@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using Cairn.State;
 using TorchSharp;
 
@@ -62,22 +61,21 @@ public sealed unsafe class TorchTensor : StateTensor
     /// Dense CPU tensors are written where they lie; others some rows at a time. Autograd does not see it.
     /// </summary>
     /// <exception cref="CheckpointException">Type or shape differ (nothing was written), or the source could not be read.</exception>
-    public static void Fill(torch.Tensor destination, StateTensor source)
+    public static void Fill(torch.Tensor destination, StateTensor source) => new TensorFilling([(destination, source)]).Run();
+
+    /// <summary>Where the bytes of <paramref name="source"/> go; <see langword="null"/> when the tensor is not one stretch of CPU memory.</summary>
+    /// <exception cref="CheckpointException">Type or shape differ.</exception>
+    internal static nint? PlaceFor(torch.Tensor destination, StateTensor source)
     {
         TensorType type = TypeOf(destination);
-        if (type != source.Type || !destination.shape.AsSpan().SequenceEqual(source.Shape.ToArray()))
+        if (type == source.Type && destination.shape.AsSpan().SequenceEqual(source.Shape.ToArray()))
+            return LiesDense(destination) ? AddressOf(destination) : null;
+        string expected = Describe(type, destination.shape);
+        throw new CheckpointException($"A tensor {source} does not fit into {expected}: checkpoints are never cast or broadcast. Build the model as it was saved.")
         {
-            string expected = Describe(type, destination.shape);
-            throw new CheckpointException($"A tensor {source} does not fit into {expected}: checkpoints are never cast or broadcast. Build the model as it was saved.")
-            {
-                Expected = expected,
-                Found = source.ToString(),
-            };
-        }
-        if (LiesDense(destination))
-            FillDense(destination, source);
-        else
-            RowCopy.Write(destination, source);
+            Expected = expected,
+            Found = source.ToString(),
+        };
     }
 
     /// <summary>Where a dense CPU tensor lies, and its element type.</summary>
@@ -124,37 +122,6 @@ public sealed unsafe class TorchTensor : StateTensor
         using torch.Tensor first = detached.as_strided([1], [1], tensor.storage_offset());
         fixed (byte* address = first.bytes)
             return (nint)address;
-    }
-
-    // Large ones with all processors: one alone copies at a fraction of what the memory can do.
-    private static void FillDense(torch.Tensor destination, StateTensor source)
-    {
-        const int Chunk = 4 << 20;
-        byte* address = (byte*)AddressOf(destination);
-        long chunks = (source.ByteLength + Chunk - 1) / Chunk;
-        if (chunks <= 1)
-            Fill(0);
-        else
-            InParallel(chunks, Fill);
-        GC.KeepAlive(destination);
-
-        void Fill(long chunk)
-        {
-            long offset = chunk * Chunk;
-            source.CopyTo(offset, new Span<byte>(address + offset, (int)Math.Min(Chunk, source.ByteLength - offset)));
-        }
-    }
-
-    private static void InParallel(long count, Action<long> work)
-    {
-        try
-        {
-            Parallel.For(0, count, work);
-        }
-        catch (AggregateException e)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
     }
 
     private void CheckRange(long offset, int length)

@@ -40,17 +40,16 @@ internal sealed class WeightsLoad
     {
         var watched = new WatchedTensors(progress, _writes.Sum(write => write.Source.ByteLength), cancellationToken);
         List<(torch.Tensor Tensor, torch.Tensor Old)> kept = [];
-        int begun = 0;
+        var filling = new TensorFilling([.. _writes.Select(write => (write.Tensor, watched.Of(write.Name, write.Source)))]);
         try
         {
-            foreach ((string name, torch.Tensor tensor, StateTensor source) in _writes)
+            foreach ((_, torch.Tensor tensor, _) in undo ? _writes : [])
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (undo)
-                    kept.Add((tensor, CopyOf(tensor)));
-                begun++;
-                TorchTensor.Fill(tensor, watched.Of(name, source));
+                kept.Add((tensor, CopyOf(tensor)));
             }
+            cancellationToken.ThrowIfCancellationRequested();
+            filling.Run(cancellationToken);
         }
         catch (Exception e)
         {
@@ -60,7 +59,7 @@ internal sealed class WeightsLoad
                 using torch.Tensor values = tensor.detach();
                 values.copy_(old);
             }
-            string state = begun == 0 || undo ? "The module is as it was." : $"{begun} of {_writes.Count} tensors of the module are changed, the last in part: do not use it.";
+            string state = filling.Begun == 0 || undo ? "The module is as it was." : $"{filling.Begun} of {_writes.Count} tensors of the module are changed, some in part: do not use it.";
             if (e is OperationCanceledException)
                 throw new OperationCanceledException($"Loading {_report.Source} was cancelled. {state}", e, cancellationToken);
             if (e is CheckpointException or IOException)

@@ -137,6 +137,48 @@ public sealed class TorchTensorTests
         tensor[Size - 1].item<byte>().ShouldBe((byte)((Size - 1) / (1 << 30)));
     }
 
+    [Fact]
+    public void Tensors_of_all_sizes_are_filled_each_by_its_own_bytes_once()
+    {
+        long[] sizes = [3, 0, 5 << 20, 1, 4 << 20, 7, 2 << 20, (8 << 20) + 1, 1 << 20];
+        Tensor[] tensors = [.. sizes.Select(size => zeros([size], uint8))];
+        Numbered[] sources = [.. sizes.Select((size, i) => new Numbered(size, (byte)(i + 1)))];
+        new TensorFilling([.. tensors.Zip<Tensor, StateTensor>(sources)]).Run(TestContext.Current.CancellationToken);
+        for (int i = 0; i < sizes.Length; i++)
+        {
+            tensors[i].bytes.ToArray().ShouldAllBe(value => value == i + 1);
+            sources[i].Read.ShouldBe(sizes[i]);
+            tensors[i].Dispose();
+        }
+    }
+
+    [Fact]
+    public void A_source_that_fails_ends_the_filling_with_its_own_error()
+    {
+        using Tensor first = zeros([8L << 20], uint8), second = zeros([8L << 20], uint8);
+        var filling = new TensorFilling([(first, new Numbered(8 << 20, 1)), (second, new Broken(8 << 20))]);
+        Should.Throw<CheckpointException>(() => filling.Run(TestContext.Current.CancellationToken)).Message.ShouldBe("broken");
+        filling.Begun.ShouldBeInRange(1, 2);
+    }
+
+    sealed class Numbered(long size, byte number) : StateTensor(TensorType.U8, [size])
+    {
+        private long _read;
+
+        public long Read => _read;
+
+        public override void CopyTo(long offset, Span<byte> destination)
+        {
+            destination.Fill(number);
+            Interlocked.Add(ref _read, destination.Length);
+        }
+    }
+
+    sealed class Broken(long size) : StateTensor(TensorType.U8, [size])
+    {
+        public override void CopyTo(long offset, Span<byte> destination) => throw new CheckpointException("broken");
+    }
+
     // Every gibibyte holds its number, in its last byte.
     sealed class Counting(long size) : StateTensor(TensorType.U8, [size])
     {
