@@ -97,7 +97,7 @@ internal static class CopyRecognition
         var files = new LocalFileSystem(folder.FullName);
         try
         {
-            new TrainerStates(files, "", names).ReadStep();
+            new TrainerStates(files, "", names).CheckEnd();
             if (model.Index is not { } index)
                 return null;
             ShardIndex shards = ShardIndex.Read(files, index);

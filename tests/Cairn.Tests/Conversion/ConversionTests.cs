@@ -37,7 +37,7 @@ public sealed class ConversionTests : ConversionFixture
     public void A_text_that_is_no_unicode_goes_along_as_well_as_the_layout_can_hold_it(string layout, string destination, bool inNumbers)
     {
         TorchFileWriter.Plan(new TorchMap { ["model"] = new TorchMap { ["w"] = new TorchTensorValue(TestTensors.Of(TensorType.F32, 3)) }, ["path"] = "caf\uDCE9", ["of"] = new TorchMap { ["n\uDCFF"] = 1 } }, "f")
-            .SaveTo(Folder["in.pt"]);
+            .SaveTo(Folder["in.pt"], TestContext.Current.CancellationToken);
         IReadOnlyList<string> notes = Convert(Folder["in.pt"], Folder[destination], new ConversionOptions { Layout = layout }).Notes;
         using LoadedCheckpoint converted = CheckpointReader.Open(Folder[destination]);
         StateMap context = converted.Load("context");

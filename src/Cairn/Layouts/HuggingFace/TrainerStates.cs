@@ -15,7 +15,7 @@ internal sealed partial class TrainerStates
 {
     public const string StateName = "trainer_state.json";
 
-    private const int LargestState = 256 << 20;
+    private const int LargestState = 256 << 20, LargestWhole = 1 << 20, LongestEnd = 256;
     private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 1000 };
     private const string Random = "random", RandomAlone = "random_alone";
     // A rank that stands for all.
@@ -88,6 +88,29 @@ internal sealed partial class TrainerStates
         {
             throw new CorruptCheckpointException($"'{path}' is not JSON, as if it were cut off: {e.Message}", e) { Path = path };
         }
+    }
+
+    /// <summary>Looks whether <c>trainer_state.json</c> came to its end. Of a long one, which has a line for each logged step, only the end is read.</summary>
+    /// <exception cref="CorruptCheckpointException">It is cut off, or no JSON.</exception>
+    public void CheckEnd()
+    {
+        string path = Join(StateName);
+        if (!_files.FileExists(path))
+            return;
+        using (IReadableFile file = _files.OpenRead(path))
+        {
+            byte[] end = new byte[Math.Min(LongestEnd, file.Length)];
+            if (file.Length > LargestWhole && file.Read(file.Length - end.Length, end) == end.Length)
+            {
+                // Python indents all but the last brace.
+                ReadOnlySpan<byte> text = end.AsSpan().TrimEnd(" \t\r\n"u8);
+                if (text is [.., (byte)'\n', (byte)'}'])
+                    return;
+                if (text is not [.., (byte)'}'] || text.Contains((byte)'\n'))
+                    throw new CorruptCheckpointException($"'{path}' is not JSON, as if it were cut off: it does not end with the brace that closes it") { Path = path };
+            }
+        }
+        ReadStep();
     }
 
     private string Join(string name) => _folder.Length == 0 ? name : $"{_folder}/{name}";

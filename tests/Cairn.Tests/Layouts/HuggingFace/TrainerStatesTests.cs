@@ -98,6 +98,23 @@ public sealed class TrainerStatesTests : IDisposable
     [InlineData("my-tmp-checkpoint", false)]
     public void A_name_says_that_it_is_not_finished(string name, bool isUnfinished) => TrainerFolders.IsUnfinished(name).ShouldBe(isUnfinished);
 
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    [InlineData(12, false)]
+    public void Of_a_long_state_of_the_trainer_the_end_says_whether_it_was_cut(int cut, bool isWhole)
+    {
+        string json = "{\n  \"global_step\": 5,\n  \"log_history\": [\n" + string.Join(",\n", Enumerable.Range(0, 40_000).Select(i => $"    {{\n      \"step\": {i}\n    }}")) + "\n  ]\n}\n";
+        File.WriteAllText(_folder["trainer_state.json"], json[..^cut]);
+        json.Length.ShouldBeGreaterThan(1 << 20);
+        var states = new TrainerStates(new Cairn.Stores.LocalFileSystem(_folder.Path), "", []);
+        if (isWhole)
+            states.CheckEnd();
+        else
+            Should.Throw<CorruptCheckpointException>(states.CheckEnd).Message.ShouldContain("cut off");
+    }
+
     [Fact]
     public void A_folder_of_checkpoints_alone_says_which_is_the_newest()
     {

@@ -25,14 +25,15 @@ internal static class NumpyValues
         if (array.Built is not null || state is not TorchList { Kind: TorchListKind.Tuple, Count: 5 } fields)
             throw context.Wrong("the contents of an array of numpy are malformed", "version, shape, dtype, order and bytes, once", state);
         bool isFortran = context.Boolean(fields[3], "the order of an array of numpy is malformed");
+        ElementForm? form = FormOf(context, fields[2]);
         // An array of objects, texts or records: not numbers, and plain all the same.
-        array.Built = context.Options.AllowOpaque && !IsNumbers(context, fields[2]) ? new TorchObject(ArrayType, new TorchList(TorchListKind.Tuple, [fields[1], fields[2], fields[4]]), isOpaque: true)
-            : Array(context, fields[1], fields[2], isFortran, fields[4]);
+        array.Built = context.Options.AllowOpaque && form is not { Type: not null } ? new TorchObject(ArrayType, new TorchList(TorchListKind.Tuple, [fields[1], fields[2], fields[4]]), isOpaque: true)
+            : Array(context, fields[1], form ?? throw Unsupported(context, fields[2]), fields[2], isFortran, fields[4]);
     }
 
     /// <summary><c>_frombuffer(bytes, dtype, shape, order)</c>: protocol 5.</summary>
     public static TorchValue FromBuffer(PickleContext context, TorchGlobal type, TorchList arguments) =>
-        arguments is { Count: 4 } ? Array(context, arguments[2], arguments[1], context.Text(arguments[3], "the order of an array of numpy is malformed") == "F", arguments[0])
+        arguments is { Count: 4 } ? Array(context, arguments[2], FormOf(context, arguments[1]) ?? throw Unsupported(context, arguments[1]), arguments[1], context.Text(arguments[3], "the order of an array of numpy is malformed") == "F", arguments[0])
             : throw context.Wrong("an array of numpy is malformed", "bytes, dtype, shape and order", arguments);
 
     /// <summary><c>scalar(dtype, bytes)</c></summary>
@@ -40,9 +41,10 @@ internal static class NumpyValues
     {
         if (arguments is not { Count: 2 })
             throw context.Wrong("a scalar of numpy is malformed", "a dtype and bytes", arguments);
-        if (context.Options.AllowOpaque && !IsPlain(context, arguments[0]))
+        ElementForm? form = FormOf(context, arguments[0]);
+        if (context.Options.AllowOpaque && form is not ({ Kind: 'U' or 'S' } or { Type: not null }))
             return new TorchObject(type, arguments, isOpaque: true);
-        (char kind, int size, bool swap) = Dtype(context, arguments[0]);
+        (char kind, int size, bool swap) = form ?? throw Unsupported(context, arguments[0]);
         byte[] bytes = Own(context, Bytes(context, arguments[1]), swap ? (kind == 'c' ? size / 2 : size) : 1);
         context.Charge(bytes.Length);
         if (kind is not ('U' or 'S') && bytes.Length != size)
@@ -70,10 +72,10 @@ internal static class NumpyValues
         };
     }
 
-    private static TorchTensorValue Array(PickleContext context, TorchValue shapeValue, TorchValue dtype, bool isFortran, TorchValue contents)
+    private static TorchTensorValue Array(PickleContext context, TorchValue shapeValue, ElementForm form, TorchValue dtype, bool isFortran, TorchValue contents)
     {
-        (char kind, int size, bool swap) = Dtype(context, dtype);
-        TensorType type = Type(kind, size) ?? throw Unsupported(context, dtype);
+        (char kind, int size, bool swap) = form;
+        TensorType type = form.Type ?? throw Unsupported(context, dtype);
         context.Charge(ArrayBytes);
         long[] shape = context.Integers(shapeValue, "the shape of an array of numpy is malformed");
         byte[] bytes = Own(context, Bytes(context, contents), swap ? (kind == 'c' ? size / 2 : size) : 1);
@@ -120,10 +122,8 @@ internal static class NumpyValues
         return turned;
     }
 
-    /// <summary>Kind, bytes and whether they are big-endian, of <c>numpy.dtype('f4', …)</c> with the state <c>(version, '&lt;', …)</c>.</summary>
-    private static (char Kind, int Size, bool Swap) Dtype(PickleContext context, TorchValue value) => Parsed(context, value) ?? throw Unsupported(context, value);
-
-    private static (char Kind, int Size, bool Swap)? Parsed(PickleContext context, TorchValue value)
+    /// <summary>What <c>numpy.dtype('f4', …)</c> with the state <c>(version, '&lt;', …)</c> says; <see langword="null"/> when it is no such dtype.</summary>
+    private static ElementForm? FormOf(PickleContext context, TorchValue value)
     {
         if (value is not TorchObject { Type: { Module: "numpy", Name: "dtype" } } dtype || dtype.Arguments.Count == 0)
             return null;
@@ -137,14 +137,17 @@ internal static class NumpyValues
             return null;
         if (swap && factor != 1)
             return null;
-        return (bare[0], size * factor, swap && bare[0] != 'S');
+        return new ElementForm(bare[0], size * factor, swap && bare[0] != 'S');
     }
 
-    private static bool IsNumbers(PickleContext context, TorchValue dtype) => Parsed(context, dtype) is ({ } kind, var size, _) && Type(kind, size) is not null;
+    /// <summary>Kind and bytes of an element, and whether they are big-endian.</summary>
+    private readonly record struct ElementForm(char Kind, int Size, bool Swap)
+    {
+        /// <summary>The type of numbers; <see langword="null"/> for anything else.</summary>
+        public TensorType? Type => TypeOf(Kind, Size);
+    }
 
-    private static bool IsPlain(PickleContext context, TorchValue dtype) => Parsed(context, dtype) is ({ } kind, var size, _) && (kind is 'U' or 'S' || Type(kind, size) is not null);
-
-    private static TensorType? Type(char kind, int size) => (kind, size) switch
+    private static TensorType? TypeOf(char kind, int size) => (kind, size) switch
     {
         ('b', 1) => TensorType.Bool,
         ('i', 1) => TensorType.I8,

@@ -85,7 +85,7 @@ internal sealed class ValuePruning(PickleContext context, long most, long large)
             (level.Height, level.Weight) = (Math.Max(level.Height, child.Height + 1), level.Weight + child.Weight);
     }
 
-    private void Replace(ref Level level, PrunedValue instead)
+    private static void Replace(ref Level level, PrunedValue instead)
     {
         TorchValue child = level.Value.ChildAt(level.Next - 1);
         // Programs' own objects know each other: a child its parent. Where one comes again within itself, its class stands alone.
