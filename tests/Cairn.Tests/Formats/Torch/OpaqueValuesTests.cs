@@ -174,7 +174,7 @@ public class OpaqueValuesTests
         files.Files["f.pt"] = Pickles.Archive(Pickles.Raw(list + "."));
         long before = GC.GetAllocatedBytesForCurrentThread();
         using LoadedTorchState state = LoadedTorchState.OpenFile(files, "f.pt");
-        ((GC.GetAllocatedBytesForCurrentThread() - before) / Objects).ShouldBeLessThan(1500);
+        ((GC.GetAllocatedBytesForCurrentThread() - before) / Objects).ShouldBeLessThan(1400);
         ((StateList)state.Load("model")["data"]).Count.ShouldBe(Objects);
     }
 
