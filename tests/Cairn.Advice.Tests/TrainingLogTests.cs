@@ -48,7 +48,7 @@ public class TrainingLogTests
         (report.Steps, report.LostSteps, report.FinalCheckpoint).ShouldBe((130, 15, "130"));
         report.Stall.ShouldBe(TimeSpan.FromSeconds(5 * 2.25 + 4.5));
         history.Sessions.Select(session => (session.FirstStep, session.LastStep, session.End)).ShouldBe([(0, 90, SessionEnd.Failed), (75, 130, SessionEnd.Finished)]);
-        history.Sessions[0].Error.ShouldBe("torch.OutOfMemoryError: CUDA out of memory.");
+        history.Sessions[0].Error.ShouldBe("torch.OutOfMemoryError: CUDA out of memory");
         history.Sessions[1].ResumedFrom.ShouldBe("outputs/checkpoint/step-75");
         report.Due.ShouldAllBe(due => due.WhyMissing == null);
     }
@@ -79,6 +79,79 @@ public class TrainingLogTests
         history.Sessions.Select(session => (session.FirstStep, session.LastStep, session.LostSteps)).ShouldBe([(0, 30, 0), (20, 21, 10)]);
         RunAudit.Of(history).Saved.Select(save => save.Step).ShouldBe([10, 20, 30]);
         history.Sessions[1].ResumedFrom.ShouldBe("/work/work_dirs/internlm2/iter_20.pth");
+    }
+
+    [Theory, InlineData(500, 100, 0), InlineData(1000, 50, 0), InlineData(250, 10, 0), InlineData(125, 10, 0), InlineData(25, 100, 0), InlineData(256, 10, 0), InlineData(125, 10, 1000), InlineData(25, 100, 1000), InlineData(30, 7, 0)]
+    public void The_interval_that_a_log_does_not_name_is_found_in_a_whole_log_and_in_that_of_a_restart(int every, int printed, int from)
+    {
+        int last = from + (6 * every) + printed;
+        List<string> lines = [.. from > 0 ? Titan(0, $"Loading the checkpoint from outputs/checkpoint/step-{from}.") : [], .. Titan(0, $"Training starts at step {from + 1}, with total steps 9000")];
+        for (int step = from + 1; step <= last; step++)
+        {
+            if (step == 1 || step % printed == 0)
+                lines.AddRange(Titan(step, $"step: {step,2}  loss:  3.7049"));
+            if (step % every == 0)
+                lines.AddRange(Saved(step));
+        }
+        RunHistory history = TrainingLogReader.Read([lines]);
+        history.Configuration.CheckpointEvery.ShouldBe(every);
+        history.Sessions.ShouldHaveSingleItem().Saves.Select(save => save.Step).ShouldBe(Enumerable.Range(1, (last - from) / every).Select(n => from + ((long)n * every)));
+        AuditReport report = RunAudit.Of(history);
+        report.Due.ShouldAllBe(due => due.WhyMissing == null);
+        report.Findings.ShouldNotContain(finding => finding.Fault == AuditFault.RepeatedSave);
+    }
+
+    [Fact]
+    public void Saves_that_fit_no_interval_accuse_nobody()
+    {
+        string[] lines = [.. Titan(0, "Training starts at step 1"), .. Titan(1, Steps(1, 20)), .. Saved(20), .. Saved(20), .. Titan(21, Steps(30, 90)), .. Saved(90), .. Titan(91, Steps(100, 100))];
+        RunHistory history = TrainingLogReader.Read([lines]);
+        AuditReport report = RunAudit.Of(history, new RunConfiguration { TotalSteps = 100 });
+        report.Findings.ShouldContain(finding => finding.Message.StartsWith("The log does not name the steps of all saves"));
+        report.Findings.ShouldNotContain(finding => finding.Fault == AuditFault.RepeatedSave || finding.Fault == AuditFault.MissingSave);
+    }
+
+    [Fact]
+    public void A_log_that_begins_in_the_middle_and_one_that_begins_anew_are_told_apart()
+    {
+        string[] middle = [.. Titan(0, Steps(5010, 5500)), .. Saved(500), .. Titan(501, Steps(5510, 6000)), .. Saved(1000), .. Titan(1001, Steps(6010, 6050))];
+        AuditReport report = RunAudit.Of(TrainingLogReader.Read([middle], checkpointEvery: 500), new RunConfiguration { CheckpointEvery = 500 });
+        report.Due.Select(due => (due.Step, due.WhyMissing)).ShouldBe([(5500, null), (6000, null)]);
+        string[] anew = [.. Enumerable.Range(1, 51).Select(n => Mm(n, $"Iter(train) [{n * 10}/1000]  loss: 1")), .. Enumerable.Range(1, 20).Select(n => Mm(100 + n, $"Iter(train) [{n * 10}/1000]  loss: 1"))];
+        TrainingLogReader.Read([anew]).Sessions.Select(session => (session.FirstStep, session.LastStep, session.LostSteps, session.ResumedFrom)).ShouldBe([(0, 510, 0, null), (0, 200, 510, null)]);
+    }
+
+    [Fact]
+    public void A_traceback_ends_a_process_only_if_no_step_follows_and_takes_the_save_with_it_that_nothing_came_after()
+    {
+        string[] traceback = ["Traceback (most recent call last):", "  File \"a.py\", line 1", "ValueError: first", "", "During handling of the above exception, another exception occurred:", "", "Traceback (most recent call last):", "OSError: [Errno 28] No space left on device"];
+        string[] steps = [Mm(1, "Iter(train) [10/100]  loss: 1"), Mm(1, "Saving checkpoint at 10 iterations"), .. traceback, Mm(2, "Iter(train) [20/100]  loss: 1"), Mm(2, "Saving checkpoint at 20 iterations")];
+        RunSession alive = TrainingLogReader.Read([steps]).Sessions.ShouldHaveSingleItem();
+        (alive.End, alive.Saves.Count(save => save.Outcome == SaveOutcome.Saved)).ShouldBe((SessionEnd.Unknown, 2));
+        RunSession dead = TrainingLogReader.Read([[.. steps, .. traceback]]).Sessions.ShouldHaveSingleItem();
+        (dead.End, dead.Error, dead.Saves[1].Outcome).ShouldBe((SessionEnd.Failed, "OSError: [Errno 28] No space left on device", SaveOutcome.Failed));
+    }
+
+    [Fact]
+    public void Dates_without_a_year_go_over_New_Year_and_the_29th_of_February()
+    {
+        string[] old = ["12/31 23:59:50 - mmengine - INFO - Iter(train) [ 10/100]  loss: 1", "12/31 23:59:59 - mmengine - INFO - Iter(train) [ 20/100]  loss: 1"];
+        string[] next = ["01/01 00:00:08 - mmengine - INFO - Iter(train) [ 30/100]  loss: 1", "01/01 00:00:17 - mmengine - INFO - Saving checkpoint at 30 iterations"];
+        foreach (IEnumerable<string>[] files in (IEnumerable<string>[][])[[[.. old, .. next]], [next, old], [old, next]])
+        {
+            RunSession session = TrainingLogReader.Read(files).Sessions.ShouldHaveSingleItem();
+            (session.LastStep, session.LostSteps, session.Ended - session.Started).ShouldBe((30, 0, TimeSpan.FromSeconds(27)));
+        }
+        TrainingLogReader.Read([["02/29 12:00:00 - mmengine - INFO - Iter(train) [10/100]  loss: 1"]]).Sessions.ShouldHaveSingleItem().LastStep.ShouldBe(10);
+    }
+
+    [Fact]
+    public void The_first_rank_that_prints_a_step_is_followed_and_epochs_are_counted_in_full()
+    {
+        string[] lines = ["[rank1]: " + Mm(0, "a warning"), .. Enumerable.Range(1, 6).SelectMany(n => (string[])[$"[rank0]: {Mm(n, $"Epoch(train)  [{(n + 2) / 3}][{((n - 1) % 3 * 50) + 50}/163]  loss: 1")}", .. n % 3 == 0 ? (string[])["[rank0]: " + Mm(n, $"Saving checkpoint at {n / 3} epochs")] : []])];
+        RunHistory history = TrainingLogReader.Read([lines]);
+        history.Sessions.ShouldHaveSingleItem().Saves.Select(save => save.Step).ShouldBe([163, 326]);
+        history.Sessions[0].LastStep.ShouldBe(326);
     }
 
     [Fact]

@@ -42,7 +42,7 @@ internal static class FinalCheckpoint
         if (copy is not null)
             return $"what stands in {copy.Folder} cannot be used ({copy.Fault})";
         if (saved is { Outcome: SaveOutcome.Saved })
-            return $"it was saved to {saved.Folder}, and is not there any more";
+            return $"it was saved{(saved.Folder is { } folder ? $" to {folder}" : "")}, and is not there any more";
         if (saved is not null)
             return $"its save {saved.Outcome.ToString().ToLowerInvariant()}{(saved.Error is { } error ? $" ({error})" : "")}";
         if (configuration.Enabled == false)
@@ -52,7 +52,7 @@ internal static class FinalCheckpoint
         if (last.End == SessionEnd.Failed)
             return $"an exception ended the process{(last.Error is { } what ? $" ({what})" : "")}";
         if (configuration.TotalSteps is { } planned && history.Source is not (HistorySource.Cairn or HistorySource.InternLm) && last.LastStep < planned)
-            return $"the log ends after {last.LastStep} of {planned} steps: the process was killed or stopped";
+            return $"the log ends after {last.LastStep} of {planned} steps: the process was killed or stopped, or trains on";
         return history.Source switch
         {
             HistorySource.InternLm => WhyNotInInternLm(history, configuration, last),

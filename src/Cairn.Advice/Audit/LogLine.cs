@@ -14,7 +14,10 @@ internal readonly record struct LogMessage(DateTimeOffset Time, string Text, int
 /// <summary>How the lines of a trainer's log look. A launcher may have put a host, a task or a rank in front of them, or a progress bar that was not ended.</summary>
 internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern, string[] TimeFormats)
 {
+    // Where a log says no year: one that has the 29th of February.
+    private const int NoYear = 2000;
     private const int MostContinuation = 200;
+    private static readonly TimeSpan HalfAYear = TimeSpan.FromDays(183);
 
     /// <summary>
     /// All that are known. InternLM: Python's logging, <c>asctime\tLEVEL file:line in func -- message</c> (<c>internlm/utils/logger.py</c>), and its logging service,
@@ -24,7 +27,7 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
     private static readonly LogLine[] Known =
     [
         new(HistorySource.InternLm, Logging, ["yyyy-MM-dd HH:mm:ss,fff"]), new(HistorySource.InternLm, Service, []), new(HistorySource.TorchTitan, Titan, ["yyyy-MM-dd HH:mm:ss,fff"]),
-        new(HistorySource.XTuner, XTuner, ["yyyy-MM-dd HH:mm:ss"]), new(HistorySource.MmEngine, MmEngine, ["yyyy/MM/dd HH:mm:ss", "MM/dd HH:mm:ss"]),
+        new(HistorySource.XTuner, XTuner, ["yyyy-MM-dd HH:mm:ss"]), new(HistorySource.MmEngine, MmEngine, ["yyyy/MM/dd HH:mm:ss"]),
     ];
 
     /// <summary>The kind of a line that begins a message; <see langword="null"/> when it begins none.</summary>
@@ -37,7 +40,7 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
     {
         message = default;
         Match match = Pattern().Match(line);
-        if (!match.Success || !TryTime(match.Groups["time"].ValueSpan, out DateTimeOffset time))
+        if (!match.Success || !TryTime(match.Groups["time"].Value, out DateTimeOffset time))
             return false;
         Match rank = Rank().Match(line, 0, match.Groups["time"].Index);
         message = new LogMessage(time, match.Groups["message"].Value, rank.Success && int.TryParse(rank.Groups["rank"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : null);
@@ -50,6 +53,7 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
         LogLine? kind = null;
         LogMessage? open = null;
         List<string> more = [];
+        int years = 0;
         foreach (string line in LogText.Lines(lines))
         {
             LogMessage next = default;
@@ -62,12 +66,18 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
             }
             if (open is { } whole)
                 yield return (kind!, Joined(whole, more));
-            (kind, open) = (of, next);
+            // Over New Year.
+            if (next.Time.Year == NoYear && open is { } before && before.Time - next.Time.AddYears(years) > HalfAYear)
+                years++;
+            (kind, open) = (of, next with { Time = next.Time.AddYears(next.Time.Year == NoYear ? years : 0) });
             more.Clear();
         }
         if (open is { } last)
             yield return (kind!, Joined(last, more));
     }
+
+    /// <summary>Whether a file that begins then was written in the year after one that begins at <paramref name="latest"/>: neither says a year, and a run takes no half of one.</summary>
+    public static bool IsOfNextYear(DateTimeOffset time, DateTimeOffset latest) => time.Year == NoYear && latest - time > HalfAYear;
 
     /// <summary>The value of a key in <c>key=value</c> pairs that blanks or commas separate; <see langword="null"/> when it is not there.</summary>
     public static string? Value(string message, string key)
@@ -83,9 +93,9 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
         return null;
     }
 
-    private bool TryTime(ReadOnlySpan<char> text, out DateTimeOffset time) => TimeFormats.Length == 0
+    private bool TryTime(string text, out DateTimeOffset time) => TimeFormats.Length == 0
         ? DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time)
-        : DateTimeOffset.TryParseExact(text, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time);
+        : DateTimeOffset.TryParseExact(text.IndexOf('/', StringComparison.Ordinal) == 2 ? $"{NoYear}/{text}" : text, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time);
 
     private static LogMessage Joined(LogMessage message, List<string> more) =>
         more.Count == 0 ? message : message with { Text = $"{message.Text}\n{string.Join('\n', more)}" };
@@ -94,18 +104,18 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
     [GeneratedRegex(@"\[(rank|RANK |default)(?<rank>\d{1,6})\]|^\s*(?<rank>\d{1,6}): |\[\d+,(?<rank>\d{1,6})\]<std", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Rank();
 
-    [GeneratedRegex(@"^.{0,64}?(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\s+[A-Z]+ \S+:\d+ in \S+ -- (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^.{0,160}?(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\s+[A-Z]+ \S+:\d+ in \S+ -- (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Logging();
 
-    [GeneratedRegex(@"^.{0,64}?(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+(Z|[+-]\d\d:?\d\d)?)\s+[A-Z]+ \[[^\]]*, line \d+, in [^\]]*\] - (pid=\d+ : )?(?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^.{0,160}?(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+(Z|[+-]\d\d:?\d\d)?)\s+[A-Z]+ \[[^\]]*, line \d+, in [^\]]*\] - (pid=\d+ : )?(?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Service();
 
-    [GeneratedRegex(@"^.{0,64}?(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) - \S+ - [A-Z]+ - (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^.{0,160}?(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) - \S+ - [A-Z]+ - (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Titan();
 
-    [GeneratedRegex(@"^.{0,64}?\[XTuner\](\[RANK \d+\])?\[(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]\[[A-Z]+\](\[[^\]]*\])*\s(?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^.{0,160}?\[XTuner\](\[RANK \d+\])?\[(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]\[[A-Z]+\](\[[^\]]*\])*\s(?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex XTuner();
 
-    [GeneratedRegex(@"^.{0,64}?(?<time>(\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - [A-Z]+ - (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^.{0,160}?(?<time>(\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - [A-Z]+ - (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex MmEngine();
 }

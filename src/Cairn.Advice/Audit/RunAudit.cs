@@ -31,7 +31,7 @@ public static class RunAudit
             Skips = Skips(history),
             LostSteps = history.Sessions.Sum(session => session.LostSteps),
             LostAtLeast = history.Sessions.Any(session => session.LostAtLeast),
-            Due = history.TellsSaves ? DueSaves.Of(history, configuration) : [],
+            Due = history is { TellsSaves: true, NamesSaves: true } ? DueSaves.Of(history, configuration) : [],
             FinalCheckpoint = final,
             WhyNoFinal = whyNot,
             ActiveTime = history.Sessions.Aggregate(TimeSpan.Zero, (sum, session) => sum + (session.Ended - session.Started ?? TimeSpan.Zero)),
@@ -59,7 +59,7 @@ public static class RunAudit
         if (report.Configuration.Enabled == false)
             yield return new AuditFinding(AuditFault.NothingSaved, true, "Saving was switched off.", "Set enable_save_ckpt (Enabled) to true.");
         if (report.FinalCheckpoint is null && onDisk is null && !report.History.TellsSaves)
-            yield return new AuditFinding(AuditFault.UnreadableRecord, false, "The log does not tell what was saved.", "Give the folder that it was saved to: --folder.");
+            yield return new AuditFinding(AuditFault.UnreadableRecord, false, "The log does not tell what was saved.", "Look into the folder: cairn verify says of each copy there whether it is whole.");
         else if (report.FinalCheckpoint is null && report.Steps > 0 && report.History.Sessions[^1].End != SessionEnd.Running)
             yield return FinalCheckpoint.Finding(report, onDisk);
         foreach (SaveKind kind in (SaveKind[])[SaveKind.Checkpoint, SaveKind.Snapshot])
@@ -68,7 +68,9 @@ public static class RunAudit
             if (missing.Length > 0)
                 yield return Missing(kind, missing);
         }
-        if (Repeated(report) is { } repeated)
+        if (!report.History.NamesSaves)
+            yield return new AuditFinding(AuditFault.UnreadableRecord, false, "The log does not name the steps of all saves; where it does not, the step that it printed last before is given.", "Give --checkpoint-every, if it is known.");
+        else if (Repeated(report) is { } repeated)
             yield return repeated;
         if (report.Configuration.TotalSteps is { } total && report.Steps < total && report.History.Sessions.Count > 0 && report.History.Sessions[^1].End != SessionEnd.Running)
             yield return Short(report, total);

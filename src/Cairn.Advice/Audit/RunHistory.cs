@@ -159,4 +159,7 @@ public sealed record RunHistory(HistorySource Source, RunConfiguration Configura
 {
     /// <summary>Whether it tells which saves were made.</summary>
     public bool TellsSaves { get; init; } = true;
+
+    /// <summary>Whether the steps of all saves are known; else some are those that were printed last before.</summary>
+    public bool NamesSaves { get; init; } = true;
 }

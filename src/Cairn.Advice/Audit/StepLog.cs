@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Cairn.Advice.Audit;
 
 /// <summary>
-/// What a trainer says that prints steps. Its groups: <c>step</c>, <c>total</c>, <c>path</c>, <c>seconds</c>; where a trainer counts by epochs, also <c>epoch</c>, and <c>step</c> and
+/// What a trainer says that prints steps. Its groups: <c>step</c>, <c>total</c>, <c>epochs</c>, <c>path</c>, <c>seconds</c>; where a trainer counts by epochs, also <c>epoch</c>, and <c>step</c> and
 /// <c>total</c> are then of one epoch.
 /// </summary>
 /// <param name="Source">Which trainer.</param>
@@ -59,7 +59,7 @@ internal sealed partial record StepLog(HistorySource Source, Regex Step, Regex? 
     [GeneratedRegex(@"^resumed epoch: \d+, iter: (?<step>\d+)|^Auto resumed from the latest checkpoint (?<path>\S+?)\.?$", Options, MostMilliseconds)]
     private static partial Regex MmResume();
 
-    [GeneratedRegex(@"^Saving checkpoint at (?<step>\d+) iterations|^Saving checkpoint at \d+ epochs", Options, MostMilliseconds)]
+    [GeneratedRegex(@"^Saving checkpoint at\s+((?<step>\d+) iterations|(?<epochs>\d+) epochs)", Options, MostMilliseconds)]
     private static partial Regex MmSave();
 
     [GeneratedRegex(@"^Checkpoints will be saved to (?<path>\S+?)\.?$", Options, MostMilliseconds)]

@@ -5,23 +5,39 @@ using Cairn.Policies;
 namespace Cairn.Advice.Audit;
 
 /// <summary>Reads a log that prints some of the steps: batches and steps are one there, and a skipped update is not told.</summary>
-internal sealed class StepLogReading(StepLog log) : LogReading
+/// <param name="log">What the trainer says.</param>
+/// <param name="checkpointEvery">Steps between checkpoints, where that is known besides.</param>
+internal sealed class StepLogReading(StepLog log, long? checkpointEvery) : LogReading
 {
+    private const string Unknown = "a copy that the log does not name";
+
     private readonly List<RunSession> _sessions = [];
-    // The last step that was printed before each save that names none, and the place of the save.
-    private readonly List<(RunSession Session, int Save, long Printed, long Next)> _unnamed = [];
+    private readonly List<UnnamedSave> _unnamed = [];
     private RunConfiguration _configuration = new();
-    private DateTimeOffset? _saving;
     private string? _from;
-    private long? _begins;
+    private long? _begins, _perEpoch;
     private int? _rank;
+    // Of the last process: what it printed first, how far apart, and whether a save is open or nothing came after it.
+    private long _firstPrinted, _spacing;
+    private bool _isSaving, _isSaveLast;
+    // Of the first one.
+    private long _usualFirst;
+    private bool _isBeginningTold;
 
     public override void Take(LogMessage message)
     {
-        // Every rank says it; one of them is enough. What any of them fails with ends all.
-        if (message.Rank is not { } rank || rank == (_rank ??= rank))
+        // Every rank says it; the first that prints a step is enough. What any of them fails with ends all.
+        if (message.Rank is not { } rank || _rank is null || rank == _rank)
             Tell(message);
         Fail(message);
+    }
+
+    public override RunHistory Finish()
+    {
+        if (_sessions is [.., var last])
+            CloseSave(last, "the log ends before the save does");
+        bool all = Name();
+        return new RunHistory(log.Source, _configuration, _sessions, 0) { TellsSaves = log.Save is not null, NamesSaves = all };
     }
 
     private void Tell(LogMessage message)
@@ -32,7 +48,7 @@ internal sealed class StepLogReading(StepLog log) : LogReading
         else if (Match(log.Resume, text) is { } resumed)
             Resume(resumed);
         else if (Match(log.Start, text) is { } start)
-            (_begins, _configuration) = (Whole(start, "step") - 1, Planned(text));
+            Start(message, (Whole(start, "step") ?? 1) - 1);
         else if (Match(log.Save, text) is { } save)
             BeginSave(message, save);
         else if (Match(log.Saved, text) is { } saved)
@@ -41,31 +57,44 @@ internal sealed class StepLogReading(StepLog log) : LogReading
             (last.End, last.Ended) = (SessionEnd.Finished, message.Time);
         else if (Match(log.Folder, text) is { } folder)
             _configuration = _configuration with { Folder = folder.Groups["path"].Value };
-        else
-            _configuration = Planned(text);
-    }
-
-    public override RunHistory Finish()
-    {
-        if (_sessions is [.., var last])
-            CloseSave(last, "the log ends before the save does");
-        Name();
-        return new RunHistory(log.Source, _configuration, _sessions, 0) { TellsSaves = log.Save is not null };
+        if (Match(log.Total, text) is { } planned)
+            _configuration = _configuration with { TotalSteps = Whole(planned, "total") };
     }
 
     private void Train(LogMessage message, Match match)
     {
+        _rank ??= message.Rank;
         (long step, long? total) = (Whole(match, "step") ?? 0, Whole(match, "total"));
         if (Whole(match, "epoch") is { } epoch && total is { } each)
-            (step, total) = (((epoch - 1) * each) + step, null);
+            (step, total, _perEpoch) = (((epoch - 1) * each) + step, null, each);
         if (total is not null)
             _configuration = _configuration with { TotalSteps = total };
-        bool isNew = _sessions.Count == 0 || _begins is not null || _from is not null || step < _sessions[^1].LastStep || _sessions[^1].End is SessionEnd.Finished or SessionEnd.Failed;
-        RunSession session = isNew ? Begin(message, step) : _sessions[^1];
+        RunSession session = _sessions.Count == 0 || _begins is not null || _from is not null || step < _sessions[^1].LastStep || _sessions[^1].End == SessionEnd.Finished
+            ? Begin(message, step) : _sessions[^1];
+        Revive(session);
+        if (_firstPrinted == 0)
+            (_firstPrinted, _usualFirst) = (step, _sessions.Count == 1 ? step : _usualFirst);
+        else if (_spacing == 0 && step > _firstPrinted)
+            _spacing = step - _firstPrinted;
+        // A log that begins in the middle prints a step that is farther from 0 than the next one from it.
+        if (_sessions.Count == 1 && !_isBeginningTold && session.FirstStep == 0 && _spacing > 0 && _firstPrinted > Math.Max(1, _spacing))
+            (session.FirstStep, session.FirstBatch) = (_firstPrinted - 1, _firstPrinted - 1);
+        _isSaveLast = false;
         session.See(message.Time);
         session.Reach(step, step);
         for (int i = _unnamed.Count - 1; i >= 0 && _unnamed[i] is { Next: 0 } open; i--)
             _unnamed[i] = open with { Next = step };
+    }
+
+    // A process that says where it begins has begun, also when it prints no step.
+    private void Start(LogMessage message, long before)
+    {
+        bool isSame = _sessions.Count > 0 && _firstPrinted == 0 && _sessions[^1].FirstStep == before && _sessions[^1].End == SessionEnd.Unknown;
+        _begins = before;
+        if (!isSame)
+            _ = Begin(message, before + 1);
+        _isBeginningTold |= _sessions.Count == 1;
+        (_begins, _from) = (null, null);
     }
 
     private RunSession Begin(LogMessage message, long step)
@@ -75,17 +104,14 @@ internal sealed class StepLogReading(StepLog log) : LogReading
             CloseSave(before, "the process ended before the save did");
         long first = _begins ?? 0;
         var session = new RunSession { ResumedFrom = _from };
-        if (before is not null && _from is null && first == 0 && step > 1)
-        {
-            // It went on, and the log does not say from what.
-            first = step - 1;
-            session.ResumedFrom = "a copy that the log does not name";
-        }
+        // It went on, and the log does not say from what; or it began anew, and prints the same steps.
+        if (before is not null && _begins is null && _from is null && step > Math.Max(1, _usualFirst))
+            (first, session.ResumedFrom) = (step - 1, Unknown);
         (session.FirstStep, session.LastStep, session.FirstBatch, session.LastBatch) = (first, first, first, first);
         session.LostSteps = Math.Max(0, (before?.LastStep ?? first) - first);
         session.See(message.Time);
         _sessions.Add(session);
-        (_begins, _from) = (null, null);
+        (_begins, _from, _firstPrinted, _spacing, _isSaveLast) = (null, null, 0, 0, false);
         return session;
     }
 
@@ -100,105 +126,98 @@ internal sealed class StepLogReading(StepLog log) : LogReading
     {
         if (_sessions is not [.., var session])
             return;
-        long? named = Whole(match, "step");
+        long? named = Whole(match, "step") ?? Whole(match, "epochs") * _perEpoch;
         session.See(message.Time);
         // 'Saving the checkpoint' and 'Saving a full checkpoint at last step' are one save.
-        if (_saving is null)
+        if (!_isSaving)
         {
             session.Saves.Add(new RecordedSave { Step = session.LastStep, Kind = SaveKind.Checkpoint, Outcome = log.Saved is null ? SaveOutcome.Saved : SaveOutcome.Failed, Time = message.Time });
             if (named is null)
-                _unnamed.Add((session, session.Saves.Count - 1, session.LastStep, 0));
+                _unnamed.Add(new UnnamedSave(session, session.Saves.Count - 1, session.LastStep, 0));
         }
         if (named is { } step)
         {
             session.Reach(step, step);
             session.Saves[^1] = session.Saves[^1] with { Step = step };
-            _unnamed.RemoveAll(save => save.Session == session && save.Save == session.Saves.Count - 1);
+            _unnamed.RemoveAll(save => save.Session == session && save.Index == session.Saves.Count - 1);
         }
-        _saving = log.Saved is null ? null : message.Time;
+        (_isSaving, _isSaveLast) = (log.Saved is not null, true);
     }
 
     private void EndSave(LogMessage message, Match match)
     {
-        if (_saving is null || _sessions is not [.., { Saves: [.., var save] } session])
+        if (!_isSaving || _sessions is not [.., { Saves: [.., var save] } session])
             return;
         var time = TimeSpan.FromSeconds(Math.Clamp(double.Parse(match.Groups["seconds"].Value, CultureInfo.InvariantCulture), 0, 1e9));
         session.Saves[^1] = save with { Outcome = SaveOutcome.Saved, Stall = time, Duration = time };
         session.See(message.Time);
-        _saving = null;
+        _isSaving = false;
     }
 
     private void CloseSave(RunSession session, string error)
     {
-        if (_saving is not null && session.Saves is [.., var save])
+        if (_isSaving && session.Saves is [.., var save])
             session.Saves[^1] = save with { Error = error };
-        _saving = null;
+        _isSaving = false;
     }
 
-    // Where not every step is printed, the k-th save since the beginning is k times an interval that fits between the printed steps, and of those that fit the roundest is meant.
-    private void Name()
+    // Whether all saves have their steps then.
+    private bool Name()
     {
-        (RunSession Session, int Save, long Printed, long Next)[] saves = [.. _unnamed.Where(save => save.Session == _sessions[0])];
-        if (saves.Length == 0 || _sessions[0].FirstStep != 0)
-            return;
-        long[] fitting = [.. Fitting(saves)];
-        if (fitting.Length == 0)
-            return;
-        long every = fitting.MaxBy(Roundness);
-        _configuration = _configuration with { CheckpointEvery = every, Inferred = [.. _configuration.Inferred, "checkpoint_every"] };
-        foreach ((RunSession session, int save, long printed, long next) in _unnamed)
+        long? every = checkpointEvery ?? SaveNaming.Interval(_unnamed);
+        if (every is { } found && checkpointEvery is null)
+            _configuration = _configuration with { CheckpointEvery = found, Inferred = [.. _configuration.Inferred, "checkpoint_every"] };
+        bool all = true;
+        IReadOnlyList<long?> steps = every is > 0 ? SaveNaming.Steps(_unnamed, every.Value) : [.. _unnamed.Select(static _ => (long?)null)];
+        foreach ((UnnamedSave save, long? step) in _unnamed.Zip(steps))
         {
-            long step = printed % every == 0 ? printed : (printed / every + 1) * every;
-            if (step > printed && (next == 0 || step >= next))
+            all &= step is not null;
+            if (step is not { } known)
                 continue;
-            session.Saves[save] = session.Saves[save] with { Step = step };
-            session.Reach(step, step);
+            save.Session.Saves[save.Index] = save.Session.Saves[save.Index] with { Step = known };
+            save.Session.Reach(known, known);
         }
+        return all;
     }
 
-    private static IEnumerable<long> Fitting((RunSession Session, int Save, long Printed, long Next)[] saves)
-    {
-        (_, _, long least, long next) = saves[0];
-        long most = next == 0 ? least : next - 1;
-        for (long every = Math.Max(1, least); every <= most; every++)
-        {
-            if (saves.Select((save, i) => (Step: every * (i + 1), save)).All(at => at.Step >= at.save.Printed && (at.save.Next == 0 ? at.Step == at.save.Printed : at.Step < at.save.Next)))
-                yield return every;
-        }
-    }
-
-    private static int Roundness(long number)
-    {
-        int round = 0;
-        for (; number > 0 && number % 5 == 0; number /= 5)
-            round += 2;
-        for (; number > 0 && number % 2 == 0; number /= 2)
-            round++;
-        return round;
-    }
-
-    // A traceback stands behind the last message.
+    // A traceback stands behind the last message. Not each of them ends the process: then more steps follow.
     private void Fail(LogMessage message)
     {
-        int at = message.Text.IndexOf("Traceback (most recent call last):", StringComparison.Ordinal);
-        if (at < 0 || _sessions is not [.., var session] || session.End != SessionEnd.Unknown)
+        const string Traceback = "Traceback (most recent call last):";
+        int at = message.Text.LastIndexOf(Traceback, StringComparison.Ordinal);
+        if (at < 0 || _sessions is not [.., var session] || session.End == SessionEnd.Finished)
             return;
-        if (_saving is not null)
-            CloseSave(session, "an exception ended the process while it was saving");
+        const string Cause = "an exception ended the process while it was saving";
+        CloseSave(session, Cause);
+        // Of a trainer that does not say when a save has ended.
+        if (_isSaveLast && session.Saves is [.., { Outcome: SaveOutcome.Saved } save] && log.Saved is null)
+            session.Saves[^1] = save with { Outcome = SaveOutcome.Failed, Error = Cause };
         session.End = SessionEnd.Failed;
         // The first line behind it that is not indented says what it was.
-        session.Error = message.Text[at..].Split('\n').Skip(1).Select(WithoutRank).FirstOrDefault(line => line.Length > 0 && line[0] != ' ')?.Trim();
+        session.Error = message.Text[(at + Traceback.Length)..].Split('\n').Select(WithoutRank).FirstOrDefault(line => line.Length > 0 && line[0] != ' ')?.Trim().TrimEnd('.');
     }
 
-    // '[rank0]:   File "train.py"' is indented behind its rank.
-    private static string WithoutRank(string line) => line.IndexOf("]: ", StringComparison.Ordinal) is var end and >= 0 and < 16 ? line[(end + 3)..] : line;
+    private void Revive(RunSession session)
+    {
+        if (session.End != SessionEnd.Failed)
+            return;
+        (session.End, session.Error) = (SessionEnd.Unknown, null);
+        if (_isSaveLast && log.Saved is null && session.Saves is [.., { Outcome: SaveOutcome.Failed } save])
+            session.Saves[^1] = save with { Outcome = SaveOutcome.Saved, Error = null };
+    }
 
-    private RunConfiguration Planned(string text) => Match(log.Total, text) is { } planned ? _configuration with { TotalSteps = Whole(planned, "total") } : _configuration;
+    // '[rank0]:   File "train.py"' is indented behind its rank, which some launchers write twice.
+    private static string WithoutRank(string line)
+    {
+        while (line.StartsWith('[') && line.IndexOf("]:", StringComparison.Ordinal) is var end and > 0 and < 32)
+            line = line[(end + 2)..] is [' ', .. var rest] ? rest : line[(end + 2)..];
+        return line;
+    }
 
     private static Match? Match(Regex? pattern, string text) => pattern?.Match(text) is { Success: true } match ? match : null;
 
     private static long? Whole(Match match, string group) =>
-        match.Groups[group] is { Success: true } found && long.TryParse(found.ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+        match.Groups[group] is { Success: true } found && long.TryParse(found.ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number < long.MaxValue / 1024 ? number : null;
 
     private static long? LastNumber(string path)
     {
@@ -206,6 +225,6 @@ internal sealed class StepLogReading(StepLog log) : LogReading
         int start = name.Length;
         while (start > 0 && char.IsAsciiDigit(name[start - 1]))
             start--;
-        return long.TryParse(name.AsSpan(start), NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+        return long.TryParse(name.AsSpan(start), NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number < long.MaxValue / 1024 ? number : null;
     }
 }

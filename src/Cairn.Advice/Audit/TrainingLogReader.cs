@@ -16,13 +16,14 @@ public static class TrainingLogReader
 
     /// <summary>What the logs say together. Of several trainers the first one counts.</summary>
     /// <param name="files">The lines of each file, in their order.</param>
-    public static RunHistory Read(IReadOnlyList<IEnumerable<string>> files)
+    /// <param name="checkpointEvery">Steps between checkpoints, where that is known: some logs do not name the steps of saves, and it is worked out otherwise.</param>
+    public static RunHistory Read(IReadOnlyList<IEnumerable<string>> files, long? checkpointEvery = null)
     {
         ArgumentNullException.ThrowIfNull(files);
         (HistorySource Source, LogReading Reading)? log = null;
         foreach ((LogLine kind, LogMessage message) in Merged(files))
         {
-            log ??= (kind.Source, kind.Source == HistorySource.InternLm ? new InternLmLogReading() : new StepLogReading(StepLog.Of(kind.Source)));
+            log ??= (kind.Source, kind.Source == HistorySource.InternLm ? new InternLmLogReading() : new StepLogReading(StepLog.Of(kind.Source), checkpointEvery));
             if (kind.Source == log.Value.Source)
                 log.Value.Reading.Take(message);
         }
@@ -35,20 +36,24 @@ public static class TrainingLogReader
         IEnumerator<(LogLine Kind, LogMessage Message)>[] open = [.. files.Select(lines => LogLine.Messages(lines).GetEnumerator())];
         try
         {
+            bool[] hasMore = [.. open.Select(messages => messages.MoveNext())];
+            DateTimeOffset latest = open.Where((_, i) => hasMore[i]).Select(messages => messages.Current.Message.Time).DefaultIfEmpty().Max();
+            int[] years = [.. open.Select((messages, i) => hasMore[i] && LogLine.IsOfNextYear(messages.Current.Message.Time, latest) ? 1 : 0)];
             var queue = new PriorityQueue<int, (DateTimeOffset, int)>();
             for (int i = 0; i < open.Length; i++)
-                Enqueue(i);
+            {
+                if (hasMore[i])
+                    Enqueue(i);
+            }
             while (queue.TryDequeue(out int next, out _))
             {
-                yield return open[next].Current;
-                Enqueue(next);
+                (LogLine kind, LogMessage message) = open[next].Current;
+                yield return (kind, message with { Time = message.Time.AddYears(years[next]) });
+                if (open[next].MoveNext())
+                    Enqueue(next);
             }
 
-            void Enqueue(int file)
-            {
-                if (open[file].MoveNext())
-                    queue.Enqueue(file, (open[file].Current.Message.Time, file));
-            }
+            void Enqueue(int file) => queue.Enqueue(file, (open[file].Current.Message.Time.AddYears(years[file]), file));
         }
         finally
         {

@@ -52,8 +52,9 @@ internal static class CopyRecognition
                 Fault = HuggingFaceFault(folder, found.Names, model, isTrainer),
             }, found);
         }
-        if (RankFolder.Find(new LocalFileSystem(folder.FullName), "") is { } ranks)
-            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = ranks.MissingRank is { } missing ? $"the optimizer's file of rank {missing} is missing: the save did not end" : null }, found);
+        var files = new LocalFileSystem(folder.FullName);
+        if (RankFolder.Find(files, "") is { } ranks)
+            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = ranks.FaultIn(files) }, found);
         bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);
         return hasTorch && StepIn(folder.Name) is { } step ? Sized(new ListedCopy(name, Torch, CopyKinds.Checkpoint) { Step = step }, found) : null;
     }

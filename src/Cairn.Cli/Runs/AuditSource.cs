@@ -20,7 +20,7 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
 
     /// <summary>Reads a run's folder, a journal, or logs.</summary>
     /// <exception cref="CheckpointException">There is nothing that tells of a run.</exception>
-    public static AuditSource Read(IReadOnlyList<string> paths, string? folder, Screen screen, CancellationToken cancellationToken)
+    public static AuditSource Read(IReadOnlyList<string> paths, string? folder, long? checkpointEvery, Screen screen, CancellationToken cancellationToken)
     {
         if (paths is [var single] && (RunStores.IsAddress(single) || Directory.Exists(single)))
         {
@@ -36,7 +36,7 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
             return new AuditSource(journal, history, saved is null ? null : OnDiskOf(saved, null, HistorySource.Cairn));
         }
         using var progress = new ProgressLine(screen, "audit", files.Sum(file => new FileInfo(file).Length));
-        RunHistory told = TrainingLogReader.Read([.. files.Select(file => Lines(file, progress, cancellationToken))]);
+        RunHistory told = TrainingLogReader.Read([.. files.Select(file => Lines(file, progress, cancellationToken))], checkpointEvery);
         return new AuditSource(string.Join(", ", paths), told, OnDiskOf(saved, told.Configuration.Folder, told.Source));
     }
 
@@ -76,7 +76,11 @@ internal sealed record AuditSource(string Name, RunHistory History, IReadOnlyLis
         IFileSource files = PlacePath.Open(PlacePath.Full(folder));
         if (files.FileExists(RunFolder.Record))
             return CopiesIn(files);
-        return source == HistorySource.InternLm ? [.. MarkedFolders(files)] : [.. Listed(folder)];
+        if (source == HistorySource.InternLm)
+            return [.. MarkedFolders(files)];
+        CopyOnDisk[] listed = [.. Listed(folder)];
+        // Named by epochs, which are no steps.
+        return listed.Any(copy => copy.Folder.StartsWith("epoch_", StringComparison.Ordinal)) ? null : listed;
     }
 
     // What ls knows: folders of any trainer that are named by a step.

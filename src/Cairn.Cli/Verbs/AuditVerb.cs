@@ -31,7 +31,7 @@ internal sealed class AuditVerb : Verb
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         RunConfiguration given = Given(parsed);
-        AuditSource source = AuditSource.Read(parsed.GetValue(_paths)!, parsed.GetValue(_folder), screen, cancellationToken);
+        AuditSource source = AuditSource.Read(parsed.GetValue(_paths)!, parsed.GetValue(_folder), given.CheckpointEvery, screen, cancellationToken);
         if (source.History.Sessions.Count == 0)
             throw new CheckpointException($"{source.Name} shows no training: there is no line of a journal of Cairn, or of a log of InternLM, torchtitan, XTuner or OpenMMLab, in it.") { Path = source.Name };
         AuditResult result = AuditResult.Of(source.Name, RunAudit.Of(source.History, given, source.OnDisk));

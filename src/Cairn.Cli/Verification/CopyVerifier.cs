@@ -91,7 +91,7 @@ internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict
     {
         bool isDistributed = copy is { Layout: CopyRecognition.Dcp, Fault: null };
         IEnumerable<Action> whole = isDistributed ? [() => contents.VerifyDistributed(copy.Name, cancellationToken)] : [];
-        return [.. whole, .. FilesOf(copy).Where(file => !isDistributed || !file.EndsWith(".distcp", StringComparison.Ordinal))
+        return [.. whole, .. FilesOf(copy).Where(file => copy.Layout != CopyRecognition.Dcp || !file.EndsWith(".distcp", StringComparison.Ordinal))
             .Select(Action (file) => () => contents.Verify(file, mustBeState: copy.Kind == CopyKinds.File, cancellationToken))];
     }
 

@@ -55,6 +55,20 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
         return state;
     });
 
+    /// <summary>How many ranks shared an optimizer of DeepSpeed's ZeRO, as one of their files says; <see langword="null"/> when it says nothing, or cannot be read.</summary>
+    public static long? PartitionsIn(IFileSource files, string path)
+    {
+        try
+        {
+            using TorchFile file = TorchFile.Open(files, path, Options);
+            return TorchTree.ToState(file.Root, []) is StateMap state ? ZeroStates.PartitionsOf(state) : null;
+        }
+        catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The folder of a step of DeepSpeed's ZeRO.</summary>
     /// <param name="files">The file system.</param>
     /// <param name="folder">The folder.</param>
@@ -65,7 +79,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
         // Of the optimizer's files all that is meant for people is put together; its own objects are no loss.
         StateMap[] ranks = [.. optimizers.Select(name => Read(name, []))];
         if (ZeroStates.PartitionsOf(ranks[0]) is { } count && count != ranks.Length)
-            throw new CorruptCheckpointException($"{count} ranks shared the optimizer in {folder}, and {ranks.Length} of their files are there: {optimizers[0]}{(ranks.Length > 1 ? " and others" : "")}. The save was not ended, or files were lost: take another checkpoint. Of stages 1 and 2, {folder}/mp_rank_00_model_states.pt alone has the weights.") { Path = folder };
+            throw new CorruptCheckpointException($"{count} ranks shared the optimizer in {folder}, and {ranks.Length} files are there: {optimizers[0]}{(ranks.Length > 1 ? " and others" : "")}. {(count > ranks.Length ? "The save was not ended, or files were lost" : "Some are of another save")}: take another checkpoint.") { Path = folder };
         return ZeroStates.Merge(folder, [.. models.Select(name => Read(name, loaded._unread))], ranks);
 
         StateMap Read(string name, List<UnreadValue> unread)

@@ -37,6 +37,16 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
         return ranks.Length > 0 ? new RankFolder(Megatron, path, ranks, []) : null;
     }
 
+    /// <summary>Why the step is not whole, as far as the names and the first file of the optimizer tell; <see langword="null"/> when it seems to be.</summary>
+    public string? FaultIn(IFileSource files)
+    {
+        if (MissingRank is { } missing)
+            return $"the optimizer's file of rank {missing} is missing: the save did not end";
+        if (Optimizers.Count == 0 || LoadedTorchState.PartitionsIn(files, Join(Path, Optimizers[0])) is not { } count || count == Optimizers.Count)
+            return null;
+        return count > Optimizers.Count ? $"{Optimizers.Count} of {count} ranks' files of the optimizer are there: the save did not end" : $"{count} ranks shared the optimizer, and there are {Optimizers.Count} files of it: some are of another save";
+    }
+
     /// <summary>The first data-parallel rank whose file of the optimizer is not there while that of a later one is.</summary>
     public int? MissingRank
     {

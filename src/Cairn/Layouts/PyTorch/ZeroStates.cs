@@ -11,6 +11,8 @@ namespace Cairn.Layouts.PyTorch;
 internal sealed class ZeroStates
 {
     private const string Cut12 = "single_partition_of_fp32_groups", Cut3 = "fp32_flat_groups";
+    private const int MostNamed = 4;
+
     // What is of no account once all is put together.
     private static readonly string[] Plumbing = ["param_shapes", "frozen_param_shapes", "frozen_param_fragments", "buffer_names", "shared_params"];
 
@@ -37,6 +39,7 @@ internal sealed class ZeroStates
         var states = new ZeroStates(path, [.. models], [.. optimizers.Select(optimizer => Map(path, optimizer, "optimizer_state_dict"))]);
         try
         {
+            states.CheckRanks();
             states.Read();
             StateMap root = [];
             foreach ((string key, StateNode value) in models[0])
@@ -48,9 +51,13 @@ internal sealed class ZeroStates
                 root.Add("optimizer", states.Optimizer());
             return root;
         }
-        catch (Exception e) when (e is ArgumentException or OverflowException)
+        catch (OverflowException)
         {
-            throw states.Bad(e.Message);
+            throw states.Bad("'param_shapes' names tensors that are larger than any file");
+        }
+        catch (ArgumentException e)
+        {
+            throw states.Bad(e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal).TrimEnd('.') : e.Message);
         }
     }
 
@@ -74,13 +81,61 @@ internal sealed class ZeroStates
             ReadStages12([.. groups.Select(Shapes)]);
     }
 
+    // What all ranks must have alike: pieces of the same groups, with the same fields, after as many steps. Files of two saves differ in these.
+    private void CheckRanks()
+    {
+        int parts = List(_optimizers[0], _isStage3 ? Cut3 : Cut12).Count;
+        for (int rank = 1; rank < _optimizers.Length; rank++)
+        {
+            if (List(_optimizers[rank], _isStage3 ? Cut3 : Cut12).Count != parts)
+                throw Bad($"rank {rank} has pieces of another number of groups than rank 0");
+            for (int part = 0; part < parts; part++)
+            {
+                StateMap first = StateOf(_optimizers[0], part), own = StateOf(_optimizers[rank], part);
+                if (!first.Keys.SequenceEqual(own.Keys, StringComparer.Ordinal))
+                    throw Bad($"rank {rank} has {Named(own)} of group {part}, and rank 0 has {Named(first)}");
+                foreach ((string field, StateNode value) in first)
+                {
+                    if (value is not StateTensor { Shape.Count: 1 } && StateDigest.Of(new StateMap { [field] = value }) != StateDigest.Of(new StateMap { [field] = own[field] }))
+                        throw Bad($"rank {rank} has another '{field}' of group {part} than rank 0, so they are of two saves");
+                }
+            }
+        }
+
+        static string Named(StateMap state) => state.Count == 0 ? "no state" : string.Join(", ", state.Keys);
+    }
+
+    // Newer versions say which parameters a rank has a piece of; files that were given to each other's ranks say it too.
+    private void CheckMappings(int group, List<(string Name, long[] Shape)> parameters, ZeroPieces flat)
+    {
+        long begin = 0;
+        for (int rank = 0; rank < _optimizers.Length; begin += flat.Ranks[rank++].Shape[0])
+        {
+            if (_optimizers[rank].GetValueOrDefault("param_slice_mappings") is not StateList mappings || group >= mappings.Count || mappings[group] is not StateMap mapping)
+                continue;
+            long at = 0, end = begin + flat.Ranks[rank].Shape[0];
+            HashSet<string> own = [];
+            foreach ((string name, long[] shape) in parameters)
+            {
+                if (at < end && at + Count(shape) > begin && Count(shape) > 0)
+                    own.Add(name);
+                at += Count(shape);
+            }
+            if (!own.SetEquals(mapping.Keys))
+                throw Bad($"what stands in the place of rank {rank} is a piece of {string.Join(", ", mapping.Keys.Take(MostNamed))}, and not of {string.Join(", ", own.Take(MostNamed))}: it is another rank's");
+        }
+    }
+
     private void ReadStages12(List<(string Name, long[] Shape)>[] groups)
     {
+        if (List(_optimizers[0], Cut12).Count != groups.Length)
+            throw Bad($"'param_shapes' has {groups.Length} groups, and the pieces are of {List(_optimizers[0], Cut12).Count}");
         for (int g = 0; g < groups.Length; g++)
         {
             int group = g;
-            Flat flat = new(_optimizers, rank => [Tensor(List(rank, Cut12), group)]);
-            Dictionary<string, Flat> fields = Fields(rank => [group]);
+            var flat = new ZeroPieces(_optimizers, rank => [Tensor(List(rank, Cut12), group)]);
+            Dictionary<string, ZeroPieces> fields = Fields(rank => [group]);
+            CheckMappings(group, groups[g], flat);
             long offset = 0;
             foreach ((string name, long[] shape) in groups[g])
             {
@@ -88,7 +143,7 @@ internal sealed class ZeroStates
                 Put(name, At(flat), field => At(field));
                 offset += count;
 
-                StateTensor At(Flat of) => offset + count <= of.Whole.Shape[0] ? of.Whole.Narrow(0, offset, count).Reshape(shape) : throw Bad($"its pieces end before '{name}'");
+                StateTensor At(ZeroPieces of) => offset + count <= of.Whole.Shape[0] ? of.Whole.Narrow(0, offset, count).Reshape(shape) : throw Bad($"its pieces end before '{name}'");
             }
             // It is filled up so that it can be shared evenly, in blocks of two for each rank.
             long blocks = 2L * _optimizers.Length;
@@ -96,7 +151,7 @@ internal sealed class ZeroStates
                 throw Bad($"group {g} of its pieces holds {flat.Whole.Shape[0]} elements, and the parameters have {offset}");
             _groups.Add((groups[g], Options(g)));
 
-            void Put(string name, StateTensor weight, Func<Flat, StateTensor> at) => Add(name, weight, fields, at, group);
+            void Put(string name, StateTensor weight, Func<ZeroPieces, StateTensor> at) => Add(name, weight, fields, at, group);
         }
     }
 
@@ -104,8 +159,8 @@ internal sealed class ZeroStates
     {
         // Parts of the parameters' groups, as large as the option sub_group_size allows.
         int parts = List(_optimizers[0], Cut3).Count;
-        Flat flat = new(_optimizers, rank => [.. Enumerable.Range(0, parts).Select(part => Tensor(List(rank, Cut3), part))]);
-        Dictionary<string, Flat> fields = Fields(rank => Enumerable.Range(0, parts));
+        var flat = new ZeroPieces(_optimizers, rank => [.. Enumerable.Range(0, parts).Select(part => Tensor(List(rank, Cut3), part))]);
+        Dictionary<string, ZeroPieces> fields = Fields(rank => Enumerable.Range(0, parts));
         long offset = 0;
         foreach ((string name, long[] shape) in groups.SelectMany(group => group))
         {
@@ -113,7 +168,7 @@ internal sealed class ZeroStates
             Add(name, At(flat), fields, At, 0);
             offset += piece;
 
-            StateTensor At(Flat of) => of.Ranks.All(rank => offset + piece <= rank.Shape[0])
+            StateTensor At(ZeroPieces of) => of.Ranks.All(rank => offset + piece <= rank.Shape[0])
                 ? TensorOperations.Concat([.. of.Ranks.Select(rank => rank.Narrow(0, offset, piece))], 0).Narrow(0, 0, count).Reshape(shape) : throw Bad($"its pieces end before '{name}'");
         }
         if (offset != flat.Ranks[0].Shape[0])
@@ -127,13 +182,13 @@ internal sealed class ZeroStates
     }
 
     // The state of each parameter: tensors of its own shape, and what is the same for all of its group.
-    private void Add(string name, StateTensor weight, Dictionary<string, Flat> fields, Func<Flat, StateTensor> at, int group)
+    private void Add(string name, StateTensor weight, Dictionary<string, ZeroPieces> fields, Func<ZeroPieces, StateTensor> at, int group)
     {
         if (!_master.TryAdd(name, weight))
             throw Bad($"'{name}' stands twice in 'param_shapes'");
         StateMap state = [];
         foreach ((string field, StateNode value) in StateOf(_optimizers[0], group))
-            state.Add(field, fields.TryGetValue(field, out Flat? flat) ? at(flat) : value);
+            state.Add(field, fields.TryGetValue(field, out ZeroPieces? flat) ? at(flat) : value);
         _state.Add(name, state);
     }
 
@@ -181,11 +236,11 @@ internal sealed class ZeroStates
     }
 
     // Tensors that are as long as the pieces; others, such as a count of steps, are the same on all ranks.
-    private Dictionary<string, Flat> Fields(Func<StateMap, IEnumerable<int>> parts)
+    private Dictionary<string, ZeroPieces> Fields(Func<StateMap, IEnumerable<int>> parts)
     {
         int first = parts(_optimizers[0]).FirstOrDefault();
         return StateOf(_optimizers[0], first).Where(field => field.Value is StateTensor { Shape.Count: 1 }).ToDictionary(
-            field => field.Key, field => new Flat(_optimizers, rank => [.. parts(rank).Select(part => StateOf(rank, part).GetValueOrDefault(field.Key) as StateTensor ?? throw Bad($"a rank has no '{field.Key}'"))]), StringComparer.Ordinal);
+            field => field.Key, field => new ZeroPieces(_optimizers, rank => [.. parts(rank).Select(part => StateOf(rank, part).GetValueOrDefault(field.Key) as StateTensor ?? throw Bad($"a rank has no '{field.Key}'"))]), StringComparer.Ordinal);
     }
 
     // Rigid: what torch.optim gives, by number. Elastic: a list by group.
@@ -225,24 +280,12 @@ internal sealed class ZeroStates
 
     private StateMap Map(StateList list, int index) => list[index] as StateMap ?? throw Bad($"group {index} of the optimizer is no map");
 
-    private static StateMap Map(string path, StateMap map, string key) => map.GetValueOrDefault(key) as StateMap ?? throw Bad(path, $"a rank's file has no '{key}'");
+    private static StateMap Map(string path, StateMap map, string key) => map.GetValueOrDefault(key) as StateMap ?? throw Bad(path, $"a rank's file has no '{key}'", isStage3: true);
 
     private static long Count(long[] shape) => shape.Aggregate(1L, (product, size) => checked(product * size));
 
-    private CorruptCheckpointException Bad(string what) => Bad(_path, what);
+    private CorruptCheckpointException Bad(string what) => Bad(_path, what, _isStage3);
 
-    private static CorruptCheckpointException Bad(string path, string what) =>
-        new($"The optimizer's files in {path} cannot be put together: {what}. Look whether all of them are of one save, or take another checkpoint. Of stages 1 and 2, {path}/mp_rank_00_model_states.pt alone has the weights, as precise as the model computes.") { Path = path };
-
-    /// <summary>What one name stands for on all ranks.</summary>
-    private sealed class Flat(StateMap[] optimizers, Func<StateMap, StateTensor[]> of)
-    {
-        /// <summary>Of each rank, one behind the other.</summary>
-        public StateTensor[] Ranks { get; } = [.. optimizers.Select(rank => TensorOperations.Concat(of(rank), 0))];
-
-        /// <summary>All ranks', one behind the other.</summary>
-        public StateTensor Whole => _whole ??= TensorOperations.Concat(Ranks, 0);
-
-        private StateTensor? _whole;
-    }
+    private static CorruptCheckpointException Bad(string path, string what, bool isStage3) =>
+        new($"The optimizer's files in {path} cannot be put together: {what}. Look whether all of them are of one save, or take another checkpoint.{(isStage3 ? "" : $" {path}/mp_rank_00_model_states.pt alone has the weights, as precise as the model computes.")}") { Path = path };
 }

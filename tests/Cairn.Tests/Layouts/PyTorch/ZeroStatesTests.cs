@@ -58,6 +58,42 @@ public sealed class ZeroStatesTests : IDisposable
     }
 
     [Theory, InlineData(2), InlineData(3)]
+    public void Files_of_two_saves_and_of_other_ranks_are_not_put_together(int stage)
+    {
+        Save(stage, ranks: 2);
+        string second = _folder[$"{Step}/zero_pp_rank_1_mp_rank_00_optim_states.pt"];
+        foreach ((Action<TorchMap> change, string said) in new (Action<TorchMap>, string)[]
+        {
+            (state => state["step"] = new TorchScalar(2.0), "another 'step'"),
+            (state => state["max_exp_avg_sq"] = state["exp_avg_sq"], "rank 1 has step, exp_avg, exp_avg_sq, max_exp_avg_sq of group 0, and rank 0 has step, exp_avg, exp_avg_sq"),
+        })
+        {
+            TorchMap own = stage == 3 ? Stage3(2, 1) : Stage2(2, 1);
+            change((TorchMap)((TorchMap)((TorchMap)own[stage == 3 ? "optimizer_state_dict" : "base_optimizer_state"])["state"])[0]);
+            Save(second, new TorchMap { ["optimizer_state_dict"] = own });
+            Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(_folder.Path)).Message.ShouldContain(said);
+        }
+        if (stage == 3)
+            return;
+        // Where each file says what it is of, another rank's is found out.
+        foreach (int rank in (int[])[0, 1])
+        {
+            TorchMap own = Stage2(2, 1 - rank);
+            own["param_slice_mappings"] = new TorchList(TorchListKind.List, [Mapping(rank == 1 ? ["emb.weight"] : ["emb.weight", "a.weight", "b.weight"]), Mapping(rank == 1 ? ["a.bias"] : ["a.bias", "norm.bias"])]);
+            Save(_folder[$"{Step}/zero_pp_rank_{rank}_mp_rank_00_optim_states.pt"], new TorchMap { ["optimizer_state_dict"] = own });
+        }
+        Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(_folder.Path)).Message.ShouldContain("another rank's");
+    }
+
+    private static TorchMap Mapping(string[] names)
+    {
+        TorchMap mapping = new();
+        foreach (string name in names)
+            mapping[name] = new TorchList(TorchListKind.Tuple, [0, 1]);
+        return mapping;
+    }
+
+    [Theory, InlineData(2), InlineData(3)]
     public void Files_of_another_model_are_refused(int stage)
     {
         Save(stage, ranks: 2);
