@@ -59,7 +59,7 @@ public sealed class KindTableTests : IDisposable
             string[] cells =
             [
                 Cell("ls", [several is null ? At(path) : At(several)], several is null ? "" : "500"), Cell("show", [At(path)], "model"), Cell("verify", [At(path)], "good"), Cell("stats", [At(path)], "0.weight"),
-                Cell("diff", [At(path), converted], ""), convert, several is null ? None : Cell("prune", [At(several), "--keep-last", "2"], "500"), await ResumeAsync(path),
+                Cell("diff", [At(path), converted, "--part", "model"], "identical"), convert, several is null ? None : Cell("prune", [At(several), "--keep-last", "2"], "500"), await ResumeAsync(path),
             ];
             table.Append($"| {title} | {string.Join(" | ", cells)} |\n");
         }
