@@ -67,18 +67,18 @@ public class TrainingLogTests
     {
         string[] lines =
         [
-            Mm(0, "Checkpoints will be saved to /work/work_dirs/internlm2."),
+            Mm(0, "Checkpoints will be saved to /data/work_dirs/internlm2."),
             .. Enumerable.Range(1, 30).SelectMany(n => (string[])[
                 byEpoch ? Mm(n, $"Epoch(train)  [{(n + 9) / 10}][{(n + 9) % 10 + 1,2}/10]  lr: 2.0000e-04  eta: 0:00:27  loss: 1.5") : Mm(n, $"Iter(train) [{n,3}/768]  lr: 2.0000e-04  eta: 0:00:27  loss: 1.5"),
                 .. n % 10 == 0 ? (string[])[Mm(n, byEpoch ? $"Saving checkpoint at {n / 10} epochs" : $"Saving checkpoint at {n} iterations")] : []]),
-            Mm(100, "Auto resumed from the latest checkpoint /work/work_dirs/internlm2/iter_20.pth."), Mm(100, byEpoch ? "resumed epoch: 2, iter: 20" : "resumed epoch: 0, iter: 20"),
+            Mm(100, "Auto resumed from the latest checkpoint /data/work_dirs/internlm2/iter_20.pth."), Mm(100, byEpoch ? "resumed epoch: 2, iter: 20" : "resumed epoch: 0, iter: 20"),
             byEpoch ? Mm(101, "Epoch(train)  [3][ 1/10]  lr: 2.0000e-04  loss: 1.5") : Mm(101, "Iter(train) [ 21/768]  lr: 2.0000e-04  loss: 1.5"),
         ];
         RunHistory history = TrainingLogReader.Read([lines]);
-        (history.Source, history.Configuration.Folder, history.Configuration.TotalSteps).ShouldBe((HistorySource.MmEngine, "/work/work_dirs/internlm2", byEpoch ? null : 768));
+        (history.Source, history.Configuration.Folder, history.Configuration.TotalSteps).ShouldBe((HistorySource.MmEngine, "/data/work_dirs/internlm2", byEpoch ? null : 768));
         history.Sessions.Select(session => (session.FirstStep, session.LastStep, session.LostSteps)).ShouldBe([(0, 30, 0), (20, 21, 10)]);
         RunAudit.Of(history).Saved.Select(save => save.Step).ShouldBe([10, 20, 30]);
-        history.Sessions[1].ResumedFrom.ShouldBe("/work/work_dirs/internlm2/iter_20.pth");
+        history.Sessions[1].ResumedFrom.ShouldBe("/data/work_dirs/internlm2/iter_20.pth");
     }
 
     [Theory, InlineData(500, 100, 0), InlineData(1000, 50, 0), InlineData(250, 10, 0), InlineData(125, 10, 0), InlineData(25, 100, 0), InlineData(256, 10, 0), InlineData(125, 10, 1000), InlineData(25, 100, 1000), InlineData(30, 7, 0)]
