@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Cairn.Configuration;
 
 namespace Cairn.Cli;
@@ -23,11 +24,23 @@ internal static class Mistyped
         // A missing argument behind a mistyped option is the same mistake twice.
         if (unknown.Length == 0)
         {
-            foreach (string message in parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal))
+            foreach (string message in parsed.Errors.Select(Said).Distinct(StringComparer.Ordinal))
                 yield return command is RootCommand && parsed.UnmatchedTokens.Count == 0 ? "Say what to do." : message;
         }
         yield return $"Try: {path} --help";
     }
+
+    // The parser speaks of types of .NET.
+    private static string Said(ParseError error) => error.SymbolResult is OptionResult { Option: var option, Tokens: [var token, ..] } && NumberOf(option.ValueType) is { } number && error.Message.Contains("System.", StringComparison.Ordinal)
+        ? $"{option.Name} takes {number}, not '{token.Value}'." : error.Message;
+
+    private static string? NumberOf(Type type) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        TypeCode.Int32 => $"a whole number up to {int.MaxValue}",
+        TypeCode.Int64 => "a whole number",
+        TypeCode.Double => "a number",
+        _ => null,
+    };
 
     private static IEnumerable<string> Options(Command command) =>
         command.Options.SelectMany(option => option.Aliases.Append(option.Name)).Where(name => name.StartsWith("--", StringComparison.Ordinal));

@@ -43,6 +43,8 @@ public class FrameTests
     [Theory]
     [InlineData(new[] { "lss" }, "There is no 'lss'. Did you mean 'ls'?")]
     [InlineData(new[] { "verfy", "x" }, "Did you mean 'verify'?")]
+    [InlineData(new[] { "prune", "x", "--keep-last", "three" }, "--keep-last takes a whole number up to 2147483647, not 'three'.")]
+    [InlineData(new[] { "diff", "a", "b", "--tolerance", "x" }, "--tolerance takes a number, not 'x'.")]
     [InlineData(new[] { "ls", "x", "--jsno" }, "'cairn ls' has no option --jsno. Did you mean '--json'?")]
     [InlineData(new[] { "plan", "--step-tiem", "1s" }, "Did you mean '--step-time'?")]
     [InlineData(new[] { "plan", "--step-time", "soon" }, "'soon' is not a time such as 250ms, 1.2s, 30m, 6h, 2d or 00:30:00.")]
