@@ -64,11 +64,19 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
         long value => value,
         double value => value,
         string value => value,
-        BigInteger value => value.ToString(CultureInfo.InvariantCulture),
+        BigInteger value => Large(value),
         Complex value => new StateMap { { "real", value.Real }, { "imag", value.Imaginary } },
         byte[] value => Bytes(scalar, value),
         object other => throw new InvalidOperationException($"A scalar is a {other.GetType()}."),
     };
+
+    // A state has numbers of 64 bits.
+    private string Large(BigInteger value)
+    {
+        if (unread is not null)
+            Refuse("a whole number beyond 64 bits, kept as text");
+        return value.ToString(CultureInfo.InvariantCulture);
+    }
 
     private StateNode Bytes(TorchScalar scalar, byte[] value)
     {

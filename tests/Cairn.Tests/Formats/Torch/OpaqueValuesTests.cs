@@ -35,6 +35,15 @@ public class OpaqueValuesTests
     }
 
     [Fact]
+    public void A_number_that_a_state_cannot_hold_is_kept_as_text_and_named()
+    {
+        // LONG1 of nine bytes, little-endian: 2 to the 64.
+        using LoadedTorchState state = Load(Map(("model", Map((Weight, Tensor()))), ("state", "\u008a\t\0\0\0\0\0\0\0\0\u0001")));
+        Text(state.Load("context"), "state").ShouldBe("18446744073709551616");
+        state.Notes.ShouldHaveSingleItem().ShouldContain("state (a whole number beyond 64 bits, kept as text)");
+    }
+
+    [Fact]
     public void A_whole_module_is_its_tensors_by_the_names_of_its_state_dict()
     {
         string layer = Module([("weight", Tensor()), ("bias", None)], [], []);
