@@ -20,6 +20,18 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public void Files_of_a_distributed_checkpoint_whose_save_did_not_end_are_not_called_damaged()
+    {
+        Directory.CreateDirectory(_folder["step-1000"]);
+        foreach (string file in Directory.GetFiles(SampleFolders.Distributed(), "*.distcp"))
+            File.Copy(file, _folder[$"step-1000/{Path.GetFileName(file)}"]);
+        Result result = CairnProcess.Run("verify", _folder["step-1000"]);
+        result.Code.ShouldBe(ExitCode.FoundBad);
+        result.Out.ShouldContain("there is no .metadata: the save did not end");
+        result.Out.ShouldNotContain("Restore the file");
+    }
+
+    [Fact]
     public void A_turned_bit_a_short_file_and_a_missing_marker_are_named()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
