@@ -4,7 +4,6 @@
 
 A tensor is its type, its shape and the SHA-256 of its bytes; any other value is its repr.
 """
-import dataclasses
 import hashlib
 import json
 import sys
@@ -15,18 +14,8 @@ try:
     import torch.distributed.checkpoint as checkpoint
     planner = {"planner": checkpoint.DefaultLoadPlanner(flatten_state_dict=False, flatten_sharded_tensors=False)}
 except ImportError:
-    # PyTorch 1.13 has it as a prototype under another name, with dataclasses that Python 3.11 refuses (a default value must be hashable) and a view of a part of a file that ends behind it.
-    plain = dataclasses.dataclass
-
-    def hashable(cls=None, /, **options):
-        if cls is None:
-            return lambda made: hashable(made, **options)
-        made = plain(cls, **options)
-        if made.__hash__ is None:
-            made.__hash__ = object.__hash__
-        return made
-
-    dataclasses.dataclass = hashable
+    # PyTorch 1.13 has it as a prototype under another name, with a view of a part of a file that ends behind it.
+    import prototype
     import io
     import torch.distributed._shard.checkpoint as checkpoint
     for module in ("", ".metadata", ".filesystem"):

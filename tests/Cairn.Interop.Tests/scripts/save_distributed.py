@@ -1,5 +1,4 @@
 """Saves a distributed checkpoint from one process into the folder given."""
-import dataclasses
 import sys
 
 import torch
@@ -7,18 +6,8 @@ import torch
 try:
     from torch.distributed.checkpoint import FileSystemWriter, save_state_dict
 except ImportError:
-    # PyTorch 1.13 has it as a prototype, whose dataclasses Python 3.11 refuses: a default value must be hashable.
-    plain = dataclasses.dataclass
-
-    def hashable(cls=None, /, **options):
-        if cls is None:
-            return lambda made: hashable(made, **options)
-        made = plain(cls, **options)
-        if made.__hash__ is None:
-            made.__hash__ = object.__hash__
-        return made
-
-    dataclasses.dataclass = hashable
+    # PyTorch 1.13 has it as a prototype.
+    import prototype
     from torch.distributed._shard.checkpoint import FileSystemWriter, save_state_dict
 
 state = {
