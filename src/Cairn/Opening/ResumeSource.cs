@@ -16,12 +16,15 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     public CatalogEntry? Entry { get; init; }
 
     /// <summary>Whether another program than InternLM wrote it: parts of it can be begun with, and no run of it gone on with.</summary>
-    public bool IsForeign { get; private init; }
+    public bool IsForeign => Found is not null;
+
+    // What another program wrote, as it was recognized.
+    private CheckpointSource? Found { get; init; }
 
     /// <summary>Opens its files.</summary>
     /// <param name="files">Where they are read: <see cref="Files"/>, or what was pinned of it.</param>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
-    public LoadedCheckpoint Open(IFileSource files) => IsForeign ? CheckpointReader.Open(files, Folder) : CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
+    public LoadedCheckpoint Open(IFileSource files) => Found is { } found ? CheckpointReader.Open(found) : CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
 
     /// <summary>Finds what the options name: another run, or one checkpoint of it.</summary>
     /// <param name="places">What they name.</param>
@@ -78,19 +81,21 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
 
     /// <summary>What another program saved.</summary>
     /// <exception cref="CheckpointException">It is of no known kind.</exception>
-    public static ResumeSource Foreign(IFileSource files, string path, string name)
+    public static ResumeSource Foreign(IFileSource files, string path, string name) => Foreign(CheckpointReader.Detect(files, path), path, name);
+
+    private static ResumeSource Foreign(CheckpointSource found, string path, string name)
     {
-        CheckpointSource found = CheckpointReader.Detect(files, path);
         // Of its counters nothing is taken, so that the step only says where it comes from.
         var marker = new Marker { Step = found.Step ?? 0, Kind = Policies.SaveKind.Checkpoint, Reason = Policies.SaveReason.Interval, Layout = found.Layout, IsDerived = true, Run = found.Layout, Lineage = Lineage.New, Time = DateTimeOffset.UnixEpoch, World = World.Single, Train = [], Files = [] };
-        return new ResumeSource(files, path, marker, name) { IsForeign = true };
+        return new ResumeSource(found.Files, path, marker, name) { Found = found };
     }
 
     private static ResumeSource? ForeignAt(ResumePlaces places)
     {
         try
         {
-            return CheckpointReader.Detect(places.Parent, places.Name).Layout is CheckpointReader.CairnName or InternLmLayout.LayoutName ? null : Foreign(places.Parent, places.Name, places.Path);
+            CheckpointSource found = CheckpointReader.Detect(places.Parent, places.Name);
+            return found.Layout is CheckpointReader.CairnName or InternLmLayout.LayoutName ? null : Foreign(found, places.Name, places.Path);
         }
         catch (CheckpointException e) when (e is not CorruptCheckpointException)
         {
