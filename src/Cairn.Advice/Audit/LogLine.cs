@@ -12,11 +12,14 @@ namespace Cairn.Advice.Audit;
 internal readonly record struct LogMessage(DateTimeOffset Time, string Text, int? Rank);
 
 /// <summary>How the lines of a trainer's log look. A launcher may have put a host, a task or a rank in front of them, or a progress bar that was not ended.</summary>
-internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern, string[] TimeFormats)
+internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern, string? TimeFormat)
 {
     // Where a log says no year: one that has the 29th of February.
     private const int NoYear = 2000;
-    private const int MostContinuation = 200;
+    private const int MostContinuation = 200, MostMilliseconds = 1000;
+    private const RegexOptions Options = RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant;
+    // Whatever a launcher has put in front.
+    private const string Begin = "^.{0,160}?";
     private static readonly TimeSpan HalfAYear = TimeSpan.FromDays(183);
 
     /// <summary>
@@ -26,8 +29,8 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
     /// </summary>
     private static readonly LogLine[] Known =
     [
-        new(HistorySource.InternLm, Logging, ["yyyy-MM-dd HH:mm:ss,fff"]), new(HistorySource.InternLm, Service, []), new(HistorySource.TorchTitan, Titan, ["yyyy-MM-dd HH:mm:ss,fff"]),
-        new(HistorySource.XTuner, XTuner, ["yyyy-MM-dd HH:mm:ss"]), new(HistorySource.MmEngine, MmEngine, ["yyyy/MM/dd HH:mm:ss"]),
+        new(HistorySource.InternLm, Logging, "yyyy-MM-dd HH:mm:ss,fff"), new(HistorySource.InternLm, Service, null), new(HistorySource.TorchTitan, Titan, "yyyy-MM-dd HH:mm:ss,fff"),
+        new(HistorySource.XTuner, XTuner, "yyyy-MM-dd HH:mm:ss"), new(HistorySource.MmEngine, MmEngine, "yyyy/MM/dd HH:mm:ss"),
     ];
 
     /// <summary>The kind of a line that begins a message; <see langword="null"/> when it begins none.</summary>
@@ -93,29 +96,29 @@ internal sealed partial record LogLine(HistorySource Source, Func<Regex> Pattern
         return null;
     }
 
-    private bool TryTime(string text, out DateTimeOffset time) => TimeFormats.Length == 0
+    private bool TryTime(string text, out DateTimeOffset time) => TimeFormat is null
         ? DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time)
-        : DateTimeOffset.TryParseExact(text.IndexOf('/', StringComparison.Ordinal) == 2 ? $"{NoYear}/{text}" : text, TimeFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time);
+        : DateTimeOffset.TryParseExact(text.IndexOf('/', StringComparison.Ordinal) == 2 ? $"{NoYear}/{text}" : text, TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time);
 
     private static LogMessage Joined(LogMessage message, List<string> more) =>
         more.Count == 0 ? message : message with { Text = $"{message.Text}\n{string.Join('\n', more)}" };
 
     // What a launcher writes: '[rank0]:' and '[default0]:' of torchrun, '0: ' of srun --label, '[1,0]<stdout>:' of mpirun, '[RANK 0]' of XTuner itself.
-    [GeneratedRegex(@"\[(rank|RANK |default)(?<rank>\d{1,6})\]|^\s*(?<rank>\d{1,6}): |\[\d+,(?<rank>\d{1,6})\]<std", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"\[(rank|RANK |default)(?<rank>\d{1,6})\]|^\s*(?<rank>\d{1,6}): |\[\d+,(?<rank>\d{1,6})\]<std", Options, MostMilliseconds)]
     private static partial Regex Rank();
 
-    [GeneratedRegex(@"^.{0,160}?(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\s+[A-Z]+ \S+:\d+ in \S+ -- (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(Begin + @"(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\s+[A-Z]+ \S+:\d+ in \S+ -- (?<message>.*)$", Options, MostMilliseconds)]
     private static partial Regex Logging();
 
-    [GeneratedRegex(@"^.{0,160}?(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+(Z|[+-]\d\d:?\d\d)?)\s+[A-Z]+ \[[^\]]*, line \d+, in [^\]]*\] - (pid=\d+ : )?(?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(Begin + @"(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+(Z|[+-]\d\d:?\d\d)?)\s+[A-Z]+ \[[^\]]*, line \d+, in [^\]]*\] - (pid=\d+ : )?(?<message>.*)$", Options, MostMilliseconds)]
     private static partial Regex Service();
 
-    [GeneratedRegex(@"^.{0,160}?(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) - \S+ - [A-Z]+ - (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(Begin + @"(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) - \S+ - [A-Z]+ - (?<message>.*)$", Options, MostMilliseconds)]
     private static partial Regex Titan();
 
-    [GeneratedRegex(@"^.{0,160}?\[XTuner\](\[RANK \d+\])?\[(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]\[[A-Z]+\](\[[^\]]*\])*\s(?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(Begin + @"\[XTuner\](\[RANK \d+\])?\[(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\]\[[A-Z]+\](\[[^\]]*\])*\s(?<message>.*)$", Options, MostMilliseconds)]
     private static partial Regex XTuner();
 
-    [GeneratedRegex(@"^.{0,160}?(?<time>(\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - [A-Z]+ - (?<message>.*)$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(Begin + @"(?<time>(\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d) - mmengine - [A-Z]+ - (?<message>.*)$", Options, MostMilliseconds)]
     private static partial Regex MmEngine();
 }
