@@ -78,8 +78,8 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     {
         // Of the optimizer's files all that is meant for people is put together; its own objects are no loss.
         StateMap[] ranks = [.. optimizers.Select(name => Read(name, []))];
-        if (ZeroStates.PartitionsOf(ranks[0]) is { } count && count != ranks.Length)
-            throw new CorruptCheckpointException($"{count} ranks shared the optimizer in {folder}, and {ranks.Length} files are there: {optimizers[0]}{(ranks.Length > 1 ? " and others" : "")}. {(count > ranks.Length ? "The save was not ended, or files were lost" : "Some are of another save")}: take another checkpoint.") { Path = folder };
+        if (ZeroStates.PartitionsOf(ranks[0]) is { } count && ZeroStates.FaultOf(count, ranks.Length) is { } fault)
+            throw new CorruptCheckpointException($"{folder} cannot be read: {fault}. Take another checkpoint.") { Path = folder };
         return ZeroStates.Merge(folder, [.. models.Select(name => Read(name, loaded._unread))], ranks);
 
         StateMap Read(string name, List<UnreadValue> unread)

@@ -42,9 +42,7 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
     {
         if (MissingRank is { } missing)
             return $"the optimizer's file of rank {missing} is missing: the save did not end";
-        if (Optimizers.Count == 0 || LoadedTorchState.PartitionsIn(files, Join(Path, Optimizers[0])) is not { } count || count == Optimizers.Count)
-            return null;
-        return count > Optimizers.Count ? $"{Optimizers.Count} of {count} ranks' files of the optimizer are there: the save did not end" : $"{count} ranks shared the optimizer, and there are {Optimizers.Count} files of it: some are of another save";
+        return Optimizers.Count > 0 && LoadedTorchState.PartitionsIn(files, Join(Path, Optimizers[0])) is { } count ? ZeroStates.FaultOf(count, Optimizers.Count) : null;
     }
 
     /// <summary>The first data-parallel rank whose file of the optimizer is not there while that of a later one is.</summary>

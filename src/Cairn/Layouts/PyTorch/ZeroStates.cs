@@ -57,7 +57,7 @@ internal sealed class ZeroStates
         }
         catch (ArgumentException e)
         {
-            throw states.Bad(e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal).TrimEnd('.') : e.Message);
+            throw states.Bad(e.WithoutParameter().TrimEnd('.'));
         }
     }
 
@@ -69,6 +69,10 @@ internal sealed class ZeroStates
         StateList counts => counts.OfType<StateScalar>().Select(count => count.Value as long?).Max(),
         _ => null,
     };
+
+    /// <summary>What is wrong when so many ranks shared the optimizer and so many files of it are there; <see langword="null"/> when nothing is.</summary>
+    public static string? FaultOf(long ranks, int files) => files == ranks ? null
+        : files < ranks ? $"{ranks} ranks shared the optimizer, and {files} of their files are there: the save did not end" : $"{ranks} ranks shared the optimizer, and there are {files} files of it: some are of another save";
 
     private void Read()
     {
