@@ -1,4 +1,5 @@
 using Cairn.Cli.Output;
+using Cairn.State;
 
 namespace Cairn.Cli;
 
@@ -23,8 +24,7 @@ internal static class Failure
         OperationCanceledException => "Stopped.",
         OutOfMemoryException => "There is not enough memory for this.",
         WrongUseException or CheckpointException or IOException or UnauthorizedAccessException => cause.Message,
-        // The parameter's name says nothing to who typed a command.
-        ArgumentException { ParamName: { } name } => Unexpected(cause.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)),
+        ArgumentException argument => Unexpected(argument.WithoutParameter()),
         _ => Unexpected(cause.Message),
     };
 

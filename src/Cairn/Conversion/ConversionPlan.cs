@@ -83,8 +83,7 @@ internal sealed class ConversionPlan
         }
         catch (ArgumentException e)
         {
-            string message = e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
-            throw new CheckpointException($"This cannot be written in the layout '{options.Layout}': {message} {Instead(options, parts)}", e);
+            throw new CheckpointException($"This cannot be written in the layout '{options.Layout}': {e.WithoutParameter()} {Instead(options, parts)}", e);
         }
     }
 

@@ -46,7 +46,7 @@ internal sealed class DistcpFile(int rank) : IFileContent
         }
         catch (ArgumentException e)
         {
-            throw new ArgumentException($"'{entry.Name}': {(e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message)}", nameof(entry), e);
+            throw new ArgumentException($"'{entry.Name}': {e.WithoutParameter()}", nameof(entry), e);
         }
         var place = new DistributedPlace(Name, Length, planned.Length);
         _entries.Add(entry with { Offset = Length, DataOffset = planned.Tensors.Count > 0 ? planned.Tensors[0].Offset : 0 });
