@@ -14,7 +14,7 @@ internal static class VerifiedLoad
     public static void Run(IFileSource files, LargeState target)
     {
         CatalogEntry entry = Catalog.Read(files).Entries[0];
-        using var copy = new VerifiedCopy(entry.Pin(files)!, entry.Folder, new SpareMemory());
+        using var copy = new VerifiedCopy(entry.Hold(files)!, entry.Folder, new SpareMemory());
         if (Verifier.Verify(copy, entry, World.Single, rank: 0, CancellationToken.None) is { } fault)
             throw new InvalidOperationException(fault.ToString());
         Fill(copy, entry, target);

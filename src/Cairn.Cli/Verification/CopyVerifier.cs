@@ -34,8 +34,8 @@ internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict
     private CopyCheck OfCairn(CatalogEntry entry, CancellationToken cancellationToken)
     {
         string[] @checked = ["sizes", "hashes", "format", "ownership"];
-        using PinnedCopy? pin = entry.Pin(_files);
-        IFileSource files = pin ?? _files;
+        using HeldCopy? held = entry.Hold(_files);
+        IFileSource files = held ?? _files;
         IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSource(files, read), entry, cancellationToken);
         if (faults.Count > 0)
             return new CopyCheck([.. faults.Select(fault => new CopyFault(Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);

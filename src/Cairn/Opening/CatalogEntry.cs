@@ -84,24 +84,24 @@ internal sealed class CatalogEntry
     /// <param name="files">The run, or one that passes everything on to it.</param>
     /// <exception cref="CopyChangedException">The copy was replaced or removed since its marker was read.</exception>
     /// <exception cref="IOException">The marker cannot be read.</exception>
-    internal PinnedCopy? Pin(IFileSource files)
+    internal HeldCopy? Hold(IFileSource files)
     {
         Inspect();
         if (_markerPath is null || _written is null && _marker is null)
             return null;
-        PinnedCopy pin = PinnedCopy.Pin(files, Folder, _markerPath, Checkpoints.Marker.MaxLength);
-        if (pin.MarkerDigest != _markerDigest)
+        HeldCopy held = HeldCopy.Open(files, Folder, _markerPath, Checkpoints.Marker.MaxLength);
+        if (held.MarkerDigest != _markerDigest)
         {
-            pin.Dispose();
-            throw PinnedCopy.Changed(files, Folder);
+            held.Dispose();
+            throw HeldCopy.Changed(files, Folder);
         }
-        pin.Attempt = (_written ?? _marker!).Attempt;
-        pin.Hold((_written ?? _marker!).Files.Select(file => file.Name));
-        return pin;
+        held.Attempt = (_written ?? _marker!).Attempt;
+        held.HoldFiles((_written ?? _marker!).Files.Select(file => file.Name));
+        return held;
     }
 
     /// <summary>What is thrown when the copy was replaced or removed while it was read.</summary>
-    internal CopyChangedException Changed() => PinnedCopy.Changed(_files, Folder);
+    internal CopyChangedException Changed() => HeldCopy.Changed(_files, Folder);
 
     /// <summary>What the bytes of the marker are known by; 0 when there is none.</summary>
     internal UInt128 MarkerDigest
@@ -119,7 +119,7 @@ internal sealed class CatalogEntry
             return;
         _inspected = true;
         string step = Checkpoints.Marker.FileName(Step), path = $"{Folder}/{step}";
-        PinnedCopy? pin = null;
+        HeldCopy? held = null;
         try
         {
             if (Step == NoStep || !_files.FileExists(path))
@@ -127,41 +127,41 @@ internal sealed class CatalogEntry
                 _faults = [WasMarked ? CheckpointFault.Changed(Folder) : new CheckpointFault(Folder, Folder, "there is no marker: the save did not end")];
                 return;
             }
-            pin = PinnedCopy.Pin(_files, Folder, path, Checkpoints.Marker.MaxLength);
+            held = HeldCopy.Open(_files, Folder, path, Checkpoints.Marker.MaxLength);
             // In the layout of InternLM this is a file of PyTorch, one among the others.
-            bool isTorch = pin.MarkerBytes.AsSpan().StartsWith(ZipStart);
+            bool isTorch = held.MarkerBytes.AsSpan().StartsWith(ZipStart);
             string manifest = $"{Folder}/{RunFolder.Manifest}";
             bool isOverwritten = false;
-            if (isTorch && pin.FileExists(manifest))
+            if (isTorch && held.FileExists(manifest))
             {
-                using PinnedCopy first = pin;
-                pin = PinnedCopy.Pin(_files, Folder, path = manifest, Checkpoints.Marker.MaxLength);
+                using HeldCopy first = held;
+                held = HeldCopy.Open(_files, Folder, path = manifest, Checkpoints.Marker.MaxLength);
                 first.Check();
-                isOverwritten = !Describes(pin.MarkerBytes, manifest, step, first.MarkerBytes) && InternLmCopy.IsMarked(first, Folder, Step);
+                isOverwritten = !Describes(held.MarkerBytes, manifest, step, first.MarkerBytes) && InternLmCopy.IsMarked(first, Folder, Step);
                 if (isOverwritten)
                 {
-                    pin.Dispose();
-                    pin = PinnedCopy.Pin(_files, Folder, path = $"{Folder}/{step}", Checkpoints.Marker.MaxLength);
+                    held.Dispose();
+                    held = HeldCopy.Open(_files, Folder, path = $"{Folder}/{step}", Checkpoints.Marker.MaxLength);
                 }
             }
-            (_markerPath, _markerDigest) = (path, pin.MarkerDigest);
+            (_markerPath, _markerDigest) = (path, held.MarkerDigest);
             if (isTorch && path != manifest)
             {
-                if (!isOverwritten && pin.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
+                if (!isOverwritten && held.FileExists($"{Folder}/{InternLmPlan.IndexName}"))
                     _faults = [new CheckpointFault(Folder, Folder, $"there is no {RunFolder.Manifest}, and Cairn saved it: the marker was removed")];
                 else
-                    InspectInternLm(pin);
+                    InspectInternLm(held);
                 return;
             }
-            Marker marker = Checkpoints.Marker.Parse(pin.MarkerBytes, path);
+            Marker marker = Checkpoints.Marker.Parse(held.MarkerBytes, path);
             if (Contradiction(marker, path) is { } contradiction)
             {
                 _faults = [contradiction];
                 return;
             }
             _written = marker;
-            pin.Attempt = marker.Attempt;
-            _faults = [.. WrongFiles(pin, marker)];
+            held.Attempt = marker.Attempt;
+            _faults = [.. WrongFiles(held, marker)];
             _marker = _faults.Count == 0 ? marker : null;
         }
         catch (CopyChangedException)
@@ -174,7 +174,7 @@ internal sealed class CatalogEntry
         }
         finally
         {
-            pin?.Dispose();
+            held?.Dispose();
         }
     }
 
@@ -187,11 +187,11 @@ internal sealed class CatalogEntry
     private bool WasMarked => Kind == SaveKind.Snapshot ? Step != NoStep : !_files.FolderExists(Folder);
 
     // What its files say together is no fault of one of them.
-    private void InspectInternLm(PinnedCopy pin)
+    private void InspectInternLm(HeldCopy held)
     {
         try
         {
-            _marker = InternLmCopy.Describe(pin, Folder, Kind, Step);
+            _marker = InternLmCopy.Describe(held, Folder, Kind, Step);
         }
         catch (Exception e) when (e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
         {
@@ -208,10 +208,10 @@ internal sealed class CatalogEntry
         : marker.Attempt is null && $"{Folder}/{CheckpointLayouts.Of(marker.Layout).MarkerName(Step)}" != path ? new CheckpointFault(Folder, path, $"the marker of the layout '{marker.Layout}' has another name")
         : null;
 
-    private IEnumerable<CheckpointFault> WrongFiles(PinnedCopy pin, Marker marker)
+    private IEnumerable<CheckpointFault> WrongFiles(HeldCopy held, Marker marker)
     {
         Dictionary<string, long> found = new(StringComparer.Ordinal);
-        foreach (FileSystemEntry file in pin.List(Folder))
+        foreach (FileSystemEntry file in held.List(Folder))
             found[file.Name] = file.IsFolder ? -1 : file.Length;
         foreach (MarkedFile file in marker.Files)
         {

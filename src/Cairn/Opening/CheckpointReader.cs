@@ -178,7 +178,7 @@ public static class CheckpointReader
             return chosen;
         // A slot that is listed while a save takes its place may show no marker, and is no damage.
         if (Complete(Catalog.Read(source.Files)).Except(Complete(catalog)).FirstOrDefault() is { Folder: not null } come)
-            throw PinnedCopy.Changed(source.Files, come.Folder);
+            throw HeldCopy.Changed(source.Files, come.Folder);
         throw new CheckpointException(
             $"{source.FullPath} is a run without a complete checkpoint{(choice is { PassedOver.Count: > 0 } ? $": {string.Join("; ", choice.PassedOver)}" : "")}. Try: cairn ls {source.FullPath}")
         { Path = source.FullPath };
@@ -190,17 +190,17 @@ public static class CheckpointReader
     {
         source = new CheckpointSource(entry.Marker?.Layout ?? CairnName, SourceKind.Checkpoint, files, entry.Folder) { Step = entry.Step, Marker = entry.Marker };
         if (entry.Fault is { IsTransient: true })
-            throw PinnedCopy.Changed(files, entry.Folder);
+            throw HeldCopy.Changed(files, entry.Folder);
         if (entry.Marker is not { } marker)
             throw new CorruptCheckpointException($"{source.FullPath} cannot be used: {entry.Fault}. Try: cairn ls on its run.") { Path = source.FullPath };
-        PinnedCopy? pin = entry.Pin(files);
+        HeldCopy? held = entry.Hold(files);
         try
         {
-            return CheckpointLayouts.Of(marker.Layout).Open(pin ?? files, entry.Folder, marker.Files.Select(file => file.Name)).With(pin);
+            return CheckpointLayouts.Of(marker.Layout).Open(held ?? files, entry.Folder, marker.Files.Select(file => file.Name)).With(held);
         }
         catch
         {
-            pin?.Dispose();
+            held?.Dispose();
             throw;
         }
     }

@@ -66,7 +66,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
         }
     }
 
-    /// <summary>Where the files of a complete copy are read: pinned, and from memory as far as they were verified by this rank and are there.</summary>
+    /// <summary>Where the files of a complete copy are read: held open, and from memory as far as they were verified by this rank and are there.</summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed since it was chosen.</exception>
     public IFileSource Hold(IFileSource files, CatalogEntry entry) => HoldCopy(files, entry);
 
@@ -75,7 +75,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
         if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Copy.MarkerDigest == entry.MarkerDigest)
             return held.Copy;
         Dispose();
-        var copy = new VerifiedCopy(entry.Pin(files) ?? throw entry.Changed(), entry.Folder, _spare);
+        var copy = new VerifiedCopy(entry.Hold(files) ?? throw entry.Changed(), entry.Folder, _spare);
         _held = (files.Root, entry.Folder, copy);
         return copy;
     }

@@ -89,7 +89,7 @@ internal static class InternLmRecognition
         catch (FileNotFoundException)
         {
             // It was there when the folder was listed.
-            throw PinnedCopy.Changed(files, StorePath.Parent(path));
+            throw HeldCopy.Changed(files, StorePath.Parent(path));
         }
     }
 }

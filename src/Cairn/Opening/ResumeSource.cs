@@ -22,7 +22,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     private CheckpointSource? Found { get; init; }
 
     /// <summary>Opens its files.</summary>
-    /// <param name="files">Where they are read: <see cref="Files"/>, or what was pinned of it.</param>
+    /// <param name="files">Where they are read: <see cref="Files"/>, or what is held of it.</param>
     /// <exception cref="CorruptCheckpointException">The files contradict each other.</exception>
     public LoadedCheckpoint Open(IFileSource files) => Found is { } found ? CheckpointReader.Open(found) : CheckpointLayouts.Of(Marker.Layout).Open(files, Folder, Marker.Files.Select(file => file.Name));
 
@@ -44,7 +44,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         {
             CheckpointFault? fault = entry.Fault ?? verifier?.Verify(places.Parent, entry);
             if (fault is { IsTransient: true })
-                throw PinnedCopy.Changed(places.Parent, entry.Folder);
+                throw HeldCopy.Changed(places.Parent, entry.Folder);
             return fault is null
                 ? new ResumeSource(places.Parent, entry.Folder, entry.Marker!, full) { Entry = entry }
                 : throw new CorruptCheckpointException($"ResumeFrom: {full} cannot be used: {fault}. Name another checkpoint, or the run's folder to take its newest good one.") { Path = full };

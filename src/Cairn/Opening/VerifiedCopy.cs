@@ -8,21 +8,21 @@ namespace Cairn.Opening;
 /// A copy whose files are verified, and read afterwards: what is read once stays in memory, so that a store is asked for it once and what is loaded is what was verified. What the
 /// system has in its memory anyway is left there, and what there is no memory for is read again. The memory is freed when this is disposed.
 /// </summary>
-internal sealed class VerifiedCopy(PinnedCopy pin, string folder, SpareMemory spare) : IFileSource, IDisposable
+internal sealed class VerifiedCopy(HeldCopy held, string folder, SpareMemory spare) : IFileSource, IDisposable
 {
     private readonly ConcurrentDictionary<(string Path, long Offset), IMemoryOwner<byte>> _kept = new();
     private readonly ConcurrentDictionary<string, long> _chunkBytes = new(StringComparer.Ordinal);
 
     /// <summary>What the content of the copy's marker is known by.</summary>
-    public UInt128 MarkerDigest => pin.MarkerDigest;
+    public UInt128 MarkerDigest => held.MarkerDigest;
 
     /// <summary>Bytes that are in memory.</summary>
     public long KeptBytes => _kept.Values.Sum(static memory => (long)memory.Memory.Length);
 
-    public string Root => pin.Root;
-    public IReadOnlyList<FileSystemEntry> List(string folder) => pin.List(folder);
-    public bool FileExists(string path) => pin.FileExists(path);
-    public bool FolderExists(string path) => pin.FolderExists(path);
+    public string Root => held.Root;
+    public IReadOnlyList<FileSystemEntry> List(string folder) => held.List(folder);
+    public bool FileExists(string path) => held.FileExists(path);
+    public bool FolderExists(string path) => held.FolderExists(path);
 
     /// <summary>Reads a chunk. <see langword="null"/> when it is what the marker says, else what is wrong with it. May be called from several threads, for each chunk once.</summary>
     /// <exception cref="IOException">It cannot be read.</exception>
@@ -30,7 +30,7 @@ internal sealed class VerifiedCopy(PinnedCopy pin, string folder, SpareMemory sp
     public string? Verify(MarkedChunk chunk, CancellationToken cancellationToken)
     {
         string path = $"{folder}/{chunk.File.Name}";
-        using IReadableFile file = pin.OpenRead(path);
+        using IReadableFile file = held.OpenRead(path);
         long length = chunk.End - chunk.Offset;
         if (length is 0 or > int.MaxValue - AlignedMemory.Alignment || file is ICachedFile cached && cached.IsCached(chunk.Offset, (int)length) || TryAllocate((int)length) is not { } memory)
             return ChunkCheck.FaultOf(chunk, file, read: null, cancellationToken);
@@ -54,7 +54,7 @@ internal sealed class VerifiedCopy(PinnedCopy pin, string folder, SpareMemory sp
 
     public IReadableFile OpenRead(string path)
     {
-        IReadableFile file = pin.OpenRead(path);
+        IReadableFile file = held.OpenRead(path);
         return _chunkBytes.TryGetValue(path, out long chunk) ? new KeptFile(this, path, file, chunk) : file;
     }
 
@@ -63,7 +63,7 @@ internal sealed class VerifiedCopy(PinnedCopy pin, string folder, SpareMemory sp
         foreach (IMemoryOwner<byte> memory in _kept.Values)
             memory.Dispose();
         _kept.Clear();
-        pin.Dispose();
+        held.Dispose();
     }
 
     private IMemoryOwner<byte>? TryAllocate(int length)

@@ -31,7 +31,7 @@ internal static class Verifier
                 faults.TryAdd(fault.Path, fault);
             return true;
         }, cancellationToken);
-        return faults.Values.Any(fault => fault.IsTransient) ? throw PinnedCopy.Changed(files, entry.Folder) : [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
+        return faults.Values.Any(fault => fault.IsTransient) ? throw HeldCopy.Changed(files, entry.Folder) : [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>The files that <see cref="FaultsOf"/> reads.</summary>
@@ -48,8 +48,8 @@ internal static class Verifier
             return entry.Fault;
         try
         {
-            using PinnedCopy? pin = entry.Pin(files);
-            return VerifyPinned(pin ?? files, entry, share, shares, cancellationToken);
+            using HeldCopy? held = entry.Hold(files);
+            return VerifyHeld(held ?? files, entry, share, shares, cancellationToken);
         }
         catch (CopyChangedException)
         {
@@ -80,8 +80,8 @@ internal static class Verifier
     }
 
     // Through files that belong to the entry whatever is saved meanwhile (CatalogEntry.Pin).
-    private static CheckpointFault? VerifyPinned(IFileSource pinned, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken) =>
-        FirstFault(pinned, entry, Assigned(entry.Marker!.Files, share, shares), chunk => FaultOf(pinned, entry, chunk, cancellationToken), cancellationToken);
+    private static CheckpointFault? VerifyHeld(IFileSource held, CatalogEntry entry, int share, int shares, CancellationToken cancellationToken) =>
+        FirstFault(held, entry, Assigned(entry.Marker!.Files, share, shares), chunk => FaultOf(held, entry, chunk, cancellationToken), cancellationToken);
 
     /// <summary>Reads one rank's share of the files of a complete entry, and keeps what can be kept of them: in the world that saved it, those that the rank goes on with.</summary>
     internal static CheckpointFault? Verify(VerifiedCopy copy, CatalogEntry entry, World world, int rank, CancellationToken cancellationToken)

@@ -36,9 +36,9 @@ internal static class CopyTransfer
     public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, bool readBack, Func<IFileSource, IFileSource> watched, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker is { IsDerived: false } own ? own : throw new ArgumentException("Only a complete copy of Cairn can be transferred.", nameof(entry));
-        using PinnedCopy pin = entry.Pin(from) ?? throw entry.Changed();
+        using HeldCopy held = entry.Hold(from) ?? throw entry.Changed();
         Action<string>? confirm = readBack ? place => ReadBack(watched(to.Files), place, marker, cancellationToken) : null;
-        return new CommitProtocol(to).Save(Of(watched(pin), entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken, confirm));
+        return new CommitProtocol(to).Save(Of(watched(held), entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken, confirm));
     }
 
     /// <summary>The save that brings files of a copy to another run.</summary>

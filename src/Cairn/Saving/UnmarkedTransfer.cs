@@ -47,8 +47,8 @@ internal sealed class UnmarkedTransfer : IUnmarkedCopy
     public static SavedCopy Run(IFileSource from, CatalogEntry entry, RunRecord? run, ICopyPublisher to, bool readBack, Func<IFileSource, IFileSource> watched, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker is { IsDerived: true } derived ? derived : throw new ArgumentException("Only a complete copy without a marker of Cairn is transferred as it is.", nameof(entry));
-        using PinnedCopy pin = entry.Pin(from) ?? throw entry.Changed();
-        var transfer = new UnmarkedTransfer(watched(pin), entry.Folder, readBack, watched, cancellationToken);
+        using HeldCopy held = entry.Hold(from) ?? throw entry.Changed();
+        var transfer = new UnmarkedTransfer(watched(held), entry.Folder, readBack, watched, cancellationToken);
         // It belongs to the run in whose folder it stands.
         marker = run is null ? marker : marker with { Run = run.Id, Lineage = run.Lineage };
         var notes = new List<string>();

@@ -56,7 +56,7 @@ internal sealed class OpeningMessages(ResumePlaces places, int rank)
     private ResumeSource Marked(IFileSource at, CatalogEntry entry, UInt128 digest, string name)
     {
         if (entry.Fault is { IsTransient: true } || (entry.Marker is not null && entry.MarkerDigest != digest))
-            throw PinnedCopy.Changed(at, entry.Folder);
+            throw HeldCopy.Changed(at, entry.Folder);
         return entry.Marker is { } marker ? new ResumeSource(at, entry.Folder, marker, name) { Entry = entry }
             : throw new StoreException($"The first rank resumes from {name}, and rank {rank} does not find it whole in {at.Root}: {entry.Fault} All ranks must see one shared folder: check Folder and the mounts.") { Path = entry.Folder, Rank = rank };
     }

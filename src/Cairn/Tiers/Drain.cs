@@ -143,12 +143,12 @@ internal sealed class Drain
             parts => parts[shares.Speaker].ToArray());
         Marker marker = own?.Marker ?? Marker.Parse(RankMessages.Read(said, from => from.ReadList(from.ReadByte)).ToArray(), Marker.FileName(copy.Step));
         MarkedFile[] mine = [.. marker.Files.Where(file => shares.Ranks.TryGetValue(file.Name, out int rank) && rank == channel.Rank)];
-        PinnedCopy? pin = null;
+        HeldCopy? held = null;
         try
         {
-            work.Try(() => pin = own is null ? null : CatalogEntry.At(_tier.Place.Files, own.Folder, copy.Kind, copy.Step).Pin(_tier.Place.Files));
+            work.Try(() => held = own is null ? null : CatalogEntry.At(_tier.Place.Files, own.Folder, copy.Kind, copy.Step).Hold(_tier.Place.Files));
             work.Agree("hold");
-            SaveInProgress save = CopyTransfer.Of(pin ?? _tier.Place.Files, own?.Folder ?? "", marker, mine, channel, timeout, Progressed, CancellationToken.None);
+            SaveInProgress save = CopyTransfer.Of(held ?? _tier.Place.Files, own?.Folder ?? "", marker, mine, channel, timeout, Progressed, CancellationToken.None);
             SavedCopy saved = new CommitProtocol(Publisher, () => _signs.Silence).Save(save);
             var notes = new List<string>(saved.Notes);
             (IReadOnlyList<long> retired, Exception? retentionError) = _retirement is not null && channel.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
@@ -158,7 +158,7 @@ internal sealed class Drain
         }
         finally
         {
-            pin?.Dispose();
+            held?.Dispose();
         }
     }
 

@@ -19,11 +19,11 @@ internal static class RunContent
             string name = $"{entry.Kind} {entry.Step}";
             if (entry.Marker is { IsDerived: false } marker)
                 content[name] = Marker.HashOf((marker with { Fence = null, Token = null, Attempt = null }).ToBytes());
-            using PinnedCopy pin = entry.Pin(files)!;
-            foreach (FileSystemEntry file in UnmarkedTransfer.FilesOf(pin, entry.Folder))
+            using HeldCopy held = entry.Hold(files)!;
+            foreach (FileSystemEntry file in UnmarkedTransfer.FilesOf(held, entry.Folder))
             {
                 if (entry.Marker!.IsDerived || !CopyMarks.IsMark(file))
-                    content[$"{name} {file.Name}"] = Marker.HashOf(SmallFile.Read(pin, $"{entry.Folder}/{file.Name}", 64 << 20));
+                    content[$"{name} {file.Name}"] = Marker.HashOf(SmallFile.Read(held, $"{entry.Folder}/{file.Name}", 64 << 20));
             }
         }
         return content;

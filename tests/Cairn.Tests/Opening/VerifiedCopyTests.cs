@@ -51,7 +51,7 @@ public class VerifiedCopyTests
         var spare = new SpareMemory(() => (free, 0));
         // The little that is always there.
         spare.TryTake(64 << 20).ShouldBeTrue();
-        using var copy = new VerifiedCopy(entry.Pin(_disk)!, entry.Folder, spare);
+        using var copy = new VerifiedCopy(entry.Hold(_disk)!, entry.Folder, spare);
         Verifier.Verify(copy, entry, World.Single, rank: 0, TestContext.Current.CancellationToken).ShouldBeNull();
         (copy.KeptBytes > 0).ShouldBe(free == long.MaxValue);
         using LoadedCheckpoint opened = CheckpointLayouts.Of("cairn").Open(copy, entry.Folder, entry.Marker!.Files.Select(file => file.Name));
@@ -73,7 +73,7 @@ public class VerifiedCopyTests
         _disk.Append("1/1.step", [1], durable: true);
         _disk.Append("1/f", bytes, durable: true);
         var counted = new CountedReads(_disk);
-        using var copy = new VerifiedCopy(PinnedCopy.Pin(counted, "1", "1/1.step", 100), "1", new SpareMemory(() => (long.MaxValue, 0)));
+        using var copy = new VerifiedCopy(HeldCopy.Open(counted, "1", "1/1.step", 100), "1", new SpareMemory(() => (long.MaxValue, 0)));
         MarkedChunk[] chunks = [.. MarkedChunk.Of(file)];
         foreach (MarkedChunk chunk in chunks.Where(chunk => chunk.Index % 2 == 0))
             copy.Verify(chunk, TestContext.Current.CancellationToken).ShouldBeNull();

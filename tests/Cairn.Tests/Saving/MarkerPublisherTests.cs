@@ -229,9 +229,9 @@ public class MarkerPublisherTests : PublisherConformance
         CatalogEntry copy = run.Save(SaveKind.Snapshot, 10).Entry;
         var files = new StoreFiles(store);
         string name = $"{copy.Folder}/{copy.Marker!.Files[0].Name}";
-        using PinnedCopy pin = isHeld ? copy.Pin(files)! : PinnedCopy.Pin(files, copy.Folder, $"{copy.Folder}/10.step", Marker.MaxLength);
-        pin.Attempt = copy.Marker.Attempt;
-        using IReadableFile file = pin.OpenRead(name);
+        using HeldCopy held = isHeld ? copy.Hold(files)! : HeldCopy.Open(files, copy.Folder, $"{copy.Folder}/10.step", Marker.MaxLength);
+        held.Attempt = copy.Marker.Attempt;
+        using IReadableFile file = held.OpenRead(name);
         run.Save(SaveKind.Snapshot, 20);
         run.Save(SaveKind.Snapshot, 30);
         Should.Throw<CopyChangedException>(() => file.Read(0, new byte[1]));

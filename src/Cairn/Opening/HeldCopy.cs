@@ -8,7 +8,7 @@ namespace Cairn.Opening;
 /// marker's name must still stand for that very file. A copy gets its name, and loses it, in one step and for ever, so the file then belongs to it; and a
 /// file that is open is not overwritten (<see cref="IFileSystem.OpenWrite"/>). Opening may come from several threads.
 /// </summary>
-internal sealed class PinnedCopy : IFileSource, IDisposable
+internal sealed class HeldCopy : IFileSource, IDisposable
 {
     // So many files are opened at once, and can be read at leisure however often the copy is replaced. Of more, each is opened when it is needed.
     private const int MostHeld = 128;
@@ -18,7 +18,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
     private readonly IReadableFile _marker;
     private readonly Dictionary<string, IReadableFile> _held = new(StringComparer.Ordinal);
 
-    private PinnedCopy(IFileSource files, string folder, string markerPath, IReadableFile marker, byte[] bytes)
+    private HeldCopy(IFileSource files, string folder, string markerPath, IReadableFile marker, byte[] bytes)
     {
         (_files, _folder, _markerPath, _marker, MarkerBytes) = (files, folder, markerPath, marker, bytes);
         MarkerDigest = XxHash128.HashToUInt128(bytes);
@@ -40,7 +40,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
     /// <exception cref="CopyChangedException">There is no such marker any more.</exception>
     /// <exception cref="CorruptCheckpointException">The marker is too large, or ends early.</exception>
     /// <exception cref="IOException">The marker cannot be read.</exception>
-    public static PinnedCopy Pin(IFileSource files, string folder, string markerPath, int largest)
+    public static HeldCopy Open(IFileSource files, string folder, string markerPath, int largest)
     {
         IReadableFile marker;
         try
@@ -53,7 +53,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         }
         try
         {
-            return new PinnedCopy(files, folder, markerPath, marker, SmallFile.Read(marker, files.Root, markerPath, largest));
+            return new HeldCopy(files, folder, markerPath, marker, SmallFile.Read(marker, files.Root, markerPath, largest));
         }
         catch (FileNotFoundException)
         {
@@ -69,7 +69,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
 
     /// <summary>Opens files of the copy now, as many as may be open at once.</summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed.</exception>
-    public void Hold(IEnumerable<string> names)
+    public void HoldFiles(IEnumerable<string> names)
     {
         string[] all = [.. names];
         if (all.Length > MostHeld)
@@ -172,7 +172,7 @@ internal sealed class PinnedCopy : IFileSource, IDisposable
         return now.Length == bytes.Length && now.Read(0, bytes) == bytes.Length && bytes.AsSpan().SequenceEqual(MarkerBytes);
     }
 
-    private sealed class FileOfCopy(PinnedCopy copy, IReadableFile file, bool isHeld) : ICachedFile
+    private sealed class FileOfCopy(HeldCopy copy, IReadableFile file, bool isHeld) : ICachedFile
     {
         public long Length => file.Length;
 
