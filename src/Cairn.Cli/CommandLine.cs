@@ -12,7 +12,7 @@ internal static class CommandLine
     /// <summary>The verbs in the order of the help.</summary>
     public static IReadOnlyList<Verb> Verbs() =>
     [
-        new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new ReportVerb(TimeProvider.System), new ExportVerb(), new ServeVerb(TimeProvider.System), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new CpVerb(), new SyncVerb(), new PruneVerb(), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
+        new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new ReportVerb(TimeProvider.System), new ExportVerb(), new ServeVerb(TimeProvider.System), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new CpVerb(), new SyncVerb(), new PruneVerb(), new KeepVerb(TimeProvider.System), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
     ];
 
     /// <summary>Reads a command line. A name that begins with <c>@</c> is a name, not a file of more arguments.</summary>

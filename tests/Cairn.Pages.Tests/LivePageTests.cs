@@ -64,6 +64,14 @@ public sealed class LivePageTests(Browser browser) : IDisposable
         await window.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
         await question.GetByText("Yes").ClickAsync();
         await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^run: save: checkpoint [0-9,]+ is saved$"));
+        await window.Page.GetByRole(AriaRole.Button, new() { NameRegex = new System.Text.RegularExpressions.Regex("^Keep step") }).First.ClickAsync();
+        await question.GetByText("Yes").ClickAsync();
+        await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^run: keep: step [0-9,]+ stays, whatever the rules say$"));
+        await Assertions.Expect(window.Page.GetByText("kept on the page of cairn serve")).ToBeVisibleAsync();
+        Cairn.CheckpointPins.Of(_folder["run"]).ShouldHaveSingleItem().Why.ShouldBe("kept on the page of cairn serve");
+        await window.Page.GetByRole(AriaRole.Button, new() { NameRegex = new System.Text.RegularExpressions.Regex("^Release step") }).ClickAsync();
+        await question.GetByText("Yes").ClickAsync();
+        await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^run: release: step [0-9,]+ is kept by the rules alone$"));
         // What was found may be told before the request for it is answered.
         var good = new System.Text.RegularExpressions.Regex("^run: verify: [0-9]+ cop(y|ies) read, all good$");
         await window.Page.RouteAsync("**/act?*action=verify", async route =>

@@ -83,7 +83,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (!files.FolderExists(copy.Name))
             return null;
         CatalogEntry entry = copy.Kind == CopyKinds.Snapshot ? Catalog.Snapshot(files, copy.Name, copy.Slot) : CatalogEntry.At(files, copy.Name, SaveKind.Checkpoint, copy.Step ?? CatalogEntry.NoStep);
-        return entry.Fault is { IsTransient: true } ? throw entry.Changed() : OfEntry(Run, Root, entry);
+        return entry.Fault is { IsTransient: true } ? throw entry.Changed() : OfEntry(Run, Root, entry) with { Pins = [.. CopyPins.Read(files, TimeProvider.System.GetUtcNow()).Of(entry)] };
     }
 
     /// <summary>Lists a run of Cairn or InternLM, a folder of checkpoints of another program, or a folder or file that is one copy.</summary>
@@ -171,7 +171,8 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (run.Catalog.Entries.FirstOrDefault(entry => entry.Fault is { IsTransient: true }) is { } changed)
             throw changed.Changed();
         ResumeChoice choice = run.Choose(verifyHashes: false, default);
-        ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry))];
+        var pins = CopyPins.Read(run.Files, TimeProvider.System.GetUtcNow());
+        ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry) with { Pins = [.. pins.Of(entry)] })];
         return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run, Best = BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)) };
     }
 

@@ -1,3 +1,4 @@
+using Cairn.Checkpoints;
 using Cairn.Opening;
 
 namespace Cairn.Cli.Listing;
@@ -34,6 +35,8 @@ internal sealed record ListedCopy(string Name, string Layout, string Kind)
     public bool IsLeftBehind { get; init; }
     /// <summary>Whether another run saved it, complete or not.</summary>
     public bool IsOfOtherRun { get; init; }
+    /// <summary>Who needs it.</summary>
+    public IReadOnlyList<CheckpointPin> Pins { get; init; } = [];
     /// <summary>Its entry in the catalog of a run of Cairn.</summary>
     public CatalogEntry? Entry { get; init; }
 }

@@ -11,6 +11,7 @@ namespace Cairn.Cli.Output;
 [JsonSerializable(typeof(VerifyResult))]
 [JsonSerializable(typeof(ShowResult))]
 [JsonSerializable(typeof(PruneResult))]
+[JsonSerializable(typeof(KeepResult))]
 [JsonSerializable(typeof(BranchResult))]
 [JsonSerializable(typeof(PlanResult))]
 [JsonSerializable(typeof(AuditResult))]

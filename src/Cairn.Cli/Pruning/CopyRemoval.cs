@@ -17,8 +17,8 @@ internal static class CopyRemoval
         foreach (PrunedStep step in steps)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            publisher.Retire(step.Step!.Value);
-            journal.Write("retired", json => json.WriteNumber("step", step.Step.Value));
+            if (publisher.Retire(step.Step!.Value))
+                journal.Write("retired", json => json.WriteNumber("step", step.Step.Value));
         }
     }
 

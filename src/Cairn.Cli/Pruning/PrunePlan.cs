@@ -34,7 +34,7 @@ internal static class PrunePlan
             if (step.Key is { } number && step.All(copy => copy is { Fault: null, IsLeftBehind: false }))
                 known.Add(new RetainedCheckpoint(number, step.Sum(copy => copy.Bytes), MetricsOf(step), IsComplete: true, step.Max(copy => copy.Time) ?? default));
         }
-        HashSet<long> stay = [.. steps.Where(step => step.Any(copy => copy == good || best.Contains(copy.Name))).Select(step => step.Key ?? -1)];
+        HashSet<long> stay = [.. steps.Where(step => step.Any(copy => copy == good || copy.Pins.Count > 0 || best.Contains(copy.Name))).Select(step => step.Key ?? -1)];
         HashSet<long> removed = [.. RetentionPlan.Decide(policy, known, stay)];
         return [.. steps.Select(step => Decide([.. step], step.Key, removed, good, best, metric, incompleteToo))];
     }
@@ -45,6 +45,8 @@ internal static class PrunePlan
             return new PrunedStep(copies, step, false, "its name has no step");
         if (copies.Any(copy => copy.IsOfOtherRun))
             return new PrunedStep(copies, step, false, "of another run");
+        if (copies.SelectMany(copy => copy.Pins).FirstOrDefault() is { } pin)
+            return new PrunedStep(copies, step, false, $"kept for {pin.Describe}");
         if (copies.Any(copy => copy.Fault is not null))
         {
             bool goes = incompleteToo && step < good.Step && copies.All(copy => copy.Fault is not null);

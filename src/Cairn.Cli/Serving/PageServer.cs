@@ -90,7 +90,8 @@ internal sealed class PageServer(RunFollower follower, Access access, LivePage l
                 await EventsAsync(context).ConfigureAwait(false);
                 break;
             case "/act":
-                string? why = _actions!.Begin(request.Query["action"].ToString(), int.TryParse(request.Query["run"], NumberStyles.None, CultureInfo.InvariantCulture, out int run) ? run : -1);
+                string? why = _actions!.Begin(request.Query["action"].ToString(), int.TryParse(request.Query["run"], NumberStyles.None, CultureInfo.InvariantCulture, out int run) ? run : -1,
+                    long.TryParse(request.Query["step"], NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null);
                 await TextAsync(context, why is null ? HttpStatusCode.Accepted : HttpStatusCode.Conflict, why ?? "asked for").ConfigureAwait(false);
                 break;
             default:

@@ -70,7 +70,7 @@ internal sealed class RunFollower(IReadOnlyList<RunSource> runs, LivePage live)
                 return;
             long began = Stopwatch.GetTimestamp();
             RunReport[] reports = [.. runs.Select(run => run.Look())];
-            Markup written = ReportPage.Content(reports);
+            Markup written = ReportPage.Content(reports, acts: live.Token is not null);
             string content = written.ToString();
             if (content != _content)
             {

@@ -73,8 +73,8 @@ internal sealed class RunSync(TransferSource source, TransferTarget target, bool
                 continue;
             }
             SyncRow row = RowOf(entry, Removed);
-            if (!isDryRun)
-                target.Retire(entry);
+            if (target.IsPinned(entry) || (!isDryRun && !target.Retire(entry)))
+                row = RowOf(entry, Kept) with { Why = "somebody needs it (cairn keep)" };
             Settle(row);
         }
     }

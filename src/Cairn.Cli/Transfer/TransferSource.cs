@@ -26,7 +26,8 @@ internal sealed record TransferSource(IFileSource Files, IReadOnlyList<CatalogEn
             return One(full);
         var catalog = Catalog.Read(files);
         var run = RunRecord.LoadOrRebuild(files, catalog, out _);
-        return run is not null || catalog.Entries.Count > 0 ? new TransferSource(files, catalog.Entries, run, IsOne: false)
+        // A snapshot that is only kept for somebody there is not brought: two slots are all that a run has.
+        return run is not null || catalog.Entries.Count > 0 ? new TransferSource(files, [.. catalog.Entries.Where(entry => entry.Kind == SaveKind.Checkpoint || entry.Slot is not null)], run, IsOne: false)
             : throw new CheckpointException($"{full} is no run and no copy of Cairn or InternLM. Try: cairn ls {full}") { Path = full };
     }
 

@@ -119,11 +119,16 @@ internal sealed class TransferTarget : IDisposable
         return copy;
     }
 
+    /// <summary>Whether somebody needs a copy of the target.</summary>
+    public bool IsPinned(CatalogEntry entry) => CopyPins.Read(Files, TimeProvider.System.GetUtcNow()).Hold(entry);
+
     /// <summary>Removes a checkpoint.</summary>
-    public void Retire(CatalogEntry entry)
+    /// <returns>Whether it is gone: one that was pinned just now is not.</returns>
+    public bool Retire(CatalogEntry entry)
     {
-        _publisher!.Retire(entry.Step);
+        bool isGone = _publisher!.Retire(entry.Step);
         Catalog = Catalog.Read(Files);
+        return isGone;
     }
 
     /// <summary>Puts the record of the run.</summary>

@@ -9,6 +9,7 @@ using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.PyTorch;
 using Cairn.Layouts.Renaming;
 using Cairn.Opening;
+using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;
 
@@ -67,6 +68,7 @@ internal sealed class ConvertVerb : Verb
         long start = Stopwatch.GetTimestamp();
         using LoadedCheckpoint source = StrictChoice.Checked(CheckpointReader.Open(from), from, parsed.GetValue(_strict));
         PartChoice.Of(source.Parts, [.. options.Parts]);
+        using ReadingPin? pin = PinOf(source, to);
         CheckpointConversion conversion = CheckpointConversion.Plan(source, to, options);
         string destination = Path.Join(to, conversion.Folder);
         ConvertResult result;
@@ -86,6 +88,10 @@ internal sealed class ConvertVerb : Verb
         screen.Show(result, JsonTypes.Default.ConvertResult, shown => Render(screen, shown));
         return ExitCode.Good;
     }
+
+    // A run that is trained meanwhile would remove or replace the copy behind a long conversion.
+    private static ReadingPin? PinOf(LoadedCheckpoint source, string to) => source.Source is { Kind: SourceKind.Checkpoint, Marker: { IsDerived: false } marker } found
+        ? ReadingPin.TryTake(found.Files, CatalogEntry.At(found.Files, found.Path, marker.Kind, marker.Step), $"cairn convert to {to}", TimeProvider.System) : null;
 
     private static ConversionResult Convert(CheckpointConversion conversion, Screen screen, CancellationToken cancellationToken)
     {

@@ -18,6 +18,9 @@ internal sealed record LsRow(
 
     /// <summary>Whether it is the best checkpoint of the run's line.</summary>
     public bool Best { get; init; }
+
+    /// <summary>Who needs it, so that it stays; absent when nobody said so.</summary>
+    public IReadOnlyList<KeptRow>? Kept { get; init; }
 }
 
 /// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn.</summary>
@@ -54,6 +57,7 @@ internal sealed record LsResult(
         return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed)
         {
             Metrics = PrunePlan.MetricsOf([copy]) is { Count: > 0 } metrics ? metrics : null,
+            Kept = copy.Pins.Count > 0 ? [.. copy.Pins.Select(KeptRow.Of)] : null,
             Best = copy.Kind == CopyKinds.Checkpoint && !copy.IsLeftBehind && copy.Step is { } step && step == best?.Step,
         };
     }
@@ -114,7 +118,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
             ("age", true, row => row.Time is { } at ? Units.Time(now - at) : ""),
             ("size", true, row => Units.Bytes(row.Bytes)),
             ("files", true, row => Units.Plain(row.Files)),
-            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status is "complete" or FastFolder.Recoverable ? screen.Good(row.Status) : screen.Dim(row.Status)),
+            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status is "complete" or FastFolder.Recoverable ? screen.Good(row.Kept is null ? row.Status : $"{row.Status}, kept") : screen.Dim(row.Status)),
             .. result.Run is null ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("branch", false, row => Screen.Plain(row.Branch ?? ""))],
         ];
         int[] right = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Right)];
@@ -123,6 +127,8 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         string things = result.Copies.All(row => row.Kind == CopyKinds.File) ? Units.Of(result.Copies.Count, "file") : $"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}";
         string named = result.Best is { } first ? Screen.Plain($" The best is {Units.Plain(first.Step)}/ ({first.Metric} {Units.Number(first.Value)}).") : "";
         screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}.{Restart(screen, result)}{named}");
+        foreach (KeptRow pin in result.Copies.SelectMany(row => row.Kept ?? []))
+            screen.Line(Screen.Plain($"Kept: {KeepVerb.InWords(pin, now)}."));
     }
 
     private static string Measured(Screen screen, LsRow row, BestCheckpoint best) => row.Metrics is null || !row.Metrics.TryGetValue(best.Metric, out double value) ? ""

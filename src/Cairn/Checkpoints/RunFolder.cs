@@ -24,6 +24,10 @@ internal static class RunFolder
     public const string Snapshots = "snapshot";
     /// <summary>Checkpoints that stood in the way of a new one of the same step: rolled back or damaged, kept for inspection.</summary>
     public const string Abandoned = "abandoned";
+    /// <summary>Who needs which copies: a file for each <see cref="CheckpointPin"/>.</summary>
+    public const string Pins = "pins";
+    /// <summary>Snapshots that somebody needs and whose slots were taken since, until nobody does.</summary>
+    public const string Kept = "kept";
     /// <summary>The marker of a copy whose layout needs <c>&lt;step&gt;.step</c> for a file of its own.</summary>
     public const string Manifest = "cairn.json";
     /// <summary>How many snapshots there are.</summary>

@@ -15,12 +15,17 @@ internal sealed class Catalog
     /// <summary>All checkpoints and snapshots, complete or not, the highest step first; at one step the checkpoint comes before the snapshot.</summary>
     public IReadOnlyList<CatalogEntry> Entries { get; }
 
+    /// <summary>The first steps in words, for messages.</summary>
+    public string Steps => Entries.Count == 0 ? "none" : string.Join(", ", Entries.Where(entry => entry.Step >= 0).Select(entry => entry.Step).Distinct().Take(20));
+
     /// <summary>Lists a run.</summary>
     public static Catalog Read(IFileSource files)
     {
         var entries = new List<CatalogEntry>();
         foreach (FileSystemEntry found in files.List(""))
         {
+            if (found is { IsFolder: true, Name: RunFolder.Kept })
+                entries.AddRange(files.List(RunFolder.Kept).Where(kept => kept.IsFolder).Select(kept => Snapshot(files, $"{RunFolder.Kept}/{kept.Name}")));
             if (found.IsFolder && RunFolder.IsStep(found.Name, out long step))
                 entries.Add(new CatalogEntry(files, found.Name, SaveKind.Checkpoint, step));
         }

@@ -13,6 +13,7 @@ internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<str
 {
     private IFileSource? _named, _parent;
     private string? _path;
+    private IDisposable? _read;
 
     /// <summary>The run itself.</summary>
     public IFileSource Run => run;
@@ -37,6 +38,23 @@ internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<str
 
     /// <summary>On the first rank: the copies in it.</summary>
     public IReadOnlyList<CatalogEntry> Nearer { get; set; } = [];
+
+    /// <summary>Keeps a copy of another run where it is while it is read, however long that takes.</summary>
+    public Func<CatalogEntry, IDisposable?>? Pin { get; init; }
+
+    /// <summary>Before a copy of another run is read. One that was read before is free again.</summary>
+    public void BeginReading(CatalogEntry entry)
+    {
+        EndReading();
+        _read = Pin?.Invoke(entry);
+    }
+
+    /// <summary>When nothing is read any more.</summary>
+    public void EndReading()
+    {
+        _read?.Dispose();
+        _read = null;
+    }
 
     /// <summary>Says which place this is.</summary>
     public void Write(BinaryWriter to, IFileSource place) => to.Write(ReferenceEquals(place, run) ? (byte)0 : ReferenceEquals(place, _parent) ? (byte)1 : ReferenceEquals(place, Fast) ? (byte)3 : (byte)2);

@@ -42,6 +42,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         }
         if (EntryAt(places.Parent, name) is { } entry)
         {
+            places.BeginReading(entry);
             CheckpointFault? fault = entry.Fault ?? verifier?.Verify(places.Parent, entry);
             if (fault is { IsTransient: true })
                 throw HeldCopy.Changed(places.Parent, entry.Folder);
@@ -57,7 +58,11 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         Catalog catalog = Catalog.Read(files);
         // A run of another program has no record; its copies belong to whatever is trained there.
         RunRecord run = RunRecord.LoadOrRebuild(files, catalog, out _) ?? new RunRecord("", DateTimeOffset.UnixEpoch, Lineage.New, null);
-        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(files, entry));
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry =>
+        {
+            places.BeginReading(entry);
+            return verifier?.Verify(files, entry);
+        });
         return choice.Chosen is { } chosen
             ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}") { Entry = chosen }
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };

@@ -97,7 +97,7 @@ internal sealed record RunOpening(
         if (choice.Chosen?.Step != step)
         {
             throw new CheckpointException(
-                $"ResumeFrom: step {step} cannot be used in {files.Root}: {(choice.PassedOver.Count > 0 ? string.Join("; ", choice.PassedOver) : "there is no such checkpoint on this branch")}. Steps there: {Steps(catalog)}.")
+                $"ResumeFrom: step {step} cannot be used in {files.Root}: {(choice.PassedOver.Count > 0 ? string.Join("; ", choice.PassedOver) : "there is no such checkpoint on this branch")}. Steps there: {catalog.Steps}.")
             {
                 Step = step,
                 Path = files.Root,
@@ -141,8 +141,6 @@ internal sealed record RunOpening(
     {
         Path = files.Root,
     };
-
-    private static string Steps(Catalog catalog) => catalog.Entries.Count == 0 ? "none" : string.Join(", ", catalog.Entries.Where(entry => entry.Step >= 0).Take(20).Select(entry => entry.Step));
 
     private static CorruptCheckpointException NothingGood(IFileSource files, IReadOnlyList<CheckpointFault> faults) => new(
         $"{files.Root} holds checkpoints, and none of them can be used: {string.Join("; ", faults)}. Repair or move them away; to start again from step 0 beside them, set AutoResume to false.")

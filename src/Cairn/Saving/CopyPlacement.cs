@@ -36,19 +36,18 @@ internal sealed class CopyPlacement(IFileSystem files)
             throw new StoreException($"'{staged}' cannot be renamed to '{target}' in {files.Root}: they are on different file systems. Make {RunFolder.Staging} a plain folder of the run.") { Path = target };
     }
 
-    /// <summary>Puts a staged copy in the place of a slot. What was there lies in the staged folder afterwards, or is gone.</summary>
-    public void Replace(string staged, string slot)
+    /// <summary>Puts a staged copy in the place of a slot.</summary>
+    /// <returns>The folder in which that lies which was there; <see langword="null"/> when it is gone.</returns>
+    public string? Replace(string staged, string slot)
     {
         if (TryReplace(staged, slot))
-            return;
+            return staged;
         string beside = Beside(staged);
-        if (!TryReplace(beside, slot))
-        {
-            Remove(slot);
-            Rename(beside, slot);
-        }
-        CopyMarks.Remove(files, beside);
-        files.DeleteFolder(beside);
+        if (TryReplace(beside, slot))
+            return beside;
+        Remove(slot);
+        Rename(beside, slot);
+        return null;
     }
 
     /// <summary>Moves a file that has the name of a copy to <c>abandoned/</c>, if there is one: no copy can have its name before.</summary>
@@ -58,11 +57,11 @@ internal sealed class CopyPlacement(IFileSystem files)
             notes.Add($"{target} was a file in the way of a copy and is now {MoveAside(target, name)}");
     }
 
-    /// <summary>Moves a copy that stands in the way to <c>abandoned/</c>, and gives its new place.</summary>
-    public string MoveAside(string folder, string name)
+    /// <summary>Moves a copy that stands in the way to <c>abandoned/</c> or another folder of the run, and gives its new place.</summary>
+    public string MoveAside(string folder, string name, string into = RunFolder.Abandoned)
     {
-        EnsureFolder(RunFolder.Abandoned);
-        string aside = FreeAside(files, name);
+        EnsureFolder(into);
+        string aside = FreeAside(files, name, into);
         if (!TryRename(folder, aside))
         {
             Carry(folder, aside);
@@ -71,25 +70,39 @@ internal sealed class CopyPlacement(IFileSystem files)
         return aside;
     }
 
-    /// <summary>A name in <c>abandoned/</c> that nothing has.</summary>
-    public static string FreeAside(IFileSource files, string name)
+    /// <summary>A name in a folder of the run that nothing has.</summary>
+    public static string FreeAside(IFileSource files, string name, string into)
     {
-        string aside = $"{RunFolder.Abandoned}/{name}";
+        string aside = $"{into}/{name}";
         for (int n = 1; files.FolderExists(aside) || files.FileExists(aside); n++)
-            aside = $"{RunFolder.Abandoned}/{name}.{n}";
+            aside = $"{into}/{name}.{n}";
         return aside;
     }
 
     /// <summary>Removes a copy: it loses its name at once, and its bytes after that.</summary>
-    public void Retire(string folder)
+    /// <param name="folder">The copy.</param>
+    /// <param name="isNeeded">Asked of the folder in which it stands when it has lost its name: whether it gets it back.</param>
+    /// <returns>Whether it is gone.</returns>
+    public bool Retire(string folder, Func<string, bool> isNeeded)
     {
+        // For most that are needed this is known before they are touched.
+        if (isNeeded(folder))
+            return false;
         string retired = $"{RunFolder.Staging}/retired-{folder}";
         files.CreateFolder(RunFolder.Staging);
         files.DeleteFolder(retired);
-        if (TryRename(folder, retired))
-            files.DeleteFolder(retired);
-        else
+        if (!TryRename(folder, retired))
+        {
             Remove(folder);
+            return true;
+        }
+        if (isNeeded(retired))
+        {
+            Rename(retired, folder);
+            return false;
+        }
+        files.DeleteFolder(retired);
+        return true;
     }
 
     /// <summary>Makes a folder of the run or below one, durably.</summary>
@@ -170,8 +183,8 @@ internal sealed class CopyPlacement(IFileSystem files)
         return beside;
     }
 
-    // The marks first: a folder that is half removed must not look like a copy.
-    private void Remove(string folder)
+    /// <summary>Removes a copy, the marks first: a folder that is half removed must not look like one.</summary>
+    public void Remove(string folder)
     {
         CopyMarks.Remove(files, folder);
         files.DeleteFolder(folder);

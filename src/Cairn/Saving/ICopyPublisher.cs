@@ -44,7 +44,8 @@ internal interface ICopyPublisher : ICopyTarget
     /// <summary>Removes what was written for a copy, as far as that can be done. Never throws for what the store refuses.</summary>
     void Discard(string place);
 
-    /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that.</summary>
+    /// <summary>Removes a checkpoint: it loses its name at once, and its bytes after that. One that somebody has pinned stays (<see cref="CheckpointPin"/>).</summary>
+    /// <returns>Whether it is gone.</returns>
     /// <exception cref="RunLockLostException">The run is another process's by now, which may need it.</exception>
-    void Retire(long step);
+    bool Retire(long step);
 }

@@ -1,4 +1,6 @@
 using Cairn.Checkpoints;
+using Cairn.Opening;
+using Cairn.Policies;
 using Cairn.Stores;
 
 namespace Cairn.Saving;
@@ -11,7 +13,8 @@ internal sealed class InterruptedSaves(IRunStore store)
     private readonly StorePlacement _placement = new(store);
 
     /// <summary>Goes through all that is said to be under way.</summary>
-    public void EndAll()
+    /// <param name="pins">Copies that are not removed.</param>
+    public void EndAll(CopyPins pins)
     {
         foreach (FileSystemEntry intent in _files.List(RunFolder.Staging))
         {
@@ -26,7 +29,7 @@ internal sealed class InterruptedSaves(IRunStore store)
                 case (true, var folder) when IsPlace(folder):
                     End(folder, intent.Name);
                     break;
-                case (false, var retired) when RunFolder.IsStep(retired, out _):
+                case (false, var retired) when RunFolder.IsStep(retired, out long step) && !pins.Hold(CatalogEntry.At(_files, retired, SaveKind.Checkpoint, step)):
                     _placement.DeleteAll(retired);
                     break;
             }
@@ -71,7 +74,7 @@ internal sealed class InterruptedSaves(IRunStore store)
     private static bool IsOfCopies(string path)
     {
         string first = path.Split('/')[0];
-        return RunFolder.IsStep(first, out _) || first is RunFolder.Snapshots or RunFolder.Abandoned;
+        return RunFolder.IsStep(first, out _) || first is RunFolder.Snapshots or RunFolder.Abandoned or RunFolder.Kept;
     }
 
     private static bool IsPlace(string folder) => RunFolder.IsStep(folder, out _) || Enumerable.Range(0, RunFolder.Slots).Any(slot => RunFolder.Slot(slot) == folder);

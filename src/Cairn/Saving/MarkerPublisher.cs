@@ -16,7 +16,8 @@ namespace Cairn.Saving;
 /// </summary>
 /// <param name="store">The run.</param>
 /// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
-internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : ICopyPublisher
+/// <param name="time">Tells which pins are over.</param>
+internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null, TimeProvider? time = null) : ICopyPublisher
 {
     private readonly StoreFiles _files = new(store);
     private readonly StorePlacement _placement = new(store);
@@ -28,7 +29,23 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
 
     public IFileSource Files => _files;
 
-    public void Recover() => _interrupted.EndAll();
+    private CopyPins Pins => CopyPins.Read(_files, (time ?? TimeProvider.System).GetUtcNow());
+
+    public void Recover()
+    {
+        CopyPins pins = Pins;
+        _interrupted.EndAll(pins);
+        Tidy(pins);
+    }
+
+    // What nobody needs any more.
+    private void Tidy(CopyPins pins)
+    {
+        foreach (string folder in KeptCopies.Free(_files, pins))
+            _placement.DeleteAll(folder);
+        foreach (CheckpointPin pin in pins.Over)
+            _placement.Delete(pin.Path);
+    }
 
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
     {
@@ -75,9 +92,13 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         MakeWay(place, path, marker, notes);
         _marker.Put(path, _seal);
         CheckStillAlone(place, path);
+        if (marker.Kind == SaveKind.Snapshot)
+            KeepReplaced(place, path, notes);
         // Until what it replaces is gone, the copy is not promised: with two such saves in one slot the next start could end the older one.
         _interrupted.End(folder, AttemptOf(place));
         _intents.End(AttemptOf(place));
+        if (marker.Kind == SaveKind.Snapshot)
+            Tidy(Pins);
         return new CatalogEntry(_files, folder, marker.Kind, marker.Step);
     }
 
@@ -116,13 +137,16 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         }
     }
 
-    public void Retire(long step)
+    public bool Retire(long step)
     {
         lease?.Check();
         string folder = RunFolder.Checkpoint(step), intent = Marker.AttemptStart + Guid.NewGuid().ToString("N");
         _intents.BeginRetirement(intent, folder);
-        _placement.DeleteAll(folder);
+        bool isNeeded = Pins.Hold(CatalogEntry.At(_files, folder, SaveKind.Checkpoint, step));
+        if (!isNeeded)
+            _placement.DeleteAll(folder);
         _intents.End(intent);
+        return !isNeeded;
     }
 
     private void Write(IUnmarkedCopy copy, string folder, FileSystemEntry[] some)
@@ -143,6 +167,8 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             return;
         HashSet<string> names = [.. copy.Files.Select(file => file.Name)];
         bool isLeftOver = standing.All(entry => !CopyMarks.IsMark(entry) && !entry.IsFolder && names.Contains(entry.Name));
+        if (isSnapshot)
+            KeepIfNeeded(folder, "", notes);
         if (isSnapshot || isLeftOver)
             _placement.DeleteAll(folder);
         else
@@ -166,10 +192,35 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     {
         if (marker.Kind == SaveKind.Checkpoint)
             return RunFolder.Checkpoint(marker.Step);
-        IReadOnlyList<SnapshotSlot> slots = SlotChoice.InOrder(_files, LineView.Of(marker));
+        var line = LineView.Of(marker);
+        IReadOnlyList<SnapshotSlot> slots = SlotChoice.InOrder(_files, line);
         return slots.Select(static slot => slot.Entry?.Fault).FirstOrDefault(static fault => fault is { IsUnanswered: true }) is { } unanswered
             ? throw new IOException($"Which snapshot is the older one cannot be told now: {unanswered}")
-            : slots[0].Folder;
+            : SlotChoice.For(_files, line, Pins).Folder;
+    }
+
+    private void KeepIfNeeded(string slot, string attempt, List<string> notes)
+    {
+        CopyPins pins = Pins;
+        if (Catalog.Snapshot(_files, slot) is var standing && pins.Hold(standing))
+            notes.Add(KeptCopies.Note(standing, pins, _placement.MoveAside(slot, attempt, KeptCopies.NameOf(standing), RunFolder.Kept)));
+    }
+
+    // Who pinned the replaced snapshot before the new marker was put has been told that it stands.
+    private void KeepReplaced(string place, string path, List<string> notes)
+    {
+        CopyPins pins = Pins;
+        if (pins.All.Count == 0)
+            return;
+        string folder = StorePath.Parent(place);
+        foreach (FileSystemEntry mark in _files.List(folder).Where(mark => CopyMarks.IsMark(mark) && $"{folder}/{mark.Name}" != path))
+        {
+            if (!RunFolder.IsStep(Path.GetFileNameWithoutExtension(mark.Name), out long step) || CatalogEntry.At(_files, folder, SaveKind.Snapshot, step) is not { Written: { } written } replaced || !pins.Hold(replaced))
+                continue;
+            // Files of a copy that came from a disk stand beside its marker.
+            string aside = _placement.CarryAside(folder, entry => entry.Name == mark.Name || entry.Name == written.Attempt || (written.Attempt is null && !CopyMarks.IsMark(entry) && !entry.IsFolder), KeptCopies.NameOf(replaced), RunFolder.Kept);
+            notes.Add(KeptCopies.Note(replaced, pins, aside));
+        }
     }
 
     // What stands in the way of a new copy is kept: it may be another run's, or of a branch that was left.
@@ -183,7 +234,9 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             Marker? other = _files.List(folder).Where(CopyMarks.IsMark).Select(mark => StoredMarker.Read(_files, $"{folder}/{mark.Name}")).FirstOrDefault(found => found is not null && line.StandingOf(found) == CopyStanding.OfOtherRun);
             if (other is not null)
                 notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
-            else if (_files.FileExists(path))
+            else
+                KeepIfNeeded(folder, attempt, notes);
+            if (other is null && _files.FileExists(path))
                 // Of this step and of a branch that was left: no copy that anybody needs.
                 _placement.Delete(path);
             return;

@@ -21,7 +21,8 @@ namespace Cairn.Saving;
 /// </summary>
 /// <param name="files">The run.</param>
 /// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
-internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) : ICopyPublisher
+/// <param name="time">Tells which pins are over.</param>
+internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null, TimeProvider? time = null) : ICopyPublisher
 {
     private const int SessionLength = 12;
 
@@ -34,6 +35,8 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
 
     public IFileSource Files => files;
 
+    private CopyPins Pins => CopyPins.Read(files, (time ?? TimeProvider.System).GetUtcNow());
+
     public void Recover()
     {
         for (int slot = 0; slot < RunFolder.Slots; slot++)
@@ -44,12 +47,36 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
             _placement.FreeFromFile(RunFolder.Slot(slot), $"file-snapshot-{slot}", []);
             _placement.Place(staged, RunFolder.Slot(slot));
         }
+        CopyPins pins = Pins;
         foreach (string staging in CopyPlacement.StagingFolders)
         {
             if (!files.FolderExists(staging))
                 continue;
+            PutBack(staging, pins);
             files.DeleteFolder(staging);
             files.SyncFolder(StorePath.Parent(staging));
+        }
+        Tidy(pins);
+    }
+
+    // What nobody needs any more.
+    private void Tidy(CopyPins pins)
+    {
+        foreach (string folder in KeptCopies.Free(files, pins))
+            _placement.Remove(folder);
+        foreach (CheckpointPin pin in pins.Over)
+            files.DeleteFile(pin.Path);
+    }
+
+    // What was pinned while it lost its name.
+    private void PutBack(string staging, CopyPins pins)
+    {
+        foreach (CatalogEntry copy in files.List(staging).Where(entry => pins.All.Count > 0 && entry.IsFolder).Select(entry => Catalog.Snapshot(files, $"{staging}/{entry.Name}")).Where(pins.Hold))
+        {
+            if (CatalogEntry.At(files, copy.Folder, SaveKind.Checkpoint, copy.Step).Marker is not null && !files.FolderExists(RunFolder.Checkpoint(copy.Step)))
+                _placement.Place(copy.Folder, RunFolder.Checkpoint(copy.Step));
+            else
+                _placement.MoveAside(copy.Folder, KeptCopies.NameOf(copy), RunFolder.Kept);
         }
     }
 
@@ -75,7 +102,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
             StagedFiles.Recycle(files, staged);
             // What the slots give up is on their file system.
             bool slotsHelp = marker.Kind == SaveKind.Snapshot || !_placement.SnapshotsApart;
-            new SpaceMaker(files, LineView.Of(marker)).Ensure(bytes, staged, slotsHelp, notes);
+            new SpaceMaker(files, LineView.Of(marker), Pins).Ensure(bytes, staged, slotsHelp, notes);
             _placement.EnsureFolder(StorePath.Parent(staged));
             files.CreateFolder(staged);
             return staged;
@@ -139,10 +166,10 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         }
     }
 
-    public void Retire(long step)
+    public bool Retire(long step)
     {
         lease?.Check();
-        _placement.Retire(RunFolder.Checkpoint(step));
+        return _placement.Retire(RunFolder.Checkpoint(step), folder => Pins.Hold(CatalogEntry.At(files, folder, SaveKind.Checkpoint, step)));
     }
 
     public void Discard(string place)
@@ -188,17 +215,38 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
     private CatalogEntry CommitSnapshot(string staged, LineView line, List<string> notes)
     {
         _placement.EnsureFolder(RunFolder.Snapshots);
-        SnapshotSlot victim = SlotChoice.InOrder(files, line)[0];
+        CopyPins pins = Pins;
+        SnapshotSlot victim = SlotChoice.For(files, line, pins);
         string slot = victim.Folder;
         if (victim is { Entry: { } other, Standing: CopyStanding.OfOtherRun })
             notes.Add($"{slot}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(slot, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
+        else if (SlotChoice.IsNeeded(victim, pins))
+            Keep(victim.Entry!, pins, notes);
         _placement.FreeFromFile(slot, $"file-{slot.Replace('/', '-')}", notes);
         if (!files.FolderExists(slot))
             _placement.Place(staged, slot);
-        else
-            _placement.Replace(staged, slot);
-        // What is kept for its files must not look like a copy while they are overwritten.
-        CopyMarks.Remove(files, staged);
+        else if (_placement.Replace(staged, slot) is { } replaced)
+            Recycle(replaced, staged, notes);
+        Tidy(Pins);
         return Catalog.Snapshot(files, slot);
+    }
+
+    private void Keep(CatalogEntry snapshot, CopyPins pins, List<string> notes) =>
+        notes.Add(KeptCopies.Note(snapshot, pins, _placement.MoveAside(snapshot.Folder, KeptCopies.NameOf(snapshot), RunFolder.Kept)));
+
+    // Who pinned the copy before it was replaced has been told that it stands.
+    private void Recycle(string replaced, string staged, List<string> notes)
+    {
+        CatalogEntry copy = Catalog.Snapshot(files, replaced);
+        CopyPins pins = Pins;
+        if (pins.Hold(copy))
+        {
+            Keep(copy, pins, notes);
+            return;
+        }
+        // What is kept for its files must not look like a copy while they are overwritten.
+        CopyMarks.Remove(files, replaced);
+        if (replaced != staged)
+            files.DeleteFolder(replaced);
     }
 }

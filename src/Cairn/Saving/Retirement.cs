@@ -6,14 +6,14 @@ using Cairn.Stores;
 namespace Cairn.Saving;
 
 /// <summary>
-/// The last stage of a save, on the first rank: names the best checkpoint in the run's folder, then removes the checkpoints of the line that the rules for keeping name. The best stays, and so does what
+/// The last stage of a save, on the first rank: names the best checkpoint in the run's folder, then removes the checkpoints of the line that the rules for keeping name. The best stays, what somebody has pinned, and what
 /// another program or another run saved, which is not ours to remove.
 /// </summary>
-internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, string? metric)
+internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, string? metric, TimeProvider time)
 {
     /// <summary>As the options say; <see langword="null"/> when they keep all and know no best.</summary>
-    public static Retirement? Of(CheckpointOptions options, IRunFiles files) => options is { KeepsAll: true, BestRule: null } ? null
-        : new Retirement(files, options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric);
+    public static Retirement? Of(CheckpointOptions options, IRunFiles files, TimeProvider time) => options is { KeepsAll: true, BestRule: null } ? null
+        : new Retirement(files, options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric, time);
 
     /// <summary>Removes what need not be kept any more.</summary>
     /// <param name="publisher">The run's copies.</param>
@@ -37,13 +37,14 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
             RetainedCheckpoint[] known = [.. entries.Select(entry => Known(entry, line)).OfType<RetainedCheckpoint>()];
             if (metric is not null && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
                 notes.Add(note);
-            HashSet<long> stay = [saved.Step];
+            CopyPins pins = CopyPins.Read(files, time.GetUtcNow());
+            HashSet<long> stay = [saved.Step, .. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && pins.Hold(entry)).Select(entry => entry.Step)];
             if (saved.Best is not null && BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter)) is { } kept)
                 stay.Add(kept.Step);
             foreach (long step in RetentionPlan.Decide(policy, known, stay))
             {
-                publisher.Retire(step);
-                retired.Add(step);
+                if (publisher.Retire(step))
+                    retired.Add(step);
             }
             return (retired, null);
         }

@@ -41,7 +41,7 @@ internal sealed class SaveEngine : IDisposable
         first?.Watch(_signs);
         Writer = new WriterThread(_signs, time);
         _layout = CheckpointLayouts.Of(options.Layout);
-        _retirement = Retirement.Of(options, home.Files);
+        _retirement = Retirement.Of(options, home.Files, time);
     }
 
     /// <summary>The save under way.</summary>

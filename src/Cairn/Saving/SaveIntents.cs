@@ -26,24 +26,20 @@ internal sealed class SaveIntents(IRunStore store)
         var attempts = new HashSet<string>(StringComparer.Ordinal);
         foreach (FileSystemEntry intent in files.List(RunFolder.Staging).Where(entry => !entry.IsFolder))
         {
-            try
+            switch (Found(files, intent))
             {
-                switch (Read(files, intent))
-                {
-                    case (true, var saved) when saved == folder:
-                        attempts.Add(intent.Name);
-                        break;
-                    case (false, var retired) when retired == folder:
-                        return true;
-                }
-            }
-            catch (FileNotFoundException)
-            {
-                // It ended meanwhile.
+                case (true, var saved) when saved == folder:
+                    attempts.Add(intent.Name);
+                    break;
+                case (false, var retired) when retired == folder:
+                    return true;
             }
         }
         return attempts.Count > 0 && files.List(folder).All(entry => attempts.Contains(entry.Name));
     }
+
+    /// <summary>Whether the copy in a folder is being removed just now, or was when a process ended.</summary>
+    public static bool IsRetired(IFileSource files, string folder) => files.List(RunFolder.Staging).Any(intent => !intent.IsFolder && Found(files, intent) == (false, folder));
 
     /// <summary>What an intent says; <see langword="null"/> when anybody else wrote it, for then it is not taken for a folder of copies.</summary>
     public static (bool IsSave, string Folder)? Read(IFileSource files, FileSystemEntry intent)
@@ -56,6 +52,19 @@ internal sealed class SaveIntents(IRunStore store)
             [Retires, var folder] => (false, folder),
             _ => null,
         };
+    }
+
+    // As Read, and nothing when it ended meanwhile.
+    private static (bool IsSave, string Folder)? Found(IFileSource files, FileSystemEntry intent)
+    {
+        try
+        {
+            return Read(files, intent);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
     }
 
     private void Begin(string attempt, string does, string folder) => StoreCall.Wait(() => store.PutAsync(PathOf(attempt), Encoding.UTF8.GetBytes($"{does} {folder}")));

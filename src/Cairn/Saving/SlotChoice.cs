@@ -34,4 +34,20 @@ internal static class SlotChoice
         }
         return [.. slots.OrderBy(slot => slot.KeepPriority)];
     }
+
+    /// <summary>
+    /// The slot that the next snapshot takes. When somebody needs the copy in the one whose turn it is, the other one, but for the line's newest complete copy, which is never given up for this: then it is the
+    /// first all the same, and its copy has to be moved to <c>kept/</c> before.
+    /// </summary>
+    public static SnapshotSlot For(IFileSource files, LineView line, CopyPins pins)
+    {
+        IReadOnlyList<SnapshotSlot> slots = InOrder(files, line);
+        if (!IsNeeded(slots[0], pins))
+            return slots[0];
+        CatalogEntry? newest = Catalog.Read(files).Entries.FirstOrDefault(line.Holds);
+        return slots.FirstOrDefault(slot => slot.Folder != newest?.Folder && !IsNeeded(slot, pins)) ?? slots[0];
+    }
+
+    /// <summary>Whether somebody needs what is in a slot.</summary>
+    public static bool IsNeeded(SnapshotSlot slot, CopyPins pins) => slot.Entry is { } entry && pins.Hold(entry);
 }

@@ -6,9 +6,9 @@ namespace Cairn.Saving;
 
 /// <summary>
 /// Makes room for a save before it begins: what is only kept for speed goes first, then snapshots that the line does not need. Never the line's newest good copy,
-/// never another run's, and nothing at all unless the save then fits.
+/// never another run's nor what somebody has pinned, and nothing at all unless the save then fits.
 /// </summary>
-internal sealed class SpaceMaker(IFileSystem files, LineView line)
+internal sealed class SpaceMaker(IFileSystem files, LineView line, CopyPins pins)
 {
     // The marker, folder entries, and what the file system takes for itself.
     private const long Reserve = 4 << 20;
@@ -46,6 +46,7 @@ internal sealed class SpaceMaker(IFileSystem files, LineView line)
         [
             // What cannot be read today may be readable tomorrow, and another run's.
             .. SlotChoice.InOrder(files, line).Where(slot => slot is { Standing: CopyStanding.OfLine or CopyStanding.LeftBehind } or { Entry.Step: CatalogEntry.NoStep })
+                .Where(slot => !SlotChoice.IsNeeded(slot, pins))
                 .Select(slot => (slot, files.ReclaimableBytes(slot.Folder))),
         ];
         // Before any copy is read to its end for it.

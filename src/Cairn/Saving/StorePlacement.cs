@@ -1,3 +1,4 @@
+using Cairn.Checkpoints;
 using Cairn.Stores;
 
 namespace Cairn.Saving;
@@ -7,15 +8,23 @@ internal sealed class StorePlacement(IRunStore store)
 {
     private readonly StoreFiles _files = new(store);
 
-    /// <summary>Copies what stands in a folder to <c>abandoned/</c>, removes it, and gives its new place.</summary>
+    /// <summary>Copies what stands in a folder to <c>abandoned/</c> or another folder of the run, removes it, and gives its new place.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="attempt">What stays: the new attempt.</param>
     /// <param name="name">The name to give it, as far as it is free.</param>
-    public string MoveAside(string folder, string attempt, string name)
+    /// <param name="into">That folder.</param>
+    public string MoveAside(string folder, string attempt, string name, string into = RunFolder.Abandoned)
     {
-        string aside = CopyPlacement.FreeAside(_files, name);
-        Carry(folder, aside, entry => entry.Name != attempt);
+        string aside = CarryAside(folder, entry => entry.Name != attempt, name, into);
         DeleteAll(folder, entry => entry.Name != attempt);
+        return aside;
+    }
+
+    /// <summary>Copies what is meant of a folder to another folder of the run, and gives its new place.</summary>
+    public string CarryAside(string folder, Func<FileSystemEntry, bool> isMeant, string name, string into)
+    {
+        string aside = CopyPlacement.FreeAside(_files, name, into);
+        Carry(folder, aside, isMeant);
         return aside;
     }
 

@@ -38,7 +38,7 @@ internal sealed class Drain
     public Drain(FastTier tier, IRunHome home, ILease? lease, LineView line, CheckpointOptions options, TimeProvider time)
     {
         (_tier, _home, _lease, _line, _time) = (tier, home, lease, line, time);
-        _retirement = Retirement.Of(options, home.Files);
+        _retirement = Retirement.Of(options, home.Files, time);
         _signs = new SignsOfLife(home.Files.Root, time);
         Writer = new WriterThread(_signs, time);
     }

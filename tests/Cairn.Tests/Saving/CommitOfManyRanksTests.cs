@@ -86,7 +86,7 @@ public class CommitOfManyRanksTests
         public CatalogEntry Publish(string place, Marker marker, List<string> notes) => inner.Publish(place, marker, notes);
         public CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes) => inner.TakeAsItIs(marker, copy, notes);
         public void Discard(string place) => inner.Discard(place);
-        public void Retire(long step) => inner.Retire(step);
+        public bool Retire(long step) => inner.Retire(step);
     }
 
     private static SaveInProgress SaveOf(RankGroup ranks, Action progressed) => new(

@@ -67,7 +67,9 @@ internal static class ReportPage
     }
 
     /// <summary>What stands in the page's main part, which a served page takes anew as the run goes on.</summary>
-    public static Markup Content(IReadOnlyList<RunReport> runs)
+    /// <param name="runs">The runs.</param>
+    /// <param name="acts">Whether there are buttons for what can be asked about single copies.</param>
+    public static Markup Content(IReadOnlyList<RunReport> runs, bool acts = false)
     {
         var page = new Markup();
         var axes = SharedAxes.Of(runs);
@@ -78,17 +80,17 @@ internal static class ReportPage
             ComparisonSection.Write(page, runs, axes);
         }
         for (int i = 0; i < runs.Count; i++)
-            Run(page, runs[i], axes, $"r{i.ToString(CultureInfo.InvariantCulture)}", several ? 2 : 1, i);
+            Run(page, runs[i], axes, $"r{i.ToString(CultureInfo.InvariantCulture)}", several ? 2 : 1, i, acts);
         return page;
     }
 
-    private static void Run(Markup page, RunReport run, SharedAxes axes, string id, int level, int series)
+    private static void Run(Markup page, RunReport run, SharedAxes axes, string id, int level, int series, bool acts)
     {
         page.Add($"""<article aria-labelledby="{id}-name">""");
         RunHeader.Write(page, run, id, level);
         TrainingSection.Write(page, run, axes, id, level + 1, series);
         DescentSection.Write(page, run, axes, id, level + 1);
-        CopiesSection.Write(page, run, id, level + 1);
+        CopiesSection.Write(page, run, id, level + 1, acts ? series : null);
         SavesSection.Write(page, run, id, level + 1);
         AuditSection.Write(page, run, id, level + 1);
         page.Add($"</article>\n");

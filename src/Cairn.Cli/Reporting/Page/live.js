@@ -51,7 +51,7 @@
   events.addEventListener('open', () => { link.textContent = 'live'; });
   events.addEventListener('error', () => { link.textContent = 'no answer; trying again'; });
 
-  bar.addEventListener('click', event => {
+  document.addEventListener('click', event => {
     const button = event.target.closest('button[data-action]');
     if (!button) return;
     document.getElementById('question').textContent = button.dataset.question;
@@ -60,7 +60,7 @@
       button.focus();
       if (ask.returnValue !== 'yes') return;
       try {
-        const response = await fetch(`/act?run=${button.dataset.run}&action=${button.dataset.action}`, { method: 'POST', credentials: 'same-origin', headers: { 'X-Cairn-Token': bar.dataset.token } });
+        const response = await fetch(`/act?run=${button.dataset.run}&action=${button.dataset.action}${button.dataset.step ? `&step=${button.dataset.step}` : ''}`, { method: 'POST', credentials: 'same-origin', headers: { 'X-Cairn-Token': bar.dataset.token } });
         const text = (await response.text()).trim();
         // What becomes of one that was accepted comes as an event, maybe before this answer.
         if (response.status !== 202) answer.textContent = text;

@@ -11,7 +11,12 @@ internal static class CopiesSection
 {
     private const int MostRows = 100;
 
-    public static void Write(Markup page, RunReport run, string id, int level)
+    /// <param name="page">What is written.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="id">Begins the names of the sections.</param>
+    /// <param name="level">Of the headings.</param>
+    /// <param name="asked">The number by which buttons name the run; <see langword="null"/> for none.</param>
+    public static void Write(Markup page, RunReport run, string id, int level, int? asked)
     {
         Restart(page, run, id, level);
         Shapes.Open(page, $"{id}-copies", level, "Copies");
@@ -25,7 +30,9 @@ internal static class CopiesSection
             string caption = shown.Length < copies.Count ? $"The newest {Units.Count(shown.Length)} of {Units.Count(copies.Count)} copies of {run.Name}" : $"Copies of {run.Name}";
             // Only a run of Cairn knows why it saved, and on which branch.
             bool isRun = all.Run is not null;
-            Shapes.Table(page, caption, ["#step", "kind", "saved, UTC", "#size", "state", "verified, UTC", "resumable", .. isRun ? (string[])["why", "branch"] : []], shown.Select(copy => Row(run, copy, isRun)));
+            bool hasKept = isRun && (asked is not null || shown.Any(copy => copy.Kept is not null));
+            Shapes.Table(page, caption, ["#step", "kind", "saved, UTC", "#size", "state", "verified, UTC", "resumable", .. isRun ? (string[])["why", "branch"] : [], .. hasKept ? (string[])["kept for"] : []],
+                shown.Select(copy => (Markup[])[.. Row(run, copy, isRun), .. hasKept ? [KeptFor(run, copy, asked)] : (Markup[])[]]));
         }
         Shapes.Close(page);
     }
@@ -46,6 +53,20 @@ internal static class CopiesSection
             copy.Resumed ? Shapes.Badge("good", "a restart takes it") : Shapes.Text(copy.Fault is null && copy.Status is "complete" or FastFolder.Recoverable ? "yes" : copy.Status == "left behind" ? "only by name" : "no"),
             .. isRun ? (Markup[])[Shapes.Text(copy.Reason), Shapes.Text(copy.Branch)] : [],
         ];
+    }
+
+    private static Markup KeptFor(RunReport run, LsRow copy, int? asked)
+    {
+        var cell = new Markup();
+        foreach (KeptRow pin in copy.Kept ?? [])
+            cell.Add($"{pin.By}{(pin.Why is null ? "" : $": {pin.Why}")}{(pin.Expires is { } expires ? new Markup().Add($", until {Shapes.Moment(expires)}") : new Markup())} ");
+        if (asked is { } number && copy is { Fault: null, Step: { } step })
+        {
+            (string action, string text, string question) = copy.Kept is null ? ("keep", "Keep", $"Keep step {Units.Count(step)}, whatever retention, prune and newer snapshots would do?")
+                : ("release", "Release", $"Leave step {Units.Count(step)} to the retention rules again, whoever asked to keep it?");
+            cell.Add($"""<button type="button" data-run="{number}" data-action="{action}" data-step="{step}" data-question="{run.Name}: {question}" aria-label="{text} step {Units.Count(step)}">{text}</button>""");
+        }
+        return cell;
     }
 
     private static void Restart(Markup page, RunReport run, string id, int level)

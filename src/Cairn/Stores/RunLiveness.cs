@@ -1,6 +1,4 @@
-using Cairn.Stores;
-
-namespace Cairn.Cli.Runs;
+namespace Cairn.Stores;
 
 /// <summary>Whether a process trains a run now, as its lock tells.</summary>
 /// <param name="Holder">The process that the lock names; <see langword="null"/> after a clean end.</param>
