@@ -1,5 +1,5 @@
-using System.Globalization;
 using Cairn.Advice.Audit;
+using Cairn.Policies;
 
 namespace Cairn.Advice;
 
@@ -91,7 +91,7 @@ public sealed class CheckpointPlan
         if (Forecast.Queued > TimeSpan.Zero)
             Add(PlanTrap.FasterThanDisk, true, $"Checkpoints are due while the save before is still being written ({write} each): training waits {Quantities.Time(Forecast.Queued)} for that.");
         if (Forecast.FirstWithoutSpace is { } copy)
-            Add(PlanTrap.SpaceRunsOut, true, $"Space runs out at step {copy.Step}: the {copy.Kind.ToString().ToLowerInvariant()} does not fit into {Quantities.Bytes(Request.SpaceLimit!.Value)} beside what is there. {SpaceAdvice()}");
+            Add(PlanTrap.SpaceRunsOut, true, $"Space runs out at step {copy.Step}: the {copy.Kind.ToString().ToLowerInvariant()} does not fit into {Quantities.Bytes(Request.SpaceLimit!.Value)} beside what is there. {RunForecast.SpaceAdvice(Request.SpaceLimit.Value, Request.StateBytes)}");
         if (Forecast.Overhead > Request.OverheadBudget)
             Add(PlanTrap.OverBudget, true, $"Saves take {Quantities.Percent(Forecast.Overhead)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: save less often{(Request.Asynchronous ? "" : ", or in the background (Asynchronous)")}.");
     }
@@ -108,15 +108,6 @@ public sealed class CheckpointPlan
     {
         double share = Request.Stall / (RarestSave + Request.Stall);
         return share <= Request.OverheadBudget ? "" : $" That takes {Quantities.Percent(share)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: choose which matters more.";
-    }
-
-    private string SpaceAdvice()
-    {
-        long room = Request.SpaceLimit!.Value / Request.StateBytes;
-        const int Beside = 3;
-        return room - Beside >= 2
-            ? string.Create(CultureInfo.InvariantCulture, $"Keep fewer: KeepLast of at most {room - Beside}.")
-            : string.Create(CultureInfo.InvariantCulture, $"That is room for {room} copies; two checkpoints, two snapshots and the one being written need {Quantities.Bytes((double)Request.StateBytes * (Beside + 2))}.");
     }
 
     private long StepsFor(TimeSpan time) => Math.Max(1, (long)Math.Ceiling(time / Request.StepTime));

@@ -59,6 +59,35 @@ public partial class CheckpointOptions
         return KeepWithinBytes is { } budget ? Retention.WithinBytes(budget, kept) : kept;
     }
 
+    // A schedule by time is asked at every step, but not more often than this over the whole run.
+    private const long MostQuestions = 5_000_000;
+
+    /// <summary>Whether anything is saved by time rather than by steps.</summary>
+    internal bool SavesByTime => CheckpointInterval is not null || SnapshotInterval is not null || CheckpointPolicy is not null || SnapshotPolicy is not null;
+
+    /// <summary>What these options would do to the rest of a run, to be filled in with what is known about times and space.</summary>
+    /// <param name="standing">What stands already.</param>
+    /// <param name="totalSteps">The last step.</param>
+    /// <param name="copyBytes">Bytes of one copy.</param>
+    internal ForecastRequest Forecast(StandingCopies standing, long totalSteps, long copyBytes) => new()
+    {
+        Schedule = Enabled ? CreateSchedule() : null,
+        Standing = standing,
+        // Whole numbers of steps meet every multiple of both intervals.
+        Stride = SavesByTime ? Math.Max(1, totalSteps / MostQuestions) : Gcd(CheckpointEvery ?? 0, SnapshotSteps ?? 0) is > 0 and var stride ? stride : Math.Max(1, totalSteps),
+        TotalSteps = totalSteps,
+        StepSeconds = 1,
+        CopyBytes = copyBytes,
+        Metric = RetentionMetric is { } metric ? (metric, HigherToKeep) : null,
+    };
+
+    private static long Gcd(long a, long b)
+    {
+        while (b != 0)
+            (a, b) = (b, a % b);
+        return a;
+    }
+
     /// <summary>What is allowed but hardly meant, one sentence each; empty when there is nothing to say.</summary>
     public IReadOnlyList<string> Warnings()
     {

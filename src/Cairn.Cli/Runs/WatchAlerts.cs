@@ -49,6 +49,9 @@ internal sealed class WatchAlerts(string run, IReadOnlyList<(string, IAlertSink)
                 string how = isRefused ? "was refused" : Text("event") == "failed" ? "was not saved" : "was not brought to the run yet and is tried again";
                 Send(isRefused ? AlertKind.SaveRefused : AlertKind.SaveFailed, $"The {Text("kind")} of step {Text("step")} {how}: {Text("error")} {Newest(risk)}", monitor);
                 break;
+            case "space_ends":
+                Send(AlertKind.SpaceEnds, Text("message"), monitor);
+                break;
             case "resumed" when monitor.History.Sessions is [.., { PassedOver: { Count: > 0 } passed } session]:
                 Send(AlertKind.FellBack, $"The run resumed from {session.ResumedFrom} at step {session.FirstStep}, for {Units.Of(passed.Count, "file")} of newer copies cannot be used ({passed[0]}). To make again: {Units.Steps(session.LostSteps, session.LostAtLeast)}.", monitor);
                 break;

@@ -11,6 +11,8 @@ public enum AlertKind
     NoDurableCopy,
     /// <summary>No batch ended for <see cref="CheckpointOptions.AlertSilence"/>.</summary>
     TrainingSilent,
+    /// <summary>The planned saves will not fit: the message says at which step space ends, and which option would make them fit.</summary>
+    SpaceEnds,
     /// <summary>The run did not resume from its newest copy, for that one cannot be used.</summary>
     FellBack,
     /// <summary>All planned steps are made, or the run ended by its own decision.</summary>

@@ -31,7 +31,7 @@ internal static class RunFolder
     /// <summary>The marker of a copy whose layout needs <c>&lt;step&gt;.step</c> for a file of its own.</summary>
     public const string Manifest = "cairn.json";
     /// <summary>How many snapshots there are.</summary>
-    public const int Slots = 2;
+    public const int Slots = Policies.StandingCopies.SnapshotSlots;
 
     /// <summary>The folder of a checkpoint.</summary>
     public static string Checkpoint(long step) => step.ToString(CultureInfo.InvariantCulture);

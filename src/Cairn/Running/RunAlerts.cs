@@ -69,6 +69,9 @@ internal sealed class RunAlerts : IDisposable
         Send(report.Outcome == SaveOutcome.Refused ? AlertKind.SaveRefused : AlertKind.SaveFailed, $"The {what} {how}: {report.Error?.Message} {Newest}", report.Step);
     }
 
+    /// <summary>The planned saves will not fit. From any thread.</summary>
+    public void SpaceEnds(string message) => Send(AlertKind.SpaceEnds, message, _gauges.Step);
+
     /// <summary>The run ends now, and <see cref="Ended"/> comes.</summary>
     public void Ending() => _isEnding = true;
 

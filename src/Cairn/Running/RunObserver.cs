@@ -1,3 +1,4 @@
+using Cairn.Journal;
 using Cairn.Starting;
 using Cairn.Stores;
 using Cairn.Telemetry;
@@ -10,8 +11,9 @@ internal sealed class RunObserver : IDisposable
     private readonly TrainState _train;
     private readonly RunGauges? _gauges;
     private readonly RunAlerts? _alerts;
+    private readonly SpaceWatch? _space;
 
-    public RunObserver(StartedRun run, SavedTiers tiers)
+    public RunObserver(StartedRun run, SavedTiers tiers, RunJournal journal)
     {
         _train = run.Train;
         if (!run.Ranks.IsFirst)
@@ -20,6 +22,7 @@ internal sealed class RunObserver : IDisposable
         _gauges = new RunGauges(run.Record.Id, run.Time, free, run.Fast is { } fast ? () => fast.Copies.Left : null);
         _gauges.Begin(_train.Step, Math.Max(tiers.DurableCheckpoint ?? 0, tiers.DurableSnapshot ?? 0));
         _alerts = RunAlerts.Of(run, _gauges);
+        _space = SpaceWatch.Of(run, journal, message => _alerts?.SpaceEnds(message));
     }
 
     /// <summary>A batch has ended, or training calls between two.</summary>
@@ -33,7 +36,10 @@ internal sealed class RunObserver : IDisposable
     public void Saved(SaveReport report)
     {
         if (report.Outcome == SaveOutcome.Saved)
+        {
             _gauges?.Durable(report.Step);
+            _space?.Saved(report);
+        }
         _alerts?.Saved(report);
     }
 

@@ -36,7 +36,7 @@ internal sealed class RunSession : IDisposable
             StartAnnouncement.Make(run, _parts.Journal, _parts.Schedule);
             _parts.Batches.Begin(_parts.Tiers.Recoverable);
             _parts.Operators?.Start();
-            _observer = new RunObserver(run, _parts.Tiers);
+            _observer = new RunObserver(run, _parts.Tiers, _parts.Journal);
         }
         catch
         {

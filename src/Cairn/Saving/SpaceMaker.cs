@@ -10,8 +10,8 @@ namespace Cairn.Saving;
 /// </summary>
 internal sealed class SpaceMaker(IFileSystem files, LineView line, CopyPins pins)
 {
-    // The marker, folder entries, and what the file system takes for itself.
-    private const long Reserve = 4 << 20;
+    /// <summary>Bytes that stay free: for the marker, folder entries, and what the file system takes for itself.</summary>
+    public const long Reserve = 4 << 20;
 
     /// <summary>Makes room.</summary>
     /// <param name="bytes">Bytes of the save.</param>

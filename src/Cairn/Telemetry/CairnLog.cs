@@ -137,6 +137,12 @@ internal static partial class CairnLog
     [LoggerMessage(61, LogLevel.Warning, "The event file for TensorBoard in {Folder} cannot be written; training goes on without it, and it is tried again")]
     public static partial void TensorBoardFailed(this ILogger logger, Exception error, string folder);
 
+    [LoggerMessage(62, LogLevel.Warning, "{Message}")]
+    public static partial void SpaceWillEnd(this ILogger logger, string message);
+
+    [LoggerMessage(63, LogLevel.Debug, "Whether the planned saves will fit is not known: {Problem}")]
+    public static partial void NoForecast(this ILogger logger, string problem);
+
     [LoggerMessage(24, LogLevel.Warning, "The journal cannot be written; training goes on without it")]
     public static partial void JournalFailed(this ILogger logger, Exception error);
 }

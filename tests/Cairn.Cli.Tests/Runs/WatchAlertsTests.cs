@@ -27,12 +27,13 @@ public sealed class WatchAlertsTests : IDisposable
             Journal("saved", "\"step\":10,\"kind\":\"checkpoint\",\"stall_seconds\":0,\"bytes\":1,\"seconds\":1");
             Journal("failed", "\"step\":20,\"kind\":\"checkpoint\",\"stall_seconds\":0,\"error\":\"no space\"");
             Journal("refused", "\"step\":22,\"kind\":\"snapshot\",\"stall_seconds\":0,\"error\":\"'w' holds NaN\"");
+            Journal("space_ends", "\"step\":90,\"kind\":\"checkpoint\",\"message\":\"Space will end at step 90.\"");
             Journal("passed_over", "\"path\":\"20/model.safetensors\",\"reason\":\"damaged\"");
             Journal("resumed", "\"step\":10,\"batch\":10,\"from\":\"10\",\"lost_steps\":12");
             look();
             look();
         });
-        told.Select(alert => alert.Kind).ShouldBe([AlertKind.SaveFailed, AlertKind.SaveRefused, AlertKind.FellBack], ignoreOrder: true);
+        told.Select(alert => alert.Kind).ShouldBe([AlertKind.SaveFailed, AlertKind.SaveRefused, AlertKind.SpaceEnds, AlertKind.FellBack], ignoreOrder: true);
         told.First(alert => alert.Kind == AlertKind.SaveFailed).Message.ShouldStartWith("The checkpoint of step 20 was not saved: no space");
         told.First(alert => alert.Kind == AlertKind.FellBack).Message.ShouldContain("20/model.safetensors: damaged");
     }

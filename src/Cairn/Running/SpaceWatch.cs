@@ -1,0 +1,147 @@
+using Cairn.Checkpoints;
+using Cairn.Journal;
+using Cairn.Opening;
+using Cairn.Policies;
+using Cairn.Saving;
+using Cairn.Starting;
+using Cairn.State;
+using Cairn.Stores;
+using Cairn.Telemetry;
+
+namespace Cairn.Running;
+
+/// <summary>
+/// Says early that the planned saves will not fit: at the start, as far as the size of a copy is known then, and again as saves come. On the first rank, where the store knows its free space and the run its last step.
+/// It looks on a thread of the pool; training and saves never wait for it.
+/// </summary>
+internal sealed class SpaceWatch
+{
+    // The forecast of a long run costs something, and what it says changes slowly.
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMinutes(10);
+
+    private readonly StartedRun _run;
+    private readonly RunJournal _journal;
+    private readonly Action<string> _alert;
+    private readonly IFileSystem _disk;
+    private readonly long _total, _firstStep, _started;
+    private readonly Lock _gate = new();
+    private Task _look = Task.CompletedTask;
+    private long? _looked;
+    private long _copyBytes, _told = long.MaxValue;
+
+    private SpaceWatch(StartedRun run, RunJournal journal, IFileSystem disk, long total, Action<string> alert)
+    {
+        (_run, _journal, _disk, _total, _alert) = (run, journal, disk, total, alert);
+        (_firstStep, _started) = (run.Train.Step, run.Time.GetTimestamp());
+        // Of many ranks, this one knows only its own part; a copy tells the whole.
+        _copyBytes = run.Ranks.Size == 1 ? run.Parts.Sum(part => BytesOf(part.Capture())) : 0;
+    }
+
+    /// <summary>What is looked up now; for those who must wait for it.</summary>
+    public Task Look => _look;
+
+    /// <summary>The watch of a run, which looks at once; <see langword="null"/> where nothing can be forecast.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="journal">Takes what is found.</param>
+    /// <param name="alert">Tells people.</param>
+    public static SpaceWatch? Of(StartedRun run, RunJournal journal, Action<string> alert)
+    {
+        if (!run.Ranks.IsFirst || !run.Options.Enabled || run.Train.IsComplete || run.Home.Files is not IFileSystem disk || (run.Train.TotalSteps ?? run.Options.TotalSteps) is not { } total)
+            return null;
+        var watch = new SpaceWatch(run, journal, disk, total, alert);
+        watch.Begin(watch._firstStep, seconds: null);
+        return watch;
+    }
+
+    /// <summary>A copy is durable.</summary>
+    public void Saved(SaveReport report)
+    {
+        bool isFirst = _copyBytes != report.Bytes;
+        if (report.Reason == SaveReason.Final || (!isFirst && _looked is { } looked && _run.Time.GetElapsedTime(looked) < BetweenLooks))
+            return;
+        _copyBytes = report.Bytes;
+        Begin(report.Step, report.Step > _firstStep ? _run.Time.GetElapsedTime(_started).TotalSeconds / (report.Step - _firstStep) : null);
+    }
+
+    // One look at a time.
+    private void Begin(long step, double? seconds)
+    {
+        lock (_gate)
+        {
+            // How long a step takes is not known yet, and what is saved by time depends on it.
+            if (!_look.IsCompleted || (seconds is null && _run.Options.SavesByTime))
+                return;
+            _looked = _run.Time.GetTimestamp();
+            _look = Task.Run(() => Find(step, seconds));
+        }
+    }
+
+    private void Find(long step, double? seconds)
+    {
+        try
+        {
+            if (_disk.AvailableBytes(RunFolder.Staging) is not { } free || FitsAnyway(step, free) || Forecast(step, seconds ?? 1, free, out Int128 limit, out Int128 standingBytes, out long copyBytes) is not { } first || first.Step >= _told)
+                return;
+            _told = first.Step;
+            string kind = first.Kind.ToString().ToLowerInvariant();
+            string message = $"Space will end at step {first.Step}: the {kind} of {Quantities.Bytes(copyBytes)} will not fit. {Quantities.Bytes(free)} are free in {_disk.Root}, its copies take {Quantities.Bytes((double)standingBytes)}, and {Planned()}. {RunForecast.SpaceAdvice(limit, copyBytes)}";
+            _run.Logger.SpaceWillEnd(message);
+            _journal.Write("space_ends", json =>
+            {
+                json.WriteNumber("step", first.Step);
+                json.WriteString("kind", kind);
+                json.WriteString("message", message);
+            });
+            _alert(message);
+        }
+        // A rule of the user's own may throw anything, and a run that does not train yet may be removed.
+        catch (Exception e)
+        {
+            _run.Logger.NoForecast(e.Message);
+        }
+    }
+
+    // Where all saves to come would fit even if nothing went, no copy need be looked at.
+    private bool FitsAnyway(long step, long free)
+    {
+        long stride = _run.Options.SavesByTime ? 1 : _run.Options.Forecast(new StandingCopies(null, [], []), _total, 1).Stride;
+        return _copyBytes > 0 && (Int128)((_total - step) / stride + StandingCopies.SnapshotSlots) * _copyBytes <= free - SpaceMaker.Reserve;
+    }
+
+    private ForecastCopy? Forecast(long step, double seconds, long free, out Int128 limit, out Int128 standingBytes, out long copyBytes)
+    {
+        Catalog catalog = Catalog.Read(_disk);
+        var line = LineView.Of(_run.Record);
+        CatalogEntry[] own = [.. catalog.Entries.Where(line.Holds)];
+        CatalogEntry[] snapshots = [.. own.Where(entry => entry.Slot is not null).OrderBy(entry => entry.Step)];
+        RetainedCheckpoint[] checkpoints = [.. own.Where(entry => entry is { Kind: SaveKind.Checkpoint, Marker.IsDerived: false }).Select(Known)];
+        copyBytes = Math.Max(_copyBytes, own.Length > 0 ? BytesOf(own[0]) : 0);
+        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(BytesOf));
+        standingBytes = standing.Bytes;
+        // What may be given up for a save counts as free.
+        limit = Int128.Max(0, standing.Bytes + free + _disk.ReclaimableBytes(RunFolder.Staging) - SpaceMaker.Reserve);
+        return copyBytes == 0 ? null : RunForecast.Of(_run.Options.Forecast(standing, _total, copyBytes) with
+        {
+            // Training goes on meanwhile, and what it has saved stands there.
+            FromStep = own.Length > 0 ? Math.Max(step, own[0].Step) : step,
+            StepSeconds = seconds,
+            SpaceLimit = limit,
+            Start = _run.Time.GetUtcNow(),
+            OnlySpace = true,
+        }).FirstWithoutSpace;
+    }
+
+    private string Planned() => $"the run is planned to step {_total}, keeping {(_run.Options.KeepsAll ? "all checkpoints" : _run.Options.CreateRetention().Describe)}";
+
+    private static RetainedCheckpoint Known(CatalogEntry entry) => new(entry.Step, BytesOf(entry), TrainState.OwnMetricsIn(entry.Marker!.Train), true, entry.Marker.Time);
+
+    private static long BytesOf(CatalogEntry entry) => entry.Marker!.Files.Sum(file => file.Length);
+
+    private static long BytesOf(StateNode node) => node switch
+    {
+        StateTensor tensor => tensor.ByteLength,
+        StateMap map => map.Sum(entry => BytesOf(entry.Value)),
+        StateList list => list.Sum(BytesOf),
+        _ => 0,
+    };
+}

@@ -1,0 +1,111 @@
+using System.Collections.Concurrent;
+using Cairn.Alerts;
+using Cairn.Tests.Manager;
+using Cairn.Tests.Stores;
+
+namespace Cairn.Tests.Running;
+
+/// <summary>That space will end is said before it does, with the step and the option that would fit.</summary>
+public sealed class SpaceWatchTests
+{
+    const long Total = 1000;
+
+    [Fact]
+    public async Task A_plan_that_does_not_fit_is_said_at_the_start_and_the_first_save_that_fails_is_the_one_that_was_named()
+    {
+        var files = new SimulatedFileSystem { Capacity = (12 << 20) + 300_000 };
+        var alerts = new Heard();
+        var failed = new ConcurrentQueue<long>();
+        await TrainAsync(files, Options(alerts), failed, until: Total, alerts.First);
+        Alert alert = alerts.All.Where(alert => alert.Kind == AlertKind.SpaceEnds).ShouldHaveSingleItem();
+        long named = long.Parse(System.Text.RegularExpressions.Regex.Match(alert.Message, @"Space will end at step (\d+): the checkpoint of").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        alert.Message.ShouldContain("keeping all checkpoints");
+        alert.Message.ShouldContain("KeepLast of at most ");
+        failed.First().ShouldBe(named);
+        Journal(files).ShouldContain("\"event\":\"space_ends\"");
+    }
+
+    [Fact]
+    public async Task A_plan_that_fits_by_its_rule_is_not_spoken_of()
+    {
+        var files = new SimulatedFileSystem { Capacity = 12 << 20 };
+        var alerts = new Heard();
+        CheckpointOptions options = Options(alerts);
+        options.KeepLast = 2;
+        var failed = new ConcurrentQueue<long>();
+        await TrainAsync(files, options, failed, until: Total);
+        alerts.All.ShouldNotContain(alert => alert.Kind == AlertKind.SpaceEnds);
+        failed.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_run_that_is_resumed_is_told_before_its_first_save_and_what_stands_counts()
+    {
+        var files = new SimulatedFileSystem();
+        await TrainAsync(files, Options(new Heard()), [], until: 30);
+        long taken = files.AllFiles().Values.Sum(bytes => (long)bytes.Length);
+        files.Capacity = taken + (8 << 20);
+        var alerts = new Heard();
+        CheckpointOptions options = Options(alerts);
+        options.TotalSteps = 100_000;
+        var training = new SampleTraining();
+        await using CheckpointManager checkpoints = CheckpointManager.Start(files, options, training.Train, [training.Weights, new LargePart()], Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+        await alerts.First;
+        alerts.All.ShouldHaveSingleItem().Message.ShouldStartWith("Space will end at step ");
+    }
+
+    static CheckpointOptions Options(Heard alerts) => new()
+    {
+        Folder = "run",
+        TotalSteps = Total,
+        CheckpointEvery = 10,
+        SnapshotEvery = 0,
+        HandleSignals = false,
+        Asynchronous = false,
+        AlertSink = alerts,
+    };
+
+    static async Task TrainAsync(SimulatedFileSystem files, CheckpointOptions options, ConcurrentQueue<long> failed, long until, Task? heard = null)
+    {
+        var training = new SampleTraining();
+        await using CheckpointManager checkpoints = CheckpointManager.Start(files, options, training.Train, [training.Weights, new LargePart()], Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+        checkpoints.SaveEnded += (_, report) =>
+        {
+            if (report.Outcome == SaveOutcome.Failed)
+                failed.Enqueue(report.Step);
+        };
+        while (training.Train.Step < until && failed.IsEmpty)
+        {
+            training.Batch();
+            checkpoints.AfterBatch();
+        }
+        await (heard ?? Task.CompletedTask);
+        // The end has room.
+        files.Capacity = null;
+    }
+
+    static string Journal(SimulatedFileSystem files) => System.Text.Encoding.UTF8.GetString(files.AllFiles()["journal.jsonl"]);
+
+    sealed class LargePart : Cairn.State.IStatePart
+    {
+        public string Name => "extra";
+        public Cairn.State.StateMap Capture() => new() { { "t", new Cairn.State.MemoryTensor(Cairn.State.TensorType.U8, [1 << 20], new byte[1 << 20]) } };
+        public void Check(Cairn.State.StateMap saved, Cairn.State.RestoreProblems problems) { }
+        public void Restore(Cairn.State.StateMap saved) { }
+    }
+
+    sealed class Heard : IAlertSink
+    {
+        readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public ConcurrentQueue<Alert> All { get; } = [];
+        public Task First => _first.Task;
+
+        public Task SendAsync(Alert alert, CancellationToken cancellationToken)
+        {
+            All.Enqueue(alert);
+            _first.TrySetResult();
+            return Task.CompletedTask;
+        }
+    }
+}
