@@ -40,6 +40,8 @@ public sealed class CommandLine
     readonly Option<int> _checkpointEvery =
         Whole("--checkpoint-every", "Steps between checkpoints; 0 for only the final one.", 0, Defaults.CheckpointEvery);
     readonly Option<int> _snapshotEvery = Whole("--snapshot-every", "Steps between snapshots; 0 for none.", 0, Defaults.SnapshotEvery);
+    readonly Option<int?> _keepLast = Kept("--keep-last", "Checkpoints to keep, counted from the newest; without it all stay.");
+    readonly Option<int?> _keepOptimizer = Kept("--keep-optimizer", "Checkpoints that keep all; older ones keep their weights only.");
     readonly Option<int> _batchSize = Whole("--batch-size", "Lines in a batch, over all ranks.", 1, Defaults.BatchSize);
     readonly Option<int> _seed = Whole("--seed", "Seed of the weights, the text and the order of batches.", 0, Defaults.Seed);
     readonly Option<string> _layout = new("--layout")
@@ -123,7 +125,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _fast, _tensorBoard, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
+            _run, _fast, _tensorBoard, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _keepLast, _keepOptimizer, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -140,6 +142,8 @@ public sealed class CommandLine
         More = result.GetValue(_more),
         CheckpointEvery = result.GetValue(_checkpointEvery),
         SnapshotEvery = result.GetValue(_snapshotEvery),
+        KeepLast = result.GetValue(_keepLast),
+        KeepOptimizer = result.GetValue(_keepOptimizer),
         BatchSize = result.GetValue(_batchSize),
         Seed = result.GetValue(_seed),
         Layout = result.GetValue(_layout)!,
@@ -164,6 +168,13 @@ public sealed class CommandLine
         Zero = result.GetValue(_zero),
         RankTimeout = result.GetValue(_rankTimeout),
         StopGrace = result.GetValue(_stopGrace),
+    };
+
+    static Option<int?> Kept(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "number",
+        CustomParser = result => Number(result, result.Tokens[0].Value, 2),
     };
 
     static Option<int> Whole(string name, string description, int smallest, int byDefault) => new(name)

@@ -27,6 +27,12 @@ public sealed record TinyLmOptions
     /// <summary>Steps between snapshots; 0 for none. Default 20.</summary>
     public int SnapshotEvery { get; init; } = 20;
 
+    /// <summary>Checkpoints to keep, counted from the newest; null for all.</summary>
+    public int? KeepLast { get; init; }
+
+    /// <summary>Checkpoints that keep their optimizer, counted from the newest; null for all.</summary>
+    public int? KeepOptimizer { get; init; }
+
     /// <summary>Lines in a batch, over all ranks. Default 128.</summary>
     public int BatchSize { get; init; } = 128;
 

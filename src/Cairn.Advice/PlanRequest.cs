@@ -11,6 +11,8 @@ public sealed record PlanRequest
     public required TimeSpan StepTime { get; init; }
     /// <summary>Bytes of one copy of the state.</summary>
     public required long StateBytes { get; init; }
+    /// <summary>Of these, the bytes that a checkpoint keeps which has lost its optimizer (<see cref="CheckpointOptions.KeepOptimizer"/>). Default <see langword="null"/>: all.</summary>
+    public long? WeightsBytes { get; init; }
     /// <summary>Bytes per second at which a copy becomes durable.</summary>
     public required double WriteRate { get; init; }
     /// <summary>Bytes per second at which live state is copied into staging memory. Default 5 GB/s.</summary>
@@ -46,6 +48,7 @@ public sealed record PlanRequest
         Require(StepTime > TimeSpan.Zero, $"A step must take longer than zero, not {StepTime}.");
         Require(StepTime.TotalDays * TotalSteps < MostDays, $"{TotalSteps} steps of {StepTime} each would take more than a thousand years.");
         Require(StateBytes >= 1, $"The state must have at least 1 byte, not {StateBytes}.");
+        Require(WeightsBytes is null || (WeightsBytes >= 0 && WeightsBytes <= StateBytes), $"The weights must have between 0 and {StateBytes} bytes, the size of the state, not {WeightsBytes}.");
         Require(WriteRate > 0 && CopyRate > 0, "The rates of writing and copying must be above zero.");
         Require(MeanTimeBetweenFailures > TimeSpan.Zero, $"The mean time between failures must be longer than zero, not {MeanTimeBetweenFailures}.");
         Require(RestartTime is null || RestartTime >= TimeSpan.Zero, $"A restart cannot take {RestartTime}.");

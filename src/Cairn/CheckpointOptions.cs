@@ -174,6 +174,14 @@ public partial class CheckpointOptions
     [Range(1d, long.MaxValue)]
     public long? KeepWithinBytes { get; set; }
 
+    /// <summary>
+    /// Checkpoints that keep all, counted from the newest; at least 2. Older ones keep their weights and lose what only a restart needs: the parts <c>optimizer</c>, <c>scheduler</c>, <c>scaler</c>, <c>sampler</c>, <c>random</c> and <c>loader</c>, and those
+    /// whose names begin with one of these and <c>_</c>. A restart never takes such a checkpoint; by name it gives the parts that it has (<see cref="ResumeFrom"/> with <see cref="ResumeParts"/>). Which checkpoints stay at all, the Keep rules say. For the
+    /// layout <c>cairn</c>. Default <see langword="null"/>: all keep all.
+    /// </summary>
+    [Range(2, int.MaxValue)]
+    public int? KeepOptimizer { get; set; }
+
     /// <summary>A rule of your own for keeping checkpoints, in place of all Keep rules. The newest checkpoint stays whatever it says. Default <see langword="null"/>: the Keep rules.</summary>
     public Policies.IRetentionPolicy? RetentionPolicy { get; set; }
 

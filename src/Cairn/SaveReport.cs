@@ -52,6 +52,8 @@ public sealed record SaveReport
     public IReadOnlyList<string> Notes { get; init; } = [];
     /// <summary>Steps of the checkpoints that were retired after it.</summary>
     public IReadOnlyList<long> Retired { get; init; } = [];
+    /// <summary>Steps of the checkpoints that lost what only a restart needs after it (<see cref="CheckpointOptions.KeepOptimizer"/>).</summary>
+    public IReadOnlyList<long> WeightsOnly { get; init; } = [];
     /// <summary>Why old checkpoints could not be retired; they are tried again after the next save.</summary>
     public Exception? RetentionError { get; init; }
 }

@@ -20,7 +20,10 @@ public sealed partial class TrainState
     private static int MostValueBytes => Array.MaxLength;
 
     /// <summary>The part's name: <c>context</c>.</summary>
-    public string Name => "context";
+    public string Name => PartName;
+
+    /// <summary>The part's name.</summary>
+    internal const string PartName = "context";
 
     /// <summary><see langword="true"/>: what the user keeps in <see cref="Values"/> may come and go.</summary>
     public bool MayShrink => true;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Cairn.Advice;
 using Cairn.Cli.Output;
+using Cairn.Saving;
 using Cairn.State;
 
 namespace Cairn.Cli.Input;
@@ -19,6 +20,7 @@ internal sealed class PlanInputs
     private readonly Option<long?> _steps = QuantityOption.Count("--steps", "Number of steps to train [default: what --check says].");
     private readonly Option<TimeSpan?> _stepTime = QuantityOption.Time("--step-time", "Time of one step without any save.");
     private readonly Option<long?> _size = QuantityOption.Bytes("--size", "Size of one copy of the state, such as 98GB.");
+    private readonly Option<long?> _weights = QuantityOption.Bytes("--weights-size", "Of it, what a checkpoint keeps without its optimizer (KeepOptimizer) [default: what --parameters or --like says, else all].");
     private readonly Option<long?> _parameters = QuantityOption.Count("--parameters", "Instead of --size: number of parameters, such as 7B.");
     private readonly Option<string> _dtype = new("--dtype") { Description = "Type of the weights, for --parameters.", HelpName = "TYPE", DefaultValueFactory = _ => "bf16" };
     private readonly Option<OptimizerKind> _optimizer = new("--optimizer") { Description = "The optimizer, for --parameters.", HelpName = "NAME", DefaultValueFactory = _ => OptimizerKind.AdamW };
@@ -36,7 +38,7 @@ internal sealed class PlanInputs
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_steps, _stepTime, _size, _parameters, _dtype, _optimizer, _like, _writeRate, _copyRate, _target, _mtbf, _restart, _space, _budget, _sync])
+        foreach (Option option in (Option[])[_steps, _stepTime, _size, _weights, _parameters, _dtype, _optimizer, _like, _writeRate, _copyRate, _target, _mtbf, _restart, _space, _budget, _sync])
             command.Options.Add(option);
     }
 
@@ -59,7 +61,7 @@ internal sealed class PlanInputs
         TimeSpan? mtbf = parsed.GetValue(_mtbf);
         if (mtbf is null)
             assumed.Add("The job fails once a day. Give --mtbf.");
-        var request = new PlanRequest { TotalSteps = steps, StepTime = stepTime, StateBytes = bytes, WriteRate = writeRate ?? AssumedWriteRate };
+        var request = new PlanRequest { TotalSteps = steps, StepTime = stepTime, StateBytes = bytes, WeightsBytes = WeightsBytes(parsed), WriteRate = writeRate ?? AssumedWriteRate };
         request = request with
         {
             CopyRate = copyRate ?? request.CopyRate,
@@ -70,6 +72,15 @@ internal sealed class PlanInputs
             Asynchronous = !sync,
         };
         return request.Problems() is [var problem, ..] ? throw new WrongUseException(problem) : (request, assumed);
+    }
+
+    private long? WeightsBytes(ParseResult parsed)
+    {
+        if (parsed.GetValue(_weights) is { } given)
+            return given;
+        if (parsed.GetValue(_like) is { } like)
+            return Listing.CopyListing.One(like).Entry?.Marker is { } marker && WeightsOnly.Of(marker) is { } smaller ? smaller.Files.Sum(file => file.Length) : null;
+        return parsed.GetValue(_parameters) is { } parameters ? StateSize.Of(parameters, Types.First(known => known.Name == parsed.GetValue(_dtype)).Type, OptimizerKind.None) : null;
     }
 
     private long StateBytes(ParseResult parsed, List<string> assumed)

@@ -35,7 +35,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             return Resumed;
         foreach ((ListedCopy copy, CopyCheck? check) in Copies.Zip(checks).SkipWhile(pair => pair.First != Resumed))
         {
-            if (copy is { Fault: null, IsLeftBehind: false } && check is not { IsGood: false })
+            if (copy is { Fault: null, IsLeftBehind: false, WeightsOnly: null } && check is not { IsGood: false })
                 return copy;
         }
         return null;

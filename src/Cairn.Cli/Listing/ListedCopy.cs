@@ -35,6 +35,8 @@ internal sealed record ListedCopy(string Name, string Layout, string Kind)
     public bool IsLeftBehind { get; init; }
     /// <summary>Whether another run saved it, complete or not.</summary>
     public bool IsOfOtherRun { get; init; }
+    /// <summary>The parts that it has lost to save space; <see langword="null"/> for none. A restart does not take it.</summary>
+    public string? WeightsOnly => Entry?.Marker is { IsWeightsOnly: true } marker ? marker.DroppedParts : null;
     /// <summary>Who needs it.</summary>
     public IReadOnlyList<CheckpointPin> Pins { get; init; } = [];
     /// <summary>Its entry in the catalog of a run of Cairn.</summary>

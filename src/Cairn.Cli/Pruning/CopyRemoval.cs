@@ -1,5 +1,6 @@
 using Cairn.Cli.Listing;
 using Cairn.Journal;
+using Cairn.Opening;
 using Cairn.Saving;
 using Cairn.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -19,6 +20,19 @@ internal static class CopyRemoval
             cancellationToken.ThrowIfCancellationRequested();
             if (publisher.Retire(step.Step!.Value))
                 journal.Write("retired", json => json.WriteNumber("step", step.Step.Value));
+        }
+    }
+
+    /// <summary>Takes from checkpoints of a run of Cairn, whose lock is held, what only a restart needs.</summary>
+    public static void OfOptimizers(IRunHome home, ILease? lease, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
+    {
+        ICopyPublisher publisher = home.Publisher(lease);
+        var journal = new RunJournal(home.Files, TimeProvider.System, NullLogger.Instance);
+        foreach (CatalogEntry entry in steps.Select(step => step.Copies[0].Entry!))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (publisher.Shrink(entry, WeightsOnly.Of(entry.Marker!)!))
+                journal.Write("weights_only", json => json.WriteNumber("step", entry.Step));
         }
     }
 

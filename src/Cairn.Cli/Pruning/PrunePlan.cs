@@ -1,5 +1,6 @@
 using Cairn.Cli.Listing;
 using Cairn.Policies;
+using Cairn.Saving;
 
 namespace Cairn.Cli.Pruning;
 
@@ -10,6 +11,9 @@ namespace Cairn.Cli.Pruning;
 /// <param name="Why">Why they stay, or what is special about their going.</param>
 internal sealed record PrunedStep(IReadOnlyList<ListedCopy> Copies, long? Step, bool IsRemoved, string? Why)
 {
+    /// <summary>The bytes of what only a restart needs, and which go; 0 when it stays as it is.</summary>
+    public long BytesDropped { get; init; }
+
     public long Bytes => Copies.Sum(copy => copy.Bytes);
 
     public string Name => string.Join(", ", Copies.Select(copy => copy.Name));
@@ -58,6 +62,16 @@ internal static class PrunePlan
             : metric is not null && !MetricsOf(copies).ContainsKey(metric) ? $"has no metric '{metric}' of its step to compare"
             : "kept by rule";
         return removed.Contains(step.Value) ? new PrunedStep(copies, step, true, null) : new PrunedStep(copies, step, false, why);
+    }
+
+    /// <summary>Takes from those that stay what only a restart needs, but for the newest ones.</summary>
+    /// <param name="plan">What goes and what stays, the lowest step first.</param>
+    /// <param name="keep">How many of the newest checkpoints of the line keep all.</param>
+    public static IReadOnlyList<PrunedStep> WithoutOptimizers(IReadOnlyList<PrunedStep> plan, int keep)
+    {
+        HashSet<PrunedStep> older = [.. plan.Where(step => !step.IsRemoved && step.Copies is [{ Kind: CopyKinds.Checkpoint, Fault: null, IsLeftBehind: false, IsOfOtherRun: false }]).OrderByDescending(step => step.Step).Skip(keep)];
+        return [.. plan.Select(step => older.Contains(step) && step.Copies[0] is { Pins.Count: 0, Entry.Marker: { } marker } && WeightsOnly.Of(marker) is { } smaller
+            ? step with { BytesDropped = smaller.Dropped.Sum(file => file.Length) } : step)];
     }
 
     /// <summary>The measurements of a step's copies, by name.</summary>

@@ -63,7 +63,7 @@ internal sealed class RunSync(TransferSource source, TransferTarget target, bool
             return;
         // Read to its end: what is left must not turn out to be nothing.
         CatalogEntry? good = target.Catalog.Entries.FirstOrDefault(entry =>
-            entry.Marker is not null && (target.Record is not { } run || LineView.Of(run).Holds(entry)) && Verifier.Verify(target.Files, entry, cancellationToken) is null);
+            entry.Marker is { IsWeightsOnly: false } && (target.Record is not { } run || LineView.Of(run).Holds(entry)) && Verifier.Verify(target.Files, entry, cancellationToken) is null);
         foreach (CatalogEntry entry in others)
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -79,7 +79,7 @@ internal sealed class BranchVerb : Verb
         Lineage known = run.Record.Lineage;
         foreach (CatalogEntry entry in run.Catalog.Entries)
         {
-            if (entry.Step != from || entry.Marker is not { IsDerived: false } marker || marker.Run != run.Record.Id || run.IsOnLine(marker))
+            if (entry.Step != from || entry.Marker is not { IsDerived: false } marker || marker.Run != run.Record.Id || marker.IsWeightsOnly || run.IsOnLine(marker))
                 continue;
             if (known.Branches.FirstOrDefault(branch => branch.Id == marker.Lineage.Current.Id) is not { } parent || Verifier.Verify(files, entry, cancellationToken) is not null)
                 continue;
@@ -91,7 +91,7 @@ internal sealed class BranchVerb : Verb
 
     private static CheckpointException Unusable(RunView run, IFileSource files, long from, CancellationToken cancellationToken)
     {
-        CheckpointFault[] faults = [.. run.Catalog.Entries.Where(entry => entry.Step == from).Select(entry => entry.Fault ?? Verifier.Verify(files, entry, cancellationToken)).OfType<CheckpointFault>()];
+        CheckpointFault[] faults = [.. run.Catalog.Entries.Where(entry => entry.Step == from).Select(entry => entry.Fault ?? ResumeLadder.LackOf(entry, null) ?? Verifier.Verify(files, entry, cancellationToken)).OfType<CheckpointFault>()];
         string steps = string.Join(", ", run.Catalog.Entries.Where(entry => entry.Marker is not null).Select(entry => Units.Plain(entry.Step)).Distinct(StringComparer.Ordinal).Take(20));
         string why = faults.Length > 0 ? string.Join("; ", faults.Select(fault => fault.ToString())) : $"there is no such copy. Steps there: {(steps.Length == 0 ? "none" : steps)}";
         return new CheckpointException($"Step {from} cannot be used: {why}. Try: cairn ls {run.Files.Root}") { Step = from, Path = run.Files.Root };

@@ -9,7 +9,7 @@ using Cairn.Cli.Verification;
 
 namespace Cairn.Cli.Verbs;
 
-/// <summary>One copy in <c>cairn ls</c>. The name is its folder or file, relative to what is listed; the status is complete, incomplete, corrupt, left behind, recoverable (whole in the fast folder of this machine, and not in the run yet) or in part (the rest is in those of other hosts).</summary>
+/// <summary>One copy in <c>cairn ls</c>. The name is its folder or file, relative to what is listed; the status is complete, incomplete, corrupt, left behind, weights only (its optimizer went to save space), recoverable (whole in the fast folder of this machine, and not in the run yet) or in part (the rest is in those of other hosts).</summary>
 internal sealed record LsRow(
     string Name, string Layout, long? Step, string Kind, int? Slot, string? Reason, DateTimeOffset? Time, long Bytes, int Files, string Status, string? Fault, string? Branch, bool Resumed)
 {
@@ -18,6 +18,9 @@ internal sealed record LsRow(
 
     /// <summary>Whether it is the best checkpoint of the run's line.</summary>
     public bool Best { get; init; }
+
+    /// <summary>The parts that it has lost to save space; absent for none.</summary>
+    public string? Dropped { get; init; }
 
     /// <summary>Who needs it, so that it stays; absent when nobody said so.</summary>
     public IReadOnlyList<KeptRow>? Kept { get; init; }
@@ -53,10 +56,11 @@ internal sealed record LsResult(
     {
         bool corrupt = copy.Fault is null && check is { IsGood: false };
         string? fault = copy.Fault ?? (corrupt ? check!.Faults[0] + Units.AndMore(check.Faults.Count) : null);
-        string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : "complete";
+        string status = copy.Fault is not null ? "incomplete" : corrupt ? "corrupt" : copy.IsLeftBehind ? "left behind" : copy.WeightsOnly is not null ? "weights only" : "complete";
         return new LsRow(copy.Name, copy.Layout, copy.Step, copy.Kind, copy.Slot, copy.Reason, copy.Time, copy.Bytes, copy.Files, status, fault, copy.Branch, resumed)
         {
             Metrics = PrunePlan.MetricsOf([copy]) is { Count: > 0 } metrics ? metrics : null,
+            Dropped = copy.WeightsOnly,
             Kept = copy.Pins.Count > 0 ? [.. copy.Pins.Select(KeptRow.Of)] : null,
             Best = copy.Kind == CopyKinds.Checkpoint && !copy.IsLeftBehind && copy.Step is { } step && step == best?.Step,
         };
@@ -118,7 +122,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
             ("age", true, row => row.Time is { } at ? Units.Time(now - at) : ""),
             ("size", true, row => Units.Bytes(row.Bytes)),
             ("files", true, row => Units.Plain(row.Files)),
-            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status is "complete" or FastFolder.Recoverable ? screen.Good(row.Kept is null ? row.Status : $"{row.Status}, kept") : screen.Dim(row.Status)),
+            ("status", false, row => row.Fault is { } fault ? screen.Bad($"{row.Status}: {fault}") : row.Status is "complete" or FastFolder.Recoverable ? screen.Good(Standing(row)) : screen.Dim(Standing(row))),
             .. result.Run is null ? Array.Empty<(string, bool, Func<LsRow, string>)>() : [("branch", false, row => Screen.Plain(row.Branch ?? ""))],
         ];
         int[] right = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i].Right)];
@@ -130,6 +134,8 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         foreach (KeptRow pin in result.Copies.SelectMany(row => row.Kept ?? []))
             screen.Line(Screen.Plain($"Kept: {KeepVerb.InWords(pin, now)}."));
     }
+
+    private static string Standing(LsRow row) => row.Kept is null ? row.Status : $"{row.Status}, kept";
 
     private static string Measured(Screen screen, LsRow row, BestCheckpoint best) => row.Metrics is null || !row.Metrics.TryGetValue(best.Metric, out double value) ? ""
         : row.Best ? screen.Good(Units.Number(value)) : Units.Number(value);

@@ -20,11 +20,11 @@ internal sealed record PlanGiven(
 
 /// <summary>The options of a plan.</summary>
 internal sealed record PlanOptions(
-    long? CheckpointEvery, string? CheckpointInterval, long? SnapshotEvery, string? SnapshotInterval, bool Asynchronous, int? KeepLast, long? KeepEvery, int? KeepBest, long? KeepWithinBytes)
+    long? CheckpointEvery, string? CheckpointInterval, long? SnapshotEvery, string? SnapshotInterval, bool Asynchronous, int? KeepLast, long? KeepEvery, int? KeepBest, long? KeepWithinBytes, int? KeepOptimizer)
 {
     public static PlanOptions Of(CheckpointOptions options) => new(
         options.CheckpointEvery, Text(options.CheckpointInterval), options.SnapshotSteps ?? 0, Text(options.SnapshotInterval), options.Asynchronous,
-        options.KeepLast, options.KeepEvery, options.KeepBest, options.KeepWithinBytes);
+        options.KeepLast, options.KeepEvery, options.KeepBest, options.KeepWithinBytes, options.KeepOptimizer);
 
     private static string? Text(TimeSpan? interval) => interval?.ToString("c", CultureInfo.InvariantCulture);
 }

@@ -99,7 +99,7 @@ internal sealed class PlanVerb : Verb
         (string Name, object? Value)[] all =
         [
             ("CheckpointEvery", options.CheckpointEvery), ("CheckpointInterval", options.CheckpointInterval), ("SnapshotEvery", options.SnapshotEvery), ("SnapshotInterval", options.SnapshotInterval),
-            ("KeepLast", options.KeepLast), ("KeepEvery", options.KeepEvery), ("KeepBest", options.KeepBest), ("KeepWithinBytes", options.KeepWithinBytes), ("Asynchronous", options.Asynchronous ? null : "false"),
+            ("KeepLast", options.KeepLast), ("KeepEvery", options.KeepEvery), ("KeepBest", options.KeepBest), ("KeepWithinBytes", options.KeepWithinBytes), ("KeepOptimizer", options.KeepOptimizer), ("Asynchronous", options.Asynchronous ? null : "false"),
         ];
         foreach ((string name, object? value) in all.Where(option => option.Value is not null))
             screen.Line(Screen.Plain($"  {name} = {value}"));

@@ -18,6 +18,9 @@ internal sealed record PruneRow(string Name, long? Step, long Bytes, bool Remove
 {
     /// <summary>The value at its own step of the metric by which the best is found, or of <c>--metric</c>.</summary>
     public double? Metric { get; init; }
+
+    /// <summary>Bytes of what only a restart needs, and which go by <c>--weights-only</c>; absent when it stays as it is.</summary>
+    public long? Dropped { get; init; }
 }
 
 /// <summary>The result of <c>cairn prune</c>.</summary>
@@ -38,6 +41,9 @@ internal sealed class PruneVerb : Verb
     private readonly Option<bool> _higher = new("--higher-is-better") { Description = "For --metric: a higher value is better." };
     private readonly Option<long?> _within = QuantityOption.Bytes("--within-bytes", "Remove the oldest until all fit into this many bytes, for example 500GB.");
     private readonly Option<bool> _incomplete = new("--incomplete") { Description = "Remove incomplete checkpoints too, if they are older than the newest good one." };
+    private readonly Option<bool> _weightsOnly = new("--weights-only") { Description = "Take from the older checkpoints what only a restart needs (optimizer, scheduler, scaler, sampler, random, loader); their weights stay." };
+    private readonly Option<int?> _keepOptimizer = new("--keep-optimizer") { Description = "For --weights-only: this many of the newest keep all; at least 2 [default: 2].", HelpName = "number" };
+    private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Show the plan and remove nothing, as without --yes." };
     private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without --yes the plan is shown and nothing is removed." };
 
     public override JsonTypeInfo Result => JsonTypes.Default.PruneResult;
@@ -48,26 +54,34 @@ internal sealed class PruneVerb : Verb
 
     protected override Command Define() =>
         new("prune", "Removes checkpoints that no rule keeps.")
-        { _run, _last, _every, _best, _metric, _higher, _within, _incomplete, _yes };
+        { _run, _last, _every, _best, _metric, _higher, _within, _incomplete, _weightsOnly, _keepOptimizer, _dryRun, _yes };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         IRetentionPolicy policy = Policy(parsed);
         bool yes = parsed.GetValue(_yes);
+        if (yes && parsed.GetValue(_dryRun))
+            throw new WrongUseException("--dry-run removes nothing, and --yes does it: give one of them.");
+        int? keepOptimizer = KeepOptimizer(parsed);
         // Other programs know no lock.
         IRunHome? home = yes ? RunPlace.HomeOf(parsed.GetValue(_run)!) : null;
         using ILease? lease = home is null ? null : RunPlace.Lock(home, screen.Error, cancellationToken);
         CopyListing listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
         IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
+        if (keepOptimizer is { } keep)
+            plan = listing.Run is not null ? PrunePlan.WithoutOptimizers(plan, keep) : throw new WrongUseException($"--weights-only is for runs of Cairn: what in {listing.Root} only a restart needs, only its program knows.");
         string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;
-        PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)];
+        PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)], smaller = [.. plan.Where(step => step.BytesDropped > 0)];
         if (home is not null)
+        {
             CopyRemoval.OfRun(home, lease, removed, cancellationToken);
+            CopyRemoval.OfOptimizers(home, lease, smaller, cancellationToken);
+        }
         else if (yes)
             CopyRemoval.OfFolder(listing.Root, removed, cancellationToken);
         var result = new PruneResult(
-            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null })], removed.Sum(step => step.Bytes)) { Best = listing.Best };
+            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null, Dropped = step.BytesDropped > 0 ? step.BytesDropped : null })], removed.Sum(step => step.Bytes) + smaller.Sum(step => step.BytesDropped)) { Best = listing.Best };
         screen.Show(result, JsonTypes.Default.PruneResult, shown => Render(screen, shown));
         return ExitCode.Good;
     }
@@ -101,8 +115,8 @@ internal sealed class PruneVerb : Verb
             KeepBestHigher = parsed.GetValue(_higher),
             KeepWithinBytes = parsed.GetValue(_within),
         };
-        if (options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null } && !parsed.GetValue(_incomplete))
-            throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-best or --within-bytes. Example: " + Example);
+        if (options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null } && !parsed.GetValue(_incomplete) && !parsed.GetValue(_weightsOnly))
+            throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-best, --within-bytes or --weights-only. Example: " + Example);
         try
         {
             return options.CreateRetention();
@@ -114,10 +128,17 @@ internal sealed class PruneVerb : Verb
         }
     }
 
+    private int? KeepOptimizer(ParseResult parsed) => parsed.GetValue(_keepOptimizer) switch
+    {
+        not null when !parsed.GetValue(_weightsOnly) => throw new WrongUseException("--keep-optimizer is for --weights-only."),
+        < 2 => throw new WrongUseException("--keep-optimizer must be at least 2: with fewer, nothing is left to resume from when the newest checkpoint turns out to be unreadable."),
+        var keep => parsed.GetValue(_weightsOnly) ? keep ?? 2 : null,
+    };
+
     // What stays is read to its end before anything is removed beside it.
     private static ListedCopy NewestGood(Screen screen, CopyListing listing, CancellationToken cancellationToken)
     {
-        ListedCopy[] candidates = [.. listing.Copies.Where(copy => copy is { Fault: null, IsLeftBehind: false, Step: not null })];
+        ListedCopy[] candidates = [.. listing.Copies.Where(copy => copy is { Fault: null, IsLeftBehind: false, WeightsOnly: null, Step: not null })];
         if (candidates.Length > 0)
         {
             using var progress = new ProgressLine(screen, "verify", candidates[0].Bytes);
@@ -139,11 +160,12 @@ internal sealed class PruneVerb : Verb
         [
             row.Step is { } step ? Units.Plain(step) : "",
             Screen.Plain(row.Name), Units.Bytes(row.Bytes), row.Metric is { } value ? Units.Number(value) : "",
-            row.Removed ? screen.Bad(result.Done ? "removed" : "remove") : screen.Good("keep"),
-            row.Why ?? "",
+            row.Removed ? screen.Bad(result.Done ? "removed" : "remove") : row.Dropped is not null ? screen.Dim("weights") : screen.Good("keep"),
+            row.Dropped is { } dropped ? $"{Units.Bytes(dropped)} of optimizer and the like {(result.Done ? "removed" : "would go")}" : row.Why ?? "",
         ]), 0, 2, 3);
         int removed = result.Checkpoints.Count(row => row.Removed);
-        string checkpoints = Units.Of(removed, "checkpoint");
+        int smaller = result.Checkpoints.Count(row => row.Dropped is not null);
+        string checkpoints = Units.Of(removed, "checkpoint") + (smaller > 0 ? $" and the optimizers of {Units.Count(smaller)}" : "");
         screen.Line(Screen.Plain(result.Done
             ? $"{checkpoints} removed, {Units.Bytes(result.BytesFreed)} freed. {result.GoodCopy} was read to its end and is good."
             : $"{checkpoints} would be removed, {Units.Bytes(result.BytesFreed)} freed. {result.GoodCopy} was read to its end and is good. Nothing was done; add --yes to do it."));

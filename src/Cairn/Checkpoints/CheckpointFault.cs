@@ -25,6 +25,9 @@ public sealed record CheckpointFault(string Folder, string Path, string Reason)
     /// <summary>Whether nothing is wrong with the copy but that another run saved it.</summary>
     internal bool IsOfOtherRun { get; init; }
 
+    /// <summary>Whether nothing is wrong with the copy but that it lacks what is asked for: its optimizer went to save space.</summary>
+    internal bool Lacks { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Path}: {Reason}";
 }

@@ -36,6 +36,31 @@ internal sealed record MarkedFile(string Name, long Length, ChunkHashes Hashes)
     }
 }
 
+/// <summary>A file that a checkpoint had, and lost to save space.</summary>
+/// <param name="Part">The part that it was of.</param>
+/// <param name="Name">Its name in the checkpoint's folder.</param>
+/// <param name="Length">The bytes that it had.</param>
+internal sealed record DroppedFile(string Part, string Name, long Length)
+{
+    /// <summary>Writes it as an object.</summary>
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("part", Part);
+        json.WriteString("name", Name);
+        json.WriteNumber("size", Length);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <exception cref="FormatException">Its name leads out of the folder.</exception>
+    public static DroppedFile Read(JsonElement json)
+    {
+        string name = json.GetProperty("name").GetString() ?? "";
+        return Marker.IsName(name) ? new DroppedFile(json.GetProperty("part").GetString() ?? "", name, json.GetProperty("size").GetInt64()) : throw new FormatException($"'{name}' is no file of a checkpoint");
+    }
+}
+
 /// <summary>
 /// The file that makes a folder a checkpoint, named by its layout: written last, it lists every other file with size and hash, and carries a
 /// hash of itself. Fields that this version does not know are ignored on reading.
@@ -93,6 +118,12 @@ internal sealed record Marker
     /// the run in whose folder it stands, on its first branch; its files have no hashes.
     /// </summary>
     public bool IsDerived { get; init; }
+    /// <summary>What it had besides, and lost to save space: nothing of it may be relied on. Such a checkpoint is never resumed from but by name, for the parts that it has.</summary>
+    public IReadOnlyList<DroppedFile> Dropped { get; init; } = [];
+    /// <summary>Whether it has lost what only a restart needs.</summary>
+    public bool IsWeightsOnly => Dropped.Count > 0;
+    /// <summary>The parts that it lost, in words.</summary>
+    public string DroppedParts => string.Join(", ", Dropped.Select(file => file.Part).Distinct(StringComparer.Ordinal));
     /// <summary>Every other file of the folder.</summary>
     public required IReadOnlyList<MarkedFile> Files { get; init; }
 
@@ -150,6 +181,14 @@ internal sealed record Marker
         }
         json.WritePropertyName("train");
         json.WriteRawValue(train);
+        if (IsWeightsOnly)
+        {
+            json.WriteBoolean("weights_only", true);
+            json.WriteStartArray("dropped");
+            foreach (DroppedFile file in Dropped)
+                file.Write(json);
+            json.WriteEndArray();
+        }
         json.WriteStartArray("files");
         foreach (MarkedFile file in Files)
             file.Write(json);
@@ -201,6 +240,7 @@ internal sealed record Marker
             World = json.TryGetProperty("world", out JsonElement world) ? ReadWorld(world) : World.Single,
             Best = json.TryGetProperty("best", out JsonElement best) ? BestJson.Read(best) : null,
             Train = ValuesReader.Read(Encoding.UTF8.GetBytes(json.GetProperty("train").GetRawText()), path, FrozenDictionary<string, StateTensor>.Empty),
+            Dropped = json.TryGetProperty("dropped", out JsonElement dropped) ? [.. dropped.EnumerateArray().Select(DroppedFile.Read)] : [],
             Files = [.. json.GetProperty("files").EnumerateArray().Select(MarkedFile.Read)],
         };
     }

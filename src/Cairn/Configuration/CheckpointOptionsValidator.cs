@@ -82,6 +82,10 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add($"KeepLast must be at least 2, not {options.KeepLast}: with fewer, nothing is left to resume from " +
                 "when the newest checkpoint turns out to be unreadable.");
         }
+        if (options.KeepOptimizer < 2)
+            failures.Add($"KeepOptimizer must be at least 2, not {options.KeepOptimizer}: with fewer, nothing is left to resume from when the newest checkpoint turns out to be unreadable.");
+        if (options.KeepOptimizer is not null && options.Layout != CheckpointLayouts.Default)
+            failures.Add($"KeepOptimizer is for the layout '{CheckpointLayouts.Default}', and Layout is '{options.Layout}': a checkpoint of that without its optimizer could not be read by the program that it is for. Leave one of them out.");
         if (options.KeepEvery < 1)
             failures.Add($"KeepEvery must be at least 1 step, not {options.KeepEvery}.");
         if (options.KeepBest < 1)

@@ -48,6 +48,7 @@ internal static class ConfigurationKeys
         Of("KeepBestMetric", ConfigurationValues.Text, (options, value) => options.KeepBestMetric = value),
         Of("KeepBestHigher", ConfigurationValues.Switch, (options, value) => options.KeepBestHigher = value),
         Of("KeepWithinBytes", ConfigurationValues.Count, (options, value) => options.KeepWithinBytes = value),
+        Of("KeepOptimizer", ConfigurationValues.SmallCount, (options, value) => options.KeepOptimizer = value),
         Of("RefuseNonFiniteSnapshots", ConfigurationValues.Switch, (options, value) => options.RefuseNonFiniteSnapshots = value),
         Of("FailOnError", ConfigurationValues.Switch, (options, value) => options.FailOnError = value),
         Of("VerifyHashes", ConfigurationValues.Switch, (options, value) => options.VerifyHashes = value),

@@ -49,6 +49,11 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
             journal.Write("retired", json => json.WriteNumber("step", step));
             logger.Retired(step);
         }
+        foreach (long step in report.WeightsOnly)
+        {
+            journal.Write("weights_only", json => json.WriteNumber("step", step));
+            logger.WeightsOnly(step);
+        }
         Log(report);
     }
 

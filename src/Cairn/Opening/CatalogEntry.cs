@@ -67,6 +67,9 @@ internal sealed class CatalogEntry
         }
     }
 
+    /// <summary>Files that stand there although the marker says that they were dropped: removing them was cut off.</summary>
+    internal IReadOnlyList<string> LeftOver { get; private set; } = [];
+
     /// <summary>The marker of Cairn, also when not all is there that it lists; <see langword="null"/> when there is none in order.</summary>
     internal Marker? Written
     {
@@ -213,6 +216,7 @@ internal sealed class CatalogEntry
         Dictionary<string, long> found = new(StringComparer.Ordinal);
         foreach (FileSystemEntry file in held.List(Folder))
             found[file.Name] = file.IsFolder ? -1 : file.Length;
+        LeftOver = [.. marker.Dropped.Select(file => file.Name).Where(found.ContainsKey)];
         foreach (MarkedFile file in marker.Files)
         {
             if (!found.TryGetValue(file.Name, out long length) || length < 0)

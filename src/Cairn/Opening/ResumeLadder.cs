@@ -26,7 +26,13 @@ internal static class ResumeLadder
         Choose(files, catalog, run, entry => verifyHashes ? Verifier.Verify(entry.Files, entry, cancellationToken) : null, from);
 
     /// <summary>As above, with another way to verify a copy whose marker and sizes are right.</summary>
-    internal static ResumeChoice Choose(IFileSource files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue)
+    /// <param name="files">The run.</param>
+    /// <param name="catalog">What stands in it.</param>
+    /// <param name="run">Who the run is.</param>
+    /// <param name="verify">Says what is wrong with a copy whose marker and sizes are right.</param>
+    /// <param name="from">The highest step to look at.</param>
+    /// <param name="parts">The parts that are asked for by name: a copy that has lost its optimizer is taken only for those that it has; <see langword="null"/> for all.</param>
+    internal static ResumeChoice Choose(IFileSource files, Catalog catalog, RunRecord run, Func<CatalogEntry, CheckpointFault?> verify, long from = long.MaxValue, IReadOnlyCollection<string>? parts = null)
     {
         var line = LineView.Of(run);
         var passedOver = new List<CheckpointFault>();
@@ -47,7 +53,7 @@ internal static class ResumeLadder
                         continue;
                 }
             }
-            CheckpointFault? fault = entry.Fault ?? verify(entry);
+            CheckpointFault? fault = entry.Fault ?? LackOf(entry, parts) ?? verify(entry);
             if (fault is { IsTransient: true })
                 throw entry.Changed();
             if (fault is { IsUnanswered: true } && entry.Files is StoreFiles)
@@ -64,4 +70,9 @@ internal static class ResumeLadder
         }
         return new ResumeChoice(null, passedOver, abandoned);
     }
+
+    /// <summary>What a checkpoint that has lost its optimizer lacks of the parts that are asked for; <see langword="null"/> when nothing.</summary>
+    internal static CheckpointFault? LackOf(CatalogEntry entry, IReadOnlyCollection<string>? parts) =>
+        entry.Marker is not { IsWeightsOnly: true } marker || (parts is { Count: > 0 } && !marker.Dropped.Any(file => parts.Contains(file.Part, StringComparer.Ordinal))) ? null
+            : new CheckpointFault(entry.Folder, entry.Folder, $"it has only weights: {marker.DroppedParts} went to save space. Say which parts to begin with: ResumeParts = [\"model\"]") { Lacks = true };
 }

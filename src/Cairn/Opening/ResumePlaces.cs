@@ -39,6 +39,9 @@ internal sealed class ResumePlaces(IFileSource run, string? resumeFrom, Func<str
     /// <summary>On the first rank: the copies in it.</summary>
     public IReadOnlyList<CatalogEntry> Nearer { get; set; } = [];
 
+    /// <summary>The parts that are asked for by name; empty for all.</summary>
+    public IReadOnlyCollection<string> Parts { get; init; } = [];
+
     /// <summary>Keeps a copy of another run where it is while it is read, however long that takes.</summary>
     public Func<CatalogEntry, IDisposable?>? Pin { get; init; }
 

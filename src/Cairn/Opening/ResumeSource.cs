@@ -43,7 +43,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         if (EntryAt(places.Parent, name) is { } entry)
         {
             places.BeginReading(entry);
-            CheckpointFault? fault = entry.Fault ?? verifier?.Verify(places.Parent, entry);
+            CheckpointFault? fault = entry.Fault ?? ResumeLadder.LackOf(entry, places.Parts) ?? verifier?.Verify(places.Parent, entry);
             if (fault is { IsTransient: true })
                 throw HeldCopy.Changed(places.Parent, entry.Folder);
             return fault is null
@@ -62,7 +62,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         {
             places.BeginReading(entry);
             return verifier?.Verify(files, entry);
-        });
+        }, parts: places.Parts);
         return choice.Chosen is { } chosen
             ? new ResumeSource(files, chosen.Folder, chosen.Marker!, $"{full}/{chosen.Folder}") { Entry = chosen }
             : throw new CheckpointException($"ResumeFrom: {full} holds no good checkpoint{Describe(choice)}.") { Path = full };

@@ -16,8 +16,6 @@ internal sealed record RunOpening(
     /// <summary>Whether <c>run.json</c> says something else, or nothing yet.</summary>
     public bool ChangesRecord { get; private init; }
 
-    private const string ContextPart = "context";
-
     /// <summary>
     /// Decides. What stands in the run's own folder wins over <see cref="CheckpointOptions.ResumeFrom"/> of another run, so that one
     /// command line starts a run and restarts it. Changes nothing in the store.
@@ -75,7 +73,7 @@ internal sealed record RunOpening(
     {
         CatalogEntry chosen = choice.Chosen!;
         // A copy above that is bad today and readable tomorrow must not win over what is trained from here on.
-        bool forked = choice.PassedOver.Any(fault => !fault.IsOfOtherRun && IsAbove(fault, chosen.Step));
+        bool forked = choice.PassedOver.Any(fault => fault is { IsOfOtherRun: false, Lacks: false } && IsAbove(fault, chosen.Step));
         if (forked)
             run = run with { Lineage = run.Lineage.Fork(chosen.Step) };
         return new RunOpening(run, SourceOf(files, chosen), [], choice.PassedOver, forked);
@@ -93,7 +91,7 @@ internal sealed record RunOpening(
             ResumeChoice again = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry));
             return again.Chosen is null ? throw NothingGood(files, again.PassedOver) : Continue(files, run, again);
         }
-        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry), from: step);
+        ResumeChoice choice = ResumeLadder.Choose(files, catalog, run, entry => verifier?.Verify(entry.Files, entry), from: step, parts: [.. options.ResumeParts]);
         if (choice.Chosen?.Step != step)
         {
             throw new CheckpointException(
@@ -120,7 +118,7 @@ internal sealed record RunOpening(
     }
 
     // Without the counters the new line begins at step 0, and nothing of the old one may stand above it.
-    private static long ForkStep(CheckpointOptions options, long step) => options.ResumeParts.Count == 0 || options.ResumeParts.Contains(ContextPart) ? step : 0;
+    private static long ForkStep(CheckpointOptions options, long step) => options.ResumeParts.Count == 0 || options.ResumeParts.Contains(TrainState.PartName) ? step : 0;
 
     private static CheckpointException OtherStep(IFileSource files, string name, long began, long step) => new(
         $"ResumeFrom: the branch '{name}' of {files.Root} began at step {began}, not at step {step}. To begin another branch at step {step}, give it another name (Branch); to go on with " +

@@ -12,6 +12,12 @@ internal sealed record ForecastCopy(long Step, SaveKind Kind, SaveReason Reason)
 /// <param name="snapshots">The bytes of the snapshots that stand at the beginning, the older one first.</param>
 internal sealed class StandingCopies(IRetentionPolicy? retention, IEnumerable<RetainedCheckpoint> checkpoints, IEnumerable<long> snapshots)
 {
+    /// <summary>How many of the newest checkpoints keep all; <see langword="null"/> for all of them.</summary>
+    public int? KeepOptimizer { get; init; }
+
+    /// <summary>Bytes of the others.</summary>
+    public long WeightsBytes { get; init; } = long.MaxValue;
+
     /// <summary>How many snapshots there are.</summary>
     public const int SnapshotSlots = 2;
 
@@ -42,11 +48,18 @@ internal sealed class StandingCopies(IRetentionPolicy? retention, IEnumerable<Re
     {
         _checkpoints.Add(checkpoint);
         Bytes += checkpoint.Bytes;
-        if (retention is null)
-            return;
-        HashSet<long> retired = [.. RetentionPlan.Decide(retention, _checkpoints, new HashSet<long> { checkpoint.Step })];
-        Bytes -= Sum(_checkpoints.Where(copy => retired.Contains(copy.Step)).Select(copy => copy.Bytes));
-        _checkpoints.RemoveAll(copy => retired.Contains(copy.Step));
+        if (retention is not null)
+        {
+            HashSet<long> retired = [.. RetentionPlan.Decide(retention, _checkpoints, new HashSet<long> { checkpoint.Step })];
+            Bytes -= Sum(_checkpoints.Where(copy => retired.Contains(copy.Step)).Select(copy => copy.Bytes));
+            _checkpoints.RemoveAll(copy => retired.Contains(copy.Step));
+        }
+        // Those before have lost it already.
+        for (int i = _checkpoints.Count - 1 - (KeepOptimizer ?? _checkpoints.Count); i >= 0 && _checkpoints[i].Bytes > WeightsBytes; i--)
+        {
+            Bytes -= _checkpoints[i].Bytes - WeightsBytes;
+            _checkpoints[i] = _checkpoints[i] with { Bytes = WeightsBytes };
+        }
     }
 
     /// <summary>Adds a snapshot in the place of the older one.</summary>

@@ -27,6 +27,7 @@ internal sealed class SpaceWatch
     private readonly Lock _gate = new();
     private Task _look = Task.CompletedTask;
     private long? _looked;
+    private readonly long _weightsBytes = long.MaxValue;
     private long _copyBytes, _told = long.MaxValue;
 
     private SpaceWatch(StartedRun run, RunJournal journal, IFileSystem disk, long total, Action<string> alert)
@@ -34,7 +35,11 @@ internal sealed class SpaceWatch
         (_run, _journal, _disk, _total, _alert) = (run, journal, disk, total, alert);
         (_firstStep, _started) = (run.Train.Step, run.Time.GetTimestamp());
         // Of many ranks, this one knows only its own part; a copy tells the whole.
-        _copyBytes = run.Ranks.Size == 1 ? run.Parts.Sum(part => BytesOf(part.Capture())) : 0;
+        if (run.Ranks.Size > 1)
+            return;
+        (string Name, long Bytes)[] parts = [.. run.Parts.Select(part => (part.Name, BytesOf(part.Capture())))];
+        _copyBytes = parts.Sum(part => part.Bytes);
+        _weightsBytes = parts.Where(part => !WeightsOnly.IsForRestarts(part.Name)).Sum(part => part.Bytes);
     }
 
     /// <summary>What is looked up now; for those who must wait for it.</summary>
@@ -116,7 +121,11 @@ internal sealed class SpaceWatch
         CatalogEntry[] snapshots = [.. own.Where(entry => entry.Slot is not null).OrderBy(entry => entry.Step)];
         RetainedCheckpoint[] checkpoints = [.. own.Where(entry => entry is { Kind: SaveKind.Checkpoint, Marker.IsDerived: false }).Select(Known)];
         copyBytes = Math.Max(_copyBytes, own.Length > 0 ? BytesOf(own[0]) : 0);
-        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(BytesOf));
+        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(BytesOf))
+        {
+            KeepOptimizer = _run.Options.KeepOptimizer,
+            WeightsBytes = own.Select(entry => WeightsOnly.Of(entry.Marker!)).FirstOrDefault(smaller => smaller is not null)?.Files.Sum(file => file.Length) ?? _weightsBytes,
+        };
         standingBytes = standing.Bytes;
         // What may be given up for a save counts as free.
         limit = Int128.Max(0, standing.Bytes + free + _disk.ReclaimableBytes(RunFolder.Staging) - SpaceMaker.Reserve);

@@ -48,4 +48,11 @@ internal interface ICopyPublisher : ICopyTarget
     /// <returns>Whether it is gone.</returns>
     /// <exception cref="RunLockLostException">The run is another process's by now, which may need it.</exception>
     bool Retire(long step);
+
+    /// <summary>Takes from a checkpoint what its smaller marker does not list any more: at every moment it is complete, with that or without it.</summary>
+    /// <param name="entry">The checkpoint; when its marker is that already, what was left over is removed.</param>
+    /// <param name="smaller">The smaller marker.</param>
+    /// <returns>Whether it was done: what somebody has pinned stays as it is.</returns>
+    /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
+    bool Shrink(CatalogEntry entry, Marker smaller);
 }

@@ -149,6 +149,31 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null, Tim
         return !isNeeded;
     }
 
+    public bool Shrink(CatalogEntry entry, Marker smaller)
+    {
+        lease?.Check();
+        if (!entry.Marker!.IsWeightsOnly)
+        {
+            // Before pins are looked for: who pins looks for it afterwards.
+            string intent = $"{entry.Folder}/{WeightsOnly.IntentOf(entry.Step)}";
+            byte[] marker = smaller.ToBytes();
+            StoreCall.Wait(() => store.PutAsync(intent, marker));
+            bool isNeeded = Pins.Hold(entry);
+            if (!isNeeded)
+            {
+                lease?.Check();
+                StoreCall.Wait(() => store.PutAsync($"{entry.Folder}/{Marker.FileName(entry.Step)}", marker));
+            }
+            _placement.Delete(intent);
+            if (isNeeded)
+                return false;
+        }
+        string place = smaller.Attempt is { } attempt ? $"{entry.Folder}/{attempt}" : entry.Folder;
+        foreach (DroppedFile file in smaller.Dropped)
+            _placement.Delete($"{place}/{file.Name}");
+        return true;
+    }
+
     private void Write(IUnmarkedCopy copy, string folder, FileSystemEntry[] some)
     {
         foreach (FileSystemEntry file in some)

@@ -65,6 +65,9 @@ internal sealed class PinWriter(IRunFiles files, TimeProvider time)
         CatalogEntry now = entry.Kind == SaveKind.Snapshot ? Catalog.Snapshot(files, entry.Folder) : CatalogEntry.At(files, entry.Folder, entry.Kind, entry.Step);
         if (now.MarkerDigest != entry.MarkerDigest)
             return false;
+        // It is about to lose its optimizer, unless the process that began this is gone.
+        if (files.FileExists($"{entry.Folder}/{WeightsOnly.IntentOf(entry.Step)}") && RunLiveness.Of(files).IsAlive != false)
+            return false;
         // In a store a snapshot's marker stands beside the one that is about to replace it.
         return files is not StoreFiles
             || (!SaveIntents.IsRetired(files, entry.Folder) && files.List(entry.Folder).Count(static file => !file.IsFolder && file.Name.EndsWith(".step", StringComparison.Ordinal)) == 1);

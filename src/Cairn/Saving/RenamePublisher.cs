@@ -172,6 +172,30 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null, T
         return _placement.Retire(RunFolder.Checkpoint(step), folder => Pins.Hold(CatalogEntry.At(files, folder, SaveKind.Checkpoint, step)));
     }
 
+    public bool Shrink(CatalogEntry entry, Marker smaller)
+    {
+        lease?.Check();
+        if (!entry.Marker!.IsWeightsOnly)
+        {
+            // Before pins are looked for: who pins looks for it afterwards.
+            string intent = $"{entry.Folder}/{WeightsOnly.IntentOf(entry.Step)}";
+            StagedFiles.Write(files, intent, smaller.ToBytes());
+            files.SyncFolder(entry.Folder);
+            if (Pins.Hold(entry))
+            {
+                files.DeleteFile(intent);
+                return false;
+            }
+            lease?.Check();
+            files.Move(intent, $"{entry.Folder}/{Marker.FileName(entry.Step)}");
+            files.SyncFolder(entry.Folder);
+        }
+        foreach (DroppedFile file in smaller.Dropped)
+            files.DeleteFile($"{entry.Folder}/{file.Name}");
+        files.SyncFolder(entry.Folder);
+        return true;
+    }
+
     public void Discard(string place)
     {
         try

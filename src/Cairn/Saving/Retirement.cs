@@ -5,53 +5,73 @@ using Cairn.Stores;
 
 namespace Cairn.Saving;
 
+/// <summary>What a retirement did.</summary>
+/// <param name="Retired">The steps that are gone.</param>
+/// <param name="Shrunk">The steps that have only weights now.</param>
+/// <param name="Error">What kept others from going.</param>
+internal sealed record RetirementResult(IReadOnlyList<long> Retired, IReadOnlyList<long> Shrunk, Exception? Error)
+{
+    public static RetirementResult Nothing { get; } = new([], [], null);
+}
+
 /// <summary>
 /// The last stage of a save, on the first rank: names the best checkpoint in the run's folder, then removes the checkpoints of the line that the rules for keeping name. The best stays, what somebody has pinned, and what
-/// another program or another run saved, which is not ours to remove.
+/// another program or another run saved, which is not ours to remove. Of those that stay, the older ones lose what only a restart needs, when the options say so.
 /// </summary>
-internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, string? metric, TimeProvider time)
+internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, string? metric, int? keepOptimizer, TimeProvider time)
 {
     /// <summary>As the options say; <see langword="null"/> when they keep all and know no best.</summary>
-    public static Retirement? Of(CheckpointOptions options, IRunFiles files, TimeProvider time) => options is { KeepsAll: true, BestRule: null } ? null
-        : new Retirement(files, options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric, time);
+    public static Retirement? Of(CheckpointOptions options, IRunFiles files, TimeProvider time) => options is { KeepsAll: true, BestRule: null, KeepOptimizer: null } ? null
+        : new Retirement(files, options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric, options.KeepOptimizer, time);
 
     /// <summary>Removes what need not be kept any more.</summary>
     /// <param name="publisher">The run's copies.</param>
     /// <param name="saved">What was saved just now; it is kept.</param>
     /// <param name="notes">Takes what a user should know.</param>
-    /// <returns>The steps that are gone, and what kept others from going.</returns>
-    public (IReadOnlyList<long> Retired, Exception? Error) Run(ICopyPublisher publisher, Marker saved, List<string> notes)
+    public RetirementResult Run(ICopyPublisher publisher, Marker saved, List<string> notes)
     {
+        List<long> retired = [], shrunk = [];
         if (saved.Kind != SaveKind.Checkpoint)
-            return ([], null);
-        var retired = new List<long>();
+            return new RetirementResult(retired, shrunk, null);
         try
         {
             // Before anything goes: the pointer must not name what is removed below.
             if (saved.Best is { } best && best.Step == saved.Step)
                 BestPointer.Write(files, best);
-            if (policy is null)
-                return (retired, null);
+            if (policy is null && keepOptimizer is null)
+                return new RetirementResult(retired, shrunk, null);
             var line = LineView.Of(saved);
             IReadOnlyList<CatalogEntry> entries = Catalog.Read(publisher.Files).Entries;
-            RetainedCheckpoint[] known = [.. entries.Select(entry => Known(entry, line)).OfType<RetainedCheckpoint>()];
-            if (metric is not null && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
-                notes.Add(note);
             CopyPins pins = CopyPins.Read(files, time.GetUtcNow());
-            HashSet<long> stay = [saved.Step, .. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && pins.Hold(entry)).Select(entry => entry.Step)];
-            if (saved.Best is not null && BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter)) is { } kept)
-                stay.Add(kept.Step);
-            foreach (long step in RetentionPlan.Decide(policy, known, stay))
+            Retire(publisher, saved, entries, line, pins, retired, notes);
+            foreach (CatalogEntry entry in keepOptimizer is { } keep ? WeightsOnly.Among(entries.Where(entry => !retired.Contains(entry.Step)), line, keep, pins) : [])
             {
-                if (publisher.Retire(step))
-                    retired.Add(step);
+                if (publisher.Shrink(entry, WeightsOnly.Of(entry.Marker!) ?? entry.Marker!))
+                    shrunk.Add(entry.Step);
             }
-            return (retired, null);
+            return new RetirementResult(retired, shrunk, null);
         }
         // The copy is saved, whatever a rule of the user's throws.
         catch (Exception e)
         {
-            return (retired, e);
+            return new RetirementResult(retired, shrunk, e);
+        }
+    }
+
+    private void Retire(ICopyPublisher publisher, Marker saved, IReadOnlyList<CatalogEntry> entries, LineView line, CopyPins pins, List<long> retired, List<string> notes)
+    {
+        if (policy is null)
+            return;
+        RetainedCheckpoint[] known = [.. entries.Select(entry => Known(entry, line)).OfType<RetainedCheckpoint>()];
+        if (metric is not null && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
+            notes.Add(note);
+        HashSet<long> stay = [saved.Step, .. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && pins.Hold(entry)).Select(entry => entry.Step)];
+        if (saved.Best is not null && BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter)) is { } kept)
+            stay.Add(kept.Step);
+        foreach (long step in RetentionPlan.Decide(policy, known, stay))
+        {
+            if (publisher.Retire(step))
+                retired.Add(step);
         }
     }
 

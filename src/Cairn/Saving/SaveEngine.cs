@@ -198,7 +198,7 @@ internal sealed class SaveEngine : IDisposable
             stall += held.Overlapped?.Waited ?? TimeSpan.Zero;
             TimeSpan duration = _time.GetElapsedTime(started);
             notes.AddRange(copy.Notes);
-            (IReadOnlyList<long> retired, Exception? retentionError) = first is null && _retirement is not null && _ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
+            RetirementResult retirement = first is null && _retirement is not null && _ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : RetirementResult.Nothing;
             return new SaveReport
             {
                 Step = marker.Step,
@@ -211,8 +211,9 @@ internal sealed class SaveEngine : IDisposable
                 Folder = first is null ? copy.Entry.Folder : $"{copy.Entry.Files.Root}/{copy.Entry.Folder}",
                 NonFiniteTensor = copy.NonFiniteTensor,
                 Notes = notes,
-                Retired = retired,
-                RetentionError = retentionError,
+                Retired = retirement.Retired,
+                WeightsOnly = retirement.Shrunk,
+                RetentionError = retirement.Error,
             };
         }
         catch (Exception e)

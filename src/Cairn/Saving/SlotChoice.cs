@@ -44,7 +44,7 @@ internal static class SlotChoice
         IReadOnlyList<SnapshotSlot> slots = InOrder(files, line);
         if (!IsNeeded(slots[0], pins))
             return slots[0];
-        CatalogEntry? newest = Catalog.Read(files).Entries.FirstOrDefault(line.Holds);
+        CatalogEntry? newest = Catalog.Read(files).Entries.FirstOrDefault(entry => line.Holds(entry) && !entry.Marker!.IsWeightsOnly);
         return slots.FirstOrDefault(slot => slot.Folder != newest?.Folder && !IsNeeded(slot, pins)) ?? slots[0];
     }
 

@@ -65,7 +65,7 @@ internal sealed class SpaceMaker(IFileSystem files, LineView line, CopyPins pins
         return bytes <= 0 ? given : null;
     }
 
-    private CatalogEntry? NewestGood() => Catalog.Read(files).Entries.FirstOrDefault(entry => line.Holds(entry) && Verifier.Verify(files, entry) is null);
+    private CatalogEntry? NewestGood() => Catalog.Read(files).Entries.FirstOrDefault(entry => line.Holds(entry) && !entry.Marker!.IsWeightsOnly && Verifier.Verify(files, entry) is null);
 
     private void GiveUp(SnapshotSlot slot, List<string> notes)
     {

@@ -14,8 +14,6 @@ namespace Cairn.Starting;
 internal static class ResumePeek
 {
     private const int MostTries = 5;
-    private const string ContextPart = "context";
-
     /// <summary>Looks.</summary>
     /// <exception cref="CheckpointException">There is something, and none of it can be used; or the options contradict what stands there.</exception>
     public static ResumePreview Look(IRunHome home, CheckpointOptions options, RankGroup ranks, TimeProvider time, CancellationToken cancellationToken)
@@ -32,7 +30,7 @@ internal static class ResumePeek
     {
         for (int tries = 1; ; tries++)
         {
-            var places = new ResumePlaces(home.Files, options.ResumeFrom, home.OpenOther);
+            var places = new ResumePlaces(home.Files, options.ResumeFrom, home.OpenOther) { Parts = [.. options.ResumeParts] };
             using var verifier = new CollectiveVerifier(RankGroup.Single, places, options.RankTimeout, cancellationToken);
             try
             {
@@ -71,7 +69,7 @@ internal static class ResumePeek
     private static void Write(BinaryWriter to, RunOpening opening, CheckpointOptions options)
     {
         to.WriteName(opening.Source?.Name);
-        bool takesCounters = opening.Source is { Marker.Train.Count: > 0 } && (!opening.Parts.Any() || opening.Parts.Contains(ContextPart, StringComparer.Ordinal));
+        bool takesCounters = opening.Source is { Marker.Train.Count: > 0 } && (!opening.Parts.Any() || opening.Parts.Contains(TrainState.PartName, StringComparer.Ordinal));
         byte[] counters = takesCounters ? ValuesWriter.Write(opening.Source!.Marker.Train, indented: false).Json : [];
         to.WriteList(counters, to.Write);
         to.WriteName(takesCounters ? opening.Record.Finished?.At(Counters(opening.Source!.Marker.Train, options), opening.Record.Lineage) : null);
@@ -82,7 +80,7 @@ internal static class ResumePeek
     {
         string? source = from.ReadName();
         byte[] counters = [.. from.ReadList(from.ReadByte)];
-        TrainState train = Counters(counters.Length == 0 ? null : ValuesReader.Read(counters, ContextPart, FrozenDictionary<string, StateTensor>.Empty), options);
+        TrainState train = Counters(counters.Length == 0 ? null : ValuesReader.Read(counters, TrainState.PartName, FrozenDictionary<string, StateTensor>.Empty), options);
         if (from.ReadName() is { } reason)
             train.Finish(reason);
         return new ResumePreview { Train = train, Source = source, PassedOver = FaultMessages.Read(from) };

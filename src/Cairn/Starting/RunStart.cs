@@ -24,7 +24,7 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     public const string FirstCall = "start: take the run";
 
     private readonly IRunFiles _files = home.Files;
-    private readonly ResumePlaces _places = new(home.Files, options.ResumeFrom, home.OpenOther) { Pin = entry => ReadingPin.TryTake(entry.Files, entry, $"{home.Files.Root} begins from it", time) };
+    private readonly ResumePlaces _places = new(home.Files, options.ResumeFrom, home.OpenOther) { Parts = [.. options.ResumeParts], Pin = entry => ReadingPin.TryTake(entry.Files, entry, $"{home.Files.Root} begins from it", time) };
     private readonly TierOpening _tiers = new(options, ranks, time, cancellationToken);
     private CollectiveWork _work = new(ranks, "start", options.RankTimeout);
     private IReadOnlyList<FoundCopy> _found = [];

@@ -137,6 +137,9 @@ internal static partial class CairnLog
     [LoggerMessage(61, LogLevel.Warning, "The event file for TensorBoard in {Folder} cannot be written; training goes on without it, and it is tried again")]
     public static partial void TensorBoardFailed(this ILogger logger, Exception error, string folder);
 
+    [LoggerMessage(64, LogLevel.Information, "Checkpoint {Step} keeps its weights, and lost its optimizer and what else only a restart needs")]
+    public static partial void WeightsOnly(this ILogger logger, long step);
+
     [LoggerMessage(62, LogLevel.Warning, "{Message}")]
     public static partial void SpaceWillEnd(this ILogger logger, string message);
 

@@ -138,7 +138,7 @@ internal sealed class Drain
         _signs.Progressed();
         DrainShares shares = RankMessages.Read(answer, DrainShares.Read);
         if (shares.IsAtHome)
-            return Report(copy, _time.GetElapsedTime(started), 0, RunFolder.Checkpoint(copy.Step), [], [], null);
+            return Report(copy, _time.GetElapsedTime(started), 0, RunFolder.Checkpoint(copy.Step), [], RetirementResult.Nothing);
         ReadOnlyMemory<byte> said = work.Agree("marker", to => to.WriteList(channel.Rank == shares.Speaker ? own!.Marker.ToBytes() : [], to.Write),
             parts => parts[shares.Speaker].ToArray());
         Marker marker = own?.Marker ?? Marker.Parse(RankMessages.Read(said, from => from.ReadList(from.ReadByte)).ToArray(), Marker.FileName(copy.Step));
@@ -151,10 +151,10 @@ internal sealed class Drain
             SaveInProgress save = CopyTransfer.Of(held ?? _tier.Place.Files, own?.Folder ?? "", marker, mine, channel, timeout, Progressed, CancellationToken.None);
             SavedCopy saved = new CommitProtocol(Publisher, () => _signs.Silence).Save(save);
             var notes = new List<string>(saved.Notes);
-            (IReadOnlyList<long> retired, Exception? retentionError) = _retirement is not null && channel.IsFirst ? _retirement.Run(Publisher, marker, notes) : ([], null);
+            RetirementResult retirement = _retirement is not null && channel.IsFirst ? _retirement.Run(Publisher, marker, notes) : RetirementResult.Nothing;
             // It began when its state was captured, maybe before a restart.
             TimeSpan duration = _time.GetUtcNow() - marker.Time;
-            return Report(copy, duration < TimeSpan.Zero ? TimeSpan.Zero : duration, saved.Bytes, saved.Entry.Folder, notes, retired, retentionError);
+            return Report(copy, duration < TimeSpan.Zero ? TimeSpan.Zero : duration, saved.Bytes, saved.Entry.Folder, notes, retirement);
         }
         finally
         {
@@ -261,7 +261,7 @@ internal sealed class Drain
 
     private static string Name(TieredCopy copy) => $"{copy.Kind.ToString().ToLowerInvariant()} of step {copy.Step}";
 
-    private static SaveReport Report(TieredCopy copy, TimeSpan duration, long bytes, string folder, IReadOnlyList<string> notes, IReadOnlyList<long> retired, Exception? retentionError) => new()
+    private static SaveReport Report(TieredCopy copy, TimeSpan duration, long bytes, string folder, IReadOnlyList<string> notes, RetirementResult retirement) => new()
     {
         Step = copy.Step,
         Kind = copy.Kind,
@@ -272,8 +272,9 @@ internal sealed class Drain
         Bytes = bytes,
         Folder = folder,
         Notes = notes,
-        Retired = retired,
-        RetentionError = retentionError,
+        Retired = retirement.Retired,
+        WeightsOnly = retirement.Shrunk,
+        RetentionError = retirement.Error,
     };
 }
 

@@ -22,6 +22,15 @@ public class PinTests
 
         public SampleRun Run => field ??= new SampleRun(Publisher);
 
+        /// <summary>Has a process train the run.</summary>
+        public IDisposable? BeTrained()
+        {
+            if (isStore)
+                return StoreLease.Acquire(_store, TimeProvider.System, RunLock.DefaultLease, static _ => { }, static _ => { }, TestContext.Current.CancellationToken);
+            ((IRunFiles)Disk).Put(RunLock.FileName, RunLockHolder.ThisProcess(TimeProvider.System).ToJson(), durable: false);
+            return null;
+        }
+
         /// <summary>Does something with the other process acting before the operation of this number.</summary>
         /// <returns>How many operations there were.</returns>
         public int Interrupted(int at, Action other, Action<ICopyPublisher, IRunFiles> act)

@@ -50,7 +50,7 @@ internal static class CopiesSection
         [
             copy.Step is { } step ? Shapes.Number(step) : Shapes.Text(copy.Name), Shapes.Text(copy.Slot is { } slot ? $"{copy.Kind} {slot}" : copy.Kind), Shapes.Moment(copy.Time), Shapes.Text(Units.Bytes(copy.Bytes)),
             copy.Fault is { } fault ? new Markup().Add($"""<span class="fault">{Shapes.Badge("bad", copy.Status)} {fault}</span>""") : Shapes.Text(copy.Status), verified is null ? Shapes.Moment(at) : Shapes.Text(verified),
-            copy.Resumed ? Shapes.Badge("good", "a restart takes it") : Shapes.Text(copy.Fault is null && copy.Status is "complete" or FastFolder.Recoverable ? "yes" : copy.Status == "left behind" ? "only by name" : "no"),
+            copy.Resumed ? Shapes.Badge("good", "a restart takes it") : Shapes.Text(copy.Fault is null && copy.Status is "complete" or FastFolder.Recoverable ? "yes" : copy.Status is "left behind" or "weights only" ? "only by name" : "no"),
             .. isRun ? (Markup[])[Shapes.Text(copy.Reason), Shapes.Text(copy.Branch)] : [],
         ];
     }
