@@ -27,6 +27,7 @@ internal sealed class SpaceWatch
     private readonly Lock _gate = new();
     private Task _look = Task.CompletedTask;
     private long? _looked;
+    private bool _isMeasured;
     private readonly long _weightsBytes = long.MaxValue;
     private long _copyBytes, _told = long.MaxValue;
 
@@ -41,9 +42,6 @@ internal sealed class SpaceWatch
         _copyBytes = parts.Sum(part => part.Bytes);
         _weightsBytes = parts.Where(part => !WeightsOnly.IsForRestarts(part.Name)).Sum(part => part.Bytes);
     }
-
-    /// <summary>What is looked up now; for those who must wait for it.</summary>
-    public Task Look => _look;
 
     /// <summary>The watch of a run, which looks at once; <see langword="null"/> where nothing can be forecast.</summary>
     /// <param name="run">The run.</param>
@@ -61,10 +59,9 @@ internal sealed class SpaceWatch
     /// <summary>A copy is durable.</summary>
     public void Saved(SaveReport report)
     {
-        bool isFirst = _copyBytes != report.Bytes;
-        if (report.Reason == SaveReason.Final || (!isFirst && _looked is { } looked && _run.Time.GetElapsedTime(looked) < BetweenLooks))
+        if (report.Reason == SaveReason.Final || (_isMeasured && _looked is { } looked && _run.Time.GetElapsedTime(looked) < BetweenLooks))
             return;
-        _copyBytes = report.Bytes;
+        (_copyBytes, _isMeasured) = (report.Bytes, true);
         Begin(report.Step, report.Step > _firstStep ? _run.Time.GetElapsedTime(_started).TotalSeconds / (report.Step - _firstStep) : null);
     }
 

@@ -38,14 +38,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null, Tim
         Tidy(pins);
     }
 
-    // What nobody needs any more.
-    private void Tidy(CopyPins pins)
-    {
-        foreach (string folder in KeptCopies.Free(_files, pins))
-            _placement.DeleteAll(folder);
-        foreach (CheckpointPin pin in pins.Over)
-            _placement.Delete(pin.Path);
-    }
+    private void Tidy(CopyPins pins) => KeptCopies.Tidy(_files, pins, folder => _placement.DeleteAll(folder), _placement.Delete);
 
     public string Prepare(Marker marker, long bytes, bool isShared, List<string> notes)
     {

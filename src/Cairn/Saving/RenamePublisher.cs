@@ -59,14 +59,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null, T
         Tidy(pins);
     }
 
-    // What nobody needs any more.
-    private void Tidy(CopyPins pins)
-    {
-        foreach (string folder in KeptCopies.Free(files, pins))
-            _placement.Remove(folder);
-        foreach (CheckpointPin pin in pins.Over)
-            files.DeleteFile(pin.Path);
-    }
+    private void Tidy(CopyPins pins) => KeptCopies.Tidy(files, pins, _placement.Remove, files.DeleteFile);
 
     // What was pinned while it lost its name.
     private void PutBack(string staging, CopyPins pins)
