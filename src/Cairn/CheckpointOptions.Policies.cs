@@ -9,6 +9,8 @@ public partial class CheckpointOptions
     /// <summary>How many snapshots there are to a checkpoint unless the options say otherwise: InternLM takes one every N/5 steps.</summary>
     internal const int SnapshotsPerCheckpoint = 5;
 
+    private const int SpreadCount = 4;
+
     /// <summary>The steps between snapshots after defaults: <see langword="null"/> when there are none by steps.</summary>
     internal long? SnapshotSteps => SnapshotEvery switch
     {
@@ -24,7 +26,7 @@ public partial class CheckpointOptions
         SnapshotPolicy ?? PolicyOf(SnapshotSteps, SnapshotInterval));
 
     /// <summary>Whether any of the Keep rules is set.</summary>
-    internal bool HasKeepRule => this is not { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null };
+    internal bool HasKeepRule => this is not { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null, KeepEach: null, KeepSpread: null };
 
     /// <summary>Whether every checkpoint stays.</summary>
     internal bool KeepsAll => RetentionPolicy is null && !HasKeepRule;
@@ -53,6 +55,10 @@ public partial class CheckpointOptions
             rules.Add(Retention.KeepLast(last));
         if (KeepEvery is { } multiple)
             rules.Add(Retention.KeepEvery(multiple));
+        if (KeepEach is { } interval)
+            rules.Add(Retention.KeepEach(interval));
+        if (KeepSpread is { } steps)
+            rules.Add(Retention.KeepSpread(steps, SpreadCount));
         if (KeepBest is { } best)
             rules.Add(Retention.KeepBest(best, MetricToKeep ?? "", HigherToKeep));
         IRetentionPolicy kept = Retention.Any(rules);

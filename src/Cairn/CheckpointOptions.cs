@@ -157,6 +157,16 @@ public partial class CheckpointOptions
     [Range(1d, long.MaxValue)]
     public long? KeepEvery { get; set; }
 
+    /// <summary>Keeps the first checkpoint of every stretch of this length, such as six hours. Default <see langword="null"/>: no such rule.</summary>
+    public TimeSpan? KeepEach { get; set; }
+
+    /// <summary>
+    /// Keeps fewer checkpoints the older they are: counted in stretches of so many steps, the newest 4, of those up to twice as old every second, up to four times as old every fourth, and so on. Usually the steps between
+    /// checkpoints. Default <see langword="null"/>: no such rule.
+    /// </summary>
+    [Range(1d, long.MaxValue)]
+    public long? KeepSpread { get; set; }
+
     /// <summary>
     /// Keeps this many checkpoints, the best by <see cref="KeepBestMetric"/>, and those that have no value of it for their own step. Default
     /// <see langword="null"/>: no such rule.

@@ -22,6 +22,8 @@ internal sealed record PrunedStep(IReadOnlyList<ListedCopy> Copies, long? Step, 
 /// <summary>Which checkpoints of a folder go. Pure.</summary>
 internal static class PrunePlan
 {
+    private const string ByRule = "kept by rule";
+
     /// <summary>Applies a policy to what is listed. Snapshots are left alone: they rotate by themselves.</summary>
     /// <param name="copies">What is listed.</param>
     /// <param name="policy">What is worth keeping.</param>
@@ -29,7 +31,8 @@ internal static class PrunePlan
     /// <param name="best">Names that stay because the program that wrote them will ask for them.</param>
     /// <param name="metric">The metric by which the policy compares, if it does.</param>
     /// <param name="incompleteToo">Whether what is incomplete goes too, below the good copy's step.</param>
-    public static IReadOnlyList<PrunedStep> Of(IReadOnlyList<ListedCopy> copies, IRetentionPolicy policy, ListedCopy good, IReadOnlySet<string> best, string? metric, bool incompleteToo)
+    /// <param name="explains">Whether each decision is explained by its rules.</param>
+    public static IReadOnlyList<PrunedStep> Of(IReadOnlyList<ListedCopy> copies, IRetentionPolicy policy, ListedCopy good, IReadOnlySet<string> best, string? metric, bool incompleteToo, bool explains = false)
     {
         IGrouping<long?, ListedCopy>[] steps = [.. copies.Where(copy => copy.Kind != CopyKinds.Snapshot).GroupBy(copy => copy.Step).OrderBy(step => step.Key ?? -1)];
         List<RetainedCheckpoint> known = [];
@@ -40,8 +43,19 @@ internal static class PrunePlan
         }
         HashSet<long> stay = [.. steps.Where(step => step.Any(copy => copy == good || copy.Pins.Count > 0 || best.Contains(copy.Name))).Select(step => step.Key ?? -1)];
         HashSet<long> removed = [.. RetentionPlan.Decide(policy, known, stay)];
-        return [.. steps.Select(step => Decide([.. step], step.Key, removed, good, best, metric, incompleteToo))];
+        PrunedStep[] plan = [.. steps.Select(step => Decide([.. step], step.Key, removed, good, best, metric, incompleteToo))];
+        return explains ? Explained(plan, RetentionPlan.Explain(policy, known, stay)) : plan;
     }
+
+    private static PrunedStep[] Explained(PrunedStep[] plan, IReadOnlyDictionary<long, string> reasons) =>
+    [
+        .. plan.Select(step => step with
+        {
+            Why = step.Step is not { } number || step.Copies.Any(copy => copy.Fault is not null || copy.IsLeftBehind) ? step.Why
+                : !reasons.TryGetValue(number, out string? reason) ? step.IsRemoved ? "no rule keeps it" : step.Why
+                : step.IsRemoved || step.Why == ByRule ? reason : $"{step.Why}; {reason}",
+        }),
+    ];
 
     private static PrunedStep Decide(ListedCopy[] copies, long? step, HashSet<long> removed, ListedCopy good, IReadOnlySet<string> best, string? metric, bool incompleteToo)
     {
@@ -60,7 +74,7 @@ internal static class PrunePlan
             : copies.Any(copy => best.Contains(copy.Name)) ? "the best model of its run"
             : copies.Any(copy => copy.IsLeftBehind) ? "of a branch that was left"
             : metric is not null && !MetricsOf(copies).ContainsKey(metric) ? $"has no metric '{metric}' of its step to compare"
-            : "kept by rule";
+            : ByRule;
         return removed.Contains(step.Value) ? new PrunedStep(copies, step, true, null) : new PrunedStep(copies, step, false, why);
     }
 

@@ -43,6 +43,9 @@ internal sealed class PruneVerb : Verb
     private readonly Option<bool> _incomplete = new("--incomplete") { Description = "Remove incomplete checkpoints too, if they are older than the newest good one." };
     private readonly Option<bool> _weightsOnly = new("--weights-only") { Description = "Take from the older checkpoints what only a restart needs (optimizer, scheduler, scaler, sampler, random, loader); their weights stay." };
     private readonly Option<int?> _keepOptimizer = new("--keep-optimizer") { Description = "For --weights-only: this many of the newest keep all; at least 2 [default: 2].", HelpName = "number" };
+    private readonly Option<TimeSpan?> _each = QuantityOption.Time("--keep-each", "Keep the first of every stretch of time, such as 6h.");
+    private readonly Option<long?> _spread = QuantityOption.Count("--keep-spread", "Keep fewer the older they are, counted in so many steps: the newest 4, every second, every fourth, and so on.");
+    private readonly Option<bool> _explain = new("--explain") { Description = "Say of each which rules keep it." };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Show the plan and remove nothing, as without --yes." };
     private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without --yes the plan is shown and nothing is removed." };
 
@@ -54,7 +57,7 @@ internal sealed class PruneVerb : Verb
 
     protected override Command Define() =>
         new("prune", "Removes checkpoints that no rule keeps.")
-        { _run, _last, _every, _best, _metric, _higher, _within, _incomplete, _weightsOnly, _keepOptimizer, _dryRun, _yes };
+        { _run, _last, _every, _best, _metric, _higher, _within, _each, _spread, _incomplete, _weightsOnly, _keepOptimizer, _explain, _dryRun, _yes };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -68,7 +71,7 @@ internal sealed class PruneVerb : Verb
         using ILease? lease = home is null ? null : RunPlace.Lock(home, screen.Error, cancellationToken);
         CopyListing listing = Read(parsed);
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
-        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete));
+        IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete), parsed.GetValue(_explain));
         if (keepOptimizer is { } keep)
             plan = listing.Run is not null ? PrunePlan.WithoutOptimizers(plan, keep) : throw new WrongUseException($"--weights-only is for runs of Cairn: what in {listing.Root} only a restart needs, only its program knows.");
         string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;
@@ -114,9 +117,11 @@ internal sealed class PruneVerb : Verb
             KeepBestMetric = parsed.GetValue(_metric),
             KeepBestHigher = parsed.GetValue(_higher),
             KeepWithinBytes = parsed.GetValue(_within),
+            KeepEach = parsed.GetValue(_each),
+            KeepSpread = parsed.GetValue(_spread),
         };
-        if (options is { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null } && !parsed.GetValue(_incomplete) && !parsed.GetValue(_weightsOnly))
-            throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-best, --within-bytes or --weights-only. Example: " + Example);
+        if (!options.HasKeepRule && !parsed.GetValue(_incomplete) && !parsed.GetValue(_weightsOnly))
+            throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-each, --keep-spread, --keep-best, --within-bytes or --weights-only. Example: " + Example);
         try
         {
             return options.CreateRetention();

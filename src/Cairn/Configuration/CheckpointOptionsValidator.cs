@@ -76,7 +76,7 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
     private static void CheckRetention(CheckpointOptions options, List<string> failures)
     {
         if (options is { RetentionPolicy: not null, HasKeepRule: true })
-            failures.Add("RetentionPolicy stands in place of KeepLast, KeepEvery, KeepBest and KeepWithinBytes: leave these out, or join them to yours with Retention.Any.");
+            failures.Add("RetentionPolicy stands in place of KeepLast, KeepEvery, KeepEach, KeepSpread, KeepBest and KeepWithinBytes: leave these out, or join them to yours with Retention.Any.");
         if (options.KeepLast < 2)
         {
             failures.Add($"KeepLast must be at least 2, not {options.KeepLast}: with fewer, nothing is left to resume from " +
@@ -88,6 +88,10 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add($"KeepOptimizer is for the layout '{CheckpointLayouts.Default}', and Layout is '{options.Layout}': a checkpoint of that without its optimizer could not be read by the program that it is for. Leave one of them out.");
         if (options.KeepEvery < 1)
             failures.Add($"KeepEvery must be at least 1 step, not {options.KeepEvery}.");
+        if (options.KeepEach <= TimeSpan.Zero)
+            failures.Add($"KeepEach must be longer than zero, not {options.KeepEach:c}.");
+        if (options.KeepSpread < 1)
+            failures.Add($"KeepSpread must be at least 1 step, not {options.KeepSpread}.");
         if (options.KeepBest < 1)
             failures.Add($"KeepBest must be at least 1, not {options.KeepBest}.");
         if (options.KeepBest is not null && string.IsNullOrWhiteSpace(options.KeepBestMetric) && string.IsNullOrWhiteSpace(options.SaveBestMetric))

@@ -44,6 +44,8 @@ internal static class ConfigurationKeys
         Of("LoadBestModelAtEnd", ConfigurationValues.Switch, (options, value) => options.LoadBestModelAtEnd = value),
         Of("KeepLast", ConfigurationValues.SmallCount, (options, value) => options.KeepLast = value),
         Of("KeepEvery", ConfigurationValues.Count, (options, value) => options.KeepEvery = value),
+        Of("KeepEach", ConfigurationValues.Time, (options, value) => options.KeepEach = value),
+        Of("KeepSpread", ConfigurationValues.Count, (options, value) => options.KeepSpread = value),
         Of("KeepBest", ConfigurationValues.SmallCount, (options, value) => options.KeepBest = value),
         Of("KeepBestMetric", ConfigurationValues.Text, (options, value) => options.KeepBestMetric = value),
         Of("KeepBestHigher", ConfigurationValues.Switch, (options, value) => options.KeepBestHigher = value),

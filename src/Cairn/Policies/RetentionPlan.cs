@@ -23,4 +23,11 @@ internal static class RetentionPlan
         stay.UnionWith(policy.Keep(complete, new HashSet<long>(stay)));
         return [.. complete.Select(checkpoint => checkpoint.Step).Where(step => !stay.Contains(step))];
     }
+
+    /// <summary>Why the policy keeps each of the steps that it keeps, or lets one go that it would keep otherwise.</summary>
+    public static IReadOnlyDictionary<long, string> Explain(IRetentionPolicy policy, IReadOnlyList<RetainedCheckpoint> checkpoints, IReadOnlySet<long> protectedSteps)
+    {
+        RetainedCheckpoint[] complete = [.. checkpoints.Where(checkpoint => checkpoint.IsComplete).OrderBy(checkpoint => checkpoint.Step)];
+        return complete.Length == 0 ? new Dictionary<long, string>() : policy.Explain(complete, new HashSet<long>([.. protectedSteps, complete[^1].Step]));
+    }
 }

@@ -54,7 +54,7 @@ public class CheckpointConfigurationTests
               "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
               "ResumeAllowMissing": ["head.*", "lm_head.*"], "resume_allow_unexpected": "old.*", "SaveBestMetric": "m", "save_best_higher": true, "SaveBestMinDelta": 0.25, "load_best_model_at_end": true,
               "Branch": "b", "StopFile": "s", "HandleSignals": false, "StopGrace": "00:01:30", "RankTimeout": "00:05:00", "StoreTimeout": "00:04:00", "LeaseDuration": "00:01:00", "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
-              "KeepBestHigher": true, "KeepWithinBytes": 7, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never", "tensorboard_folder": "tb",
+              "KeepBestHigher": true, "KeepWithinBytes": 7, "KeepOptimizer": 3, "KeepEach": "06:00:00", "KeepSpread": 50, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never", "tensorboard_folder": "tb",
               "Alerts": ["https://hooks.slack.com/services/x"], "AlertCopyAge": "01:00:00", "AlertSilence": "00:20:00", "AlertInterval": "00:05:00"
             }
             """, out _);
