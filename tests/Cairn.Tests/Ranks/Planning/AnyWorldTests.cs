@@ -59,7 +59,7 @@ public class AnyWorldTests
                 foreach ((RankPart a, RankPart b) in alone[rank].Zip(together[rank]))
                     StateDigest.Of(a.State).ShouldBe(StateDigest.Of(b.State));
             }
-        }, iter: 100);
+        }, iter: 30);
 
     [Fact]
     public void The_files_have_the_names_of_the_ranks_that_wrote_them()
