@@ -3,6 +3,7 @@ using Cairn;
 namespace TinyLm.Tests;
 
 /// <summary>Bit-exact resume needs every part: leave one out, and the continued run is another one.</summary>
+[Collection(nameof(InThisProcess))]
 public class AblationTests
 {
     const int Before = 6, After = 6;

@@ -8,6 +8,7 @@ using TinyLm.Model;
 namespace TinyLm.Tests;
 
 /// <summary>A run that is trained in InternLM's own files.</summary>
+[Collection(nameof(InThisProcess))]
 public class InternLmLayoutTests
 {
     const int SavedAt = 60, TotalSteps = 200, More = 8;

@@ -12,6 +12,7 @@ using static TorchSharp.torch;
 namespace TinyLm.Tests;
 
 /// <summary>What the sample learned, as a model of Hugging Face's Llama.</summary>
+[Collection(nameof(InThisProcess))]
 public class LlamaTests
 {
     [Fact]

@@ -11,6 +11,7 @@ namespace TinyLm.Tests;
 /// Again and again, at random moments of real saves, under both MPIs: a rank is killed, has a full disk, or stalls. Every other rank ends or goes on as promised
 /// within the time-out, the folder always holds a good copy, and the restart takes it.
 /// </summary>
+[Collection(nameof(OnItsOwn))]
 public partial class RankFaultTests
 {
     static readonly int FaultsOfEach = RandomFaults.Count(few: 1, all: 5), ShortStalls = RandomFaults.Count(few: 1, all: 3), LongStalls = RandomFaults.Count(few: 1, all: 2);
