@@ -15,6 +15,31 @@ internal static class CommandLine
         new LsVerb(TimeProvider.System), new ShowVerb(), new VerifyVerb(), new DiffVerb(), new StatsVerb(), new PlanVerb(), new AuditVerb(), new ReportVerb(TimeProvider.System), new ExportVerb(), new ServeVerb(TimeProvider.System), new WatchVerb(TimeProvider.System), new SaveVerb(), new StopVerb(), new CpVerb(), new SyncVerb(), new PruneVerb(), new KeepVerb(TimeProvider.System), new ConvertVerb(), new BranchVerb(), new CompletionVerb(),
     ];
 
+    /// <summary>Does what a command line says, and gives the exit code. An error is told in words.</summary>
+    /// <param name="arguments">The verb and what follows it.</param>
+    /// <param name="output">Where the result goes: standard output, which may be a terminal and which signals belong to, or what is taken for a pipe.</param>
+    /// <param name="error">Where warnings and errors go.</param>
+    public static async Task<int> RunAsync(string[] arguments, TextWriter output, TextWriter error)
+    {
+        try
+        {
+            // What a shell did not, as behind '=' and in files.
+            ParseResult parsed = Parse([.. arguments.Select(WithHome)]);
+            // A shell that asks for completions has a line that is not whole yet.
+            bool completes = arguments is [['[', 's', 'u', 'g', 'g', 'e', 's', 't', ..], ..];
+            if (parsed.Errors.Count > 0 && !completes)
+                throw new WrongUseException(string.Join('\n', Mistyped.Explain(parsed)));
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = output == Console.Out ? EndingOf(parsed) : null,
+            });
+        }
+        catch (Exception e)
+        {
+            return Failure.Report(e, error);
+        }
+    }
+
     /// <summary>Reads a command line. A name that begins with <c>@</c> is a name, not a file of more arguments.</summary>
     public static ParseResult Parse(IReadOnlyList<string> arguments) => Create().Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
 

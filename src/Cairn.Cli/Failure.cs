@@ -8,14 +8,14 @@ internal static class Failure
 {
     private const string Debug = "CAIRN_DEBUG";
 
-    /// <summary>Tells, on standard error, and gives the exit code.</summary>
-    public static int Report(Exception exception)
+    /// <summary>Tells, on <paramref name="error"/>, and gives the exit code.</summary>
+    public static int Report(Exception exception, TextWriter error)
     {
         Exception cause = Cause(exception);
         // Nobody is there to be told.
         if (cause is OutputClosedException)
             return ExitCode.CouldNot;
-        Console.Error.WriteLine(Environment.GetEnvironmentVariable(Debug) == "1" && cause is not WrongUseException ? Words.Printable(exception.ToString()) : Words.Printable(Text(cause)));
+        error.WriteLine(Environment.GetEnvironmentVariable(Debug) == "1" && cause is not WrongUseException ? Words.Printable(exception.ToString()) : Words.Printable(Text(cause)));
         return cause is WrongUseException ? ExitCode.WrongUse : ExitCode.CouldNot;
     }
 

@@ -21,7 +21,7 @@ public sealed class AuditVerbTests : IDisposable
     public void A_run_of_Cairn_with_skips_is_fine()
     {
         LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false }, 100, overflowAt: [30, 77]);
-        Result result = CairnProcess.Run("audit", _folder["run"]);
+        Result result = CairnCall.Run("audit", _folder["run"]);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         Golden.Check("audit-run.txt", result.Out, _folder.Path);
     }
@@ -31,7 +31,7 @@ public sealed class AuditVerbTests : IDisposable
     {
         LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false }, 100);
         Directory.Delete(_folder["run/100"], recursive: true);
-        Result result = CairnProcess.Run("audit", _folder["run"], "--json");
+        Result result = CairnCall.Run("audit", _folder["run"], "--json");
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
         JsonElement finding = JsonDocument.Parse(result.Out).RootElement.GetProperty("findings")[0];
         finding.GetProperty("fault").GetString().ShouldBe("no_final_checkpoint");
@@ -48,7 +48,7 @@ public sealed class AuditVerbTests : IDisposable
         File.WriteAllLines(_folder["RUN/7b/logs/main_dp=0_tp=0_pp=0"], training.Lines);
         File.WriteAllLines(_folder["RUN/7b/logs/dp=1_tp=0_pp=0"], training.Lines.Where(line => line.Contains("New Run")));
         File.WriteAllText(_folder["train.py"], "ckpt = dict(checkpoint_every=100, oss_snapshot_freq=20)\ndata = dict(total_steps=500)\n");
-        Result result = CairnProcess.Run("audit", _folder["RUN"], "--config", _folder["train.py"], "--json");
+        Result result = CairnCall.Run("audit", _folder["RUN"], "--config", _folder["train.py"], "--json");
         JsonElement json = JsonDocument.Parse(result.Out).RootElement;
         json.GetProperty("executed").GetProperty("steps").GetInt64().ShouldBe(149);
         json.GetProperty("configured").GetProperty("total_steps").GetInt64().ShouldBe(500);
@@ -64,7 +64,7 @@ public sealed class AuditVerbTests : IDisposable
         training.Train(until: 10);
         File.WriteAllLines(_folder["RUN/train.log"], training.Lines);
         File.CreateSymbolicLink(_folder["RUN/latest"], _folder["gone"]);
-        Result result = CairnProcess.Run("audit", _folder["RUN"], "--json");
+        Result result = CairnCall.Run("audit", _folder["RUN"], "--json");
         result.Error.ShouldBeEmpty();
         JsonDocument.Parse(result.Out).RootElement.GetProperty("executed").GetProperty("batches").GetInt64().ShouldBe(10);
     }
@@ -73,10 +73,10 @@ public sealed class AuditVerbTests : IDisposable
     public void What_tells_of_no_run_is_refused_with_what_to_give()
     {
         File.WriteAllText(_folder["notes.txt"], "shopping list");
-        Result result = CairnProcess.Run("audit", _folder["notes.txt"]);
+        Result result = CairnCall.Run("audit", _folder["notes.txt"]);
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Error.ShouldContain("shows no training");
-        CairnProcess.Run("audit", _folder["nowhere"]).Error.ShouldContain("Give the folder of a run, or its logs.");
+        CairnCall.Run("audit", _folder["nowhere"]).Error.ShouldContain("Give the folder of a run, or its logs.");
     }
 
     public void Dispose() => _folder.Dispose();

@@ -94,7 +94,7 @@ public sealed class FailureTests : IDisposable
 
     private static Result NoTrace(params string[] arguments)
     {
-        Result result = CairnProcess.Run(arguments);
+        Result result = CairnCall.Run(arguments);
         string all = result.Out + result.Error;
         all.ShouldNotContain("   at ");
         all.ShouldNotContain("Unhandled");

@@ -68,7 +68,7 @@ public sealed class JsonSchemaTests : IDisposable
 
     private static void Holds(string verb, params string[] arguments)
     {
-        Result result = CairnProcess.Run([.. arguments, "--json"]);
+        Result result = CairnCall.Run([.. arguments, "--json"]);
         result.Code.ShouldBeOneOf(ExitCode.Good, ExitCode.FoundBad);
         SchemaCheck.Problems(Schema(verb), JsonNode.Parse(result.Out)).ShouldBeEmpty($"cairn {verb}: {result.Out}");
     }

@@ -48,7 +48,7 @@ public sealed class OddNamesTests : IDisposable
         CairnProcess.RunShell("sh", "-c", $"cp '{_folder["good.pt"]}' \"$(printf '{_folder.Path}/bad\\377.pt')\"");
         try
         {
-            Result result = CairnProcess.Run("ls", _folder.Path);
+            Result result = CairnCall.Run("ls", _folder.Path);
             result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
             result.Out.ShouldContain("good.pt");
             result.Out.ShouldContain("its name is not UTF-8");
@@ -68,10 +68,10 @@ public sealed class OddNamesTests : IDisposable
         Directory.CreateDirectory(run.PathOf("snapshot/1/.ipynb_checkpoints"));
         File.WriteAllText(run.PathOf("snapshot/1/.ipynb_checkpoints/a:b"), "foreign");
         foreach (string verb in new[] { "ls", "show", "verify", "stats" })
-            CairnProcess.Run(verb, run.Folder).Code.ShouldBe(ExitCode.Good, verb);
+            CairnCall.Run(verb, run.Folder).Code.ShouldBe(ExitCode.Good, verb);
         foreach (string copy in new[] { "300", "snapshot/1" })
-            CairnProcess.Run("show", run.PathOf(copy)).Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("prune", run.Folder, "--keep-last", "1", "--apply").Error.ShouldNotContain("   at ");
+            CairnCall.Run("show", run.PathOf(copy)).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("prune", run.Folder, "--keep-last", "1", "--apply").Error.ShouldNotContain("   at ");
     }
 
     [Fact]
@@ -80,18 +80,18 @@ public sealed class OddNamesTests : IDisposable
         SampleFolders.Torch(_folder["x.pt"], new StateMap { [Hidden] = SampleState.Singles([2], i => i), ["n"] = new StateMap { ["a"] = Hidden } });
         foreach (string[] arguments in new[] { new[] { "show", "--tensors", _folder["x.pt"] }, ["stats", _folder["x.pt"]], ["show", _folder["no" + Hidden]], ["no" + Hidden], ["show", _folder["x.pt"], "--part", Hidden] })
         {
-            Result result = CairnProcess.Run(arguments);
+            Result result = CairnCall.Run(arguments);
             ShouldBeVisible(result.Out);
             ShouldBeVisible(result.Error);
         }
-        string json = CairnProcess.Run("show", _folder["x.pt"], "--json").Out;
+        string json = CairnCall.Run("show", _folder["x.pt"], "--json").Out;
         ShouldBeVisible(json);
         JsonDocument.Parse(json).RootElement.GetProperty("tensors")[0].GetProperty("name").GetString().ShouldBe(Hidden);
     }
 
     private static void Check(int code, params string[] arguments)
     {
-        Result result = CairnProcess.Run(arguments);
+        Result result = CairnCall.Run(arguments);
         result.Code.ShouldBe(code, $"{string.Join(' ', arguments)}\n{result.Out}{result.Error}");
         ShouldBeVisible(result.Out);
         ShouldBeVisible(result.Error);

@@ -11,7 +11,7 @@ public sealed class PlanVerbTests : IDisposable
     [Fact]
     public void A_plan_is_explained()
     {
-        Result result = CairnProcess.Run(SevenBillion);
+        Result result = CairnCall.Run(SevenBillion);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         // Its times are computed, not measured: they belong to what is compared.
         Golden.CheckExactly("plan.txt", result.Out);
@@ -40,7 +40,7 @@ public sealed class PlanVerbTests : IDisposable
     public void A_section_of_JSON_is_found_and_what_is_wrong_in_it_is_said()
     {
         File.WriteAllText(_folder["options.json"], """{ "Logging": {}, "Training": { "Checkpoints": { "TotalSteps": 1000, "CheckpointEvery": 100, "SnapshotEvry": 20 } } }""");
-        Result result = CairnProcess.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB", "--json");
+        Result result = CairnCall.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB", "--json");
         result.Code.ShouldBe(ExitCode.FoundBad);
         JsonElement json = JsonDocument.Parse(result.Out).RootElement;
         json.GetProperty("failures")[0].GetString()!.ShouldContain("Did you mean 'SnapshotEvery'?");
@@ -51,7 +51,7 @@ public sealed class PlanVerbTests : IDisposable
     public void A_good_configuration_needs_no_change()
     {
         File.WriteAllText(_folder["options.json"], """{ "TotalSteps": 1000, "CheckpointEvery": 250, "SnapshotEvery": 50 }""");
-        Result result = CairnProcess.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB");
+        Result result = CairnCall.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB");
         result.Code.ShouldBe(ExitCode.Good, result.Out);
         result.Out.ShouldContain("Nothing to change.");
     }
@@ -60,7 +60,7 @@ public sealed class PlanVerbTests : IDisposable
     public void What_is_only_noted_asks_for_no_change()
     {
         File.WriteAllText(_folder["options.json"], """{ "TotalSteps": 1010, "CheckpointEvery": 250, "SnapshotEvery": 50 }""");
-        Result result = CairnProcess.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB");
+        Result result = CairnCall.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB");
         result.Code.ShouldBe(ExitCode.Good, result.Out);
         result.Out.ShouldContain("is no multiple of 250");
         result.Out.ShouldContain("Nothing to change.");
@@ -70,7 +70,7 @@ public sealed class PlanVerbTests : IDisposable
     [Fact]
     public void The_disk_is_tried_out_and_left_as_it_was()
     {
-        Result result = CairnProcess.Run("plan", "--steps", "1000", "--step-time", "1s", "--size", "1GB", "--target", _folder["not/yet/there"], "--json");
+        Result result = CairnCall.Run("plan", "--steps", "1000", "--step-time", "1s", "--size", "1GB", "--target", _folder["not/yet/there"], "--json");
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         JsonElement given = JsonDocument.Parse(result.Out).RootElement.GetProperty("given");
         given.GetProperty("write_bytes_per_second").GetDouble().ShouldBeGreaterThan(1e6);
@@ -83,7 +83,7 @@ public sealed class PlanVerbTests : IDisposable
     public void The_size_of_a_checkpoint_that_exists_can_be_taken()
     {
         LiveRun.Make(_folder["run"], new CheckpointOptions { CheckpointEvery = 5 }, 10);
-        JsonElement given = JsonDocument.Parse(CairnProcess.Run("plan", "--steps", "1000", "--step-time", "1s", "--like", _folder["run"], "--json").Out).RootElement.GetProperty("given");
+        JsonElement given = JsonDocument.Parse(CairnCall.Run("plan", "--steps", "1000", "--step-time", "1s", "--like", _folder["run"], "--json").Out).RootElement.GetProperty("given");
         long bytes = Directory.EnumerateFiles(_folder["run/10"]).Where(file => !file.EndsWith(".step", StringComparison.Ordinal)).Sum(file => new FileInfo(file).Length);
         given.GetProperty("state_bytes").GetInt64().ShouldBe(bytes);
     }
@@ -97,7 +97,7 @@ public sealed class PlanVerbTests : IDisposable
         Result plain = CairnProcess.RunOnTerminal(new Dictionary<string, string>(StringComparer.Ordinal) { ["NO_COLOR"] = "1" }, SevenBillion);
         plain.Out.ShouldContain("╭──");
         plain.Out.ShouldNotContain("\e[38;5;");
-        CairnProcess.Run(SevenBillion).Out.ShouldNotContain("\e");
+        CairnCall.Run(SevenBillion).Out.ShouldNotContain("\e");
     }
 
     public void Dispose() => _folder.Dispose();

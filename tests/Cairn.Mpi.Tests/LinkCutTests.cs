@@ -6,7 +6,6 @@ using Cairn.Stores;
 namespace Cairn.Mpi.Tests;
 
 /// <summary>Two hosts save together, and the link between them is cut.</summary>
-[Collection(nameof(OnItsOwn))]
 public partial class LinkCutTests
 {
     private const int Endless = 1_000_000;
@@ -122,7 +121,3 @@ public partial class LinkCutTests
     [GeneratedRegex(@"waited [\d.]+ s for ranks? [\d, ]*[01]\b")]
     private static partial Regex LostFirstHost();
 }
-
-/// <summary>Tests whose time-outs should not meet the load of others.</summary>
-[CollectionDefinition(nameof(OnItsOwn), DisableParallelization = true)]
-public class OnItsOwn;

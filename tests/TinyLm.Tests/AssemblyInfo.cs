@@ -1,15 +1,2 @@
-using TinyLm.Tests;
-
 // The tests mostly wait for processes of one thread: two at a time use two cores.
 [assembly: Xunit.v3.Parallelization(MaxThreads = 2)]
-
-namespace TinyLm.Tests
-{
-    /// <summary>Tests that train in this process, one after the other: Torch's random state is the process's own.</summary>
-    [CollectionDefinition(nameof(InThisProcess))]
-    public class InThisProcess;
-
-    /// <summary>Tests whose time-outs should not meet the load of others.</summary>
-    [CollectionDefinition(nameof(OnItsOwn), DisableParallelization = true)]
-    public class OnItsOwn;
-}

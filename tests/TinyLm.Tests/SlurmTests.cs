@@ -8,7 +8,6 @@ using Cairn.Stores;
 namespace TinyLm.Tests;
 
 /// <summary>The batch script of <c>samples/slurm</c> under a real Slurm, with ranks that srun starts on two nodes.</summary>
-[Collection(nameof(OnItsOwn))]
 public class SlurmTests
 {
     [Fact]

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -50,7 +51,10 @@ internal sealed class Screen
     /// <summary>Whether nobody reads the result any more, as behind <c>| head</c>.</summary>
     public bool HasNoReader => IsProcess && StandardOutput.HasNoReader;
 
-    public static Screen ForProcess(bool json) =>
+    /// <summary>The process's own, which may be a terminal, or what is taken for a pipe.</summary>
+    public static Screen For(InvocationConfiguration where, bool json) => where.Output == System.Console.Out ? ForProcess(json) : new Screen(where.Output, where.Error, isTerminal: false, json);
+
+    private static Screen ForProcess(bool json) =>
         new(System.Console.Out, System.Console.Error, !System.Console.IsOutputRedirected && !IsDumb, json) { ErrorIsTerminal = !System.Console.IsErrorRedirected && !IsDumb, IsProcess = true };
 
     private static bool IsDumb => Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb";

@@ -22,7 +22,7 @@ internal abstract class Verb
                 given.AddError("An argument is empty. Give a path.");
         });
         // On another thread: a signal ends the process also when the verb is kept waiting by a disk or a mount.
-        command.SetAction((parsed, cancellationToken) => Task.Run(() => RunAgain(parsed, Screen.ForProcess(parsed.GetValue(_json)), cancellationToken), CancellationToken.None));
+        command.SetAction((parsed, cancellationToken) => Task.Run(() => RunAgain(parsed, Screen.For(parsed.InvocationConfiguration, parsed.GetValue(_json)), cancellationToken), CancellationToken.None));
         return command;
     }
 

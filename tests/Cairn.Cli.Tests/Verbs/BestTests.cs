@@ -16,7 +16,7 @@ public sealed class BestTests : IDisposable
         string run = _folder["run"];
         await Train(run, 30, step => step switch { 5 => 1.0, 12 => 0.25, 17 => 0.5, 20 => 0.75, _ => null });
 
-        string[] lines = CairnProcess.Run("ls", run).Out.Split('\n');
+        string[] lines = CairnCall.Run("ls", run).Out.Split('\n');
         lines[0].ShouldContain("validation_loss");
         lines.Single(line => line.TrimStart().StartsWith("12 ", StringComparison.Ordinal)).ShouldMatch("checkpoint +best +0.25 ");
         lines.ShouldContain(line => line.EndsWith("The best is 12/ (validation_loss 0.25).", StringComparison.Ordinal));
@@ -26,30 +26,30 @@ public sealed class BestTests : IDisposable
         (row.GetProperty("step").GetInt64(), row.GetProperty("metrics").GetProperty("validation_loss").GetDouble()).ShouldBe((12, 0.25));
 
         string best = Path.Combine(run, "best");
-        CairnProcess.Run("show", best).Out.ShouldContain("checkpoint of step 12, saved because best");
-        CairnProcess.Run("show", best).Out.ShouldMatch("step +12\nbatch +12\n(.*\n)*validation_loss +0.25");
-        CairnProcess.Run("verify", best).Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("stats", best).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("show", best).Out.ShouldContain("checkpoint of step 12, saved because best");
+        CairnCall.Run("show", best).Out.ShouldMatch("step +12\nbatch +12\n(.*\n)*validation_loss +0.25");
+        CairnCall.Run("verify", best).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("stats", best).Code.ShouldBe(ExitCode.Good);
 
-        CairnProcess.Run("prune", run, "--keep-last", "2", "--yes").Out.ShouldMatch("12 +12 +.* 0.25  keep  +the best by lowest validation_loss, 0.25");
+        CairnCall.Run("prune", run, "--keep-last", "2", "--yes").Out.ShouldMatch("12 +12 +.* 0.25  keep  +the best by lowest validation_loss, 0.25");
         Directory.Exists(_folder["run/12"]).ShouldBeTrue();
         Directory.Exists(_folder["run/5"]).ShouldBeFalse();
         JsonElement pruned = Json("prune", run, "--keep-last", "2");
         pruned.GetProperty("best").GetProperty("metric").GetString().ShouldBe("validation_loss");
         pruned.GetProperty("checkpoints").EnumerateArray().Single(kept => kept.GetProperty("step").GetInt64() == 12).GetProperty("metric").GetDouble().ShouldBe(0.25);
 
-        CairnProcess.Run("sync", run, _folder["copied"]).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("sync", run, _folder["copied"]).Code.ShouldBe(ExitCode.Good);
         File.ReadAllText(_folder["copied/best.json"]).ShouldBe(File.ReadAllText(_folder["run/best.json"]));
 
-        CairnProcess.Run("branch", run, "--from", "best").Out.ShouldContain("resumes at step 12");
-        CairnProcess.Run("branch", run, "--from", "worst").Error.ShouldContain("or best");
+        CairnCall.Run("branch", run, "--from", "best").Out.ShouldContain("resumes at step 12");
+        CairnCall.Run("branch", run, "--from", "worst").Error.ShouldContain("or best");
         await Train(_folder["plain"], 3, _ => null);
-        Result none = CairnProcess.Run("show", Path.Combine(_folder["plain"], "best"));
+        Result none = CairnCall.Run("show", Path.Combine(_folder["plain"], "best"));
         none.Code.ShouldBe(ExitCode.CouldNot);
         none.Error.ShouldContain("has no best checkpoint");
     }
 
-    private JsonElement Json(params string[] arguments) => JsonDocument.Parse(CairnProcess.Run([.. arguments, "--json"]).Out).RootElement;
+    private JsonElement Json(params string[] arguments) => JsonDocument.Parse(CairnCall.Run([.. arguments, "--json"]).Out).RootElement;
 
     private static async Task Train(string folder, long steps, Func<long, double?> measure)
     {

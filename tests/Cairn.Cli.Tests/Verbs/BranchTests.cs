@@ -21,7 +21,7 @@ public sealed class BranchTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         NextStart(run).ShouldBe("snapshot/1");
-        Result result = CairnProcess.Run("branch", run.Folder, "--from", "200", "--name", "colder");
+        Result result = CairnCall.Run("branch", run.Folder, "--from", "200", "--name", "colder");
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("branch.txt", result.Out, _folder.Path);
         NextStart(run).ShouldBe("200");
@@ -29,16 +29,16 @@ public sealed class BranchTests : IDisposable
         // What the new line saves wins, though the old one came farther.
         run.Checkpoint(250, TimeSpan.FromMinutes(1));
         NextStart(run).ShouldBe("250");
-        Golden.Check("ls-branched.txt", CairnProcess.Run("ls", run.Folder).Out, _folder.Path);
+        Golden.Check("ls-branched.txt", CairnCall.Run("ls", run.Folder).Out, _folder.Path);
     }
 
     [Fact]
     public void A_line_that_was_left_can_be_taken_up_again()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("branch", run.Folder, "--from", "200");
+        CairnCall.Run("branch", run.Folder, "--from", "200");
         run.Checkpoint(250, TimeSpan.FromMinutes(1));
-        Result result = CairnProcess.Run("branch", run.Folder, "--from", "300", "--json");
+        Result result = CairnCall.Run("branch", run.Folder, "--from", "300", "--json");
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("branch.json", result.Out, _folder.Path);
         NextStart(run).ShouldBe("300");
@@ -50,7 +50,7 @@ public sealed class BranchTests : IDisposable
         SampleRun run = SampleRun.Usual(_folder["run"]);
         SampleDamage.Flip(run.PathOf("100/model_tp0_pp0.safetensors"));
         string before = File.ReadAllText(run.PathOf("run.json"));
-        Result missing = CairnProcess.Run("branch", run.Folder, "--from", "250"), bad = CairnProcess.Run("branch", run.Folder, "--from", "100");
+        Result missing = CairnCall.Run("branch", run.Folder, "--from", "250"), bad = CairnCall.Run("branch", run.Folder, "--from", "100");
         (missing.Code, bad.Code).ShouldBe((ExitCode.CouldNot, ExitCode.CouldNot));
         missing.Error.ShouldContain("Steps there: 320, 300, 280, 200, 100");
         bad.Error.ShouldContain("the file was altered");
@@ -62,7 +62,7 @@ public sealed class BranchTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         using RunLock held = RunLock.Acquire(run.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken);
-        CairnProcess.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.CouldNot);
+        CairnCall.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.CouldNot);
         NextStart(run).ShouldBe("snapshot/1");
     }
 }

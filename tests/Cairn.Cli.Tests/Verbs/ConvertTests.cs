@@ -15,13 +15,13 @@ public sealed class ConvertTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         string[] arguments = ["convert", run.PathOf("300"), _folder["model"], "--layout", "huggingface", "--shard-size", "1kB"];
-        Golden.Check("convert-plan.txt", CairnProcess.Run([.. arguments, "--dry-run"]).Out, _folder.Path);
+        Golden.Check("convert-plan.txt", CairnCall.Run([.. arguments, "--dry-run"]).Out, _folder.Path);
         Directory.Exists(_folder["model"]).ShouldBeFalse();
-        Result result = CairnProcess.Run(arguments);
+        Result result = CairnCall.Run(arguments);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         Golden.Check("convert.txt", result.Out, _folder.Path);
-        CairnProcess.Run("diff", run.PathOf("300"), _folder["model"], "--part", "model").Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("diff", run.PathOf("300"), _folder["model"], "--part", "model").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.Good);
     }
 
     [Theory]
@@ -30,11 +30,11 @@ public sealed class ConvertTests : IDisposable
     public void A_distributed_checkpoint_of_several_ranks_has_the_same_model_and_is_listed_and_verified(string layout, params string[] form)
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result there = CairnProcess.Run(["convert", run.PathOf("300"), _folder["distributed"], "--layout", layout, "--ranks", "2", "--part", "model", .. form]);
+        Result there = CairnCall.Run(["convert", run.PathOf("300"), _folder["distributed"], "--layout", layout, "--ranks", "2", "--part", "model", .. form]);
         there.Code.ShouldBe(ExitCode.Good, there.Error);
-        CairnProcess.Run("verify", _folder["distributed"]).Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("ls", _folder.Path).Out.ShouldContain($" {layout} ");
-        CairnProcess.Run("diff", run.PathOf("300"), _folder["distributed"], "--part", "model").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("verify", _folder["distributed"]).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("ls", _folder.Path).Out.ShouldContain($" {layout} ");
+        CairnCall.Run("diff", run.PathOf("300"), _folder["distributed"], "--part", "model").Code.ShouldBe(ExitCode.Good);
     }
 
     [Theory]
@@ -45,7 +45,7 @@ public sealed class ConvertTests : IDisposable
     public void An_option_that_is_not_the_layouts_is_wrong_use(string said, string layout, params string[] options)
     {
         SampleFolders.Safetensors(_folder["x.safetensors"], new StateMap { ["w"] = SampleState.Singles([2], i => i) });
-        Result result = CairnProcess.Run(["convert", _folder["x.safetensors"], _folder["out"], "--layout", layout, .. options]);
+        Result result = CairnCall.Run(["convert", _folder["x.safetensors"], _folder["out"], "--layout", layout, .. options]);
         (result.Code, result.Error.Contains(said, StringComparison.Ordinal)).ShouldBe((ExitCode.WrongUse, true), result.Error);
     }
 
@@ -53,14 +53,14 @@ public sealed class ConvertTests : IDisposable
     public void Through_a_file_of_PyTorch_and_back_nothing_changes()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("convert", run.PathOf("300"), _folder["all.pt"], "--layout", "torch", "--part", "model", "--part", "scheduler").Code.ShouldBe(ExitCode.Good);
-        Result back = CairnProcess.Run("convert", _folder["all.pt"], _folder["back"], "--layout", "cairn", "--step", "300", "--json");
+        CairnCall.Run("convert", run.PathOf("300"), _folder["all.pt"], "--layout", "torch", "--part", "model", "--part", "scheduler").Code.ShouldBe(ExitCode.Good);
+        Result back = CairnCall.Run("convert", _folder["all.pt"], _folder["back"], "--layout", "cairn", "--step", "300", "--json");
         back.Code.ShouldBe(ExitCode.Good, back.Error);
         Golden.Check("convert.json", back.Out, _folder.Path);
-        CairnProcess.Run("diff", run.PathOf("300"), _folder["back/300"], "--part", "model").Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("ls", _folder["back"]).Out.ShouldContain("A restart takes 300/");
+        CairnCall.Run("diff", run.PathOf("300"), _folder["back/300"], "--part", "model").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("ls", _folder["back"]).Out.ShouldContain("A restart takes 300/");
         // It has no counters, and so no measurement of its step.
-        Result plan = CairnProcess.Run("prune", _folder["back"], "--keep-last", "2");
+        Result plan = CairnCall.Run("prune", _folder["back"], "--keep-last", "2");
         plan.Code.ShouldBe(ExitCode.Good, plan.Error);
     }
 
@@ -68,8 +68,8 @@ public sealed class ConvertTests : IDisposable
     public void A_cast_is_within_the_precision_of_its_type()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("convert", run.PathOf("300"), _folder["half.pt"], "--layout", "torch", "--part", "model", "--dtype", "bf16").Code.ShouldBe(ExitCode.Good);
-        Result result = CairnProcess.Run("diff", run.PathOf("300"), _folder["half.pt"], "--part", "model", "--json");
+        CairnCall.Run("convert", run.PathOf("300"), _folder["half.pt"], "--layout", "torch", "--part", "model", "--dtype", "bf16").Code.ShouldBe(ExitCode.Good);
+        Result result = CairnCall.Run("diff", run.PathOf("300"), _folder["half.pt"], "--part", "model", "--json");
         result.Code.ShouldBe(ExitCode.FoundBad);
         result.Out.ShouldContain("\"right\": \"BF16[16, 8]\"");
     }
@@ -79,11 +79,11 @@ public sealed class ConvertTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         string[] arguments = ["convert", run.PathOf("300"), _folder["m.pt"], "--layout", "torch"];
-        CairnProcess.Run(arguments).Code.ShouldBe(ExitCode.Good);
-        Result refused = CairnProcess.Run(arguments);
+        CairnCall.Run(arguments).Code.ShouldBe(ExitCode.Good);
+        Result refused = CairnCall.Run(arguments);
         refused.Code.ShouldBe(ExitCode.CouldNot);
         refused.Error.ShouldContain("already");
-        CairnProcess.Run([.. arguments, "--overwrite"]).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run([.. arguments, "--overwrite"]).Code.ShouldBe(ExitCode.Good);
     }
 
     [Fact]
@@ -110,20 +110,20 @@ public sealed class ConvertTests : IDisposable
         stopped.Error.ShouldBe("What was written is kept; the same command goes on from it.\nStopped.\n");
         stopped.Out.ShouldBeEmpty();
         File.Exists(_folder["model/model.safetensors.index.json"]).ShouldBeFalse();
-        Result listed = CairnProcess.Run("ls", _folder["model"]);
+        Result listed = CairnCall.Run("ls", _folder["model"]);
         listed.Code.ShouldBe(ExitCode.FoundBad);
         listed.Out.ShouldContain("incomplete: a conversion into it was interrupted");
-        CairnProcess.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.FoundBad);
+        CairnCall.Run("verify", _folder["model"]).Code.ShouldBe(ExitCode.FoundBad);
         DateTime written = File.GetLastWriteTimeUtc(first);
 
-        Result resumed = CairnProcess.Run([.. arguments, "--json"]);
+        Result resumed = CairnCall.Run([.. arguments, "--json"]);
         resumed.Code.ShouldBe(ExitCode.Good, resumed.Error);
         JsonElement json = JsonDocument.Parse(resumed.Out).RootElement;
         json.GetProperty("bytes_kept").GetInt64().ShouldBeGreaterThanOrEqualTo(32 << 20);
         json.GetProperty("tensors_verified").GetInt32().ShouldBe(12);
         File.GetLastWriteTimeUtc(first).ShouldBe(written);
         Directory.EnumerateFiles(_folder["model"]).Select(Path.GetFileName).ShouldAllBe(name => name!.StartsWith("model", StringComparison.Ordinal) && !name.EndsWith(".partial", StringComparison.Ordinal));
-        CairnProcess.Run("diff", _folder["src.safetensors"], _folder["model"]).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("diff", _folder["src.safetensors"], _folder["model"]).Code.ShouldBe(ExitCode.Good);
     }
 
     // Zeros that take no room.
@@ -149,7 +149,7 @@ public sealed class ConvertTests : IDisposable
     public void A_wrong_option_is_answered_with_what_to_type(string[] options, string answer)
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run(["convert", run.Folder, _folder["m.pt"], .. options]);
+        Result result = CairnCall.Run(["convert", run.Folder, _folder["m.pt"], .. options]);
         result.Code.ShouldBe(ExitCode.WrongUse);
         result.Error.ShouldContain(answer);
     }

@@ -23,13 +23,13 @@ public sealed class CpTests : IDisposable
     public void A_checkpoint_becomes_the_run_in_an_empty_target_and_a_restart_goes_on_from_it()
     {
         SampleRun run = Usual();
-        Result result = CairnProcess.Run("cp", run.PathOf("200"), Target);
+        Result result = CairnCall.Run("cp", run.PathOf("200"), Target);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         Golden.Check("cp.txt", result.Out, _folder.Path);
         RunContent.Of(Target).ShouldBe(RunContent.Of(run.Folder).Where(copy => copy.Key.StartsWith("Checkpoint 200", StringComparison.Ordinal)));
         File.ReadAllBytes(Path.Join(Target, "run.json")).ShouldBe(File.ReadAllBytes(run.PathOf("run.json")));
-        CairnProcess.Run("ls", Target).Out.ShouldContain("A restart takes 200/.");
-        CairnProcess.Run("verify", Target).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("ls", Target).Out.ShouldContain("A restart takes 200/.");
+        CairnCall.Run("verify", Target).Code.ShouldBe(ExitCode.Good);
         Directory.EnumerateFileSystemEntries(Path.Join(Target, RunFolder.Staging)).ShouldBeEmpty();
     }
 
@@ -38,7 +38,7 @@ public sealed class CpTests : IDisposable
     {
         SampleRun run = Usual();
         SampleDamage.Flip(run.PathOf("snapshot/1/model_tp0_pp0.safetensors"));
-        Result result = CairnProcess.Run("cp", run.Folder, Target);
+        Result result = CairnCall.Run("cp", run.Folder, Target);
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
         result.Out.ShouldContain("passed over  snapshot/1: model_tp0_pp0.safetensors of the copy of step 320 was altered");
         result.Out.ShouldContain($"{run.Folder}/300 → {Target}/300");
@@ -49,20 +49,20 @@ public sealed class CpTests : IDisposable
     public void A_step_of_a_run_can_be_named_also_a_snapshots()
     {
         SampleRun run = Usual();
-        CairnProcess.Run("cp", run.Folder, Target, "--step", "280").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("cp", run.Folder, Target, "--step", "280").Code.ShouldBe(ExitCode.Good);
         CopiesThere().ShouldBe(["snapshot/0"]);
-        Result none = CairnProcess.Run("cp", run.Folder, Target, "--step", "250");
+        Result none = CairnCall.Run("cp", run.Folder, Target, "--step", "250");
         (none.Code, none.Error).ShouldBe((ExitCode.CouldNot, $"{run.Folder} holds no copy of step 250. Steps there: 320, 300, 280, 200, 100.\n"));
-        CairnProcess.Run("cp", run.PathOf("100"), Target, "--step", "200").Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("cp", run.PathOf("100"), Target, "--step", "200").Code.ShouldBe(ExitCode.WrongUse);
     }
 
     [Fact]
     public void What_is_there_already_is_not_moved_again()
     {
         SampleRun run = Usual();
-        CairnProcess.Run("cp", run.PathOf("200"), Target).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("cp", run.PathOf("200"), Target).Code.ShouldBe(ExitCode.Good);
         DateTime before = File.GetLastWriteTimeUtc(Path.Join(Target, "200", "200.step"));
-        Result again = CairnProcess.Run("cp", run.PathOf("200"), Target, "--json");
+        Result again = CairnCall.Run("cp", run.PathOf("200"), Target, "--json");
         again.Code.ShouldBe(ExitCode.Good, again.Error);
         Golden.Check("cp.json", again.Out, _folder.Path);
         File.GetLastWriteTimeUtc(Path.Join(Target, "200", "200.step")).ShouldBe(before);
@@ -74,11 +74,11 @@ public sealed class CpTests : IDisposable
         SampleRun run = Usual(), other = new(Target);
         other.Checkpoint(200, TimeSpan.Zero, model: new StateMap { ["other"] = SampleState.Model(1).First().Value });
         IReadOnlyDictionary<string, string> before = RunContent.Of(Target);
-        Result refused = CairnProcess.Run("cp", run.PathOf("200"), Target), planned = CairnProcess.Run("cp", run.PathOf("200"), Target, "--dry-run");
+        Result refused = CairnCall.Run("cp", run.PathOf("200"), Target), planned = CairnCall.Run("cp", run.PathOf("200"), Target, "--dry-run");
         (refused.Code, planned.Code).ShouldBe((ExitCode.CouldNot, ExitCode.CouldNot));
         refused.Error.ShouldContain("holds a checkpoint of step 200 with other content. Nothing was changed. --force moves it to abandoned/");
         RunContent.Of(Target).ShouldBe(before);
-        Result forced = CairnProcess.Run("cp", run.PathOf("200"), Target, "--force");
+        Result forced = CairnCall.Run("cp", run.PathOf("200"), Target, "--force");
         forced.Code.ShouldBe(ExitCode.Good, forced.Error);
         forced.Out.ShouldContain("200/ stood in the way (an earlier process saved it) and is now abandoned/200/");
         CatalogEntry.At(new LocalFileSystem(Path.Join(Target, "abandoned")), "200", Policies.SaveKind.Checkpoint, 200).Fault.ShouldBeNull();
@@ -91,7 +91,7 @@ public sealed class CpTests : IDisposable
         SampleRun run = Usual(), other = new(Target);
         Directory.CreateDirectory(other.PathOf("200"));
         File.WriteAllText(other.PathOf("200/context.json"), "{}");
-        Result result = CairnProcess.Run("cp", run.PathOf("200"), Target);
+        Result result = CairnCall.Run("cp", run.PathOf("200"), Target);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         result.Out.ShouldContain("is now abandoned/200/");
         File.Exists(other.PathOf("abandoned/200/context.json")).ShouldBeTrue();
@@ -104,7 +104,7 @@ public sealed class CpTests : IDisposable
         File.WriteAllText(_folder["file"], "");
         foreach (string target in new[] { other.Folder, run.Folder, run.PathOf("100"), _folder["file"] })
         {
-            Result refused = CairnProcess.Run("cp", run.PathOf("200"), target);
+            Result refused = CairnCall.Run("cp", run.PathOf("200"), target);
             refused.Code.ShouldBe(ExitCode.WrongUse, target);
             if (target == other.Folder)
                 refused.Error.ShouldContain("holds another run (ffeeddccbbaa99887766554433221100)");
@@ -117,10 +117,10 @@ public sealed class CpTests : IDisposable
     public void A_run_that_went_another_way_is_refused()
     {
         SampleRun run = Usual();
-        CairnProcess.Run("cp", run.PathOf("100"), Target).Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("branch", Target, "--from", "100").Code.ShouldBe(ExitCode.Good);
-        Result refused = CairnProcess.Run("cp", run.PathOf("200"), Target);
+        CairnCall.Run("cp", run.PathOf("100"), Target).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("branch", Target, "--from", "100").Code.ShouldBe(ExitCode.Good);
+        Result refused = CairnCall.Run("cp", run.PathOf("200"), Target);
         refused.Code.ShouldBe(ExitCode.WrongUse);
         refused.Error.ShouldContain("went different ways: branch 1");
     }
@@ -131,12 +131,12 @@ public sealed class CpTests : IDisposable
         SampleRun run = Usual(), other = new(Target);
         using (RunLock.Acquire(other.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
         {
-            Result refused = CairnProcess.Run("cp", run.PathOf("200"), Target);
+            Result refused = CairnCall.Run("cp", run.PathOf("200"), Target);
             refused.Code.ShouldBe(ExitCode.CouldNot);
             refused.Error.ShouldContain("is being written by process");
         }
         using (RunLock.Acquire(run.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
-            CairnProcess.Run("cp", run.PathOf("200"), Target).Code.ShouldBe(ExitCode.Good);
+            CairnCall.Run("cp", run.PathOf("200"), Target).Code.ShouldBe(ExitCode.Good);
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -147,7 +147,7 @@ public sealed class CpTests : IDisposable
             File.Delete(run.PathOf("200/scheduler.json"));
         else
             SampleDamage.Flip(run.PathOf("200/model_tp0_pp0.safetensors"));
-        Result result = CairnProcess.Run("cp", run.PathOf("200"), Target);
+        Result result = CairnCall.Run("cp", run.PathOf("200"), Target);
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Error.ShouldContain(isCut ? "scheduler.json: the file is missing" : "was altered");
         CopiesThere().ShouldBeEmpty();
@@ -158,7 +158,7 @@ public sealed class CpTests : IDisposable
     public void A_dry_run_writes_nothing()
     {
         SampleRun run = Usual();
-        Result result = CairnProcess.Run("cp", run.Folder, Target, "--dry-run");
+        Result result = CairnCall.Run("cp", run.Folder, Target, "--dry-run");
         result.Code.ShouldBe(ExitCode.Good);
         result.Out.ShouldContain($"would copy  {run.Folder}/snapshot/1 → {Target}  snapshot of step 320");
         Directory.Exists(Target).ShouldBeFalse();
@@ -170,7 +170,7 @@ public sealed class CpTests : IDisposable
         SampleRun run = Usual(), other = new(Target);
         other.Snapshot(300, TimeSpan.Zero);
         other.Snapshot(340, TimeSpan.Zero);
-        Result result = CairnProcess.Run("cp", run.PathOf("snapshot/0"), Target);
+        Result result = CairnCall.Run("cp", run.PathOf("snapshot/0"), Target);
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Error.ShouldContain("holds newer ones");
         CopiesThere().ShouldBe(["snapshot/1", "snapshot/0"]);
@@ -182,7 +182,7 @@ public sealed class CpTests : IDisposable
         string run = SampleFolders.InternLm(_folder["internlm"]);
         foreach (string copy in new[] { "100", "snapshot/1" })
         {
-            Result result = CairnProcess.Run("cp", Path.Join(run, copy), Target);
+            Result result = CairnCall.Run("cp", Path.Join(run, copy), Target);
             result.Code.ShouldBe(ExitCode.Good, result.Error);
             foreach (string file in Directory.GetFiles(Path.Join(run, copy)))
             {
@@ -190,26 +190,26 @@ public sealed class CpTests : IDisposable
                 File.ReadAllBytes(Path.Join(Target, arrived, Path.GetFileName(file))).ShouldBe(File.ReadAllBytes(file));
             }
         }
-        CairnProcess.Run("cp", Path.Join(run, "100"), Target).Out.ShouldStartWith("already there");
-        CairnProcess.Run("cp", Path.Join(run, "200"), Target).Code.ShouldBe(ExitCode.CouldNot, "it has no marker");
-        CairnProcess.Run("cp", Usual().PathOf("200"), Target).Code.ShouldBe(ExitCode.WrongUse, "a run of Cairn does not go into a folder of InternLM");
-        CairnProcess.Run("cp", Path.Join(run, "100"), _folder["run"]).Code.ShouldBe(ExitCode.WrongUse, "nor the other way");
+        CairnCall.Run("cp", Path.Join(run, "100"), Target).Out.ShouldStartWith("already there");
+        CairnCall.Run("cp", Path.Join(run, "200"), Target).Code.ShouldBe(ExitCode.CouldNot, "it has no marker");
+        CairnCall.Run("cp", Usual().PathOf("200"), Target).Code.ShouldBe(ExitCode.WrongUse, "a run of Cairn does not go into a folder of InternLM");
+        CairnCall.Run("cp", Path.Join(run, "100"), _folder["run"]).Code.ShouldBe(ExitCode.WrongUse, "nor the other way");
     }
 
     [Fact]
     public void Wrong_paths_are_said()
     {
         Directory.CreateDirectory(_folder["empty"]);
-        CairnProcess.Run("cp", _folder["nothing"], Target).Error.ShouldContain("There is no folder");
-        CairnProcess.Run("cp", _folder["empty"], Target).Error.ShouldContain("is no run and no copy");
-        CairnProcess.Run("cp", _folder["empty"]).Code.ShouldBe(ExitCode.WrongUse);
-        CairnProcess.Run("cp", _folder["empty"], "").Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("cp", _folder["nothing"], Target).Error.ShouldContain("There is no folder");
+        CairnCall.Run("cp", _folder["empty"], Target).Error.ShouldContain("is no run and no copy");
+        CairnCall.Run("cp", _folder["empty"]).Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("cp", _folder["empty"], "").Code.ShouldBe(ExitCode.WrongUse);
     }
 
     [Fact]
     public void The_result_says_what_was_done()
     {
-        JsonElement result = JsonDocument.Parse(CairnProcess.Run("cp", Usual().Folder, Target, "--no-verify", "--json").Out).RootElement;
+        JsonElement result = JsonDocument.Parse(CairnCall.Run("cp", Usual().Folder, Target, "--no-verify", "--json").Out).RootElement;
         (result.GetProperty("state").GetString(), result.GetProperty("copy").GetString(), result.GetProperty("folder").GetString(), result.GetProperty("verified").GetBoolean()).ShouldBe(("copied", "snapshot/1", "snapshot/0", false));
     }
 }

@@ -13,17 +13,17 @@ public sealed class DiffTests : IDisposable
     public void Two_steps_differ_part_by_part()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"));
+        Result result = CairnCall.Run("diff", run.PathOf("200"), run.PathOf("300"));
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("diff.txt", result.Out, _folder.Path);
-        Golden.Check("diff.json", CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--json").Out, _folder.Path);
+        Golden.Check("diff.json", CairnCall.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--json").Out, _folder.Path);
     }
 
     [Fact]
     public void Identical_is_said_in_one_line()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("diff", run.PathOf("300"), run.PathOf("300"));
+        Result result = CairnCall.Run("diff", run.PathOf("300"), run.PathOf("300"));
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("diff-identical.txt", result.Out, _folder.Path);
     }
@@ -32,8 +32,8 @@ public sealed class DiffTests : IDisposable
     public void A_tolerance_makes_small_differences_none()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--tolerance", "0.001").Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--tolerance", "0.00001").Code.ShouldBe(ExitCode.FoundBad);
+        CairnCall.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--tolerance", "0.001").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("diff", run.PathOf("200"), run.PathOf("300"), "--part", "model", "--tolerance", "0.00001").Code.ShouldBe(ExitCode.FoundBad);
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class DiffTests : IDisposable
             ["type"] = CastTensor.Of(SampleState.Singles([2], i => i), TensorType.F64),
             ["new"] = SampleState.Singles([2], i => i),
         });
-        Result result = CairnProcess.Run("diff", _folder["a.pt"], _folder["b.safetensors"]);
+        Result result = CairnCall.Run("diff", _folder["a.pt"], _folder["b.safetensors"]);
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("diff-layouts.txt", result.Out, _folder.Path);
     }
@@ -63,10 +63,10 @@ public sealed class DiffTests : IDisposable
     {
         SampleFolders.Safetensors(_folder["a.safetensors"], new StateMap { ["w"] = SampleState.Singles([4], i => i) });
         SampleFolders.Safetensors(_folder["b.safetensors"], new StateMap { ["w"] = SampleState.Singles([4], i => i == 2 ? double.NaN : i) });
-        Result result = CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"]);
+        Result result = CairnCall.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"]);
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("diff-nan.txt", result.Out, _folder.Path);
-        CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"], "--json").Out.ShouldContain("\"one_nan\": 1");
+        CairnCall.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"], "--json").Out.ShouldContain("\"one_nan\": 1");
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class DiffTests : IDisposable
         SampleFolders.Safetensors(_folder["a.safetensors"], new StateMap { ["w"] = values });
         SampleFolders.Safetensors(_folder["b.safetensors"], new StateMap { ["w"] = CastTensor.Of(values, TensorType.F64) });
         SampleFolders.Safetensors(_folder["c.safetensors"], new StateMap { ["w"] = SampleState.Singles([4], i => i == 2 ? double.NaN : i + 1e-6) });
-        Golden.Check("diff-both-nan.txt", CairnProcess.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"]).Out, _folder.Path);
-        CairnProcess.Run("diff", _folder["a.safetensors"], _folder["c.safetensors"], "--tolerance", "1").Code.ShouldBe(ExitCode.FoundBad);
+        Golden.Check("diff-both-nan.txt", CairnCall.Run("diff", _folder["a.safetensors"], _folder["b.safetensors"]).Out, _folder.Path);
+        CairnCall.Run("diff", _folder["a.safetensors"], _folder["c.safetensors"], "--tolerance", "1").Code.ShouldBe(ExitCode.FoundBad);
     }
 }

@@ -26,9 +26,9 @@ public sealed class FileKindTests : IDisposable
         byte[] junk = new byte[5000];
         new Random(5).NextBytes(junk);
         File.WriteAllBytes(_folder["x" + ending], junk);
-        Result result = CairnProcess.Run("verify", _folder["x" + ending]);
+        Result result = CairnCall.Run("verify", _folder["x" + ending]);
         result.Code.ShouldBe(ExitCode.FoundBad, result.Out + result.Error);
-        CairnProcess.Run("show", _folder["x" + ending]).Code.ShouldBe(ExitCode.CouldNot);
+        CairnCall.Run("show", _folder["x" + ending]).Code.ShouldBe(ExitCode.CouldNot);
     }
 
     [Theory]
@@ -44,16 +44,16 @@ public sealed class FileKindTests : IDisposable
     public void What_a_file_is_instead_is_said_by_every_verb(string said, string bytes)
     {
         File.WriteAllBytes(_folder["x.bin"], Encoding.Latin1.GetBytes(bytes));
-        Result verified = CairnProcess.Run("verify", _folder["x.bin"]);
+        Result verified = CairnCall.Run("verify", _folder["x.bin"]);
         verified.Code.ShouldBe(ExitCode.FoundBad);
         verified.Out.ShouldContain(said);
         foreach (string verb in new[] { "show", "stats" })
         {
-            Result result = CairnProcess.Run(verb, _folder["x.bin"]);
+            Result result = CairnCall.Run(verb, _folder["x.bin"]);
             result.Code.ShouldBe(ExitCode.CouldNot);
             result.Error.ShouldContain(said);
         }
-        CairnProcess.Run("ls", _folder.Path).Out.ShouldContain("incomplete");
+        CairnCall.Run("ls", _folder.Path).Out.ShouldContain("incomplete");
     }
 
     [Fact]
@@ -62,11 +62,11 @@ public sealed class FileKindTests : IDisposable
         SampleFolders.Trainer(_folder["trainer"]);
         File.Delete(_folder["trainer/checkpoint-500/optimizer.pt"]);
         File.WriteAllText(_folder["trainer/checkpoint-500/optimizer.bin"], Pointer);
-        Result result = CairnProcess.Run("verify", _folder["trainer/checkpoint-500"]);
+        Result result = CairnCall.Run("verify", _folder["trainer/checkpoint-500"]);
         result.Code.ShouldBe(ExitCode.FoundBad);
         result.Out.ShouldContain("optimizer.bin: it is a Git LFS pointer");
         File.WriteAllText(_folder["trainer/checkpoint-1000/config.json"], "{\"hidden_size\": 16, \"lay");
-        CairnProcess.Run("verify", _folder["trainer/checkpoint-1000"]).Out.ShouldContain("config.json: the JSON ends early");
+        CairnCall.Run("verify", _folder["trainer/checkpoint-1000"]).Out.ShouldContain("config.json: the JSON ends early");
     }
 
     [Theory]
@@ -78,7 +78,7 @@ public sealed class FileKindTests : IDisposable
     {
         SampleFolders.Torch(_folder[name], SampleState.Model(1));
         foreach (string verb in new[] { "verify", "show", "stats", "ls" })
-            CairnProcess.Run(verb, _folder[name]).Code.ShouldBe(ExitCode.Good, verb);
+            CairnCall.Run(verb, _folder[name]).Code.ShouldBe(ExitCode.Good, verb);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class FileKindTests : IDisposable
     {
         SampleFolders.Torch(_folder["noending"], SampleState.Model(1));
         File.WriteAllText(_folder["notes.txt"], "hello");
-        Result result = CairnProcess.Run("ls", _folder.Path);
+        Result result = CairnCall.Run("ls", _folder.Path);
         result.Out.ShouldContain("noending");
         result.Out.ShouldNotContain("notes.txt");
     }
@@ -97,10 +97,10 @@ public sealed class FileKindTests : IDisposable
         // {"model": {}, "args": myapp.Config(), (1, 2): 3}
         File.WriteAllBytes(_folder["p.bin"], Encoding.Latin1.GetBytes(
             "\u0080\u0002}(X\u0005\0\0\0model}X\u0004\0\0\0argscmyapp\nConfig\n)\u0081K\u0001K\u0002\u0086K\u0003u."));
-        Result result = CairnProcess.Run("verify", _folder["p.bin"]);
+        Result result = CairnCall.Run("verify", _folder["p.bin"]);
         result.Code.ShouldBe(ExitCode.Good, result.Out + result.Error);
         result.Out.ShouldContain("args (an object of myapp.Config)");
-        JsonElement row = JsonDocument.Parse(CairnProcess.Run("verify", _folder["p.bin"], "--json").Out).RootElement.GetProperty("copies")[0];
+        JsonElement row = JsonDocument.Parse(CairnCall.Run("verify", _folder["p.bin"], "--json").Out).RootElement.GetProperty("copies")[0];
         row.GetProperty("verdict").GetString().ShouldBe("intact");
         row.GetProperty("unread").GetArrayLength().ShouldBe(2);
     }
@@ -111,7 +111,7 @@ public sealed class FileKindTests : IDisposable
         foreach ((string name, string bytes) in new[] { ("0", "(dp0\nVa\np1\nI1\ns."), ("1", "}q\0X\u0001\0\0\0aK\u0001s."), ("2", "\u0080\u0002}X\u0001\0\0\0aK\u0001s."), ("4", "\u0080\u0004\u0095\u0008\0\0\0\0\0\0\0}\u008c\u0001aK\u0001s.") })
         {
             File.WriteAllBytes(_folder[name], Encoding.Latin1.GetBytes(bytes));
-            Result result = CairnProcess.Run("show", _folder[name]);
+            Result result = CairnCall.Run("show", _folder[name]);
             result.Code.ShouldBe(ExitCode.Good, result.Error);
         }
     }
@@ -122,7 +122,7 @@ public sealed class FileKindTests : IDisposable
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "The superuser reads everything.");
         SampleFolders.Torch(_folder["x.pt"], SampleState.Model(1));
         File.SetUnixFileMode(_folder["x.pt"], UnixFileMode.None);
-        Result result = CairnProcess.Run("verify", _folder["x.pt"], "--json");
+        Result result = CairnCall.Run("verify", _folder["x.pt"], "--json");
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Out.ShouldContain("\"verdict\": \"unreadable\"");
     }
@@ -136,10 +136,10 @@ public sealed class FileKindTests : IDisposable
         Write("shards.safetensors", $$$"""{"__metadata__":{"cairn.version":"1","cairn.shards":"{{{shards}}}"},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}""");
         foreach (string name in new[] { "shape.safetensors", "shards.safetensors" })
         {
-            CairnProcess.Run("verify", _folder[name]).Code.ShouldBe(ExitCode.FoundBad);
+            CairnCall.Run("verify", _folder[name]).Code.ShouldBe(ExitCode.FoundBad);
             foreach (string verb in new[] { "show", "stats" })
             {
-                Result result = CairnProcess.Run(verb, _folder[name]);
+                Result result = CairnCall.Run(verb, _folder[name]);
                 result.Code.ShouldBe(ExitCode.CouldNot);
                 result.Error.ShouldContain("dimensions");
                 result.Error.Length.ShouldBeLessThan(2000);

@@ -150,7 +150,7 @@ public sealed class InternLmTests : IDisposable
         CopyListing.Read(_folder["run"]).Copies.ShouldHaveSingleItem().Step.ShouldBe(8);
         CatalogEntry entry = Catalog.Read(new LocalFileSystem(_folder["run"])).Entries.ShouldHaveSingleItem();
         (entry.Step, entry.Fault).ShouldBe((8, null));
-        Result result = CairnProcess.Run("convert", _folder["run/" + path], _folder["out"], "--layout", "cairn");
+        Result result = CairnCall.Run("convert", _folder["run/" + path], _folder["out"], "--layout", "cairn");
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         File.Exists(_folder["out/8/8.step"]).ShouldBeTrue();
     }

@@ -12,23 +12,23 @@ public sealed class KeepTests : IDisposable
     public void What_is_kept_is_shown_stays_and_goes_when_it_is_released()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("keep", run.Folder).Out.ShouldBe("Nothing is kept by name: the retention rules decide.\n");
-        Result kept = CairnProcess.Run("keep", run.Folder, "100", "--why", "table 2");
+        CairnCall.Run("keep", run.Folder).Out.ShouldBe("Nothing is kept by name: the retention rules decide.\n");
+        Result kept = CairnCall.Run("keep", run.Folder, "100", "--why", "table 2");
         kept.Code.ShouldBe(ExitCode.Good);
         string who = $"{Environment.UserName}@{Environment.MachineName}";
         kept.Out.ShouldBe($"kept  step 100, by {who}: table 2\n");
-        CairnProcess.Run("keep", run.Folder, "200", "--for", "2h", "--json").Out.ShouldContain("\"action\": \"kept\"");
-        string listed = CairnProcess.Run("ls", run.Folder).Out;
+        CairnCall.Run("keep", run.Folder, "200", "--for", "2h", "--json").Out.ShouldContain("\"action\": \"kept\"");
+        string listed = CairnCall.Run("ls", run.Folder).Out;
         listed.ShouldContain("complete, kept");
         listed.ShouldContain($"Kept: step 100, by {who}: table 2.");
         listed.ShouldMatch(@"Kept: step 200, by .* \(for (2h|1h59m|1h 59m).*more\)");
 
-        string pruned = CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--yes").Out;
+        string pruned = CairnCall.Run("prune", run.Folder, "--keep-last", "2", "--yes").Out;
         pruned.ShouldContain($"kept for {who}: table 2");
         Directory.Exists(run.PathOf("100")).ShouldBeTrue();
 
-        CairnProcess.Run("keep", run.Folder, "100", "--release").Out.ShouldStartWith($"released  step 100, by {who}: table 2\n");
-        CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--yes").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("keep", run.Folder, "100", "--release").Out.ShouldStartWith($"released  step 100, by {who}: table 2\n");
+        CairnCall.Run("prune", run.Folder, "--keep-last", "2", "--yes").Code.ShouldBe(ExitCode.Good);
         Directory.Exists(run.PathOf("100")).ShouldBeFalse();
     }
 
@@ -36,13 +36,13 @@ public sealed class KeepTests : IDisposable
     public void What_cannot_be_kept_is_said()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result missing = CairnProcess.Run("keep", run.Folder, "123");
+        Result missing = CairnCall.Run("keep", run.Folder, "123");
         (missing.Code, missing.Error).ShouldBe((ExitCode.CouldNot, missing.Error));
         missing.Error.ShouldContain("has no complete copy of step 123. Its steps: ");
-        CairnProcess.Run("keep", run.Folder, "abc").Code.ShouldBe(ExitCode.WrongUse);
-        CairnProcess.Run("keep", run.Folder, "--why", "x").Error.ShouldContain("Say which step");
-        CairnProcess.Run("keep", run.Folder, "100", "--release").Error.ShouldContain("Nobody keeps step 100");
-        CairnProcess.Run("keep", run.Folder, "100", "--release", "--for", "1h").Code.ShouldBe(ExitCode.WrongUse);
-        CairnProcess.Run("keep", _folder.Path, "100").Error.ShouldContain("is not the folder of a run of Cairn");
+        CairnCall.Run("keep", run.Folder, "abc").Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("keep", run.Folder, "--why", "x").Error.ShouldContain("Say which step");
+        CairnCall.Run("keep", run.Folder, "100", "--release").Error.ShouldContain("Nobody keeps step 100");
+        CairnCall.Run("keep", run.Folder, "100", "--release", "--for", "1h").Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("keep", _folder.Path, "100").Error.ShouldContain("is not the folder of a run of Cairn");
     }
 }

@@ -12,7 +12,7 @@ public sealed class LsTests : IDisposable
     public void A_run_that_has_saved_nothing_yet_is_no_fault()
     {
         SampleRun run = new(_folder["run"]);
-        Result result = CairnProcess.Run("ls", run.Folder);
+        Result result = CairnCall.Run("ls", run.Folder);
         result.Code.ShouldBe(ExitCode.Good);
         result.Out.ShouldBe($"{run.Folder} holds no checkpoint yet: a restart starts fresh.\n");
     }
@@ -21,7 +21,7 @@ public sealed class LsTests : IDisposable
     public void A_run_is_listed_newest_first_and_what_a_restart_takes_is_marked()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("ls", run.Folder);
+        Result result = CairnCall.Run("ls", run.Folder);
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("ls.txt", result.Out, _folder.Path);
     }
@@ -50,13 +50,13 @@ public sealed class LsTests : IDisposable
             }
             checkpoints.Complete();
         });
-        Result result = CairnProcess.Run("ls", _folder["run"]);
+        Result result = CairnCall.Run("ls", _folder["run"]);
         result.Code.ShouldBe(ExitCode.Good);
         string[] lines = result.Out.Split('\n');
         lines[1].ShouldMatch("^→ +20 +checkpoint .* recoverable");
         lines[2].ShouldMatch("^ +10 +checkpoint .* complete");
         result.Out.ShouldContain("A restart takes " + _folder["fast"]);
-        CairnProcess.Run("ls", _folder["run"], "--json").Out.ShouldContain("\"status\": \"recoverable\"");
+        CairnCall.Run("ls", _folder["run"], "--json").Out.ShouldContain("\"status\": \"recoverable\"");
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class LsTests : IDisposable
     public void As_JSON_every_field_has_its_name()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Golden.Check("ls.json", CairnProcess.Run("ls", run.Folder, "--json").Out, _folder.Path);
+        Golden.Check("ls.json", CairnCall.Run("ls", run.Folder, "--json").Out, _folder.Path);
     }
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class LsTests : IDisposable
         File.Delete(run.PathOf("snapshot/1/scheduler.json"));
         File.Delete(run.PathOf("300/300.step"));
         File.WriteAllText(run.PathOf("100/context.json"), "{}");
-        Result result = CairnProcess.Run("ls", run.Folder);
+        Result result = CairnCall.Run("ls", run.Folder);
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("ls-incomplete.txt", result.Out, _folder.Path);
     }
@@ -91,8 +91,8 @@ public sealed class LsTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         SampleDamage.Flip(run.PathOf("snapshot/1/model_tp0_pp0.safetensors"));
-        CairnProcess.Run("ls", run.Folder).Code.ShouldBe(ExitCode.Good);
-        Result result = CairnProcess.Run("ls", run.Folder, "--verify");
+        CairnCall.Run("ls", run.Folder).Code.ShouldBe(ExitCode.Good);
+        Result result = CairnCall.Run("ls", run.Folder, "--verify");
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("ls-verify.txt", result.Out, _folder.Path);
     }
@@ -108,7 +108,7 @@ public sealed class LsTests : IDisposable
             "torch" => SampleFolders.TorchFiles(_folder[layout]),
             _ => SampleFolders.Distributed(),
         };
-        Result result = CairnProcess.Run("ls", folder);
+        Result result = CairnCall.Run("ls", folder);
         result.Code.ShouldBe(layout == "dcp" ? ExitCode.Good : ExitCode.FoundBad);
         Golden.Check($"ls-{layout}.txt", result.Out, _folder.Path);
     }
@@ -117,16 +117,16 @@ public sealed class LsTests : IDisposable
     public void One_copy_is_a_list_of_one()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("ls", run.PathOf("200")).Out.ShouldContain("complete");
-        CairnProcess.Run("ls", run.PathOf("snapshot/0")).Out.ShouldContain("snapshot 0");
-        CairnProcess.Run("ls", run.PathOf("200/model_tp0_pp0.safetensors")).Out.ShouldContain("1 file");
+        CairnCall.Run("ls", run.PathOf("200")).Out.ShouldContain("complete");
+        CairnCall.Run("ls", run.PathOf("snapshot/0")).Out.ShouldContain("snapshot 0");
+        CairnCall.Run("ls", run.PathOf("200/model_tp0_pp0.safetensors")).Out.ShouldContain("1 file");
         // Under another name it is still what its marker says.
         Directory.Move(run.PathOf("200"), _folder["best"]);
-        CairnProcess.Run("ls", _folder["best"]).Out.ShouldContain("  200  checkpoint");
+        CairnCall.Run("ls", _folder["best"]).Out.ShouldContain("  200  checkpoint");
         SampleFolders.InternLm(_folder["internlm"]);
         SampleFolders.Trainer(_folder["trainer"]);
         foreach (string other in new[] { "internlm/100", "internlm/snapshot/1", "trainer/checkpoint-500" })
-            CairnProcess.Run("ls", _folder[other], "--json").Out.Split("\"name\"").Length.ShouldBe(2, other);
+            CairnCall.Run("ls", _folder[other], "--json").Out.Split("\"name\"").Length.ShouldBe(2, other);
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class LsTests : IDisposable
         Directory.CreateDirectory(_folder["empty"]);
         foreach ((string path, string reason) in new[] { (_folder["none"], "There is neither a folder nor a file"), (_folder["empty"], "holds no run and no checkpoint that is known") })
         {
-            Result result = CairnProcess.Run("ls", path);
+            Result result = CairnCall.Run("ls", path);
             (result.Code, result.Out).ShouldBe((ExitCode.CouldNot, ""));
             result.Error.ShouldContain(reason);
         }
@@ -146,7 +146,7 @@ public sealed class LsTests : IDisposable
     {
         using var folder = new TemporaryFolder(inMemory: true);
         SampleRun run = SampleRun.Many(folder["run"], 10_000);
-        Result result = CairnProcess.Run("ls", run.Folder);
+        Result result = CairnCall.Run("ls", run.Folder);
         result.Code.ShouldBe(ExitCode.Good, result.Out.Split('\n')[1]);
         result.Out.ShouldContain("10,000 checkpoints");
         result.Out.Split('\n').Length.ShouldBe(10_000 + 3);

@@ -13,14 +13,14 @@ public sealed class PruneTests : IDisposable
     public void The_plan_is_shown_and_nothing_is_done_until_yes()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result plan = CairnProcess.Run("prune", run.Folder, "--keep-last", "2");
+        Result plan = CairnCall.Run("prune", run.Folder, "--keep-last", "2");
         plan.Code.ShouldBe(ExitCode.Good);
         Golden.Check("prune-plan.txt", plan.Out, _folder.Path);
         Directory.Exists(run.PathOf("100")).ShouldBeTrue();
-        Golden.Check("prune.txt", CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--yes").Out, _folder.Path);
+        Golden.Check("prune.txt", CairnCall.Run("prune", run.Folder, "--keep-last", "2", "--yes").Out, _folder.Path);
         Directory.Exists(run.PathOf("100")).ShouldBeFalse();
         File.ReadAllText(run.PathOf("journal.jsonl")).ShouldContain("\"event\":\"retired\",\"step\":100");
-        Golden.Check("prune.json", CairnProcess.Run("prune", run.Folder, "--keep-best", "1", "--metric", "loss", "--json").Out, _folder.Path);
+        Golden.Check("prune.json", CairnCall.Run("prune", run.Folder, "--keep-best", "1", "--metric", "loss", "--json").Out, _folder.Path);
     }
 
     [Fact]
@@ -30,7 +30,7 @@ public sealed class PruneTests : IDisposable
         foreach (long step in new[] { 100L, 200L, 300L })
             run.Checkpoint(step, TimeSpan.FromHours(1));
         SampleDamage.Flip(run.PathOf("300/model_tp0_pp0.safetensors"));
-        Result result = CairnProcess.Run("prune", run.Folder, "--keep-every", "1000", "--yes");
+        Result result = CairnCall.Run("prune", run.Folder, "--keep-every", "1000", "--yes");
         result.Code.ShouldBe(ExitCode.Good);
         result.Out.ShouldContain("200 was read to its end and is good");
         Directory.Exists(run.PathOf("100")).ShouldBeFalse();
@@ -41,7 +41,7 @@ public sealed class PruneTests : IDisposable
     public void A_metric_that_no_checkpoint_has_removes_nothing()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("prune", run.Folder, "--keep-best", "1", "--metric", "nope", "--yes");
+        Result result = CairnCall.Run("prune", run.Folder, "--keep-best", "1", "--metric", "nope", "--yes");
         result.Code.ShouldBe(ExitCode.WrongUse);
         result.Error.ShouldContain("'nope'");
         result.Error.ShouldContain("loss");
@@ -58,7 +58,7 @@ public sealed class PruneTests : IDisposable
         File.Delete(other.PathOf("60/model_tp0_pp0.safetensors"));
         foreach (string step in (string[])["50", "60"])
             Directory.Move(other.PathOf(step), run.PathOf(step));
-        CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--incomplete", "--yes").Out.ShouldContain("of another run");
+        CairnCall.Run("prune", run.Folder, "--keep-last", "2", "--incomplete", "--yes").Out.ShouldContain("of another run");
         Directory.Exists(run.PathOf("50")).ShouldBeTrue();
         Directory.Exists(run.PathOf("60")).ShouldBeTrue();
     }
@@ -70,10 +70,10 @@ public sealed class PruneTests : IDisposable
         using (RunLock.Acquire(run.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken))
         {
             // What would be wrong about the copies says whether they were read.
-            Result refused = CairnProcess.Run("prune", run.Folder, "--keep-best", "1", "--metric", "none", "--yes");
+            Result refused = CairnCall.Run("prune", run.Folder, "--keep-best", "1", "--metric", "none", "--yes");
             refused.Code.ShouldBe(ExitCode.CouldNot, refused.Error);
             refused.Error.ShouldContain("is being written by process");
-            CairnProcess.Run("prune", run.Folder, "--keep-last", "2").Code.ShouldBe(ExitCode.Good, "a plan changes nothing");
+            CairnCall.Run("prune", run.Folder, "--keep-last", "2").Code.ShouldBe(ExitCode.Good, "a plan changes nothing");
         }
         Directory.Exists(run.PathOf("100")).ShouldBeTrue();
     }
@@ -86,7 +86,7 @@ public sealed class PruneTests : IDisposable
         run.Checkpoint(200, TimeSpan.FromHours(1));
         SampleDamage.Flip(run.PathOf("100/model_tp0_pp0.safetensors"));
         SampleDamage.Flip(run.PathOf("200/model_tp0_pp0.safetensors"));
-        Result result = CairnProcess.Run("prune", run.Folder, "--keep-every", "1000", "--yes");
+        Result result = CairnCall.Run("prune", run.Folder, "--keep-every", "1000", "--yes");
         result.Code.ShouldBe(ExitCode.CouldNot);
         result.Error.ShouldContain("holds no good copy, so nothing is removed");
         Directory.Exists(run.PathOf("100")).ShouldBeTrue();
@@ -99,9 +99,9 @@ public sealed class PruneTests : IDisposable
         run.Checkpoint(400, TimeSpan.FromMinutes(1));
         File.Delete(run.PathOf("100/100.step"));
         File.Delete(run.PathOf("400/400.step"));
-        CairnProcess.Run("prune", run.Folder, "--keep-last", "2", "--yes").Out.ShouldContain("left for inspection");
+        CairnCall.Run("prune", run.Folder, "--keep-last", "2", "--yes").Out.ShouldContain("left for inspection");
         Directory.Exists(run.PathOf("100")).ShouldBeTrue();
-        Result result = CairnProcess.Run("prune", run.Folder, "--incomplete", "--yes");
+        Result result = CairnCall.Run("prune", run.Folder, "--incomplete", "--yes");
         Golden.Check("prune-incomplete.txt", result.Out, _folder.Path);
         Directory.Exists(run.PathOf("100")).ShouldBeFalse();
         Directory.Exists(run.PathOf("400")).ShouldBeTrue();
@@ -113,22 +113,22 @@ public sealed class PruneTests : IDisposable
         string folder = SampleFolders.Trainer(_folder["trainer"]);
         Directory.CreateDirectory(Path.Join(folder, "checkpoint-250"));
         File.Copy(Path.Join(folder, "checkpoint-500/model.safetensors"), Path.Join(folder, "checkpoint-250/model.safetensors"));
-        Golden.Check("prune-trainer.txt", CairnProcess.Run("prune", folder, "--keep-every", "1000", "--yes").Out, _folder.Path);
+        Golden.Check("prune-trainer.txt", CairnCall.Run("prune", folder, "--keep-every", "1000", "--yes").Out, _folder.Path);
         Directory.GetDirectories(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ShouldBe(["checkpoint-1000", "checkpoint-1500", "checkpoint-500"]);
     }
 
     [Fact]
     public void Without_a_rule_it_says_what_to_type()
     {
-        Result result = CairnProcess.Run("prune", SampleRun.Usual(_folder["run"]).Folder);
+        Result result = CairnCall.Run("prune", SampleRun.Usual(_folder["run"]).Folder);
         result.Code.ShouldBe(ExitCode.WrongUse);
         result.Error.ShouldContain("--keep-last");
-        CairnProcess.Run("prune", _folder["run/200"], "--keep-last", "2").Error.ShouldContain("Give the folder that it is in");
-        Result few = CairnProcess.Run("prune", _folder["run"], "--keep-last", "1");
+        CairnCall.Run("prune", _folder["run/200"], "--keep-last", "2").Error.ShouldContain("Give the folder that it is in");
+        Result few = CairnCall.Run("prune", _folder["run"], "--keep-last", "1");
         few.Code.ShouldBe(ExitCode.WrongUse);
         few.Error.ShouldStartWith("Keep at least the last 2 checkpoints");
         few.Error.ShouldNotContain("Parameter");
         SampleFolders.Trainer(_folder["trainer"]);
-        CairnProcess.Run("prune", _folder["trainer"], "--keep-best", "1", "--metric", "loss").Error.ShouldContain("only checkpoints of Cairn record them");
+        CairnCall.Run("prune", _folder["trainer"], "--keep-best", "1", "--metric", "loss").Error.ShouldContain("only checkpoints of Cairn record them");
     }
 }

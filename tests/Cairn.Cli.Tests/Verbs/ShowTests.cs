@@ -16,11 +16,11 @@ public sealed class ShowTests : IDisposable
         SampleFolders.Torch(_folder["evil.pt"], new StateMap { ["w\u001b[2J\u009b\nx"] = SampleState.Singles([2], i => i) });
         foreach (string verb in new[] { "show", "stats" })
         {
-            Result result = CairnProcess.Run([verb, _folder["evil.pt"], .. verb == "show" ? ["--tensors"] : Array.Empty<string>()]);
+            Result result = CairnCall.Run([verb, _folder["evil.pt"], .. verb == "show" ? ["--tensors"] : Array.Empty<string>()]);
             result.Code.ShouldBe(ExitCode.Good, result.Error);
             result.Out.ShouldContain("w\\u001B[2J\\u009B x");
         }
-        Result unknown = CairnProcess.Run("show", _folder["evil.pt"], "--part", "\u001b[2J");
+        Result unknown = CairnCall.Run("show", _folder["evil.pt"], "--part", "\u001b[2J");
         unknown.Error.ShouldContain("'\\u001B[2J'");
     }
 
@@ -28,27 +28,27 @@ public sealed class ShowTests : IDisposable
     public void A_checkpoint_shows_counters_world_parts_parameters_and_tensors()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("show", run.PathOf("300"), "--tensors");
+        Result result = CairnCall.Run("show", run.PathOf("300"), "--tensors");
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("show.txt", result.Out, _folder.Path);
-        Golden.Check("show.json", CairnProcess.Run("show", run.PathOf("300"), "--part", "model", "--json").Out, _folder.Path);
+        Golden.Check("show.json", CairnCall.Run("show", run.PathOf("300"), "--part", "model", "--json").Out, _folder.Path);
     }
 
     [Fact]
     public void A_run_stands_for_what_a_restart_would_take() =>
-        CairnProcess.Run("show", SampleRun.Usual(_folder["run"]).Folder).Out.ShouldContain("snapshot of step 320");
+        CairnCall.Run("show", SampleRun.Usual(_folder["run"]).Folder).Out.ShouldContain("snapshot of step 320");
 
     [Fact]
     public void Shards_of_many_ranks_are_counted() =>
-        Golden.Check("show-dcp.txt", CairnProcess.Run("show", SampleFolders.Distributed(), "--tensors").Out, SampleFolders.Distributed());
+        Golden.Check("show-dcp.txt", CairnCall.Run("show", SampleFolders.Distributed(), "--tensors").Out, SampleFolders.Distributed());
 
     [Fact]
     public void Files_and_folders_of_other_programs_are_shown()
     {
         SampleFolders.TorchFiles(_folder["torch"]);
         SampleFolders.Trainer(_folder["trainer"]);
-        Golden.Check("show-torch.txt", CairnProcess.Run("show", _folder["torch/model_step100.pt"]).Out, _folder.Path);
-        Golden.Check("show-trainer.txt", CairnProcess.Run("show", _folder["trainer/checkpoint-500"]).Out, _folder.Path);
+        Golden.Check("show-torch.txt", CairnCall.Run("show", _folder["torch/model_step100.pt"]).Out, _folder.Path);
+        Golden.Check("show-trainer.txt", CairnCall.Run("show", _folder["trainer/checkpoint-500"]).Out, _folder.Path);
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class ShowTests : IDisposable
             ["state_dict"] = SampleState.Model(1), ["optimizer_states"] = new StateList([new StateMap { ["state"] = new StateMap(), ["param_groups"] = new StateList() }]),
             ["lr_schedulers"] = new StateList([new StateMap { ["last_epoch"] = 3L }]), ["epoch"] = 1L, ["global_step"] = 5L,
         });
-        JsonElement shown = JsonDocument.Parse(CairnProcess.Run("show", _folder["last.ckpt"], "--json").Out).RootElement;
+        JsonElement shown = JsonDocument.Parse(CairnCall.Run("show", _folder["last.ckpt"], "--json").Out).RootElement;
         shown.GetProperty("step").GetInt64().ShouldBe(5);
         shown.GetProperty("parts").EnumerateArray().Select(part => part.GetProperty("name").GetString()).ShouldBe(["model", "optimizer", "scheduler", "context"]);
     }
@@ -69,16 +69,16 @@ public sealed class ShowTests : IDisposable
     {
         foreach (string name in new[] { "model.safetensors", "model-00001-of-00001.safetensors" })
             SampleFolders.Safetensors(_folder[name], SampleState.Model(1));
-        Result result = CairnProcess.Run("show", _folder.Path);
+        Result result = CairnCall.Run("show", _folder.Path);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         result.Out.ShouldContain("Note: model.safetensors is read, as transformers does; not read: model-00001-of-00001.safetensors.");
         File.Delete(_folder["model.safetensors"]);
-        CairnProcess.Run("show", _folder.Path).Out.ShouldContain("Note: there is no index");
-        CairnProcess.Run("verify", _folder.Path).Code.ShouldBe(ExitCode.Good);
-        Result strict = CairnProcess.Run("verify", _folder.Path, "--strict");
+        CairnCall.Run("show", _folder.Path).Out.ShouldContain("Note: there is no index");
+        CairnCall.Run("verify", _folder.Path).Code.ShouldBe(ExitCode.Good);
+        Result strict = CairnCall.Run("verify", _folder.Path, "--strict");
         strict.Code.ShouldBe(ExitCode.FoundBad);
         strict.Out.ShouldContain("there is no index");
-        Result refused = CairnProcess.Run("show", _folder.Path, "--strict");
+        Result refused = CairnCall.Run("show", _folder.Path, "--strict");
         refused.Code.ShouldBe(ExitCode.CouldNot);
         refused.Error.ShouldContain("not taken with --strict: there is no index");
     }
@@ -89,7 +89,7 @@ public sealed class ShowTests : IDisposable
         SampleFolders.Trainer(_folder["trainer"]);
         string optimizer = _folder["trainer/checkpoint-500/optimizer.pt"];
         File.WriteAllBytes(optimizer, File.ReadAllBytes(optimizer)[..^30]);
-        Result result = CairnProcess.Run("show", _folder["trainer/checkpoint-500"]);
+        Result result = CairnCall.Run("show", _folder["trainer/checkpoint-500"]);
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
         result.Out.ShouldContain("The part 'optimizer' cannot be read: ");
         result.Out.ShouldContain("parameters of");
@@ -102,10 +102,10 @@ public sealed class ShowTests : IDisposable
         for (long i = 0; i < 5000; i++)
             many.Add(i);
         SampleFolders.Torch(_folder["many.pt"], new StateMap { ["model"] = SampleState.Model(1), ["epoch"] = 3L, ["seen"] = many });
-        string shown = CairnProcess.Run("show", _folder["many.pt"]).Out;
+        string shown = CairnCall.Run("show", _folder["many.pt"]).Out;
         shown.ShouldContain("and 4,941 values more: --values lists all");
         shown.Split('\n').Length.ShouldBeLessThan(100);
-        JsonElement json = JsonDocument.Parse(CairnProcess.Run("show", _folder["many.pt"], "--json").Out).RootElement;
+        JsonElement json = JsonDocument.Parse(CairnCall.Run("show", _folder["many.pt"], "--json").Out).RootElement;
         json.GetProperty("train").EnumerateObject().Count().ShouldBe(1000);
         json.GetProperty("train_more").GetInt64().ShouldBe(4001);
     }
@@ -113,7 +113,7 @@ public sealed class ShowTests : IDisposable
     [Fact]
     public void A_part_that_is_not_there_is_answered_with_those_that_are()
     {
-        Result result = CairnProcess.Run("show", SampleRun.Usual(_folder["run"]).Folder, "--part", "modle");
+        Result result = CairnCall.Run("show", SampleRun.Usual(_folder["run"]).Folder, "--part", "modle");
         result.Code.ShouldBe(ExitCode.WrongUse);
         result.Error.ShouldContain("Parts there: model, optimizer, scheduler, context.");
     }

@@ -17,11 +17,11 @@ public sealed class SpecialFileTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         Replace(run.PathOf(file));
-        Result result = CairnProcess.Run("verify", run.Folder);
+        Result result = CairnCall.Run("verify", run.Folder);
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
         result.Out.ShouldContain("300");
         result.Out.ShouldContain("BAD");
-        CairnProcess.Run("ls", run.Folder).Code.ShouldBe(ExitCode.FoundBad);
+        CairnCall.Run("ls", run.Folder).Code.ShouldBe(ExitCode.FoundBad);
     }
 
     [Theory]
@@ -32,7 +32,7 @@ public sealed class SpecialFileTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         Replace(run.PathOf(file));
-        Result result = CairnProcess.Run(verb == "prune" ? ["prune", run.Folder, "--keep-last", "2", "--yes"] : [verb, run.Folder]);
+        Result result = CairnCall.Run(verb == "prune" ? ["prune", run.Folder, "--keep-last", "2", "--yes"] : [verb, run.Folder]);
         result.Code.ShouldBe(ExitCode.CouldNot, result.Out);
         result.Error.ShouldContain("is a named pipe and not a regular file");
     }

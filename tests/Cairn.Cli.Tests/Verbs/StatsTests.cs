@@ -13,7 +13,7 @@ public sealed class StatsTests : IDisposable
     public void Every_tensor_has_its_numbers_and_a_histogram()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("stats", run.PathOf("300"), "--part", "model");
+        Result result = CairnCall.Run("stats", run.PathOf("300"), "--part", "model");
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("stats.txt", result.Out, _folder.Path);
     }
@@ -22,7 +22,7 @@ public sealed class StatsTests : IDisposable
     public void As_JSON_the_histogram_has_its_edges()
     {
         SampleFolders.Safetensors(_folder["w.safetensors"], new StateMap { ["w"] = SampleState.Singles([8], i => i) });
-        Golden.Check("stats.json", CairnProcess.Run("stats", _folder["w.safetensors"], "--bins", "4", "--json").Out, _folder.Path);
+        Golden.Check("stats.json", CairnCall.Run("stats", _folder["w.safetensors"], "--bins", "4", "--json").Out, _folder.Path);
     }
 
     [Fact]
@@ -34,17 +34,17 @@ public sealed class StatsTests : IDisposable
             ["bad"] = SampleState.Singles([4], i => i == 0 ? double.NaN : i == 1 ? double.PositiveInfinity : 0),
             ["none"] = SampleState.Singles([1], _ => double.NaN),
         });
-        Result result = CairnProcess.Run("stats", _folder["bad.safetensors"]);
+        Result result = CairnCall.Run("stats", _folder["bad.safetensors"]);
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("stats-bad.txt", result.Out, _folder.Path);
-        CairnProcess.Run("stats", _folder["bad.safetensors"], "--name", "g*").Code.ShouldBe(ExitCode.Good);
-        CairnProcess.Run("stats", _folder["bad.safetensors"], "--json").Out.ShouldContain("\"nan\": 1");
+        CairnCall.Run("stats", _folder["bad.safetensors"], "--name", "g*").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("stats", _folder["bad.safetensors"], "--json").Out.ShouldContain("\"nan\": 1");
     }
 
     [Fact]
     public void A_pattern_that_fits_nothing_is_answered_with_what_to_type()
     {
-        Result result = CairnProcess.Run("stats", SampleRun.Usual(_folder["run"]).Folder, "--name", "x*");
+        Result result = CairnCall.Run("stats", SampleRun.Usual(_folder["run"]).Folder, "--name", "x*");
         result.Code.ShouldBe(ExitCode.WrongUse);
         result.Error.ShouldContain("Try: cairn show");
     }

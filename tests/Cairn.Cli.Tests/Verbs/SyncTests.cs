@@ -26,15 +26,15 @@ public sealed class SyncTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         File.WriteAllText(run.PathOf("journal.jsonl"), "{\"event\":\"started\"}\n");
-        Result first = CairnProcess.Run("sync", run.Folder, Target);
+        Result first = CairnCall.Run("sync", run.Folder, Target);
         first.Code.ShouldBe(ExitCode.Good, first.Error);
         Golden.Check("sync.txt", first.Out, _folder.Path);
         RunContent.Of(Target).ShouldBe(RunContent.Of(run.Folder));
         File.ReadAllText(Path.Join(Target, "journal.jsonl")).ShouldBe(File.ReadAllText(run.PathOf("journal.jsonl")));
         File.ReadAllText(Path.Join(Target, "run.json")).ShouldBe(File.ReadAllText(run.PathOf("run.json")));
-        CairnProcess.Run("ls", Target).Out.ShouldContain("A restart takes snapshot/1/.");
+        CairnCall.Run("ls", Target).Out.ShouldContain("A restart takes snapshot/1/.");
 
-        Result again = CairnProcess.Run("sync", run.Folder, Target, "--json");
+        Result again = CairnCall.Run("sync", run.Folder, Target, "--json");
         again.Code.ShouldBe(ExitCode.Good);
         Golden.Check("sync.json", again.Out, _folder.Path);
     }
@@ -44,18 +44,18 @@ public sealed class SyncTests : IDisposable
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
         File.WriteAllText(run.PathOf("journal.jsonl"), "{\"event\":\"started\"}\n{\"ev");
-        CairnProcess.Run("sync", run.Folder, Target).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("sync", run.Folder, Target).Code.ShouldBe(ExitCode.Good);
         File.ReadAllText(Path.Join(Target, "journal.jsonl")).ShouldBe("{\"event\":\"started\"}\n", "a line that is not whole is not taken");
         File.WriteAllText(run.PathOf("journal.jsonl"), "{\"event\":\"started\"}\n{\"event\":\"ended\"}\n");
-        CairnProcess.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("branch", run.Folder, "--from", "200").Code.ShouldBe(ExitCode.Good);
         run.Checkpoint(250, TimeSpan.Zero);
         run.Snapshot(260, TimeSpan.Zero);
-        Result result = CairnProcess.Run("sync", run.Folder, Target);
+        Result result = CairnCall.Run("sync", run.Folder, Target);
         result.Code.ShouldBe(ExitCode.Good, result.Out + result.Error);
         result.Out.ShouldContain("2 copies copied");
         RunContent.Of(Target).ShouldBe(RunContent.Of(run.Folder));
         File.ReadAllText(Path.Join(Target, "journal.jsonl")).ShouldBe(File.ReadAllText(run.PathOf("journal.jsonl")));
-        CairnProcess.Run("ls", Target).Out.ShouldContain("A restart takes snapshot/");
+        CairnCall.Run("ls", Target).Out.ShouldContain("A restart takes snapshot/");
         RunRecord.Load(new LocalFileSystem(Target))!.Lineage.Current.Id.ShouldBe(1);
     }
 
@@ -65,7 +65,7 @@ public sealed class SyncTests : IDisposable
         SampleRun run = SampleRun.Usual(_folder["run"]), other = new(Target);
         File.WriteAllText(run.PathOf("journal.jsonl"), "{\"event\":\"started\"}\n");
         File.WriteAllText(other.PathOf("journal.jsonl"), "{\"event\":\"another\"}\n");
-        Result result = CairnProcess.Run("sync", run.Folder, Target);
+        Result result = CairnCall.Run("sync", run.Folder, Target);
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         result.Out.ShouldContain("journal.jsonl of the target is kept");
         File.ReadAllText(other.PathOf("journal.jsonl")).ShouldBe("{\"event\":\"another\"}\n");
@@ -78,7 +78,7 @@ public sealed class SyncTests : IDisposable
         other.Checkpoint(300, TimeSpan.Zero, model: new StateMap { ["other"] = SampleState.Model(1).First().Value });
         SampleDamage.Flip(run.PathOf("100/model_tp0_pp0.safetensors"));
         File.Delete(run.PathOf("200/200.step"));
-        Result result = CairnProcess.Run("sync", run.Folder, Target);
+        Result result = CairnCall.Run("sync", run.Folder, Target);
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
         Golden.Check("sync-bad.txt", result.Out, _folder.Path);
         CopiesThere().ShouldBe(["snapshot/1", "300", "snapshot/0"]);
@@ -88,15 +88,15 @@ public sealed class SyncTests : IDisposable
     public void Nothing_is_removed_unless_asked_and_never_the_newest_good_copy()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("sync", run.Folder, Target, "--checkpoints-only").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("sync", run.Folder, Target, "--checkpoints-only").Code.ShouldBe(ExitCode.Good);
         CopiesThere().ShouldBe(["300", "200", "100"]);
         Directory.Delete(run.PathOf("100"), recursive: true);
         Directory.Delete(run.PathOf("300"), recursive: true);
-        CairnProcess.Run("sync", run.Folder, Target, "--checkpoints-only").Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("sync", run.Folder, Target, "--checkpoints-only").Code.ShouldBe(ExitCode.Good);
         CopiesThere().ShouldBe(["300", "200", "100"]);
-        CairnProcess.Run("sync", run.Folder, Target, "--checkpoints-only", "--delete", "--dry-run").Out.ShouldContain("removed  100");
+        CairnCall.Run("sync", run.Folder, Target, "--checkpoints-only", "--delete", "--dry-run").Out.ShouldContain("removed  100");
         CopiesThere().ShouldBe(["300", "200", "100"]);
-        Result result = CairnProcess.Run("sync", run.Folder, Target, "--checkpoints-only", "--delete");
+        Result result = CairnCall.Run("sync", run.Folder, Target, "--checkpoints-only", "--delete");
         result.Code.ShouldBe(ExitCode.Good, result.Error);
         result.Out.ShouldContain("the newest good copy of the target");
         CopiesThere().ShouldBe(["300", "200"]);
@@ -106,8 +106,8 @@ public sealed class SyncTests : IDisposable
     public void A_dry_run_writes_nothing()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        CairnProcess.Run("cp", run.PathOf("200"), Target).Code.ShouldBe(ExitCode.Good);
-        Result result = CairnProcess.Run("sync", run.Folder, Target, "--dry-run");
+        CairnCall.Run("cp", run.PathOf("200"), Target).Code.ShouldBe(ExitCode.Good);
+        Result result = CairnCall.Run("sync", run.Folder, Target, "--dry-run");
         result.Code.ShouldBe(ExitCode.Good);
         result.Out.ShouldContain("4 copies would be copied");
         CopiesThere().ShouldBe(["200"]);
@@ -119,7 +119,7 @@ public sealed class SyncTests : IDisposable
         SampleRun run = SampleRun.Usual(_folder["run"]), other = new(Target);
         other.Snapshot(400, TimeSpan.Zero);
         other.Snapshot(420, TimeSpan.Zero);
-        Result result = CairnProcess.Run("sync", run.Folder, Target);
+        Result result = CairnCall.Run("sync", run.Folder, Target);
         result.Code.ShouldBe(ExitCode.Good);
         result.Out.ShouldContain("passed over  snapshot/0");
         CopiesThere().ShouldBe(["snapshot/1", "snapshot/0", "300", "200", "100"]);
@@ -129,25 +129,25 @@ public sealed class SyncTests : IDisposable
     public void One_copy_another_run_and_a_run_that_is_trained_are_refused()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]), other = new(_folder["other"], id: "ffeeddccbbaa99887766554433221100"), same = new(Target);
-        CairnProcess.Run("sync", run.PathOf("100"), Target).Error.ShouldContain("Give its run, or try: cairn cp");
-        CairnProcess.Run("sync", run.Folder, other.Folder).Code.ShouldBe(ExitCode.WrongUse);
-        CairnProcess.Run("sync", run.Folder, run.Folder).Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("sync", run.PathOf("100"), Target).Error.ShouldContain("Give its run, or try: cairn cp");
+        CairnCall.Run("sync", run.Folder, other.Folder).Code.ShouldBe(ExitCode.WrongUse);
+        CairnCall.Run("sync", run.Folder, run.Folder).Code.ShouldBe(ExitCode.WrongUse);
         using RunLock held = RunLock.Acquire(same.Files, TimeProvider.System, cancellationToken: TestContext.Current.CancellationToken);
-        CairnProcess.Run("sync", run.Folder, Target).Code.ShouldBe(ExitCode.CouldNot);
+        CairnCall.Run("sync", run.Folder, Target).Code.ShouldBe(ExitCode.CouldNot);
     }
 
     [Fact]
     public void A_run_of_InternLM_comes_over_without_a_marker_of_Cairn()
     {
         string run = SampleFolders.InternLm(_folder["internlm"]);
-        Result result = CairnProcess.Run("sync", run, Target);
+        Result result = CairnCall.Run("sync", run, Target);
         result.Code.ShouldBe(ExitCode.FoundBad, result.Error);
         result.Out.ShouldContain("damaged  200");
         CopiesThere().ShouldBe(["snapshot/1", "snapshot/0", "100"]);
         Directory.Delete(Path.Join(run, "200"), recursive: true);
         RunContent.Of(Target).ShouldBe(RunContent.Of(run));
         Directory.GetFiles(Target).Select(Path.GetFileName).ShouldBe([RunLock.FileName]);
-        CairnProcess.Run("sync", run, Target).Out.ShouldContain("0 copies copied, 0 B in ");
+        CairnCall.Run("sync", run, Target).Out.ShouldContain("0 copies copied, 0 B in ");
     }
 
     [Theory, InlineData(1), InlineData(2), InlineData(3), InlineData(4), InlineData(5), InlineData(6), InlineData(7), InlineData(8)]
@@ -177,7 +177,7 @@ public sealed class SyncTests : IDisposable
         IReadOnlyDictionary<string, string> whole = RunContent.Of(folder), brought = RunContent.Of(Target);
         brought.ShouldBeSubsetOf(whole);
         new LocalFileSystem(Target).List(RunFolder.Staging).ShouldBeEmpty();
-        CairnProcess.Run("sync", folder, Target).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("sync", folder, Target).Code.ShouldBe(ExitCode.Good);
         RunContent.Of(Target).ShouldBe(whole);
 
         void Count(long bytes)
@@ -206,7 +206,7 @@ public sealed class SyncTests : IDisposable
         }
         RunContent.Of(Target).ShouldBeSubsetOf(RunContent.Of(run.Folder));
         RunContent.Of(Target).Count.ShouldBeGreaterThanOrEqualTo(6);
-        Result again = CairnProcess.Run("sync", run.Folder, Target);
+        Result again = CairnCall.Run("sync", run.Folder, Target);
         again.Code.ShouldBe(ExitCode.Good, again.Error);
         again.Out.ShouldContain("already there  3  ");
         RunContent.Of(Target).ShouldBe(RunContent.Of(run.Folder));
@@ -240,6 +240,6 @@ public sealed class SyncTests : IDisposable
             result.Code.ShouldBe(ExitCode.Good, result.Out + result.Error);
             RunContent.Of(Target).ShouldNotBeEmpty();
         }
-        CairnProcess.Run("verify", Target).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("verify", Target).Code.ShouldBe(ExitCode.Good);
     }
 }

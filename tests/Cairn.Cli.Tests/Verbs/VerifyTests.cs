@@ -14,7 +14,7 @@ public sealed class VerifyTests : IDisposable
     public void A_good_run_and_a_good_file_are_good()
     {
         SampleRun run = SampleRun.Usual(_folder["run"]);
-        Result result = CairnProcess.Run("verify", run.Folder, run.PathOf("200/model_tp0_pp0.safetensors"));
+        Result result = CairnCall.Run("verify", run.Folder, run.PathOf("200/model_tp0_pp0.safetensors"));
         result.Code.ShouldBe(ExitCode.Good);
         Golden.Check("verify.txt", result.Out, _folder.Path);
     }
@@ -25,7 +25,7 @@ public sealed class VerifyTests : IDisposable
         Directory.CreateDirectory(_folder["step-1000"]);
         foreach (string file in Directory.GetFiles(SampleFolders.Distributed(), "*.distcp"))
             File.Copy(file, _folder[$"step-1000/{Path.GetFileName(file)}"]);
-        Result result = CairnProcess.Run("verify", _folder["step-1000"]);
+        Result result = CairnCall.Run("verify", _folder["step-1000"]);
         result.Code.ShouldBe(ExitCode.FoundBad);
         result.Out.ShouldContain("there is no .metadata: the save did not end");
         result.Out.ShouldNotContain("Restore the file");
@@ -38,11 +38,11 @@ public sealed class VerifyTests : IDisposable
         SampleDamage.Flip(run.PathOf("300/optimizer_tp0_pp0_zo0.safetensors"));
         File.WriteAllText(run.PathOf("200/context.json"), "");
         File.Delete(run.PathOf("100/100.step"));
-        Result result = CairnProcess.Run("verify", run.Folder, "--json");
+        Result result = CairnCall.Run("verify", run.Folder, "--json");
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("verify-bad.json", result.Out, _folder.Path);
-        CairnProcess.Run("verify", run.PathOf("300")).Code.ShouldBe(ExitCode.FoundBad);
-        CairnProcess.Run("verify", run.PathOf("snapshot/1")).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("verify", run.PathOf("300")).Code.ShouldBe(ExitCode.FoundBad);
+        CairnCall.Run("verify", run.PathOf("snapshot/1")).Code.ShouldBe(ExitCode.Good);
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class VerifyTests : IDisposable
         Directory.CreateDirectory(_folder[folder]);
         SampleFolders.Safetensors(_folder[$"{folder}/model.safetensors"], SampleState.Model(1));
         SampleFolders.Torch(_folder[$"{folder}/{file}"], new StateMap { ["state"] = new StateMap() });
-        Result result = CairnProcess.Run("verify", _folder[folder]);
+        Result result = CairnCall.Run("verify", _folder[folder]);
         result.Code.ShouldBe(code, result.Out);
         result.Out.Contains("the save did not end", StringComparison.Ordinal).ShouldBe(code != ExitCode.Good);
     }
@@ -68,14 +68,14 @@ public sealed class VerifyTests : IDisposable
         SampleDamage.Flip(run.PathOf("300/optimizer_tp0_pp0_zo0.safetensors"));
         File.Delete(run.PathOf("300/scheduler.json"));
         File.WriteAllText(run.PathOf("300/context.json"), "");
-        Result result = CairnProcess.Run("verify", run.PathOf("300"));
+        Result result = CairnCall.Run("verify", run.PathOf("300"));
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("verify-many-faults.txt", result.Out, _folder.Path);
-        CairnProcess.Run("ls", run.Folder).Out.ShouldContain("incomplete: scheduler.json: the file is missing and 1 more");
+        CairnCall.Run("ls", run.Folder).Out.ShouldContain("incomplete: scheduler.json: the file is missing and 1 more");
         SampleFolders.Trainer(_folder["trainer"]);
         foreach (string name in new[] { "model.safetensors", "optimizer.pt" })
             File.WriteAllText(_folder[$"trainer/checkpoint-1500/{name}"], "cut");
-        JsonElement faults = JsonDocument.Parse(CairnProcess.Run("verify", _folder["trainer/checkpoint-1500"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults");
+        JsonElement faults = JsonDocument.Parse(CairnCall.Run("verify", _folder["trainer/checkpoint-1500"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults");
         faults.EnumerateArray().Select(fault => fault.TryGetProperty("file", out JsonElement file) ? file.GetString() : null).ShouldBe([null, "model.safetensors", "optimizer.pt"]);
     }
 
@@ -84,7 +84,7 @@ public sealed class VerifyTests : IDisposable
     {
         SampleFolders.InternLm(_folder["run"]);
         SampleFolders.Torch(_folder["run/100/optimizer_tp0_pp0_zo0.pt"], new StateMap { ["nothing"] = 1L });
-        JsonElement fault = JsonDocument.Parse(CairnProcess.Run("verify", _folder["run/100"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults")[0];
+        JsonElement fault = JsonDocument.Parse(CairnCall.Run("verify", _folder["run/100"], "--json").Out).RootElement.GetProperty("copies")[0].GetProperty("faults")[0];
         fault.TryGetProperty("file", out _).ShouldBeFalse(fault.ToString());
         fault.GetProperty("reason").GetString()!.ShouldContain("cannot be put together");
     }
@@ -94,7 +94,7 @@ public sealed class VerifyTests : IDisposable
     {
         SampleFolders.Trainer(_folder["trainer"]);
         SampleFolders.TorchFiles(_folder["torch"]);
-        Result result = CairnProcess.Run("verify", _folder["trainer"], _folder["torch"], SampleFolders.Distributed());
+        Result result = CairnCall.Run("verify", _folder["trainer"], _folder["torch"], SampleFolders.Distributed());
         result.Code.ShouldBe(ExitCode.FoundBad);
         Golden.Check("verify-others.txt", result.Out.Replace(SampleFolders.Distributed(), "<distributed>", StringComparison.Ordinal), _folder.Path);
     }
@@ -109,7 +109,7 @@ public sealed class VerifyTests : IDisposable
         int place = bytes.AsSpan().IndexOf((ReadOnlySpan<byte>)[0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F]);
         bytes[place] ^= 1;
         File.WriteAllBytes(path, bytes);
-        Result result = CairnProcess.Run("verify", path);
+        Result result = CairnCall.Run("verify", path);
         result.Code.ShouldBe(ExitCode.FoundBad);
         result.Out.ShouldContain("BAD");
     }
@@ -120,12 +120,12 @@ public sealed class VerifyTests : IDisposable
         Directory.CreateDirectory(_folder["dcp"]);
         foreach (string file in Directory.EnumerateFiles(SampleFolders.Distributed()))
             File.Copy(file, _folder["dcp/" + Path.GetFileName(file)]);
-        CairnProcess.Run("verify", _folder["dcp"]).Code.ShouldBe(ExitCode.Good);
+        CairnCall.Run("verify", _folder["dcp"]).Code.ShouldBe(ExitCode.Good);
         byte[] bytes = File.ReadAllBytes(_folder["dcp/__1_0.distcp"]);
         // In the middle of the first pickle, whose name is not far from the start.
         bytes[bytes.AsSpan().IndexOf("data.pkl"u8) + 80] ^= 1;
         File.WriteAllBytes(_folder["dcp/__1_0.distcp"], bytes);
-        Result result = CairnProcess.Run("verify", _folder["dcp"]);
+        Result result = CairnCall.Run("verify", _folder["dcp"]);
         result.Code.ShouldBe(ExitCode.FoundBad);
         result.Out.ShouldContain("__1_0.distcp");
     }
@@ -138,7 +138,7 @@ public sealed class VerifyTests : IDisposable
             await process.WaitForMatchAsync(@"verify ━+ +\d+% [\d.]+/68\.7 GB [\d.]+ [MG]B/s \d\d:\d\d:\d\d");
         }
         // In a pipe there is nobody to watch.
-        CairnProcess.Run("verify", Sparse(1L << 30)).Error.ShouldBeEmpty();
+        CairnCall.Run("verify", Sparse(1L << 30)).Error.ShouldBeEmpty();
     }
 
     [Fact]
