@@ -35,6 +35,8 @@ public sealed class KindTableTests : IDisposable
         ("accelerate", "accelerate", null),
         ("a distributed checkpoint", "dcp/step-500", "dcp"),
         ("torchtitan's", "titan/step-500", "titan"),
+        ("XTuner 1", "xtuner/ckpt-step-500", "xtuner"),
+        ("XTuner 1, model and optimizer apart", "xtuner_older/ckpt-step-500", "xtuner_older"),
         ("a distributed checkpoint in safetensors", "shards", null),
         ("a step of DeepSpeed, ZeRO 1 and 2", "zero2/global_step500", "zero2"),
         ("a step of DeepSpeed, ZeRO 3", "zero3/global_step500", "zero3"),
@@ -79,6 +81,11 @@ public sealed class KindTableTests : IDisposable
             return;
         Well("convert", At("training.pt"), At("dcp/step-500"), "--layout", "dcp", "--ranks", "2");
         Well("convert", At("zero2/global_step500"), At("titan/step-500"), "--layout", "dcp", "--ranks", "2", "--form", "torchtitan");
+        foreach (int step in (int[])[400, 500])
+        {
+            Well("convert", At("training.pt"), At($"xtuner/ckpt-step-{step}/weights"), "--layout", "dcp", "--ranks", "2", "--part", "model", "--part", "optimizer");
+            Well("convert", At("training.pt"), At($"xtuner_older/ckpt-step-{step}/model"), "--layout", "dcp", "--ranks", "2", "--part", "model", "--form", "torchtitan");
+        }
     }
 
     // Whatever stands around them, and whatever their names begin with.

@@ -1,6 +1,7 @@
 using Cairn.Checkpoints;
 using Cairn.Cli.Verification;
 using Cairn.Layouts.InternLm;
+using Cairn.Layouts.PyTorch;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Stores;
@@ -105,6 +106,9 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (RunStores.IsAddress(full))
             throw new CheckpointException($"{full} is no run or checkpoint of Cairn. Those of other programs are listed in folders only.") { Path = full };
         var root = new DirectoryInfo(full);
+        // What a step of XTuner holds are distributed checkpoints too, and not copies of their own.
+        if (XTunerFolder.Find(files, "") is not null && CopyRecognition.OfFolder(root, root.Name) is { } step)
+            return new CopyListing(root.Parent?.FullName ?? full, [step], null) { IsOne = true };
         ListedCopy[] copies = [.. InFolder(root).OrderByDescending(copy => copy.Step ?? -1).ThenBy(copy => copy.Kind, StringComparer.Ordinal).ThenBy(copy => copy.Name, StringComparer.Ordinal)];
         // Files that belong together are one copy; loose files of PyTorch are one each.
         if (copies.All(copy => copy.Kind == CopyKinds.File) && CopyRecognition.OfFolder(root, root.Name) is { } whole && (whole.Layout != CopyRecognition.Torch || copies.Length == 0))

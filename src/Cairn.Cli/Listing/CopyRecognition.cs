@@ -34,6 +34,9 @@ internal static class CopyRecognition
             string? fault = found.Names.Contains(ConversionLedger.FileName) ? Interrupted : found.Names.Contains(DcpMetadata) ? null : $"there is no {DcpMetadata}: the save did not end";
             return Sized(new ListedCopy(name, Dcp, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = fault }, found);
         }
+        var files = new LocalFileSystem(folder.FullName);
+        if (XTunerFolder.Find(files, "") is { } xtuner)
+            return Sized(new ListedCopy(name, XTunerFolder.Layout, XTunerFolder.IsSnapshot(folder.Name) ? CopyKinds.Snapshot : CopyKinds.Checkpoint) { Step = xtuner.Step(files), Fault = xtuner.FaultIn(files) }, found);
         var model = ModelFiles.Find(found.Names);
         if (model is null && SafetensorsShards.AreIn(found.Names))
             return Sized(new ListedCopy(name, DcpSafetensors, CopyKinds.Model) { Step = StepIn(folder.Name), Fault = found.Names.Contains(ConversionLedger.FileName) ? Interrupted : null }, found);
@@ -52,7 +55,6 @@ internal static class CopyRecognition
                 Fault = HuggingFaceFault(folder, found.Names, model, isTrainer),
             }, found);
         }
-        var files = new LocalFileSystem(folder.FullName);
         if (RankFolder.Find(files, "") is { } ranks)
             return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = ranks.FaultIn(files) }, found);
         bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);

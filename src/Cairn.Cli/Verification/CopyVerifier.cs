@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using Cairn.Checkpoints;
 using Cairn.Cli.Listing;
 using Cairn.Formats.Torch;
+using Cairn.Formats.Torch.Distributed;
 using Cairn.Inspection;
 using Cairn.Layouts;
+using Cairn.Layouts.PyTorch;
 using Cairn.Opening;
 using Cairn.State;
 using Cairn.Stores;
@@ -89,11 +91,15 @@ internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict
     // A distributed checkpoint's own files are read by its index.
     private IEnumerable<Action> Contents(ListedCopy copy, FileContents contents, CancellationToken cancellationToken)
     {
-        bool isDistributed = copy is { Layout: CopyRecognition.Dcp, Fault: null };
-        IEnumerable<Action> whole = isDistributed ? [() => contents.VerifyDistributed(copy.Name, cancellationToken)] : [];
-        return [.. whole, .. FilesOf(copy).Where(file => copy.Layout != CopyRecognition.Dcp || !file.EndsWith(".distcp", StringComparison.Ordinal))
+        string[] files = [.. FilesOf(copy)];
+        HashSet<string> distributed = [.. files.Where(file => copy.Fault is null && file.EndsWith("/" + DistributedCheckpoint.MetadataName, StringComparison.Ordinal)).Select(FolderOf)];
+        return [.. distributed.Select(Action (folder) => () => contents.VerifyDistributed(folder, cancellationToken)), .. files.Where(file => !IsChunks(file) || !(copy.Layout == CopyRecognition.Dcp || distributed.Contains(FolderOf(file))))
             .Select(Action (file) => () => contents.Verify(file, mustBeState: copy.Kind == CopyKinds.File, cancellationToken))];
     }
+
+    private static bool IsChunks(string file) => file.EndsWith(DistributedLayout.Extension, StringComparison.Ordinal);
+
+    private static string FolderOf(string file) => file[..Math.Max(0, file.LastIndexOf('/'))];
 
     private CopyCheck Loaded(string folder, Func<LoadedCheckpoint> open, IReadOnlyList<string> @checked, IReadOnlyList<string> @unchecked, CancellationToken cancellationToken)
     {

@@ -16,7 +16,7 @@ internal enum SourceKind
 }
 
 /// <summary>What <see cref="CheckpointReader"/> found at a path.</summary>
-/// <param name="Layout">The layout's name: <c>cairn</c>, <c>internlm</c>, <c>huggingface</c>, <c>torch</c>, <c>dcp</c>, <c>dcp-safetensors</c>, <c>deepspeed</c>, <c>megatron</c> or <c>safetensors</c>.</param>
+/// <param name="Layout">The layout's name: <c>cairn</c>, <c>internlm</c>, <c>huggingface</c>, <c>torch</c>, <c>dcp</c>, <c>dcp-safetensors</c>, <c>xtuner</c>, <c>deepspeed</c>, <c>megatron</c> or <c>safetensors</c>.</param>
 /// <param name="Kind">Run, checkpoint or file.</param>
 /// <param name="Files">The file system that it is in.</param>
 /// <param name="Path">Where it is in <paramref name="Files"/>; empty for the root.</param>

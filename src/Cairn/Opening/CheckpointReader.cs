@@ -12,7 +12,7 @@ namespace Cairn.Opening;
 
 /// <summary>
 /// Opens whatever holds a training run's state, without being told what it is: a checkpoint or snapshot of Cairn or InternLM, a run (then what a
-/// restart would take), a model folder of Hugging Face, a distributed checkpoint of PyTorch, also in safetensors, a safetensors file, a file of PyTorch.
+/// restart would take), a model folder of Hugging Face, a distributed checkpoint of PyTorch, also in safetensors, a step of XTuner, DeepSpeed or Megatron-LM, a safetensors file, a file of PyTorch.
 /// </summary>
 public static class CheckpointReader
 {
@@ -84,6 +84,7 @@ public static class CheckpointReader
             (HuggingFaceLayout.Name, _) => HuggingFaceLayout.Open(source.Files, source.Path),
             (DistributedName, _) => LoadedTorchState.OpenDistributed(source.Files, source.Path),
             (ShardsLayout.Name, _) => LoadedShards.Open(source.Files, source.Path),
+            (XTunerFolder.Layout, _) => LoadedXTuner.Open(source.Files, XTunerFolder.Find(source.Files, source.Path)!),
             (RankFolder.DeepSpeed or RankFolder.Megatron, _) => RankFolder.Find(source.Files, source.Path)!.Open(source.Files),
             (TorchName, _) => LoadedTorchState.OpenFile(source.Files, source.Path),
             (SafetensorsName, _) => new LoadedFile(source.Files, source.Path),
@@ -128,6 +129,8 @@ public static class CheckpointReader
             return new CheckpointSource(ShardsLayout.Name, SourceKind.Checkpoint, files, path);
         if (ModelFiles.Find(names) is not null || names.Any(ModelFiles.IsShard))
             return new CheckpointSource(HuggingFaceLayout.Name, SourceKind.Checkpoint, files, path);
+        if (XTunerFolder.Find(files, path) is not null)
+            return new CheckpointSource(XTunerFolder.Layout, SourceKind.Checkpoint, files, path);
         if ((RankFolder.Newest(files, path) ?? RankFolder.Find(files, path)) is { } ranks)
         {
             ranks.RequireWhole(shown);

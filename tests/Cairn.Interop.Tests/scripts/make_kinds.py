@@ -86,6 +86,14 @@ text("peft/adapter_config.json", {"peft_type": "LORA", "r": 4})
 safetensors("diffusers/diffusion_pytorch_model.fp16.safetensors", weights)
 text("diffusers/config.json", {"_class_name": "UNet"})
 
+# XTuner's, without the distributed checkpoints in them.
+for name in ("xtuner", "xtuner_older"):
+    for step in (400, 500):
+        at = f"{name}/ckpt-step-{step}"
+        save(f"{at}/lr_scheduler", scheduler.state_dict())
+        save(f"{at}/dataloader", {"sampler": {"epoch": 0, "step": 3}, "dataset": {}, "total_consumed_samples": 12})
+        text(f"{at}/train_state.json", {"cur_step": step, "cur_epoch": 0, "total_consumed_tokens": 96, "train_time_offset": 1.5})
+
 # Megatron-LM's.
 for step in (400, 500):
     save(f"megatron/iter_{step:07}/mp_rank_00/model_optim_rng.pt", {"model": {"language_model": weights}, "optimizer": states, "iteration": step, "checkpoint_version": 3.0})
@@ -134,6 +142,10 @@ except (ImportError, AttributeError):
 if write:
     for step in (400, 500):
         write({"model": weights, "optimizer": states}, checkpoint_id=folder(f"dcp/step-{step}/x")[:-2])
+        by_name = {"state": {name: states["state"][i] for i, name in enumerate(names)}, "param_groups": [{**states["param_groups"][0], "params": names}]}
+        write({"model": weights, "optimizer": by_name}, checkpoint_id=folder(f"xtuner/ckpt-step-{step}/weights/x")[:-2])
+        write(weights, checkpoint_id=folder(f"xtuner_older/ckpt-step-{step}/model/x")[:-2])
+        write(by_name, checkpoint_id=folder(f"xtuner_older/ckpt-step-{step}/optimizer/x")[:-2])
         flat = {f"state.{name}.{field}": states["state"][i][field] for i, name in enumerate(names) for field in ("exp_avg", "exp_avg_sq", "step")}
         flat.update({f"param_groups.{name}.lr": 1e-3 for name in names})
         write({**weights, "optimizer": flat, "train_state": {"step": torch.tensor(step)}, "lr_scheduler": {"last_epoch": step}}, checkpoint_id=folder(f"titan/step-{step}/x")[:-2])
