@@ -13,7 +13,7 @@ internal static class CopyRecognition
 {
     public const string InternLm = "internlm", HuggingFace = "huggingface", Dcp = DistributedLayout.Name, DcpSafetensors = ShardsLayout.Name, Torch = "torch", Safetensors = "safetensors", Unknown = "unknown";
 
-    private const string DcpMetadata = ".metadata", Interrupted = "a conversion into it was interrupted: the same cairn convert goes on";
+    private const string DcpMetadata = ".metadata", Universal = "_universal", Interrupted = "a conversion into it was interrupted: the same cairn convert goes on";
     private static readonly string[] TrainerFiles = ["training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"];
     // Accelerate's optimizer.bin stands in folders of that name too.
     private static readonly string[] OnlyTrainerFiles = ["training_args.bin", "optimizer.pt", "scheduler.pt"];
@@ -56,7 +56,7 @@ internal static class CopyRecognition
             }, found);
         }
         if (RankFolder.Find(files, "") is { } ranks)
-            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(folder.Name), Fault = ranks.FaultIn(files) }, found);
+            return Sized(new ListedCopy(name, ranks.Layout, CopyKinds.Checkpoint) { Step = StepIn(ranks.IsUniversal ? Plain(folder.Name) : folder.Name), Fault = ranks.FaultIn(files) }, found);
         bool hasTorch = found.Names.Any(FileEnds.ClaimsTorch);
         return hasTorch && StepIn(folder.Name) is { } step ? Sized(new ListedCopy(name, Torch, CopyKinds.Checkpoint) { Step = step }, found) : null;
     }
@@ -128,6 +128,9 @@ internal static class CopyRecognition
         bool alone = start == 0 || before.Length < start || EndsInWord(before);
         return alone && long.TryParse(name.AsSpan(start), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
     }
+
+    // DeepSpeed's own tool is told where to write, and its pages say global_step500_universal.
+    private static string Plain(string name) => name.EndsWith(Universal, StringComparison.Ordinal) ? name[..^Universal.Length] : name;
 
     private static bool EndsInWord(ReadOnlySpan<char> text) =>
         text.EndsWith("step", StringComparison.OrdinalIgnoreCase) || text.EndsWith("iter", StringComparison.OrdinalIgnoreCase) || text.EndsWith("checkpoint", StringComparison.OrdinalIgnoreCase) || text.EndsWith("epoch", StringComparison.OrdinalIgnoreCase);

@@ -132,10 +132,10 @@ public static class CheckpointReader
         if (XTunerFolder.Find(files, path) is not null)
             return new CheckpointSource(XTunerFolder.Layout, SourceKind.Checkpoint, files, path);
         if ((RankFolder.Newest(files, path) ?? RankFolder.Find(files, path)) is { } ranks)
-        {
-            ranks.RequireWhole(shown);
             return new CheckpointSource(ranks.Layout, SourceKind.Checkpoint, files, ranks.Path);
-        }
+        // Megatron-LM's format torch_dist.
+        if (RankFolder.LatestIn(files, path).FirstOrDefault(newest => files.FileExists($"{newest}/{DistributedCheckpoint.MetadataName}")) is { } newest)
+            return new CheckpointSource(DistributedName, SourceKind.Checkpoint, files, newest);
         throw Unknown(shown, entries);
     }
 

@@ -2,7 +2,7 @@
 
 Usage: make_kinds.py FOLDER
 """
-import collections, enum, json, math, os, random, struct, sys
+import argparse, collections, enum, json, math, os, random, struct, sys
 import numpy, torch
 from torch import nn
 
@@ -99,6 +99,93 @@ for step in (400, 500):
     save(f"megatron/iter_{step:07}/mp_rank_00/model_optim_rng.pt", {"model": {"language_model": weights}, "optimizer": states, "iteration": step, "checkpoint_version": 3.0})
 text("megatron/latest_checkpointed_iteration.txt", "500")
 
+# The same program's with tensor-parallel ranks, pipeline stages and expert-parallel ranks, by the names of its core: the whole model, and the parts of it that each rank has.
+def columns(tensor, rank, parts=1):
+    return torch.cat([part.chunk(2)[rank] for part in tensor.chunk(parts)]).clone()
+
+
+whole = {"embedding.word_embeddings.weight": torch.randn(10, 8), "embedding.position_embeddings.weight": torch.randn(4, 8)}
+layer_sizes = {"input_layernorm.weight": [8], "self_attention.linear_qkv.weight": [24, 8], "self_attention.linear_qkv.bias": [24], "self_attention.linear_proj.weight": [8, 8], "self_attention.linear_proj.bias": [8],
+               "mlp.linear_fc1.layer_norm_weight": [8], "mlp.linear_fc1.weight": [12, 8], "mlp.linear_fc1.bias": [12], "mlp.linear_fc2.weight": [8, 6], "mlp.linear_fc2.bias": [8]}
+for number in range(4):
+    whole.update({f"decoder.layers.{number}.{name}": torch.randn(*size) for name, size in layer_sizes.items()})
+whole.update({"decoder.final_layernorm.weight": torch.randn(8), "output_layer.weight": torch.randn(10, 8)})
+save("megatron_whole.pt", whole)
+
+
+def megatron_piece(name, tensor, rank):
+    module, leaf = name.split(".")[-2:]
+    if leaf.startswith("layer_norm") or module in ("position_embeddings", "input_layernorm", "final_layernorm") or (module in ("linear_proj", "linear_fc2") and leaf == "bias"):
+        return tensor
+    if module in ("linear_proj", "linear_fc2"):
+        return tensor.chunk(2, dim=1)[rank].clone()
+    return columns(tensor, rank, 2 if module == "linear_fc1" else 1)
+
+
+def megatron_stage(number, chunk, rank):
+    # Two stages, each with two parts of the model that take turns: layers 0 and 2, then 1 and 3.
+    own, part = chunk * 2 + number, {}
+    for name, tensor in whole.items():
+        if name.startswith("decoder.layers."):
+            if int(name.split(".")[2]) != own:
+                continue
+            part[name.replace(f"layers.{own}.", "layers.0.")] = megatron_piece(name, tensor, rank)
+        elif own == (0 if name.startswith("embedding") else 3):
+            part[name] = megatron_piece(name, tensor, rank)
+    part["decoder.layers.0.mlp.linear_fc1._extra_state"] = None
+    return part
+
+
+arguments = argparse.Namespace(tensor_model_parallel_size=2, pipeline_model_parallel_size=2, swiglu=True, params_dtype=torch.float32)
+for step in (400, 500):
+    for rank in range(2):
+        for number in range(2):
+            save(f"megatron_ranks/iter_{step:07}/mp_rank_{rank:02}_{number:03}/model_optim_rng.pt", {
+                "args": arguments, "checkpoint_version": 3.0, "iteration": step, "model0": megatron_stage(number, 0, rank), "model1": megatron_stage(number, 1, rank),
+                "optimizer": states, "rng_state": [{"torch_rng_state": torch.get_rng_state()}]})
+text("megatron_ranks/latest_checkpointed_iteration.txt", "500")
+
+# Its distributed checkpoints, without the distributed checkpoint.
+for step in (400, 500):
+    at = f"megatron_dist/iter_{step:07}"
+    save(f"{at}/common.pt", {"args": arguments, "checkpoint_version": 3.0, "iteration": step, "optimizer": {"optimizer": {"param_groups": [{"lr": 1e-3}]}}, "opt_param_scheduler": {"max_lr": 1e-3}})
+    text(f"{at}/metadata.json", {"sharded_backend": "torch_dist", "sharded_backend_version": 1, "common_backend": "torch", "common_backend_version": 1})
+text("megatron_dist/latest_checkpointed_iteration.txt", "500")
+
+# DeepSpeed's with two tensor-parallel ranks, which says by patterns how they share the parameters; a mixture of experts; and a universal checkpoint.
+patterns = {"universal_checkpoint_version": 0.2, "tp_replicated_parameter_patterns": [".*norm.*", ".*linear_proj.bias", ".*linear_fc2.bias", ".*position_embeddings.*"],
+            "parameter_with_row_parallelism_patterns": [r".*linear_proj\.weight", r".*linear_fc2\.weight"], "parameter_with_2_sub_params_cat_dim_0": [r".*linear_fc1\.(weight|bias)"],
+            "vocabulary_parameter_patterns": [r".*word_embeddings\.weight"], "original_vocab_size": 10, "padded_vocab_size": 10}
+experts = {f"moe.deepspeed_moe.experts.deepspeed_experts.{expert}.fc1.weight": torch.randn(3, 6) for expert in range(4)}
+save("moe_whole.pt", {**weights, **experts})
+for step in (400, 500):
+    at = f"deepspeed_ranks/global_step{step}"
+    for rank in range(2):
+        cut = {name: megatron_piece(name, tensor, rank) for name, tensor in whole.items()}
+        save(f"{at}/mp_rank_{rank:02}_model_states.pt", {
+            "module": {name: tensor.half() for name, tensor in cut.items()}, "buffer_names": [], "optimizer": None, "param_shapes": [collections.OrderedDict((name, tensor.shape) for name, tensor in cut.items())],
+            "mp_world_size": 2, "dp_world_size": 1, "global_steps": step, "universal_checkpoint_info": patterns})
+        flat = torch.cat([tensor.flatten() for tensor in cut.values()])
+        base = {"state": {0: {"step": 3, "exp_avg": flat + 1, "exp_avg_sq": flat * flat}}, "param_groups": [{"lr": 1e-3, "params": [0]}]}
+        save(f"{at}/bf16_zero_pp_rank_0_mp_rank_{rank:02}_optim_states.pt", {"optimizer_state_dict": {
+            "zero_stage": 1, "partition_count": [1], "single_partition_of_fp32_groups": [flat], "base_optimizer_state": base}})
+    at = f"deepspeed_moe/global_step{step}"
+    save(f"{at}/mp_rank_00_model_states.pt", {"module": weights, "optimizer": None, "num_experts": [4], "mp_world_size": 1, "global_steps": step})
+    for expert in range(4):
+        save(f"{at}/layer_0_expert_{expert}_mp_rank_00_model_states.pt", {name: tensor for name, tensor in experts.items() if f".{expert}." in name})
+        save(f"{at}/expp_rank_{expert}_mp_rank_00_optim_states.pt", {"optimizer": {"state": {}}})
+    at = f"universal/global_step{step}_universal"
+    save(f"{at}/mp_rank_00_model_states.pt", {"module": {name: tensor.half() for name, tensor in weights.items()}, "optimizer": None, "mp_world_size": 1, "global_steps": step})
+    save(f"{at}/zero/optimizer_state.pt", {"param_groups": [{"lr": 1e-3, "params": [0]}], "zero_stage": 1})
+    for i, name in enumerate(names):
+        save(f"{at}/zero/{name}/fp32.pt", {"param": weights[name], "cat_dim": 0})
+        save(f"{at}/zero/{name}/step.pt", 3)
+        for field in ("exp_avg", "exp_avg_sq"):
+            save(f"{at}/zero/{name}/{field}.pt", {"param": states["state"][i][field], "cat_dim": 0})
+text("deepspeed_ranks/latest", "global_step500")
+text("deepspeed_moe/latest", "global_step500")
+text("universal/latest_universal", "global_step500_universal")
+
 # DeepSpeed's: what is trained, flattened and cut over two ranks; in stage 3 each parameter by itself.
 shapes = [collections.OrderedDict((name, weights[name].shape) for name in names)]
 fields = {"weights": [weights[name] for name in names]}
@@ -142,6 +229,7 @@ except (ImportError, AttributeError):
 if write:
     for step in (400, 500):
         write({"model": weights, "optimizer": states}, checkpoint_id=folder(f"dcp/step-{step}/x")[:-2])
+        write({**whole, **{f"optimizer.state.exp_avg.{name}": tensor for name, tensor in whole.items()}}, checkpoint_id=folder(f"megatron_dist/iter_{step:07}/x")[:-2])
         by_name = {"state": {name: states["state"][i] for i, name in enumerate(names)}, "param_groups": [{**states["param_groups"][0], "params": names}]}
         write({"model": weights, "optimizer": by_name}, checkpoint_id=folder(f"xtuner/ckpt-step-{step}/weights/x")[:-2])
         write(weights, checkpoint_id=folder(f"xtuner_older/ckpt-step-{step}/model/x")[:-2])

@@ -93,11 +93,15 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public static LoadedTorchState OpenDistributed(IFileSource files, string folder)
     {
         DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
-        return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. checkpoint.Files]).Filled(loaded =>
+        string common = folder.Length == 0 ? MegatronDistributed.CommonName : $"{folder}/{MegatronDistributed.CommonName}";
+        bool isMegatron = MegatronDistributed.IsIn(files, folder), hasCommon = isMegatron && files.FileExists(common);
+        return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. hasCommon ? (string[])[MegatronDistributed.CommonName] : [], .. checkpoint.Files]).Filled(loaded =>
         {
             StateMap state = loaded.Keep(checkpoint).Load();
             loaded._unread.AddRange(checkpoint.Unread);
-            return state;
+            if (!isMegatron)
+                return state;
+            return MegatronDistributed.Parts(state, hasCommon ? TorchTree.ToState(loaded.Keep(TorchFile.Open(files, common, Options)).Root, loaded._unread) as StateMap ?? [] : []);
         });
     }
 

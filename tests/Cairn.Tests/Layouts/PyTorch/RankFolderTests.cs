@@ -40,11 +40,14 @@ public sealed class RankFolderTests : IDisposable
     }
 
     [Fact]
-    public void A_model_that_is_cut_over_ranks_is_refused_and_not_read_in_part()
+    public void A_rank_whose_file_is_missing_is_named()
     {
         DeepSpeed("mp_rank_00_model_states.pt");
+        DeepSpeed("mp_rank_02_model_states.pt");
+        Should.Throw<CheckpointException>(() => CheckpointReader.Open(_folder["global_step500"])).Message.ShouldContain("model-parallel rank 1 is missing");
         DeepSpeed("mp_rank_01_model_states.pt");
-        Should.Throw<CheckpointException>(() => CheckpointReader.Open(_folder["global_step500"])).Message.ShouldContain("2 model-parallel ranks");
+        DeepSpeed("layer_0_expert_1_mp_rank_00_model_states.pt");
+        Should.Throw<CheckpointException>(() => CheckpointReader.Open(_folder["global_step500"])).Message.ShouldContain("layer_0_expert_0_mp_rank_00_model_states.pt is missing");
     }
 
     [Theory, InlineData("../elsewhere"), InlineData("missing"), InlineData("")]
