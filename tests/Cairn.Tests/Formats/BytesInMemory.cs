@@ -21,8 +21,14 @@ internal sealed class FilesInMemory(int shortRead = int.MaxValue) : IFileSystem
         return new File(this, Files[path], shortRead);
     }
 
-    public IReadOnlyList<FileSystemEntry> List(string folder) => throw new NotSupportedException();
-    public bool FolderExists(string path) => throw new NotSupportedException();
+    public IReadOnlyList<FileSystemEntry> List(string folder)
+    {
+        string prefix = folder.Length == 0 ? "" : folder + "/";
+        return [.. Files.Where(file => file.Key.StartsWith(prefix, StringComparison.Ordinal)).GroupBy(file => file.Key[prefix.Length..].Split('/')[0], StringComparer.Ordinal)
+            .Select(entry => new FileSystemEntry(entry.Key, !Files.ContainsKey(prefix + entry.Key), Files.TryGetValue(prefix + entry.Key, out byte[]? bytes) ? bytes.Length : 0))];
+    }
+
+    public bool FolderExists(string path) => path.Length == 0 || Files.Keys.Any(name => name.StartsWith(path + "/", StringComparison.Ordinal));
     public void CreateFolder(string path) => throw new NotSupportedException();
     public IWritableFile OpenWrite(string path, long length) => throw new NotSupportedException();
     public void SyncFolder(string path) => throw new NotSupportedException();

@@ -1,5 +1,3 @@
-using Cairn.State;
-
 namespace Cairn.Layouts.PyTorch.ModelParallel;
 
 /// <summary>

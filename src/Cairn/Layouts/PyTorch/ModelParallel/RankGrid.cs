@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Cairn.State;
 
 namespace Cairn.Layouts.PyTorch.ModelParallel;
@@ -7,6 +8,7 @@ namespace Cairn.Layouts.PyTorch.ModelParallel;
 /// <param name="Tensor">Its tensor-parallel rank.</param>
 /// <param name="Pipeline">Its pipeline stage.</param>
 /// <param name="Expert">Its expert-parallel rank.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct RankPlace(int Tensor, int Pipeline, int Expert);
 
 /// <summary>The model-parallel ranks that saved a step, by the numbers in their names.</summary>

@@ -12,7 +12,7 @@ internal sealed class UniversalPatterns
     /// <summary>Its key in the files of the model.</summary>
     public const string Key = "universal_checkpoint_info";
 
-    private const int MostPatterns = 1000, LongestPattern = 1000;
+    private const int MostPatterns = 200, LongestPattern = 300;
 
     private readonly (string Key, TensorCut? Cut)[] _lists =
     [
@@ -34,7 +34,7 @@ internal sealed class UniversalPatterns
         foreach ((string key, TensorCut? cut) in _lists)
         {
             foreach (string pattern in Texts(info.GetValueOrDefault(key)))
-                _patterns.Add((Compile(pattern), cut));
+                _patterns.Add((Compile(pattern, _patterns.Count), cut));
         }
         // Parameters of several parts of other sizes, whose form differs from version to version.
         foreach (StateNode of in info.GetValueOrDefault("parameter_with_sub_params") as StateList ?? [])
@@ -42,11 +42,9 @@ internal sealed class UniversalPatterns
             StateMap? shape = (of as StateMap)?.GetValueOrDefault("state") as StateMap ?? of as StateMap;
             string[] patterns = [.. Texts(shape?.GetValueOrDefault("patterns"))];
             foreach (string pattern in patterns)
-                _patterns.Insert(0, (Compile(pattern), null));
+                _patterns.Insert(0, (Compile(pattern, _patterns.Count), null));
             _isUntold |= patterns.Length == 0;
         }
-        if (_patterns.Count > MostPatterns)
-            throw new CorruptCheckpointException($"'{Key}' has {_patterns.Count} patterns; at most {MostPatterns} are expected.");
     }
 
     /// <summary>What a rank's file says; <see langword="null"/> when it says nothing.</summary>
@@ -67,8 +65,10 @@ internal sealed class UniversalPatterns
     private static IEnumerable<string> Texts(StateNode? list) => (list as StateList ?? []).OfType<StateScalar>().Select(item => item.Value).OfType<string>();
 
     // A pattern comes from a file: it is matched in a time that its length and the name's bound.
-    private static Regex Compile(string pattern)
+    private static Regex Compile(string pattern, int before)
     {
+        if (before >= MostPatterns)
+            throw new CorruptCheckpointException($"'{Key}' has more than {MostPatterns} patterns, and no program has so many.");
         try
         {
             if (pattern.Length <= LongestPattern)
