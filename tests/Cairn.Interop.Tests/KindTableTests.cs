@@ -22,8 +22,10 @@ public sealed class KindTableTests : IDisposable
     [
         ("weights of `torch.save`", "weights.pt", null, Weights),
         ("a training state of `torch.save`", "training.pt", null, Weights),
+        ("the same, packed with gzip", "training.pt.gz", null, Weights),
         ("the same in the format before 1.6", "older.pt", null, Weights),
         ("a whole module of `torch.save`", "module.pt", null, Weights),
+        ("a program of `torch.jit.save`, its tensors", "script.pt", null, Weights),
         ("Lightning's `.ckpt`, with objects among the hyper-parameters", "lightning.ckpt", null, Weights),
         ("a `.safetensors` file", "weights.safetensors", null, Weights),
         ("Cairn", "cairn/500", "cairn", Weights),

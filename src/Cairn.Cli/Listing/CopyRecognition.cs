@@ -78,7 +78,7 @@ internal static class CopyRecognition
     private static ListedCopy OfFile(FileInfo file, FileEnds ends)
     {
         bool isSafetensors = ends.Signature.Kind == FileFormat.Safetensors || (!ends.Signature.IsReadable && file.Name.EndsWith(FileEnds.Safetensors, StringComparison.Ordinal));
-        bool isTorch = ends.Signature.Kind is FileFormat.TorchZip or FileFormat.TorchLegacy or FileFormat.Pickle || FileEnds.ClaimsTorch(file.Name);
+        bool isTorch = ends.Signature.Kind is FileFormat.TorchZip or FileFormat.TorchLegacy or FileFormat.TorchGzip or FileFormat.Pickle || FileEnds.ClaimsTorch(file.Name);
         return new ListedCopy(file.Name, isSafetensors ? Safetensors : isTorch ? Torch : Unknown, CopyKinds.File)
         {
             Step = StepIn(Path.GetFileNameWithoutExtension(file.Name)),

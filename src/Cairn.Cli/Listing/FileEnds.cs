@@ -13,7 +13,7 @@ internal sealed record FileEnds(FileSignature Signature, string? Fault)
 
     // APPNOTE.TXT, 4.3.7 and 4.3.16; PyTorch writes no comment after the end record.
     private const int EndRecord = 22;
-    private static readonly string[] TorchEndings = [".pt", ".pth", ".bin", ".ckpt", ".pt.tar", ".pth.tar"];
+    private static readonly string[] TorchEndings = [".pt", ".pth", ".bin", ".ckpt", ".pt.tar", ".pth.tar", ".pt.gz", ".pth.gz", ".ckpt.gz"];
 
     private static ReadOnlySpan<byte> ZipEnd => "PK\u0005\u0006"u8;
 
@@ -34,7 +34,7 @@ internal sealed record FileEnds(FileSignature Signature, string? Fault)
             return new FileEnds(signature, signature.Kind switch
             {
                 FileFormat.TorchZip => OfZip(opened),
-                FileFormat.TorchLegacy or FileFormat.Pickle => null,
+                FileFormat.TorchLegacy or FileFormat.TorchGzip or FileFormat.Pickle => null,
                 FileFormat.Safetensors => OfSafetensors(opened, file.Name),
                 FileFormat.Unknown when file.Name.EndsWith(Safetensors, StringComparison.Ordinal) => OfSafetensors(opened, file.Name),
                 _ => $"it is {signature.What}. {signature.Advice}",

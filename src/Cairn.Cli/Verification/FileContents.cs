@@ -42,6 +42,7 @@ internal sealed class FileContents(IFileSource files)
         switch (signature.Kind)
         {
             case FileFormat.TorchLegacy:
+            case FileFormat.TorchGzip:
             case FileFormat.TorchZip when mustBeState || !path.EndsWith(".zip", StringComparison.Ordinal):
                 VerifyTorch(path, cancellationToken);
                 return;

@@ -11,6 +11,8 @@ internal enum FileFormat
     TorchZip,
     /// <summary>A file of <c>torch.save</c> before PyTorch 1.6.</summary>
     TorchLegacy,
+    /// <summary>A file of <c>torch.save</c>, packed with gzip.</summary>
+    TorchGzip,
     /// <summary>A plain pickle, as <c>pickle.dump</c> writes it.</summary>
     Pickle,
     /// <summary>A text that stands for a file that was not fetched: of Git LFS, git-annex or Xet.</summary>

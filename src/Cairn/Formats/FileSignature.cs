@@ -31,7 +31,7 @@ internal readonly record struct FileSignature(FileFormat Kind, string What, stri
     ];
 
     /// <summary>Whether it is of a kind that holds state which is read.</summary>
-    public bool IsReadable => Kind is FileFormat.Safetensors or FileFormat.TorchZip or FileFormat.TorchLegacy or FileFormat.Pickle;
+    public bool IsReadable => Kind is FileFormat.Safetensors or FileFormat.TorchZip or FileFormat.TorchLegacy or FileFormat.TorchGzip or FileFormat.Pickle;
 
     /// <summary>Looks at a file's bytes; at most a few thousand are read.</summary>
     /// <exception cref="IOException">It could not be read.</exception>
@@ -42,7 +42,7 @@ internal readonly record struct FileSignature(FileFormat Kind, string What, stri
             return new FileSignature(FileFormat.Empty, "empty", "The save did not end, or the disk was full. " + Again);
         byte[] bytes = new byte[Math.Min(HeadLength, length)];
         ReadOnlySpan<byte> head = bytes.AsSpan(0, file.Read(0, bytes));
-        return OfSafetensors(head, length) ?? OfTorch(file, head, length) ?? OfPointer(head, length) ?? OfOther(head) ?? OfText(head, length) ?? OfZeros(head) ?? Nothing(head, length);
+        return OfSafetensors(head, length) ?? OfTorch(file, head, length) ?? OfPointer(head, length) ?? OfGzip(file, head) ?? OfOther(head) ?? OfText(head, length) ?? OfZeros(head) ?? Nothing(head, length);
     }
 
     private static FileSignature? OfSafetensors(ReadOnlySpan<byte> head, long length)
@@ -100,6 +100,16 @@ internal readonly record struct FileSignature(FileFormat Kind, string What, stri
         return head.IndexOf("/annex/objects/"u8) >= 0 && Utf8.IsValid(head)
             ? new FileSignature(FileFormat.Pointer, "a git-annex pointer, not the file itself", "Fetch the file: run git annex get in its repository.")
             : null;
+    }
+
+    private static FileSignature? OfGzip(IReadableFile file, ReadOnlySpan<byte> head)
+    {
+        const int needed = 32;
+        if (!UnpackedGzip.IsPacked(head))
+            return null;
+        ReadOnlySpan<byte> within = UnpackedGzip.Head(file, needed);
+        return within.StartsWith("PK\u0003\u0004"u8) || within.StartsWith(LegacyLine) || within.IndexOf(LegacyMagic) is > 0 and <= 11
+            ? new FileSignature(FileFormat.TorchGzip, "a file of torch.save, packed with gzip", General) : null;
     }
 
     private static FileSignature? OfOther(ReadOnlySpan<byte> head)

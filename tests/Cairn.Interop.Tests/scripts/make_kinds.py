@@ -2,7 +2,7 @@
 
 Usage: make_kinds.py FOLDER
 """
-import argparse, collections, enum, json, math, os, random, struct, sys
+import argparse, collections, enum, gzip, json, math, os, random, struct, sys
 import numpy, torch
 from torch import nn
 
@@ -237,3 +237,9 @@ if write:
         flat = {f"state.{name}.{field}": states["state"][i][field] for i, name in enumerate(names) for field in ("exp_avg", "exp_avg_sq", "step")}
         flat.update({f"param_groups.{name}.lr": 1e-3 for name in names})
         write({**weights, "optimizer": flat, "train_state": {"step": torch.tensor(step)}, "lr_scheduler": {"last_epoch": step}}, checkpoint_id=folder(f"titan/step-{step}/x")[:-2])
+
+# A program of TorchScript, without Python's own code.
+torch.jit.save(torch.jit.script(model), folder("script.pt"))
+
+with open("training.pt", "rb") as file, gzip.open("training.pt.gz", "wb") as packed:
+    packed.write(file.read())

@@ -6,7 +6,7 @@ namespace Cairn.Formats.Torch;
 /// </summary>
 internal static class OpaqueForm
 {
-    public static IEnumerable<(string Name, TorchValue Value)> Of(TorchObject made) => Tensor(made) is { } tensor ? Named(tensor) : Plain(made);
+    public static IEnumerable<(string Name, TorchValue Value)> Of(TorchObject made) => Tensor(made) is { } tensor ? Named(tensor) : WrappedTensor.Of(made) is { } wrapped ? wrapped.Named() : Plain(made);
 
     /// <summary>What it is, for people.</summary>
     public static string Describe(TorchObject made) => Unwrapped(made).Type.Name switch
@@ -14,6 +14,7 @@ internal static class OpaqueForm
         "_rebuild_sparse_tensor" or "_rebuild_sparse_csr_tensor" => "a sparse tensor (save its to_dense())",
         "_rebuild_meta_tensor_no_storage" => "a tensor of the device meta, which has no elements (save it after it was initialized)",
         "_rebuild_qtensor" => "a quantized tensor (save its dequantize())",
+        _ when WrappedTensor.Of(made) is { } wrapped => wrapped.Describe,
         _ => $"an object of {CorruptTorchFileException.Shorten(made.Type.ToString())}",
     };
 

@@ -132,6 +132,13 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
             Refuse($"a module of {ClassOf(made)}, of which only the tensors are read");
             return tensors;
         }
+        if (unread is not null && WrappedTensor.Of(made)?.Whole is { } whole)
+            return whole.Data;
+        if (unread is not null && ScriptTensors.IsModule(made) && new ScriptTensors().Of(made) is { } program)
+        {
+            Refuse($"a TorchScript program of {ClassOf(made)}, of which only the tensors are read, and no code");
+            return program;
+        }
         Refuse(OpaqueForm.Describe(made));
         _withinNamed++;
         StateMap state = [];

@@ -69,6 +69,9 @@ internal sealed class TorchContents
     /// <summary>Compares a record with its checksum.</summary>
     public static void Check(FileReader file, ZipRecord record, CancellationToken cancellationToken = default)
     {
+        // That of what it is unpacked: of code, which is not read.
+        if (record.IsCompressed)
+            return;
         uint crc = Checksum(file, record.Start, record.Length, cancellationToken);
         if (crc != record.Crc32)
             throw new CorruptTorchFileException(TorchFault.Checksum, file.Path, $"the checksum of record '{CorruptTorchFileException.Shorten(record.Name)}' is wrong: its bytes were altered",

@@ -35,11 +35,11 @@ public sealed class TorchFile : IDisposable
     /// <summary>Whether its records have checksums: not in the format of before PyTorch 1.6, nor when they were switched off for saving.</summary>
     public bool HasChecksums => _contents.HasChecksums;
 
-    /// <summary>Opens a file and reads all of it but the tensors' bytes.</summary>
+    /// <summary>Opens a file and reads all of it but the tensors' bytes. One that was packed with gzip is unpacked into a temporary file first.</summary>
     /// <exception cref="CorruptCheckpointException">The file is bad.</exception>
     /// <exception cref="ForbiddenPickleException">It holds more than plain data.</exception>
     /// <exception cref="IOException">The file could not be opened or read.</exception>
-    public static TorchFile Open(IFileSource files, string path, TorchReadOptions? options = null) => Open(files.OpenRead(path), path, options);
+    public static TorchFile Open(IFileSource files, string path, TorchReadOptions? options = null) => Open(UnpackedGzip.OrSelf(files.OpenRead(path), path), path, options);
 
     /// <summary>Reads an open file, which from here on belongs to the result, or is disposed when this throws.</summary>
     /// <exception cref="CorruptCheckpointException">The file is bad.</exception>

@@ -32,7 +32,7 @@ internal sealed class TorchZipReader
     public static TorchContents Read(IReadableFile file, string path, TorchReadOptions options, bool isNested)
     {
         var zip = new TorchZipReader(file, path);
-        zip.CheckKind();
+        zip.CheckKind(allowProgram: options.AllowOpaque);
         return zip.ReadPickle(options, isNested);
     }
 
@@ -51,9 +51,10 @@ internal sealed class TorchZipReader
         return folder ?? throw Bad(TorchFault.MissingRecord, "the archive is empty", "data.pkl and version", "no records");
     }
 
-    private void CheckKind()
+    private void CheckKind(bool allowProgram)
     {
-        if (Find("constants.pkl") is not null || _archive.Records.Any(record => IsCode(record.Name)))
+        // Of a program the tensors can be read; its code is not looked at.
+        if (!allowProgram && (Find("constants.pkl") is not null || _archive.Records.Any(record => IsCode(record.Name))))
             throw Program(_reader.Path);
         string version = SmallText("version") ?? SmallText(".data/version") ?? throw Bad(TorchFault.MissingRecord, "the record 'version' is missing", "version", "none");
         if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number is < 1 or > NewestVersion)
@@ -69,7 +70,7 @@ internal sealed class TorchZipReader
     public static bool IsCode(string name) => name.IndexOf('/', StringComparison.Ordinal) is >= 0 and int slash && name.AsSpan(slash + 1).StartsWith("code/", StringComparison.Ordinal);
 
     public static CorruptTorchFileException Program(string path) =>
-        new(TorchFault.TorchScript, path, "it is a TorchScript program (torch.jit.save), which is not read", "values that were saved with torch.save", "code", "Load it with torch.jit.load and save its state_dict() with torch.save.");
+        new(TorchFault.TorchScript, path, "it is a TorchScript program (torch.jit.save), whose code is not read", "values that were saved with torch.save", "code", "Load it with torch.jit.load and save its state_dict() with torch.save.");
 
     private TorchContents ReadPickle(TorchReadOptions options, bool isNested)
     {

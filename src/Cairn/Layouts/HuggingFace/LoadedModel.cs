@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using Cairn.Formats.Safetensors;
 using Cairn.Formats.Torch;
@@ -18,6 +19,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private readonly List<string> _weights = [], _notes = [], _disagreements = [];
 
     private readonly TrainerStates _states;
+    private ExceptionDispatchInfo? _damage;
     private readonly Dictionary<(string Part, int? Rank), StateMap> _loaded = [];
 
     private LoadedModel(ModelFiles found, TrainerStates states)
@@ -44,7 +46,15 @@ internal sealed class LoadedModel : LoadedCheckpoint
     public override IReadOnlyList<string> Notes => [.. _disagreements, .. _notes];
     internal override IReadOnlyList<string> Disagreements => _disagreements;
     public override IReadOnlyList<string> FilesOf(string part) => part == HuggingFaceLayout.ModelPart ? _weights : _states.FilesOf(part) ?? throw Unknown(part);
-    public override StateMap Load(string part) => part == HuggingFaceLayout.ModelPart ? _state : LoadState(part, null);
+
+    public override StateMap Load(string part)
+    {
+        if (part != HuggingFaceLayout.ModelPart)
+            return LoadState(part, null);
+        _damage?.Throw();
+        return _state;
+    }
+
     public override IReadOnlyList<int> RanksOf(string part) => _states.RanksOf(part);
     public override StateMap Load(string part, int rank) => LoadState(part, rank);
     internal override long? StepInside { get; }
@@ -55,22 +65,35 @@ internal sealed class LoadedModel : LoadedCheckpoint
         var model = new LoadedModel(found, new TrainerStates(files, folder, names));
         try
         {
-            if (found.Weights is { } single)
-                model.Take(model.OpenWeights(files, Join(folder, single), single));
-            else if (found.Index is { } index)
-                model.TakeShards(files, folder, index, names);
-            else
-                model.TakeAll(files, folder, found.Shards);
+            model.TakeWeights(files, folder, found, names);
             model.NoteUnread(found, names);
             model._notes.AddRange(TrainerFolders.Notes(path[(path.LastIndexOf('/') + 1)..], files.List(folder).Where(entry => entry.IsFolder).Select(entry => entry.Name), names));
-            if (found.Others.Contains(ModelFiles.Config, StringComparer.Ordinal))
-                model.TieByConfig(files, Join(folder, ModelFiles.Config));
             return model;
         }
         catch
         {
             model.Dispose();
             throw;
+        }
+    }
+
+    private void TakeWeights(IFileSource files, string folder, ModelFiles found, IReadOnlyCollection<string> names)
+    {
+        try
+        {
+            if (found.Weights is { } single)
+                Take(OpenWeights(files, Join(folder, single), single));
+            else if (found.Index is { } index)
+                TakeShards(files, folder, index, names);
+            else
+                TakeAll(files, folder, found.Shards);
+            if (found.Others.Contains(ModelFiles.Config, StringComparer.Ordinal))
+                TieByConfig(files, Join(folder, ModelFiles.Config));
+        }
+        // Whoever asks for the weights hears of it, and the other parts can be read.
+        catch (Exception e) when (_states.Parts.Count > 0 && e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
+        {
+            _damage = ExceptionDispatchInfo.Capture(e);
         }
     }
 

@@ -17,7 +17,7 @@ namespace Cairn.Layouts.PyTorch;
 /// <item><term><c>context</c></term><description>all that has another key</description></item>
 /// </list>
 /// A list of one map stands for that map, as Lightning saves its only optimizer. A map with <c>state</c> and <c>param_groups</c> is an optimizer. Where none of the keys is there, all of it is the part <c>model</c>,
-/// and where none of a model is there, the tensors beside the other parts are it, when one of them has a dotted name, as torchtitan saves it.
+/// and where none of a model is there, the tensors beside the other parts are it, when one of them has a dotted name or that of a parameter of the optimizer, as torchtitan saves it.
 /// </summary>
 internal static class PartSplit
 {
@@ -97,7 +97,7 @@ internal static class PartSplit
             else
                 rest.Add(key, node);
         }
-        if (!parts.ContainsKey(Model) && rest.Any(entry => entry.Value is StateTensor && entry.Key.Contains('.', StringComparison.Ordinal)))
+        if (!parts.ContainsKey(Model) && rest.Any(entry => entry.Value is StateTensor && (entry.Key.Contains('.', StringComparison.Ordinal) || IsParameter(parts, entry.Key))))
         {
             parts = new([new(Model, Only(rest, node => node is StateTensor)), .. parts], StringComparer.Ordinal);
             rest = Only(rest, node => node is not StateTensor);
@@ -107,6 +107,11 @@ internal static class PartSplit
             parts.Add(Context, rest.Count == 1 && rest.TryGetValue(Context, out StateNode? context) && context is StateMap own ? own : rest);
         return parts;
     }
+
+    // A model of one layer has names without a dot, and its optimizer knows them.
+    private static bool IsParameter(OrderedDictionary<string, StateMap> parts, string name) => parts.TryGetValue(Optimizer, out StateMap? optimizer)
+        && ((optimizer.TryGetValue("state", out StateNode? state) && state is StateMap states && states.ContainsKey(name))
+            || (optimizer.TryGetValue("param_groups", out StateNode? groups) && groups is StateList list && list.OfType<StateMap>().Any(group => group.TryGetValue("params", out StateNode? names) && names is StateList own && own.Any(own => (own as StateScalar)?.Value is string said && said == name))));
 
     private static StateMap Whole(string part, StateMap state) => part == Optimizer && FlatOptimizer.TryUnflatten(state) is { } optimizer ? optimizer : state;
 

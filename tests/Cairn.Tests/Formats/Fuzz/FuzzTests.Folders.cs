@@ -11,8 +11,8 @@ namespace Cairn.Tests.Formats.Fuzz;
 /// <summary>Folders of other programs, of which one file at a time is changed, and the others stay good.</summary>
 public partial class FuzzTests
 {
-    // What .NET makes of a few patterns takes a MiB, whatever is in the file.
-    private const int Matchers = 1 << 15;
+    // Whatever is in the file, what .NET makes of a few patterns takes a MiB, and the windows through which a joined tensor is read some more.
+    private const int Windows = 1 << 18;
 
     private static readonly string Fixture = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(AttackTests.Folder())!, "tests", "Cairn.Interop.Tests", "fixtures", "distributed");
 
@@ -116,7 +116,7 @@ public partial class FuzzTests
             {
                 files.Files[name] = isText || isPickle ? bytes : Pickles.Archive(bytes, storages);
                 return OpenFolder(files, path);
-            }, all + Matchers, changed.Length, mayBeUnmoved: name.EndsWith("metadata.json", StringComparison.Ordinal));
+            }, all + Windows, changed.Length, mayBeUnmoved: name.EndsWith("metadata.json", StringComparison.Ordinal));
             files.Files[name] = folder[name];
         }
     }

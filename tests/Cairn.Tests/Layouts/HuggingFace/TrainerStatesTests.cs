@@ -163,6 +163,21 @@ public sealed class TrainerStatesTests : IDisposable
         Should.Throw<CorruptCheckpointException>(() => loaded.Load("optimizer"));
     }
 
+    [Fact]
+    public void Damaged_weights_do_not_hide_the_other_parts()
+    {
+        Weights();
+        State("optimizer.pt", "lr", 1);
+        File.WriteAllBytes(_folder["model.safetensors"], File.ReadAllBytes(_folder["model.safetensors"])[..^1]);
+        using LoadedCheckpoint loaded = CheckpointReader.Open(_folder.Path);
+        loaded.Parts.ShouldBe(["model", "optimizer"]);
+        Value(loaded.Load("optimizer"), "lr").ShouldBe(1);
+        loaded.FilesOf("model").ShouldBe(["model.safetensors"]);
+        Should.Throw<CorruptCheckpointException>(() => loaded.Load("model"));
+        File.Delete(_folder["optimizer.pt"]);
+        Should.Throw<CorruptCheckpointException>(() => CheckpointReader.Open(_folder.Path));
+    }
+
     private static long Value(StateMap state, string key) => (long)((StateScalar)state[key]).Value!;
 
     private void Weights() => File.WriteAllBytes(_folder["model.safetensors"], TestTensors.Written(SafetensorsWriter.Plan([KeyValuePair.Create<string, StateTensor>("w", TestTensors.Of(TensorType.U8, 3))]).WriteTo));

@@ -81,6 +81,10 @@ public class PartSplitTests
             .ShouldBe(["0.5 a.weight,c", "0.25 b"]);
     }
 
+    [Theory, InlineData("state.weight.exp_avg"), InlineData("param_groups.weight.lr")]
+    public void Weights_at_the_root_may_have_names_without_a_dot_when_the_optimizer_knows_them(string entry) =>
+        Parts(new StateMap { ["weight"] = TestTensors.Of(TensorType.F32, 1), ["optimizer"] = new StateMap { [entry] = 1L } }).ShouldStartWith("model(weight) optimizer");
+
     [Fact]
     public void What_Cairn_wrote_into_one_file_has_its_parts_again() =>
         Parts(new StateMap { ["model"] = Weights, ["context"] = new StateMap { ["step_count"] = 3L } }).ShouldBe("model(w) context(step_count)");

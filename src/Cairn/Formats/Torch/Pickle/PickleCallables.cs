@@ -30,6 +30,12 @@ internal static class PickleCallables
         ["_codecs.encode"] = PythonValues.Bytes,
         ["copyreg._reconstructor"] = PythonValues.Reconstruct,
         ["builtins.getattr"] = EnumMember,
+        // What a TorchScript program writes around its lists.
+        ["torch.jit._pickle.restore_type_tag"] = Tagged,
+        ["torch.jit._pickle.build_intlist"] = Tagged,
+        ["torch.jit._pickle.build_doublelist"] = Tagged,
+        ["torch.jit._pickle.build_boollist"] = Tagged,
+        ["torch.jit._pickle.build_tensorlist"] = Tagged,
 
         ["torch._utils._rebuild_tensor"] = TensorRebuild.Tensor,
         ["torch._utils._rebuild_tensor_v2"] = TensorRebuild.Tensor,
@@ -122,6 +128,9 @@ internal static class PickleCallables
 
     /// <summary>Whether a class is plain data, so that it may be made without a call.</summary>
     public static bool IsPlainData(TorchGlobal type) => PlainData.Contains(type.ToString());
+
+    private static TorchValue Tagged(PickleContext context, TorchGlobal type, TorchList arguments) =>
+        arguments.Count is 1 or 2 ? arguments[0] : throw context.Wrong($"the arguments of '{type}' are malformed", "a list", arguments);
 
     // Python 3.11 pickles a member of an enum as getattr(class, name), and protocol 2 a class within a class. Nothing is looked up: the two texts are the value.
     private static TorchValue EnumMember(PickleContext context, TorchGlobal type, TorchList arguments) =>

@@ -57,7 +57,11 @@ internal sealed class ZipDirectory
         CheckPlaces(records, end.Start);
     }
 
-    private readonly record struct DirectoryEntry(string Name, int Flags, uint Crc32, long Length, long Header, bool Is64);
+    // Of a record that is not compressed both lengths are the same.
+    private readonly record struct DirectoryEntry(string Name, int Flags, uint Crc32, long Stored, long Length, long Header, bool Is64)
+    {
+        public int Method { get; init; }
+    }
 
     private DirectoryEntry ReadEntry(ZipWindow reader)
     {
@@ -77,16 +81,15 @@ internal sealed class ZipDirectory
         reader.Read(commentLength);
         if ((flags & ZipFields.Encrypted) != 0)
             throw Bad(TorchFault.EncryptedRecord, $"record '{Short(name)}' is encrypted", "plain bytes", "encrypted ones");
-        // The one kind of file of PyTorch's that has compressed records.
-        if (method != 0 && TorchZipReader.IsCode(name))
-            throw TorchZipReader.Program(_file.Path);
-        if (method != 0)
+        // The one kind of record of PyTorch's that is compressed; nobody reads it.
+        bool isCode = method == ZipFields.Deflated && TorchZipReader.IsCode(name);
+        if (method != 0 && !isCode)
             throw Bad(TorchFault.CompressedRecord, $"record '{Short(name)}' is compressed, which PyTorch never does", "stored bytes (method 0)", $"method {method}");
-        if (stored != length || header < 0 || length < 0 || disk != 0)
+        if ((stored != length && !isCode) || stored < 0 || header < 0 || length < 0 || disk != 0)
             throw Bad(TorchFault.Directory, $"the entry of record '{Short(name)}' contradicts itself", $"{length} stored bytes on one disk", $"{stored}");
         if (name.EndsWith('/') && length != 0)
             throw Bad(TorchFault.RecordName, $"folder '{Short(name)}' has bytes", "none", $"{length}");
-        return new DirectoryEntry(name, flags, crc, length, header, is64);
+        return new DirectoryEntry(name, flags, crc, stored, length, header, is64) { Method = method };
     }
 
     /// <summary>The fields that do not fit 32 bits stand in an extra field, in this order; returns whether those that say so do.</summary>
@@ -131,7 +134,7 @@ internal sealed class ZipDirectory
         ReadWithin(entry, entry.Header, header, directoryStart);
         int flags = BinaryPrimitives.ReadUInt16LittleEndian(header[6..]), nameLength = BinaryPrimitives.ReadUInt16LittleEndian(header[26..]), extraLength = BinaryPrimitives.ReadUInt16LittleEndian(header[28..]);
         bool hasDescriptor = (flags & ZipFields.HasDescriptor) != 0;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(header) != ZipFields.LocalHeader || flags != entry.Flags || BinaryPrimitives.ReadUInt16LittleEndian(header[8..]) != 0)
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header) != ZipFields.LocalHeader || flags != entry.Flags || BinaryPrimitives.ReadUInt16LittleEndian(header[8..]) != entry.Method)
             throw Differs(entry, "signature, flags and method");
         byte[] expected = Encoding.UTF8.GetBytes(entry.Name);
         if (nameLength != expected.Length)
@@ -141,9 +144,9 @@ internal sealed class ZipDirectory
         if (!name.AsSpan().SequenceEqual(expected))
             throw Differs(entry, "name");
         long start = entry.Header + header.Length + nameLength + extraLength;
-        if (entry.Length > directoryStart - start)
-            throw Bad(TorchFault.OverlappingRecords, $"record '{Short(entry.Name)}' reaches beyond the directory", $"an end before {directoryStart}", $"{entry.Length} bytes at {start}");
-        long end = start + entry.Length;
+        if (entry.Stored > directoryStart - start)
+            throw Bad(TorchFault.OverlappingRecords, $"record '{Short(entry.Name)}' reaches beyond the directory", $"an end before {directoryStart}", $"{entry.Stored} bytes at {start}");
+        long end = start + entry.Stored;
         uint crc = BinaryPrimitives.ReadUInt32LittleEndian(header[14..]);
         long stored = BinaryPrimitives.ReadUInt32LittleEndian(header[18..]), length = BinaryPrimitives.ReadUInt32LittleEndian(header[22..]), none = 0;
         if (stored == ZipFields.In64 || length == ZipFields.In64)
@@ -154,12 +157,12 @@ internal sealed class ZipDirectory
                 throw Differs(entry, "sizes and checksum");
         }
         // With a descriptor, the header was written before the sizes were known, or repeats them.
-        bool sizesFit = stored == entry.Length && length == entry.Length;
+        bool sizesFit = stored == entry.Stored && length == entry.Length;
         if (hasDescriptor ? !((stored == 0 && length == 0) || sizesFit) || (crc != 0 && crc != entry.Crc32) : !sizesFit || crc != entry.Crc32)
             throw Differs(entry, "sizes and checksum");
         if (hasDescriptor)
             end += DescriptorLength(entry, end, directoryStart);
-        return (new ZipRecord(entry.Name, start, entry.Length, entry.Crc32), end);
+        return (new ZipRecord(entry.Name, start, entry.Stored, entry.Crc32) { IsCompressed = entry.Method != 0 }, end);
     }
 
     private int DescriptorLength(DirectoryEntry entry, long offset, long directoryStart)
@@ -171,10 +174,10 @@ internal sealed class ZipDirectory
             && BinaryPrimitives.ReadUInt32LittleEndian(descriptor[4..]) == entry.Crc32)
         {
             // The sizes take 8 bytes in zip64, which the writer may have chosen whatever they are. What follows the descriptor tells.
-            if (descriptor.Length == 24 && BinaryPrimitives.ReadInt64LittleEndian(descriptor[8..]) == entry.Length && BinaryPrimitives.ReadInt64LittleEndian(descriptor[16..]) == entry.Length
+            if (descriptor.Length == 24 && BinaryPrimitives.ReadInt64LittleEndian(descriptor[8..]) == entry.Stored && BinaryPrimitives.ReadInt64LittleEndian(descriptor[16..]) == entry.Length
                 && (entry.Is64 || entry.Length > 0 || !StartsRecord(offset + 16, directoryStart)))
                 return 24;
-            if (BinaryPrimitives.ReadUInt32LittleEndian(descriptor[8..]) == entry.Length && BinaryPrimitives.ReadUInt32LittleEndian(descriptor[12..]) == entry.Length)
+            if (BinaryPrimitives.ReadUInt32LittleEndian(descriptor[8..]) == entry.Stored && BinaryPrimitives.ReadUInt32LittleEndian(descriptor[12..]) == entry.Length)
                 return 16;
         }
         throw Differs(entry, "descriptor");

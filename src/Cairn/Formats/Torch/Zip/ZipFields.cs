@@ -17,6 +17,7 @@ internal static class ZipFields
     public const int EndLength = 22;
 
     public const int Encrypted = 1;
+    public const int Deflated = 8;
     public const int HasDescriptor = 1 << 3;
     public const ushort Zip64Extra = 1;
     // Info-ZIP's Unicode Path.

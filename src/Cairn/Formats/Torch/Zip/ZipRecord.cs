@@ -5,4 +5,8 @@ namespace Cairn.Formats.Torch.Zip;
 /// <param name="Start">Offset in the file of its first byte.</param>
 /// <param name="Length">Its bytes.</param>
 /// <param name="Crc32">Its checksum, as the directory has it.</param>
-internal readonly record struct ZipRecord(string Name, long Start, long Length, uint Crc32);
+internal readonly record struct ZipRecord(string Name, long Start, long Length, uint Crc32)
+{
+    /// <summary>Whether it must be unpacked before it is what it was.</summary>
+    public bool IsCompressed { get; init; }
+}

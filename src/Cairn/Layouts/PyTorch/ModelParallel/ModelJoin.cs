@@ -8,8 +8,11 @@ namespace Cairn.Layouts.PyTorch.ModelParallel;
 /// <param name="path">The folder, for errors.</param>
 internal sealed partial class ModelJoin(string path)
 {
-    // More than any job has of either.
+    // More than any job has.
     private const int MostLayers = 1_000_000;
+
+    // A map that is shared stands at several places, each with a name as long as the way to it.
+    private const long FreeCharacters = 1 << 17, CharactersPerName = 256;
 
     private readonly Dictionary<(StateTensor First, TensorCut Cut), StateTensor> _joined = [];
 
@@ -20,6 +23,7 @@ internal sealed partial class ModelJoin(string path)
     public static StateMap Flatten(StateMap state)
     {
         StateMap flat = [];
+        long characters = 0;
         foreach ((string key, StateNode node) in state)
         {
             if (node is not StateMap)
@@ -32,6 +36,9 @@ internal sealed partial class ModelJoin(string path)
         {
             foreach ((string key, StateNode node) in map)
             {
+                characters += prefix.Length + key.Length;
+                if (characters > FreeCharacters + (CharactersPerName * flat.Count))
+                    throw new CorruptCheckpointException("The names in a state are longer than any program's, or stand at too many places: the file was damaged, or made to harm.");
                 if (node is StateMap inner && depth < ValuesWriter.MaxDepth)
                     Add(inner, $"{prefix}{key}.", depth + 1);
                 else if (!flat.ContainsKey(prefix + key))
