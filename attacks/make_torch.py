@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Writes the hostile files of `torch/`. Needs Python only; run it in this folder after a change. The table in README.md says what must happen."""
+import gzip
 import os
 import struct
 import zlib
@@ -366,10 +367,17 @@ legacy("legacy_view_outside.pt", legacy_storage(view=items(text("v"), number(3),
 legacy("legacy_view_negative.pt", legacy_storage(view=items(text("v"), number(-1), number(2))))
 legacy("legacy_view_malformed.pt", legacy_storage(view=text("v")))
 
-os.makedirs("torch", exist_ok=True)
-for file in os.listdir("torch"):
-    if file not in FILES:
-        os.remove(os.path.join("torch", file))
-for file, data in FILES.items():
-    with open(os.path.join("torch", file), "wb") as out:
-        out.write(data)
+# Packed with gzip.
+put("gzip_bomb.pt.gz", gzip.compress(WHOLE + bytes(100 << 20), mtime=0))
+put("gzip_cut.pt.gz", gzip.compress(WHOLE, mtime=0)[:-40])
+put("gzip_altered.pt.gz", bytes(byte ^ 0x55 if 40 <= i < 60 else byte for i, byte in enumerate(gzip.compress(WHOLE, mtime=0))))
+put("gzip_of_gzip.pt.gz", gzip.compress(gzip.compress(WHOLE, mtime=0), mtime=0))
+
+if __name__ == "__main__":
+    os.makedirs("torch", exist_ok=True)
+    for file in os.listdir("torch"):
+        if file not in FILES:
+            os.remove(os.path.join("torch", file))
+    for file, data in FILES.items():
+        with open(os.path.join("torch", file), "wb") as out:
+            out.write(data)

@@ -31,20 +31,20 @@ internal sealed class UniversalPatterns
 
     private UniversalPatterns(StateMap info)
     {
-        foreach ((string key, TensorCut? cut) in _lists)
-        {
-            foreach (string pattern in Texts(info.GetValueOrDefault(key)))
-                _patterns.Add((Compile(pattern, _patterns.Count), cut));
-        }
+        List<(string Pattern, TensorCut? Cut)> said = [];
         // Parameters of several parts of other sizes, whose form differs from version to version.
         foreach (StateNode of in info.GetValueOrDefault("parameter_with_sub_params") as StateList ?? [])
         {
             StateMap? shape = (of as StateMap)?.GetValueOrDefault("state") as StateMap ?? of as StateMap;
-            string[] patterns = [.. Texts(shape?.GetValueOrDefault("patterns"))];
-            foreach (string pattern in patterns)
-                _patterns.Insert(0, (Compile(pattern, _patterns.Count), null));
-            _isUntold |= patterns.Length == 0;
+            int before = said.Count;
+            said.AddRange(Texts(shape?.GetValueOrDefault("patterns")).Select(pattern => (pattern, (TensorCut?)null)));
+            _isUntold |= said.Count == before;
         }
+        foreach ((string key, TensorCut? cut) in _lists)
+            said.AddRange(Texts(info.GetValueOrDefault(key)).Select(pattern => (pattern, cut)));
+        if (said.Count > MostPatterns)
+            throw new CorruptCheckpointException($"'{Key}' has more than {MostPatterns} patterns, and no program has so many.");
+        _patterns.AddRange(said.Select(of => (Compile(of.Pattern), of.Cut)));
     }
 
     /// <summary>What a rank's file says; <see langword="null"/> when it says nothing.</summary>
@@ -65,10 +65,8 @@ internal sealed class UniversalPatterns
     private static IEnumerable<string> Texts(StateNode? list) => (list as StateList ?? []).OfType<StateScalar>().Select(item => item.Value).OfType<string>();
 
     // A pattern comes from a file: it is matched in a time that its length and the name's bound.
-    private static Regex Compile(string pattern, int before)
+    private static Regex Compile(string pattern)
     {
-        if (before >= MostPatterns)
-            throw new CorruptCheckpointException($"'{Key}' has more than {MostPatterns} patterns, and no program has so many.");
         try
         {
             if (pattern.Length <= LongestPattern)
