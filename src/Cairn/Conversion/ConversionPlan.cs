@@ -33,6 +33,8 @@ internal sealed class ConversionPlan
     public static ConversionPlan Of(LoadedCheckpoint source, SourceConfiguration configuration, ConversionOptions options, string fileName)
     {
         var notes = new List<string>(source.Notes);
+        if (source.Changes is { } changes)
+            notes.Add(changes);
         bool isModel = options.Layout is HuggingFaceLayout.Name or ShardsLayout.Name;
         IReadOnlyList<string> selected = Select(source, options, isModel, notes);
         AddRankNotes(source, selected, notes);

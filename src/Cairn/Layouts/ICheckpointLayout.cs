@@ -88,6 +88,9 @@ public abstract class LoadedCheckpoint : IDisposable
     /// <summary>Those of <see cref="Notes"/> that say where what lists the files and the files themselves disagree, so that what is read was chosen.</summary>
     internal virtual IReadOnlyList<string> Disagreements => [];
 
+    /// <summary>Which of its values a state holds as another type than the file, for a conversion to say; <see langword="null"/> when none.</summary>
+    internal virtual string? Changes => null;
+
     /// <summary>The names of the parts, in their order.</summary>
     public abstract IReadOnlyList<string> Parts { get; }
 

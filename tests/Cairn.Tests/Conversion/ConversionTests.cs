@@ -204,6 +204,14 @@ public sealed class ConversionTests : ConversionFixture
         last[ConversionPhase.Verifying].BytesDone.ShouldBe(last[ConversionPhase.Verifying].BytesTotal);
     }
 
+    [Fact]
+    public void Values_that_become_another_type_are_named()
+    {
+        var root = new TorchMap { ["model"] = new TorchMap { ["w"] = new TorchTensorValue(TestTensors.Of(TensorType.F32, 2)) }, ["ids"] = new TorchList(TorchListKind.Set, [1L]), ["key"] = new TorchScalar(new byte[] { 1, 2 }), ["plain"] = new TorchList(TorchListKind.List, [1L]) };
+        File.WriteAllBytes(Folder["odd.pt"], TestTensors.Written(TorchFileWriter.Plan(root, "archive").WriteTo));
+        Convert(Folder["odd.pt"], Folder["odd"], new ConversionOptions { Layout = "cairn" }).Notes.ShouldContain(note => note == "kept as another type: ids (a set, as a list), key (bytes, as a tensor of them)");
+    }
+
     // Flips the last bit of every file of weights that it writes.
     private sealed class LyingFileSystem(string root) : ForwardingFileSystem(new LocalFileSystem(root))
     {

@@ -6,7 +6,8 @@ namespace Cairn.Formats.Torch;
 
 /// <summary>Makes the state of a file's values, each once however often it is shared.</summary>
 /// <param name="unread">Takes what a state cannot hold as it is; <see langword="null"/> to refuse it.</param>
-internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
+/// <param name="changed">Takes what a state holds as another type; <see langword="null"/> when nobody asks.</param>
+internal sealed class StateReader(ICollection<UnreadValue>? unread = null, ICollection<UnreadValue>? changed = null)
 {
     /// <summary>As many values are named by their places.</summary>
     public const int MostNamed = 1000;
@@ -65,7 +66,7 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
         double value => value,
         string value => value,
         BigInteger value => Large(value),
-        Complex value => new StateMap { { "real", value.Real }, { "imag", value.Imaginary } },
+        Complex value when Changed("a complex number, as two") => new StateMap { { "real", value.Real }, { "imag", value.Imaginary } },
         byte[] value => Bytes(scalar, value),
         object other => throw new InvalidOperationException($"A scalar is a {other.GetType()}."),
     };
@@ -80,6 +81,7 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
 
     private StateNode Bytes(TorchScalar scalar, byte[] value)
     {
+        Changed("bytes, as a tensor of them");
         if (!_done.TryGetValue(scalar, out StateNode? node))
             _done.Add(scalar, node = new MemoryTensor(TensorType.U8, [value.Length], value));
         return node!;
@@ -111,6 +113,8 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
 
     private StateList List(TorchList list)
     {
+        if (list.Kind is TorchListKind.Set or TorchListKind.FrozenSet)
+            Changed("a set, as a list");
         StateList state = [];
         for (int i = 0; i < list.Count; i++)
         {
@@ -153,6 +157,13 @@ internal sealed class StateReader(ICollection<UnreadValue>? unread = null)
     }
 
     private static string ClassOf(TorchObject made) => CorruptTorchFileException.Shorten(made.Type.ToString());
+
+    private bool Changed(string how)
+    {
+        if (changed is not null && _withinNamed == 0 && changed.Count < MostNamed)
+            changed.Add(new UnreadValue(_path.ToString(), how));
+        return true;
+    }
 
     private void Refuse(string what)
     {

@@ -43,7 +43,8 @@ public static class TorchTree
     /// </summary>
     /// <param name="root">The values.</param>
     /// <param name="unread">Takes what is not, or not wholly, what it was: where each stands, and what it is. After <see cref="StateReader.MostNamed"/> one entry stands for the others.</param>
-    internal static StateNode ToState(TorchValue root, ICollection<UnreadValue> unread) => new StateReader(unread).Node(root);
+    /// <param name="changed">Takes what a state holds as another type, such as a set, of which it makes a list; <see langword="null"/> when nobody asks.</param>
+    internal static StateNode ToState(TorchValue root, ICollection<UnreadValue> unread, ICollection<UnreadValue>? changed = null) => new StateReader(unread, changed).Node(root);
 
     /// <summary>The values of this state. Tensors are not read.</summary>
     /// <exception cref="ArgumentException">The state contains itself.</exception>

@@ -13,7 +13,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     private static readonly TorchReadOptions Options = new() { AllowOpaque = true };
 
     private readonly IReadOnlyList<string> _files;
-    private readonly List<UnreadValue> _unread = [];
+    private readonly List<UnreadValue> _unread = [], _changed = [];
     private IReadOnlyDictionary<string, StateMap> _parts = new Dictionary<string, StateMap>(StringComparer.Ordinal);
 
     private readonly IReadOnlyList<string> _notes;
@@ -33,6 +33,9 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
             + string.Join(", ", _unread.Take(MostNamed).Select(value => $"{value.Place} ({value.What})")) + (_unread.Count > StateReader.MostNamed ? $" and more than {StateReader.MostNamed - MostNamed} others" : _unread.Count > MostNamed ? $" and {_unread.Count - MostNamed} more" : ""),
     ];
 
+    internal override string? Changes => _changed.Count == 0 ? null
+        : $"kept as another type: {string.Join(", ", _changed.Take(MostNamed).Select(value => $"{value.Place} ({value.What})"))}{(_changed.Count > MostNamed ? $" and {_changed.Count - MostNamed} more" : "")}";
+
     public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> FilesOf(string part) => _parts.ContainsKey(part) ? _files : throw Unknown(part);
     public override StateMap Load(string part) => _parts.TryGetValue(part, out StateMap? state) ? state : throw Unknown(part);
@@ -50,7 +53,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
         if (IsPlainPickle(files, path))
             return loaded.ReadPickle(files, path);
         TorchFile file = loaded.Keep(TorchFile.Open(files, path, Options));
-        StateNode state = TorchTree.ToState(file.Root, loaded._unread);
+        StateNode state = TorchTree.ToState(file.Root, loaded._unread, loaded._changed);
         file.ReleaseRoot();
         return state;
     });
@@ -115,7 +118,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     private StateNode ReadPickle(IFileSource files, string path)
     {
         using IReadableFile file = files.OpenRead(path);
-        return TorchTree.ToState(TorchFile.ReadPickle(file, path, Options), _unread);
+        return TorchTree.ToState(TorchFile.ReadPickle(file, path, Options), _unread, _changed);
     }
 
     private LoadedTorchState Filled(Func<LoadedTorchState, StateNode> open)
