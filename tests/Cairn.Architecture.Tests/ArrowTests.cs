@@ -10,7 +10,7 @@ public class ArrowTests
     private const string Errors = "errors", Contracts = "contracts", Manager = "manager";
 
     // What a user meets and the folders tell each other in: options, counters, reports. The manager alone connects everything.
-    private static readonly string[] OfTheManager = ["CheckpointManager", "CheckpointManagerFactory"];
+    private static readonly string[] OfTheManager = ["CheckpointManager", "CheckpointManagerFactory", "CheckpointPins"];
 
     // Each folder, in the order of the line, and all that it uses. Everything may use the errors.
     private static readonly (string Folder, string[] Uses)[] Line =
@@ -37,7 +37,7 @@ public class ArrowTests
         ("Starting", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers"]),
         ("Stopping", ["State", "Stores", Contracts, "Telemetry", "Journal"]),
         ("Running", ["State", "Policies", "Checkpoints", "Stores", "Capture", "Ranks", "Layouts", "Alerts", "TensorBoard", Contracts, "Telemetry", "Journal", "Opening", "Saving", "Tiers", "Starting", "Stopping"]),
-        (Manager, ["State", "Checkpoints", "Stores", "Ranks", Contracts, "Saving", "Configuration", "Starting", "Running"]),
+        (Manager, ["State", "Checkpoints", "Stores", "Ranks", Contracts, "Opening", "Saving", "Configuration", "Starting", "Running"]),
     ];
 
     [Fact]
