@@ -20,19 +20,6 @@ internal sealed record RunLockHolder(
     private const int FileLength = 1024;
     private const int LongestProgram = 64;
 
-    // The system tells a process about itself by reading about each of its threads, of which a training has hundreds.
-    private static readonly Lazy<RunLockHolder> s_thisProcess = new(static () =>
-    {
-        using var process = System.Diagnostics.Process.GetCurrentProcess();
-        string program = process.ProcessName.Length > LongestProgram ? process.ProcessName[..LongestProgram] : process.ProcessName;
-        return new RunLockHolder(process.Id, Environment.MachineName, new DateTimeOffset(process.StartTime).ToUniversalTime(), program, default)
-        {
-            Boot = ProcessIdentity.Boot,
-            PidNamespace = ProcessIdentity.PidNamespace,
-            StartTicks = ProcessIdentity.StartTicks(process.Id),
-        };
-    }, LazyThreadSafetyMode.PublicationOnly);
-
     /// <summary>The boot of the machine in which the process runs; <see langword="null"/> where the system does not tell.</summary>
     [JsonPropertyName("boot")]
     public string? Boot { get; init; }
@@ -72,7 +59,17 @@ internal sealed record RunLockHolder(
     /// <summary>For messages: the process, its program, host and time.</summary>
     public override string ToString() => $"process {ProcessId} ({Program}) on host '{Host}' since {Acquired:u}";
 
-    internal static RunLockHolder ThisProcess(TimeProvider time) => s_thisProcess.Value with { Acquired = time.GetUtcNow() };
+    internal static RunLockHolder ThisProcess(TimeProvider time)
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        string program = process.ProcessName.Length > LongestProgram ? process.ProcessName[..LongestProgram] : process.ProcessName;
+        return new RunLockHolder(process.Id, Environment.MachineName, new DateTimeOffset(process.StartTime).ToUniversalTime(), program, time.GetUtcNow())
+        {
+            Boot = ProcessIdentity.Boot,
+            PidNamespace = ProcessIdentity.PidNamespace,
+            StartTicks = ProcessIdentity.StartTicks(process.Id),
+        };
+    }
 
     /// <summary>Whether its process id means something here: the same host, boot and namespace.</summary>
     internal bool IsOfThisMachine => Host == Environment.MachineName
