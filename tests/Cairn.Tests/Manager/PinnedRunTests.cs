@@ -20,7 +20,7 @@ public sealed class PinnedRunTests : IDisposable
     public async Task Retention_leaves_what_somebody_needs_while_the_run_is_trained()
     {
         var training = new SampleTraining();
-        CheckpointManager checkpoints = CheckpointManager.Start(new LocalFileSystem(Options("run").Folder), Options("run"), training.Train, [training.Weights], NullLoggerFactory.Instance);
+        CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]);
         await using (checkpoints)
         {
             Train(training, checkpoints, 4);
@@ -40,7 +40,7 @@ public sealed class PinnedRunTests : IDisposable
     public async Task A_run_that_begins_from_one_that_trains_keeps_its_copy_as_long_as_it_reads_it()
     {
         var training = new SampleTraining();
-        CheckpointManager checkpoints = CheckpointManager.Start(new LocalFileSystem(Options("run").Folder), Options("run"), training.Train, [training.Weights], NullLoggerFactory.Instance);
+        CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]);
         await using (checkpoints)
         {
             Train(training, checkpoints, 4);
@@ -53,7 +53,7 @@ public sealed class PinnedRunTests : IDisposable
             });
             CheckpointOptions options = Options("other");
             (options.ResumeFrom, options.ResumeParts) = (_folder["run"], ["model"]);
-            await using (CheckpointManager.Start(new LocalFileSystem(options.Folder), options, new TrainState(), [reader], NullLoggerFactory.Instance))
+            await using (Start(options, new TrainState(), [reader]))
             {
                 during!.Step.ShouldBe(4);
                 during.Why!.ShouldContain("other begins from it");
@@ -70,11 +70,11 @@ public sealed class PinnedRunTests : IDisposable
     public async Task A_run_that_nobody_trains_is_only_read()
     {
         var training = new SampleTraining();
-        await using (CheckpointManager checkpoints = CheckpointManager.Start(new LocalFileSystem(Options("run").Folder), Options("run"), training.Train, [training.Weights], NullLoggerFactory.Instance))
+        await using (CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]))
             Train(training, checkpoints, 4);
         CheckpointOptions options = Options("other");
         (options.ResumeFrom, options.ResumeParts) = (_folder["run"], ["model"]);
-        await using (CheckpointManager.Start(new LocalFileSystem(options.Folder), options, new TrainState(), [new WatchingPart(static () => { })], NullLoggerFactory.Instance))
+        await using (Start(options, new TrainState(), [new WatchingPart(static () => { })]))
             Directory.Exists(Path.Join(_folder["run"], RunFolder.Pins)).ShouldBeFalse();
     }
 
@@ -82,7 +82,7 @@ public sealed class PinnedRunTests : IDisposable
     public async Task A_pin_for_a_time_is_held_until_it_is_disposed()
     {
         var training = new SampleTraining();
-        await using (CheckpointManager checkpoints = CheckpointManager.Start(new LocalFileSystem(Options("run").Folder), Options("run"), training.Train, [training.Weights], NullLoggerFactory.Instance))
+        await using (CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]))
             Train(training, checkpoints, 2);
         using (CheckpointPins.KeepWhile(_folder["run"], 2, "evaluation"))
             CheckpointPins.Of(_folder["run"]).ShouldHaveSingleItem().ExpiresAt.ShouldNotBeNull();
@@ -90,6 +90,9 @@ public sealed class PinnedRunTests : IDisposable
         Should.Throw<ArgumentOutOfRangeException>(() => CheckpointPins.Keep(_folder["run"], 2, null, TimeSpan.Zero));
         Should.Throw<CheckpointException>(() => CheckpointPins.Keep(_folder["nothing"], 2)).Message.ShouldContain("is not the folder of a run");
     }
+
+    static CheckpointManager Start(CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts) =>
+        CheckpointManager.Start(new LocalFileSystem(options.Folder), options, train, parts, NullLoggerFactory.Instance);
 
     static void Train(SampleTraining training, CheckpointManager checkpoints, long until)
     {

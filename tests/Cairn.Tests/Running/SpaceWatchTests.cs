@@ -1,7 +1,12 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
 using Cairn.Alerts;
+using Cairn.State;
 using Cairn.Tests.Manager;
 using Cairn.Tests.Stores;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Cairn.Tests.Running;
 
@@ -18,7 +23,7 @@ public sealed class SpaceWatchTests
         var failed = new ConcurrentQueue<long>();
         await TrainAsync(files, Options(alerts), failed, until: Total, alerts.First);
         Alert alert = alerts.All.Where(alert => alert.Kind == AlertKind.SpaceEnds).ShouldHaveSingleItem();
-        long named = long.Parse(System.Text.RegularExpressions.Regex.Match(alert.Message, @"Space will end at step (\d+): the checkpoint of").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        long named = long.Parse(Regex.Match(alert.Message, @"Space will end at step (\d+): the checkpoint of").Groups[1].Value, CultureInfo.InvariantCulture);
         alert.Message.ShouldContain("keeping all checkpoints");
         alert.Message.ShouldContain("KeepLast of at most ");
         failed.First().ShouldBe(named);
@@ -49,7 +54,7 @@ public sealed class SpaceWatchTests
         CheckpointOptions options = Options(alerts);
         options.TotalSteps = 100_000;
         var training = new SampleTraining();
-        await using CheckpointManager checkpoints = CheckpointManager.Start(files, options, training.Train, [training.Weights, new LargePart()], Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+        await using CheckpointManager checkpoints = Start(files, options, training);
         await alerts.First;
         alerts.All.ShouldHaveSingleItem().Message.ShouldStartWith("Space will end at step ");
     }
@@ -68,7 +73,7 @@ public sealed class SpaceWatchTests
     static async Task TrainAsync(SimulatedFileSystem files, CheckpointOptions options, ConcurrentQueue<long> failed, long until, Task? heard = null)
     {
         var training = new SampleTraining();
-        await using CheckpointManager checkpoints = CheckpointManager.Start(files, options, training.Train, [training.Weights, new LargePart()], Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+        await using CheckpointManager checkpoints = Start(files, options, training);
         checkpoints.SaveEnded += (_, report) =>
         {
             if (report.Outcome == SaveOutcome.Failed)
@@ -84,14 +89,17 @@ public sealed class SpaceWatchTests
         files.Capacity = null;
     }
 
-    static string Journal(SimulatedFileSystem files) => System.Text.Encoding.UTF8.GetString(files.AllFiles()["journal.jsonl"]);
+    static CheckpointManager Start(SimulatedFileSystem files, CheckpointOptions options, SampleTraining training) =>
+        CheckpointManager.Start(files, options, training.Train, [training.Weights, new LargePart()], NullLoggerFactory.Instance);
 
-    sealed class LargePart : Cairn.State.IStatePart
+    static string Journal(SimulatedFileSystem files) => Encoding.UTF8.GetString(files.AllFiles()["journal.jsonl"]);
+
+    sealed class LargePart : IStatePart
     {
         public string Name => "extra";
-        public Cairn.State.StateMap Capture() => new() { { "t", new Cairn.State.MemoryTensor(Cairn.State.TensorType.U8, [1 << 20], new byte[1 << 20]) } };
-        public void Check(Cairn.State.StateMap saved, Cairn.State.RestoreProblems problems) { }
-        public void Restore(Cairn.State.StateMap saved) { }
+        public StateMap Capture() => new() { { "t", new MemoryTensor(TensorType.U8, [1 << 20], new byte[1 << 20]) } };
+        public void Check(StateMap saved, RestoreProblems problems) { }
+        public void Restore(StateMap saved) { }
     }
 
     sealed class Heard : IAlertSink

@@ -277,6 +277,6 @@ public class PinTests
 
     sealed class ClockOfBefore : TimeProvider
     {
-        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UtcNow.AddHours(-1);
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow().AddHours(-1);
     }
 }
