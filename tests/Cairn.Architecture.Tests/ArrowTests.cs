@@ -84,6 +84,6 @@ public class ArrowTests
         if (path.Length > 1)
             return path[1];
         string outer = type.FullName.Split('.')[^1].Split('+', '/')[0];
-        return OfTheManager.Contains(outer) ? Manager : outer.EndsWith("Exception", StringComparison.Ordinal) && outer != nameof(StateMismatchException) || outer == "PrintableText" ? Errors : Contracts;
+        return OfTheManager.Contains(outer) ? Manager : outer.EndsWith("Exception", StringComparison.Ordinal) && outer != nameof(StateMismatchException) || outer is "PrintableText" or "Quantities" ? Errors : Contracts;
     }
 }
