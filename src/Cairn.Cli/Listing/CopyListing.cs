@@ -24,6 +24,9 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     /// <summary>The best checkpoint of the run's present line.</summary>
     public BestCheckpoint? Best { get; init; }
 
+    /// <summary>What stands in a run of Cairn and is no copy of its.</summary>
+    public IReadOnlyList<LeftOver> LeftOver { get; init; } = [];
+
     /// <summary>Whether the path was that of one copy.</summary>
     public bool IsOne { get; init; }
 
@@ -177,7 +180,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         ResumeChoice choice = run.Choose(verifyHashes: false, default);
         var pins = CopyPins.Read(run.Files, TimeProvider.System.GetUtcNow());
         ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry) with { Pins = [.. pins.Of(entry)] })];
-        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run, Best = BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)) };
+        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run, Best = BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)), LeftOver = Listing.LeftOver.In(run.Files) };
     }
 
     private static ListedCopy OfEntry(RunView? run, string root, CatalogEntry entry)

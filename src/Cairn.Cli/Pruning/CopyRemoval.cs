@@ -36,6 +36,19 @@ internal static class CopyRemoval
         }
     }
 
+    /// <summary>Removes what is left over in a run of Cairn, whose lock is held.</summary>
+    public static void OfLeftOver(IRunHome home, ILease? lease, IEnumerable<LeftOver> all, CancellationToken cancellationToken)
+    {
+        ICopyPublisher publisher = home.Publisher(lease);
+        foreach (LeftOver left in all.Where(left => left.IsAbandoned))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            publisher.RemoveAbandoned(left.Name[(left.Name.LastIndexOf('/') + 1)..]);
+        }
+        // As a start does: what is staged goes, but for what can still be brought to its end.
+        publisher.Recover();
+    }
+
     /// <summary>Removes checkpoints of another program.</summary>
     public static void OfFolder(string root, IEnumerable<PrunedStep> steps, CancellationToken cancellationToken)
     {

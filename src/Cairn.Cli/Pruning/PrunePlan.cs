@@ -81,10 +81,11 @@ internal static class PrunePlan
     /// <summary>Takes from those that stay what only a restart needs, but for the newest ones.</summary>
     /// <param name="plan">What goes and what stays, the lowest step first.</param>
     /// <param name="keep">How many of the newest checkpoints of the line keep all.</param>
-    public static IReadOnlyList<PrunedStep> WithoutOptimizers(IReadOnlyList<PrunedStep> plan, int keep)
+    /// <param name="good">The newest copy that was found good, which keeps all: the newer ones cannot be used.</param>
+    public static IReadOnlyList<PrunedStep> WithoutOptimizers(IReadOnlyList<PrunedStep> plan, int keep, ListedCopy good)
     {
         HashSet<PrunedStep> older = [.. plan.Where(step => !step.IsRemoved && step.Copies is [{ Kind: CopyKinds.Checkpoint, Fault: null, IsLeftBehind: false, IsOfOtherRun: false }]).OrderByDescending(step => step.Step).Skip(keep)];
-        return [.. plan.Select(step => older.Contains(step) && step.Copies[0] is { Pins.Count: 0, Entry.Marker: { } marker } && WeightsOnly.Of(marker) is { } smaller
+        return [.. plan.Select(step => older.Contains(step) && step.Copies[0] is { Pins.Count: 0, Entry.Marker: { } marker } copy && copy != good && WeightsOnly.Of(marker) is { } smaller
             ? step with { BytesDropped = smaller.Dropped.Sum(file => file.Length) } : step)];
     }
 

@@ -26,12 +26,18 @@ internal sealed record LsRow(
     public IReadOnlyList<KeptRow>? Kept { get; init; }
 }
 
+/// <summary>What stands in a run and is no copy of its: a copy that was moved aside, or files that are being written or kept to be overwritten.</summary>
+internal sealed record LeftOverRow(string Name, long Bytes, string What);
+
 /// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn.</summary>
 internal sealed record LsResult(
     string Root, string? Run, string? Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, int Bad, long Bytes, string? ResumedFrom, string? ResumedBy)
 {
     /// <summary>The best checkpoint of the run's line, by its metric; absent where the run was not told one.</summary>
     public BestCheckpoint? Best { get; init; }
+
+    /// <summary>What stands in the run besides, and is not counted above; absent when nothing does.</summary>
+    public IReadOnlyList<LeftOverRow>? LeftOver { get; init; }
 
     /// <summary>What stands in a folder and, of a run, in the fast folder of this machine.</summary>
     /// <param name="listing">The folder.</param>
@@ -49,7 +55,10 @@ internal sealed record LsResult(
         return new LsResult(
             listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
             rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
-        { Best = listing.Best };
+        {
+            Best = listing.Best,
+            LeftOver = listing.LeftOver.Count > 0 ? [.. listing.LeftOver.Select(left => new LeftOverRow(left.Name, left.Bytes, left.What))] : null,
+        };
     }
 
     private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed, BestCheckpoint? best)
@@ -131,6 +140,8 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         string things = result.Copies.All(row => row.Kind == CopyKinds.File) ? Units.Of(result.Copies.Count, "file") : $"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}";
         string named = result.Best is { } first ? Screen.Plain($" The best is {Units.Plain(first.Step)}/ ({first.Metric} {Units.Number(first.Value)}).") : "";
         screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}.{Restart(screen, result)}{named}");
+        if (result.LeftOver is { } left)
+            screen.Line(screen.Dim(Screen.Plain($"Besides {Units.Bytes(left.Sum(one => one.Bytes))}: {string.Join(", ", left.Select(one => $"{one.Name} ({one.What})"))}. cairn prune --left-over removes it.")));
         foreach (KeptRow pin in result.Copies.SelectMany(row => row.Kept ?? []))
             screen.Line(Screen.Plain($"Kept: {KeepVerb.InWords(pin, now)}."));
     }

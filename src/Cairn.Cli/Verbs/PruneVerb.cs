@@ -28,6 +28,9 @@ internal sealed record PruneResult(string Root, string Rule, string GoodCopy, bo
 {
     /// <summary>The best checkpoint of the run's line, which stays.</summary>
     public BestCheckpoint? Best { get; init; }
+
+    /// <summary>What goes by <c>--left-over</c>; absent when nothing does.</summary>
+    public IReadOnlyList<LeftOverRow>? LeftOver { get; init; }
 }
 
 /// <summary><c>cairn prune</c>: get rid of the rest.</summary>
@@ -45,6 +48,7 @@ internal sealed class PruneVerb : Verb
     private readonly Option<int?> _keepOptimizer = new("--keep-optimizer") { Description = "For --weights-only: this many of the newest keep all; at least 2 [default: 2].", HelpName = "number" };
     private readonly Option<TimeSpan?> _each = QuantityOption.Time("--keep-each", "Keep the first of every stretch of time, such as 6h.");
     private readonly Option<long?> _spread = QuantityOption.Count("--keep-spread", "Keep fewer the older they are, counted in so many steps: the newest 4, every second, every fourth, and so on.");
+    private readonly Option<bool> _leftOver = new("--left-over") { Description = "Remove what stands in the run and is no copy of its: abandoned/, and what interrupted saves left." };
     private readonly Option<bool> _explain = new("--explain") { Description = "Say of each which rules keep it." };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Show the plan and remove nothing, as without --yes." };
     private readonly Option<bool> _yes = new("--yes") { Description = "Do it. Without --yes the plan is shown and nothing is removed." };
@@ -57,7 +61,7 @@ internal sealed class PruneVerb : Verb
 
     protected override Command Define() =>
         new("prune", "Removes checkpoints that no rule keeps.")
-        { _run, _last, _every, _best, _metric, _higher, _within, _each, _spread, _incomplete, _weightsOnly, _keepOptimizer, _explain, _dryRun, _yes };
+        { _run, _last, _every, _best, _metric, _higher, _within, _each, _spread, _incomplete, _weightsOnly, _keepOptimizer, _leftOver, _explain, _dryRun, _yes };
 
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
@@ -73,18 +77,25 @@ internal sealed class PruneVerb : Verb
         ListedCopy good = NewestGood(screen, listing, cancellationToken);
         IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete), parsed.GetValue(_explain));
         if (keepOptimizer is { } keep)
-            plan = listing.Run is not null ? PrunePlan.WithoutOptimizers(plan, keep) : throw new WrongUseException($"--weights-only is for runs of Cairn: what in {listing.Root} only a restart needs, only its program knows.");
+            plan = listing.Run is not null ? PrunePlan.WithoutOptimizers(plan, keep, good) : throw new WrongUseException($"--weights-only is for runs of Cairn: what in {listing.Root} only a restart needs, only its program knows.");
+        LeftOver[] leftOver = parsed.GetValue(_leftOver) ? [.. listing.LeftOver.Where(left => left.Pins.Count == 0)] : [];
         string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;
         PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)], smaller = [.. plan.Where(step => step.BytesDropped > 0)];
         if (home is not null)
         {
             CopyRemoval.OfRun(home, lease, removed, cancellationToken);
             CopyRemoval.OfOptimizers(home, lease, smaller, cancellationToken);
+            if (parsed.GetValue(_leftOver))
+                CopyRemoval.OfLeftOver(home, lease, leftOver, cancellationToken);
         }
         else if (yes)
             CopyRemoval.OfFolder(listing.Root, removed, cancellationToken);
         var result = new PruneResult(
-            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null, Dropped = step.BytesDropped > 0 ? step.BytesDropped : null })], removed.Sum(step => step.Bytes) + smaller.Sum(step => step.BytesDropped)) { Best = listing.Best };
+            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null, Dropped = step.BytesDropped > 0 ? step.BytesDropped : null })], removed.Sum(step => step.Bytes) + smaller.Sum(step => step.BytesDropped) + leftOver.Sum(left => left.Bytes))
+        {
+            Best = listing.Best,
+            LeftOver = leftOver.Length > 0 ? [.. leftOver.Select(left => new LeftOverRow(left.Name, left.Bytes, left.What))] : null,
+        };
         screen.Show(result, JsonTypes.Default.PruneResult, shown => Render(screen, shown));
         return ExitCode.Good;
     }
@@ -120,8 +131,8 @@ internal sealed class PruneVerb : Verb
             KeepEach = parsed.GetValue(_each),
             KeepSpread = parsed.GetValue(_spread),
         };
-        if (!options.HasKeepRule && !parsed.GetValue(_incomplete) && !parsed.GetValue(_weightsOnly))
-            throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-each, --keep-spread, --keep-best, --within-bytes or --weights-only. Example: " + Example);
+        if (!options.HasKeepRule && !parsed.GetValue(_incomplete) && !parsed.GetValue(_weightsOnly) && !parsed.GetValue(_leftOver))
+            throw new WrongUseException("Say what to keep: --keep-last, --keep-every, --keep-each, --keep-spread, --keep-best, --within-bytes, --weights-only or --left-over. Example: " + Example);
         try
         {
             return options.CreateRetention();
@@ -168,6 +179,8 @@ internal sealed class PruneVerb : Verb
             row.Removed ? screen.Bad(result.Done ? "removed" : "remove") : row.Dropped is not null ? screen.Dim("weights") : screen.Good("keep"),
             row.Dropped is { } dropped ? $"{Units.Bytes(dropped)} of optimizer and the like {(result.Done ? "removed" : "would go")}" : row.Why ?? "",
         ]), 0, 2, 3);
+        foreach (LeftOverRow left in result.LeftOver ?? [])
+            screen.Line(Screen.Plain($"{(result.Done ? "removed" : "remove")}  {left.Name}, {Units.Bytes(left.Bytes)}: {left.What}"));
         int removed = result.Checkpoints.Count(row => row.Removed);
         int smaller = result.Checkpoints.Count(row => row.Dropped is not null);
         string checkpoints = Units.Of(removed, "checkpoint") + (smaller > 0 ? $" and the optimizers of {Units.Count(smaller)}" : "");

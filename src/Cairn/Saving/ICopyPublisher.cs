@@ -49,6 +49,11 @@ internal interface ICopyPublisher : ICopyTarget
     /// <exception cref="RunLockLostException">The run is another process's by now, which may need it.</exception>
     bool Retire(long step);
 
+    /// <summary>Removes a copy that was moved aside, its marks first.</summary>
+    /// <param name="name">Its name in <c>abandoned/</c>.</param>
+    /// <exception cref="RunLockLostException">The run is another process's by now.</exception>
+    void RemoveAbandoned(string name);
+
     /// <summary>Takes from a checkpoint what its smaller marker does not list any more: at every moment it is complete, with that or without it.</summary>
     /// <param name="entry">The checkpoint; when its marker is that already, what was left over is removed.</param>
     /// <param name="smaller">The smaller marker.</param>

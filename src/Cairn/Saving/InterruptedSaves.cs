@@ -40,33 +40,36 @@ internal sealed class InterruptedSaves(IRunStore store)
     }
 
     /// <summary>
-    /// Ends a save in a folder: once its attempt has its marker, what it replaces goes, first the other markers, then the files that no marker names. Without it, its own files go.
+    /// Ends a save in a folder: once its attempt has its marker, what it replaces goes, first the other markers, then the files that no marker names. Without it, its own files go. Where a store kept what it said was removed, a
+    /// newer save may stand beside an older one that was never ended: then the newest stays.
     /// </summary>
     public void End(string folder, string attempt)
     {
         IReadOnlyList<FileSystemEntry> entries = _files.List(folder);
-        (string Mark, string? Attempt)[] marks = [.. entries.Where(CopyMarks.IsMark).Select(mark => (mark.Name, AttemptIn($"{folder}/{mark.Name}")))];
+        (string Mark, Marker? Marker, string? Attempt)[] marks = [.. entries.Where(CopyMarks.IsMark).Select(mark => Read(folder, mark.Name))];
         // What a marker that cannot be understood vouches for, nobody knows. A newer version of Cairn may have put it.
         if (marks.All(mark => mark.Attempt != attempt) && marks.Any(mark => mark.Attempt is null))
             return;
-        if (marks.Any(mark => mark.Attempt == attempt))
+        bool isComplete = marks.Any(mark => mark.Attempt == attempt);
+        if (isComplete)
         {
-            foreach ((string other, _) in marks.Where(mark => mark.Attempt != attempt))
+            var newest = marks.Where(mark => mark.Marker is not null).MaxBy(mark => (mark.Marker!.Fence ?? 0, mark.Marker.Time, mark.Marker.Step));
+            foreach ((string other, _, _) in marks.Where(mark => mark.Mark != newest.Mark))
                 _placement.Delete($"{folder}/{other}");
-            marks = [("", attempt)];
+            marks = [newest];
         }
         // A checkpoint that has lost its marker is kept as it is; in a slot nothing is.
         bool isSlot = !RunFolder.IsStep(folder, out _);
-        bool isComplete = marks.Any(mark => mark.Attempt == attempt);
         foreach (FileSystemEntry left in entries.Where(entry => IsAttempt(entry) && (isSlot || entry.Name == attempt) && marks.All(mark => mark.Attempt != entry.Name)))
             _placement.DeleteAll($"{folder}/{left.Name}");
         // Of a copy that came from a disk.
-        foreach (FileSystemEntry left in entries.Where(entry => isSlot && isComplete && !entry.IsFolder && !CopyMarks.IsMark(entry)))
+        foreach (FileSystemEntry left in entries.Where(entry => isSlot && isComplete && marks[0].Attempt is { Length: > 0 } && !entry.IsFolder && !CopyMarks.IsMark(entry)))
             _placement.Delete($"{folder}/{left.Name}");
     }
 
-    // Null when the marker cannot be understood; empty when its files stand beside it.
-    private string? AttemptIn(string path) => StoredMarker.Read(_files, path) is { } marker ? marker.Attempt ?? "" : null;
+    // There is no attempt when the marker cannot be understood; it is empty when its files stand beside it.
+    private (string Mark, Marker? Marker, string? Attempt) Read(string folder, string mark) =>
+        StoredMarker.Read(_files, $"{folder}/{mark}") is { } marker ? (mark, marker, marker.Attempt ?? "") : (mark, null, null);
 
     private static bool IsAttempt(FileSystemEntry entry) => entry.IsFolder && entry.Name.StartsWith(Marker.AttemptStart);
 

@@ -142,6 +142,12 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null, Tim
         return !isNeeded;
     }
 
+    public void RemoveAbandoned(string name)
+    {
+        lease?.Check();
+        _placement.DeleteAll($"{RunFolder.Abandoned}/{name}");
+    }
+
     public bool Shrink(CatalogEntry entry, Marker smaller)
     {
         lease?.Check();

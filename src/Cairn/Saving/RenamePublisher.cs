@@ -165,6 +165,12 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null, T
         return _placement.Retire(RunFolder.Checkpoint(step), folder => Pins.Hold(CatalogEntry.At(files, folder, SaveKind.Checkpoint, step)));
     }
 
+    public void RemoveAbandoned(string name)
+    {
+        lease?.Check();
+        _placement.Remove($"{RunFolder.Abandoned}/{name}");
+    }
+
     public bool Shrink(CatalogEntry entry, Marker smaller)
     {
         lease?.Check();

@@ -87,6 +87,7 @@ public class CommitOfManyRanksTests
         public CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes) => inner.TakeAsItIs(marker, copy, notes);
         public void Discard(string place) => inner.Discard(place);
         public bool Retire(long step) => inner.Retire(step);
+        public void RemoveAbandoned(string name) => inner.RemoveAbandoned(name);
         public bool Shrink(CatalogEntry entry, Marker smaller) => inner.Shrink(entry, smaller);
     }
 

@@ -30,7 +30,15 @@ internal sealed record RankGrid(IReadOnlyList<RankPlace> Places)
     })]);
 
     /// <summary>The files of one place; <see langword="null"/> when it is not there.</summary>
-    public int? IndexOf(RankPlace place) => Places.Index().Where(entry => entry.Item == place).Select(entry => (int?)entry.Index).FirstOrDefault();
+    public int? IndexOf(RankPlace place)
+    {
+        for (int i = 0; i < Places.Count; i++)
+        {
+            if (Places[i] == place)
+                return i;
+        }
+        return null;
+    }
 
     /// <summary>The first place whose file is not there; <see langword="null"/> when all are.</summary>
     public RankPlace? Missing
