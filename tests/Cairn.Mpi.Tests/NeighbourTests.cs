@@ -5,6 +5,7 @@ using Cairn.Stores;
 namespace Cairn.Mpi.Tests;
 
 /// <summary>A job of two hosts with a fast folder on each, one of which is lost with its folder before the run's home has what it kept.</summary>
+[Collection(nameof(OnItsOwn))]
 public class NeighbourTests
 {
     private const int Endless = 1_000_000;
