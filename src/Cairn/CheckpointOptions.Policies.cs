@@ -79,13 +79,15 @@ public partial class CheckpointOptions
     {
         Schedule = Enabled ? CreateSchedule() : null,
         Standing = standing,
-        // Whole numbers of steps meet every multiple of both intervals.
-        Stride = SavesByTime ? Math.Max(1, totalSteps / MostQuestions) : Gcd(CheckpointEvery ?? 0, SnapshotSteps ?? 0) is > 0 and var stride ? stride : Math.Max(1, totalSteps),
+        Stride = StrideOf(totalSteps),
         TotalSteps = totalSteps,
         StepSeconds = 1,
         CopyBytes = copyBytes,
         Metric = RetentionMetric is { } metric ? (metric, HigherToKeep) : null,
     };
+
+    /// <summary>Steps between which nothing can become due: whole numbers of them meet every multiple of both intervals.</summary>
+    internal long StrideOf(long totalSteps) => SavesByTime ? Math.Max(1, totalSteps / MostQuestions) : Gcd(CheckpointEvery ?? 0, SnapshotSteps ?? 0) is > 0 and var stride ? stride : Math.Max(1, totalSteps);
 
     private static long Gcd(long a, long b)
     {

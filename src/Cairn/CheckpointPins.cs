@@ -63,7 +63,7 @@ public static class CheckpointPins
     /// <summary>The pins of a run that count now, the oldest first.</summary>
     /// <param name="run">The run's folder, or its address in a store that is registered.</param>
     /// <exception cref="CheckpointException">There is no run.</exception>
-    public static IReadOnlyList<CheckpointPin> Of(string run) => CopyPins.Read(Open(run), TimeProvider.System.GetUtcNow()).All;
+    public static IReadOnlyList<CheckpointPin> Of(string run) => CopyPins.Read(Open(run)).All;
 
     internal static CatalogEntry CopyOf(IFileSource files, long step)
     {

@@ -79,7 +79,7 @@ internal sealed class PlanInputs
         if (parsed.GetValue(_weights) is { } given)
             return given;
         if (parsed.GetValue(_like) is { } like)
-            return Listing.CopyListing.One(like).Entry?.Marker is { } marker && WeightsOnly.Of(marker) is { } smaller ? smaller.Files.Sum(file => file.Length) : null;
+            return Listing.CopyListing.One(like).Entry?.Marker is { } marker && WeightsOnly.Of(marker) is { } smaller ? smaller.Bytes : null;
         return parsed.GetValue(_parameters) is { } parameters ? StateSize.Of(parameters, Types.First(known => known.Name == parsed.GetValue(_dtype)).Type, OptimizerKind.None) : null;
     }
 

@@ -24,8 +24,8 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
     /// <summary>The best checkpoint of the run's present line.</summary>
     public BestCheckpoint? Best { get; init; }
 
-    /// <summary>What stands in a run of Cairn and is no copy of its.</summary>
-    public IReadOnlyList<LeftOver> LeftOver { get; init; } = [];
+    /// <summary>Looks what stands in a run of Cairn and is no copy of its.</summary>
+    public IReadOnlyList<LeftOver> FindLeftOver() => Run is null ? [] : LeftOver.In(Run.Files);
 
     /// <summary>Whether the path was that of one copy.</summary>
     public bool IsOne { get; init; }
@@ -87,7 +87,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (!files.FolderExists(copy.Name))
             return null;
         CatalogEntry entry = copy.Kind == CopyKinds.Snapshot ? Catalog.Snapshot(files, copy.Name, copy.Slot) : CatalogEntry.At(files, copy.Name, SaveKind.Checkpoint, copy.Step ?? CatalogEntry.NoStep);
-        return entry.Fault is { IsTransient: true } ? throw entry.Changed() : OfEntry(Run, Root, entry) with { Pins = [.. CopyPins.Read(files, TimeProvider.System.GetUtcNow()).Of(entry)] };
+        return entry.Fault is { IsTransient: true } ? throw entry.Changed() : OfEntry(Run, Root, entry) with { Pins = [.. CopyPins.Read(files).Of(entry)] };
     }
 
     /// <summary>Lists a run of Cairn or InternLM, a folder of checkpoints of another program, or a folder or file that is one copy.</summary>
@@ -178,9 +178,9 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         if (run.Catalog.Entries.FirstOrDefault(entry => entry.Fault is { IsTransient: true }) is { } changed)
             throw changed.Changed();
         ResumeChoice choice = run.Choose(verifyHashes: false, default);
-        var pins = CopyPins.Read(run.Files, TimeProvider.System.GetUtcNow());
+        var pins = CopyPins.Read(run.Files);
         ListedCopy[] copies = [.. run.Catalog.Entries.Select(entry => OfEntry(run, run.Files.Root, entry) with { Pins = [.. pins.Of(entry)] })];
-        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run, Best = BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)), LeftOver = Listing.LeftOver.In(run.Files) };
+        return new CopyListing(run.Files.Root, copies, copies.FirstOrDefault(copy => copy.Entry == choice.Chosen)) { Run = run, Best = BestCopy.Of(run.Catalog.Entries, LineView.Of(run.Record)) };
     }
 
     private static ListedCopy OfEntry(RunView? run, string root, CatalogEntry entry)
@@ -199,7 +199,7 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
             {
                 Reason = marker.Reason.ToString().ToLowerInvariant(),
                 Time = marker.Time,
-                Bytes = marker.Files.Sum(file => file.Length),
+                Bytes = marker.Bytes,
                 Files = marker.Files.Count,
                 Branch = marker.Lineage.Current.Name,
             };

@@ -1,4 +1,5 @@
 using Cairn.Checkpoints;
+using Cairn.Cli.Verbs;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Stores;
@@ -11,6 +12,9 @@ namespace Cairn.Cli.Listing;
 /// <param name="What">What it is, in words.</param>
 internal sealed record LeftOver(string Name, long Bytes, string What)
 {
+    /// <summary>As results show them; <see langword="null"/> when there is nothing.</summary>
+    public static IReadOnlyList<LeftOverRow>? Rows(IReadOnlyList<LeftOver> all) => all.Count > 0 ? [.. all.Select(left => new LeftOverRow(left.Name, left.Bytes, left.What))] : null;
+
     /// <summary>The step of a copy.</summary>
     public long? Step { get; init; }
 
@@ -24,7 +28,7 @@ internal sealed record LeftOver(string Name, long Bytes, string What)
     public static IReadOnlyList<LeftOver> In(IFileSource files)
     {
         var all = new List<LeftOver>();
-        var pins = CopyPins.Read(files, TimeProvider.System.GetUtcNow());
+        var pins = CopyPins.Read(files);
         foreach (string name in files.List(RunFolder.Abandoned).Where(entry => entry.IsFolder).Select(entry => $"{RunFolder.Abandoned}/{entry.Name}").Order(StringComparer.Ordinal))
         {
             CatalogEntry copy = Catalog.Snapshot(files, name);

@@ -138,5 +138,5 @@ internal sealed class RunSync(TransferSource source, TransferTarget target, bool
 
     private static SyncRow RowOf(CatalogEntry entry, string state) => new(entry.Folder, entry.Step, RunView.KindOf(entry), state, BytesOf(entry), null);
 
-    private static long BytesOf(CatalogEntry entry) => (entry.Marker ?? entry.Written)?.Files.Sum(file => file.Length) ?? 0;
+    private static long BytesOf(CatalogEntry entry) => (entry.Marker ?? entry.Written)?.Bytes ?? 0;
 }

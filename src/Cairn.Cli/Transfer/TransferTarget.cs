@@ -120,7 +120,7 @@ internal sealed class TransferTarget : IDisposable
     }
 
     /// <summary>Whether somebody needs a copy of the target.</summary>
-    public bool IsPinned(CatalogEntry entry) => CopyPins.Read(Files, TimeProvider.System.GetUtcNow()).Hold(entry);
+    public bool IsPinned(CatalogEntry entry) => CopyPins.Read(Files).Hold(entry);
 
     /// <summary>Removes a checkpoint.</summary>
     /// <returns>Whether it is gone: one that was pinned just now is not.</returns>

@@ -62,7 +62,7 @@ internal sealed class BranchVerb : Verb
 
     private static (CatalogEntry, Lineage) Find(RunView run, long from, string? name, Screen screen, CancellationToken cancellationToken)
     {
-        using var progress = new ProgressLine(screen, "verify", run.Catalog.Entries.Where(entry => entry.Step == from).Sum(entry => entry.Marker?.Files.Sum(file => file.Length) ?? 0));
+        using var progress = new ProgressLine(screen, "verify", run.Catalog.Entries.Where(entry => entry.Step == from).Sum(entry => entry.Marker?.Bytes ?? 0));
         var files = new MeteredFileSource(run.Files, progress.Add);
         return OnThisLine(run, files, from, name, cancellationToken) ?? OnAnotherLine(run, files, from, name, cancellationToken) ?? throw Unusable(run, files, from, cancellationToken);
     }

@@ -91,7 +91,7 @@ internal sealed class CpVerb : Verb
 
     private static SavedCopy Bring(Screen screen, TransferSource source, TransferTarget target, CatalogEntry entry, bool readBack, CancellationToken cancellationToken)
     {
-        using var progress = new ProgressLine(screen, $"copy {entry.Folder}", entry.Marker!.Files.Sum(file => file.Length) * (readBack ? 2 : 1));
+        using var progress = new ProgressLine(screen, $"copy {entry.Folder}", entry.Marker!.Bytes * (readBack ? 2 : 1));
         return target.Bring(source.Files, entry, readBack, files => new MeteredFileSource(files, progress.Add), cancellationToken);
     }
 
@@ -156,7 +156,7 @@ internal sealed class CpVerb : Verb
     private static CpResult Of(TransferSource source, TransferTarget target, CatalogEntry entry, string state)
     {
         IReadOnlyList<FileSystemEntry> files = entry.Marker!.IsDerived ? UnmarkedTransfer.FilesOf(source.Files, entry.Folder) : [];
-        long bytes = entry.Marker.IsDerived ? files.Sum(file => file.Length) : entry.Marker.Files.Sum(file => file.Length);
+        long bytes = entry.Marker.IsDerived ? files.Sum(file => file.Length) : entry.Marker.Bytes;
         return new CpResult(
             source.Files.Root, target.Root, source.Run?.Id, entry.Folder, null, entry.Step, RunView.KindOf(entry), state, bytes, entry.Marker.IsDerived ? files.Count : entry.Marker.Files.Count, Verified: false, [], [], 0);
     }

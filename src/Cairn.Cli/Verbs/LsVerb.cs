@@ -55,10 +55,7 @@ internal sealed record LsResult(
         return new LsResult(
             listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
             rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
-        {
-            Best = listing.Best,
-            LeftOver = listing.LeftOver.Count > 0 ? [.. listing.LeftOver.Select(left => new LeftOverRow(left.Name, left.Bytes, left.What))] : null,
-        };
+        { Best = listing.Best };
     }
 
     private static LsRow Row(ListedCopy copy, CopyCheck? check, bool resumed, BestCheckpoint? best)
@@ -97,7 +94,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         CopyCheck?[] checks = new CopyCheck?[listing.Copies.Count];
         if (parsed.GetValue(_verify))
             (listing, checks) = Verify(screen, listing, cancellationToken);
-        var result = LsResult.Of(listing, checks);
+        LsResult result = LsResult.Of(listing, checks) with { LeftOver = LeftOver.Rows(listing.FindLeftOver()) };
         screen.Show(result, JsonTypes.Default.LsResult, shown => Render(screen, shown));
         return result.Bad > 0 ? ExitCode.FoundBad : ExitCode.Good;
     }

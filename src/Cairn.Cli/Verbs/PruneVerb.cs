@@ -78,7 +78,7 @@ internal sealed class PruneVerb : Verb
         IReadOnlyList<PrunedStep> plan = PrunePlan.Of(listing.Copies, policy, good, listing.Best is { } best ? [RunFolder.Checkpoint(best.Step)] : BestModel.Among(listing.Root, listing.Copies), parsed.GetValue(_best) is null ? null : parsed.GetValue(_metric), parsed.GetValue(_incomplete), parsed.GetValue(_explain));
         if (keepOptimizer is { } keep)
             plan = listing.Run is not null ? PrunePlan.WithoutOptimizers(plan, keep, good) : throw new WrongUseException($"--weights-only is for runs of Cairn: what in {listing.Root} only a restart needs, only its program knows.");
-        LeftOver[] leftOver = parsed.GetValue(_leftOver) ? [.. listing.LeftOver.Where(left => left.Pins.Count == 0)] : [];
+        LeftOver[] leftOver = parsed.GetValue(_leftOver) ? [.. listing.FindLeftOver().Where(left => left.Pins.Count == 0)] : [];
         string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;
         PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)], smaller = [.. plan.Where(step => step.BytesDropped > 0)];
         if (home is not null)
@@ -94,7 +94,7 @@ internal sealed class PruneVerb : Verb
             listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null, Dropped = step.BytesDropped > 0 ? step.BytesDropped : null })], removed.Sum(step => step.Bytes) + smaller.Sum(step => step.BytesDropped) + leftOver.Sum(left => left.Bytes))
         {
             Best = listing.Best,
-            LeftOver = leftOver.Length > 0 ? [.. leftOver.Select(left => new LeftOverRow(left.Name, left.Bytes, left.What))] : null,
+            LeftOver = Listing.LeftOver.Rows(leftOver),
         };
         screen.Show(result, JsonTypes.Default.PruneResult, shown => Render(screen, shown));
         return ExitCode.Good;

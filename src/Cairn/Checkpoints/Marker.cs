@@ -127,6 +127,9 @@ internal sealed record Marker
     /// <summary>Every other file of the folder.</summary>
     public required IReadOnlyList<MarkedFile> Files { get; init; }
 
+    /// <summary>Bytes of all these files.</summary>
+    public long Bytes => Files.Sum(file => file.Length);
+
     /// <summary>The name of a step's marker.</summary>
     public static string FileName(long step) => step.ToString(CultureInfo.InvariantCulture) + ".step";
 

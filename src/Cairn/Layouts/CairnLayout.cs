@@ -104,7 +104,7 @@ internal sealed class CairnLayout : ICheckpointLayout
     /// <exception cref="IOException">The file could not be opened or read.</exception>
     public static LoadedPart Read(IFileSource files, string folder, string fileName)
     {
-        string path = folder.Length == 0 ? fileName : $"{folder}/{fileName}";
+        string path = StorePath.Join(folder, fileName);
         switch (System.IO.Path.GetExtension(fileName))
         {
             case PartEncoder.JsonExtension:

@@ -18,6 +18,10 @@ internal sealed class CopyPins
     /// <summary>Those whose time is over.</summary>
     public IReadOnlyList<CheckpointPin> Over { get; }
 
+    /// <summary>Reads those that count now.</summary>
+    /// <inheritdoc cref="Read(IFileSource, DateTimeOffset)"/>
+    public static CopyPins Read(IFileSource files) => Read(files, TimeProvider.System.GetUtcNow());
+
     /// <summary>Reads them.</summary>
     /// <exception cref="IOException">They cannot be listed: nothing may be removed then.</exception>
     public static CopyPins Read(IFileSource files, DateTimeOffset now)

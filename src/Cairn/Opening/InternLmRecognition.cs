@@ -21,7 +21,7 @@ internal static class InternLmRecognition
         {
             if (!InternLmFileName.TryParse(name, out InternLmFileName? parsed))
                 continue;
-            if (parsed.Kind == InternLmFileKind.Step && !IsTorch(files, folder.Length == 0 ? name : $"{folder}/{name}"))
+            if (parsed.Kind == InternLmFileKind.Step && !IsTorch(files, StorePath.Join(folder, name)))
                 return false;
             isOne |= parsed.Kind is InternLmFileKind.Step or InternLmFileKind.Model or InternLmFileKind.Optimizer or InternLmFileKind.Context;
         }

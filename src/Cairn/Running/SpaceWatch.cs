@@ -106,7 +106,7 @@ internal sealed class SpaceWatch
     // Where all saves to come would fit even if nothing went, no copy need be looked at.
     private bool FitsAnyway(long step, long free)
     {
-        long stride = _run.Options.SavesByTime ? 1 : _run.Options.Forecast(new StandingCopies(null, [], []), _total, 1).Stride;
+        long stride = _run.Options.SavesByTime ? 1 : _run.Options.StrideOf(_total);
         return _copyBytes > 0 && (Int128)((_total - step) / stride + StandingCopies.SnapshotSlots) * _copyBytes <= free - SpaceMaker.Reserve;
     }
 
@@ -116,12 +116,12 @@ internal sealed class SpaceWatch
         var line = LineView.Of(_run.Record);
         CatalogEntry[] own = [.. catalog.Entries.Where(line.Holds)];
         CatalogEntry[] snapshots = [.. own.Where(entry => entry.Slot is not null).OrderBy(entry => entry.Step)];
-        RetainedCheckpoint[] checkpoints = [.. own.Where(entry => entry is { Kind: SaveKind.Checkpoint, Marker.IsDerived: false }).Select(Known)];
-        copyBytes = Math.Max(_copyBytes, own.Length > 0 ? BytesOf(own[0]) : 0);
-        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(BytesOf))
+        RetainedCheckpoint[] checkpoints = [.. own.Select(entry => Retirement.Known(entry, line)).OfType<RetainedCheckpoint>()];
+        copyBytes = Math.Max(_copyBytes, own.Length > 0 ? own[0].Marker!.Bytes : 0);
+        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(entry => entry.Marker!.Bytes))
         {
             KeepOptimizer = _run.Options.KeepOptimizer,
-            WeightsBytes = own.Select(entry => WeightsOnly.Of(entry.Marker!)).FirstOrDefault(smaller => smaller is not null)?.Files.Sum(file => file.Length) ?? _weightsBytes,
+            WeightsBytes = own.Select(entry => WeightsOnly.Of(entry.Marker!)).FirstOrDefault(smaller => smaller is not null)?.Bytes ?? _weightsBytes,
         };
         standingBytes = standing.Bytes;
         // What may be given up for a save counts as free.
@@ -138,10 +138,6 @@ internal sealed class SpaceWatch
     }
 
     private string Planned() => $"the run is planned to step {_total}, keeping {(_run.Options.KeepsAll ? "all checkpoints" : _run.Options.CreateRetention().Describe)}";
-
-    private static RetainedCheckpoint Known(CatalogEntry entry) => new(entry.Step, BytesOf(entry), TrainState.OwnMetricsIn(entry.Marker!.Train), true, entry.Marker.Time);
-
-    private static long BytesOf(CatalogEntry entry) => entry.Marker!.Files.Sum(file => file.Length);
 
     private static long BytesOf(StateNode node) => node switch
     {

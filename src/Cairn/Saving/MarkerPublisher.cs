@@ -16,8 +16,7 @@ namespace Cairn.Saving;
 /// </summary>
 /// <param name="store">The run.</param>
 /// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
-/// <param name="time">Tells which pins are over.</param>
-internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null, TimeProvider? time = null) : ICopyPublisher
+internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : ICopyPublisher
 {
     private readonly StoreFiles _files = new(store);
     private readonly StorePlacement _placement = new(store);
@@ -29,7 +28,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null, Tim
 
     public IFileSource Files => _files;
 
-    private CopyPins Pins => CopyPins.Read(_files, (time ?? TimeProvider.System).GetUtcNow());
+    private CopyPins Pins => CopyPins.Read(_files);
 
     public void Recover()
     {

@@ -21,8 +21,7 @@ namespace Cairn.Saving;
 /// </summary>
 /// <param name="files">The run.</param>
 /// <param name="lease">The right to write the run: checked before a copy is begun, and right before one gets or loses its name. Without one nothing is checked.</param>
-/// <param name="time">Tells which pins are over.</param>
-internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null, TimeProvider? time = null) : ICopyPublisher
+internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) : ICopyPublisher
 {
     private const int SessionLength = 12;
 
@@ -35,7 +34,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null, T
 
     public IFileSource Files => files;
 
-    private CopyPins Pins => CopyPins.Read(files, (time ?? TimeProvider.System).GetUtcNow());
+    private CopyPins Pins => CopyPins.Read(files);
 
     public void Recover()
     {

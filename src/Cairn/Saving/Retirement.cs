@@ -12,6 +12,9 @@ namespace Cairn.Saving;
 internal sealed record RetirementResult(IReadOnlyList<long> Retired, IReadOnlyList<long> Shrunk, Exception? Error)
 {
     public static RetirementResult Nothing { get; } = new([], [], null);
+
+    /// <summary>The report of the save after which it was.</summary>
+    public SaveReport In(SaveReport report) => report with { Retired = Retired, WeightsOnly = Shrunk, RetentionError = Error };
 }
 
 /// <summary>
@@ -75,6 +78,7 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
         }
     }
 
-    private static RetainedCheckpoint? Known(CatalogEntry entry, LineView line) => entry is { Kind: SaveKind.Checkpoint, Marker: { IsDerived: false } marker } && line.Holds(entry)
-        ? new RetainedCheckpoint(entry.Step, marker.Files.Sum(file => file.Length), TrainState.OwnMetricsIn(marker.Train), true, marker.Time) : null;
+    /// <summary>A copy as retention sees it; <see langword="null"/> for what it does not decide on.</summary>
+    public static RetainedCheckpoint? Known(CatalogEntry entry, LineView line) => entry is { Kind: SaveKind.Checkpoint, Marker: { IsDerived: false } marker } && line.Holds(entry)
+        ? new RetainedCheckpoint(entry.Step, marker.Bytes, TrainState.OwnMetricsIn(marker.Train), true, marker.Time) : null;
 }

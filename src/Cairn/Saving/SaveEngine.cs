@@ -199,7 +199,7 @@ internal sealed class SaveEngine : IDisposable
             TimeSpan duration = _time.GetElapsedTime(started);
             notes.AddRange(copy.Notes);
             RetirementResult retirement = first is null && _retirement is not null && _ranks.IsFirst ? _retirement.Run(Publisher, marker, notes) : RetirementResult.Nothing;
-            return new SaveReport
+            return retirement.In(new SaveReport
             {
                 Step = marker.Step,
                 Kind = marker.Kind,
@@ -211,10 +211,7 @@ internal sealed class SaveEngine : IDisposable
                 Folder = first is null ? copy.Entry.Folder : $"{copy.Entry.Files.Root}/{copy.Entry.Folder}",
                 NonFiniteTensor = copy.NonFiniteTensor,
                 Notes = notes,
-                Retired = retirement.Retired,
-                WeightsOnly = retirement.Shrunk,
-                RetentionError = retirement.Error,
-            };
+            });
         }
         catch (Exception e)
         {

@@ -27,6 +27,9 @@ internal static class StorePath
         }
     }
 
+    /// <summary>The path of a name in a folder, which may be the root.</summary>
+    public static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
+
     /// <summary>The folder of a path; empty for a name in the root.</summary>
     public static string Parent(string path)
     {

@@ -138,7 +138,7 @@ internal sealed class Drain
         _signs.Progressed();
         DrainShares shares = RankMessages.Read(answer, DrainShares.Read);
         if (shares.IsAtHome)
-            return Report(copy, _time.GetElapsedTime(started), 0, RunFolder.Checkpoint(copy.Step), [], RetirementResult.Nothing);
+            return Report(copy, _time.GetElapsedTime(started), 0, RunFolder.Checkpoint(copy.Step), []);
         ReadOnlyMemory<byte> said = work.Agree("marker", to => to.WriteList(channel.Rank == shares.Speaker ? own!.Marker.ToBytes() : [], to.Write),
             parts => parts[shares.Speaker].ToArray());
         Marker marker = own?.Marker ?? Marker.Parse(RankMessages.Read(said, from => from.ReadList(from.ReadByte)).ToArray(), Marker.FileName(copy.Step));
@@ -154,7 +154,7 @@ internal sealed class Drain
             RetirementResult retirement = _retirement is not null && channel.IsFirst ? _retirement.Run(Publisher, marker, notes) : RetirementResult.Nothing;
             // It began when its state was captured, maybe before a restart.
             TimeSpan duration = _time.GetUtcNow() - marker.Time;
-            return Report(copy, duration < TimeSpan.Zero ? TimeSpan.Zero : duration, saved.Bytes, saved.Entry.Folder, notes, retirement);
+            return retirement.In(Report(copy, duration < TimeSpan.Zero ? TimeSpan.Zero : duration, saved.Bytes, saved.Entry.Folder, notes));
         }
         finally
         {
@@ -261,7 +261,7 @@ internal sealed class Drain
 
     private static string Name(TieredCopy copy) => $"{copy.Kind.ToString().ToLowerInvariant()} of step {copy.Step}";
 
-    private static SaveReport Report(TieredCopy copy, TimeSpan duration, long bytes, string folder, IReadOnlyList<string> notes, RetirementResult retirement) => new()
+    private static SaveReport Report(TieredCopy copy, TimeSpan duration, long bytes, string folder, IReadOnlyList<string> notes) => new()
     {
         Step = copy.Step,
         Kind = copy.Kind,
@@ -272,9 +272,6 @@ internal sealed class Drain
         Bytes = bytes,
         Folder = folder,
         Notes = notes,
-        Retired = retirement.Retired,
-        WeightsOnly = retirement.Shrunk,
-        RetentionError = retirement.Error,
     };
 }
 

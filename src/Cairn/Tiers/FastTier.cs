@@ -82,7 +82,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
                     save.Notes.Add($"the checkpoint of step {lost.Step} was given up: {FastPlace.Slots} newer copies fill the fast folder, and the home has not taken it");
             }
             string folder = FastPlace.FolderOf(chosen.Slot);
-            return new SavedCopy(CatalogEntry.At(Place.Files, folder, marker.Kind, marker.Step), marker.Files.Sum(file => file.Length), save.NonFiniteTensor, save.Notes);
+            return new SavedCopy(CatalogEntry.At(Place.Files, folder, marker.Kind, marker.Step), marker.Bytes, save.NonFiniteTensor, save.Notes);
         }
         catch
         {

@@ -75,22 +75,6 @@ public class MarkerPublisherTests : PublisherConformance
         SaveIntents.AreOf(Files, "30").ShouldBeFalse();
     }
 
-    // The store said twice that something was removed, and kept it: the marker of the replaced snapshot, and that its save is under way.
-    [Fact]
-    public void What_a_store_kept_of_an_older_save_does_not_win_over_a_newer_one()
-    {
-        Run.Save(SaveKind.Snapshot, 10);
-        Run.Save(SaveKind.Snapshot, 20);
-        KeyValuePair<string, byte[]>[] older = [.. _store.Objects.Where(entry => entry.Key.StartsWith("snapshot/0/", StringComparison.Ordinal))];
-        string attempt = older.Select(entry => entry.Key.Split('/')).First(path => path.Length == 4)[2];
-        Run.Save(SaveKind.Snapshot, 30);
-        foreach ((string path, byte[] bytes) in (KeyValuePair<string, byte[]>[])[.. older, new($".staging/{attempt}", "save snapshot/0"u8.ToArray())])
-            StoreCall.Wait(() => _store.PutAsync(path, bytes));
-        Publisher(null).Recover();
-        Run.Choose().Chosen!.Step.ShouldBe(30);
-        _store.Objects.Keys.ShouldNotContain(path => path.Contains(attempt, StringComparison.Ordinal) || path.EndsWith("/10.step", StringComparison.Ordinal));
-    }
-
     [Fact]
     public void A_copy_is_not_promised_while_what_it_replaces_could_not_be_removed()
     {

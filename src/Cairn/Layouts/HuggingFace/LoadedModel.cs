@@ -82,13 +82,13 @@ internal sealed class LoadedModel : LoadedCheckpoint
         try
         {
             if (found.Weights is { } single)
-                Take(OpenWeights(files, Join(folder, single), single));
+                Take(OpenWeights(files, StorePath.Join(folder, single), single));
             else if (found.Index is { } index)
                 TakeShards(files, folder, index, names);
             else
                 TakeAll(files, folder, found.Shards);
             if (found.Others.Contains(ModelFiles.Config, StringComparer.Ordinal))
-                TieByConfig(files, Join(folder, ModelFiles.Config));
+                TieByConfig(files, StorePath.Join(folder, ModelFiles.Config));
         }
         // Whoever asks for the weights hears of it, and the other parts can be read.
         catch (Exception e) when (_states.Parts.Count > 0 && e is CheckpointException and not CopyChangedException or IOException or UnauthorizedAccessException)
@@ -99,7 +99,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
 
     private void TakeShards(IFileSource files, string folder, string indexName, IReadOnlyCollection<string> names)
     {
-        string path = Join(folder, indexName);
+        string path = StorePath.Join(folder, indexName);
         ShardIndex index = ShardIndex.Read(files, path);
         // All names before the first file: an index that lies costs no opening.
         foreach ((string tensor, string file) in index.FileOfTensor)
@@ -109,7 +109,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
         }
         var opened = new Dictionary<string, WeightsFile>(StringComparer.Ordinal);
         foreach (string file in index.FileOfTensor.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
-            opened.Add(file, OpenWeights(files, Join(folder, file), file));
+            opened.Add(file, OpenWeights(files, StorePath.Join(folder, file), file));
         foreach ((string tensor, string file) in index.FileOfTensor)
         {
             if (opened[file].Tensors.ContainsKey(tensor))
@@ -139,7 +139,7 @@ internal sealed class LoadedModel : LoadedCheckpoint
     private void TakeAll(IFileSource files, string folder, IReadOnlyList<string> shards)
     {
         foreach (string file in shards)
-            TakeOnce(OpenWeights(files, Join(folder, file), file), Join(folder, file), file);
+            TakeOnce(OpenWeights(files, StorePath.Join(folder, file), file), StorePath.Join(folder, file), file);
         _disagreements.Add($"there is no index of the {shards.Count} files, which transformers needs; all of them are read, as their names count them");
     }
 
@@ -236,8 +236,6 @@ internal sealed class LoadedModel : LoadedCheckpoint
     }
 
     private KeyNotFoundException Unknown(string part) => new($"There is no part '{part}' in this form. The parts are: {string.Join(", ", Parts)}.");
-
-    private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
 
     private sealed record WeightsFile(IReadOnlyDictionary<string, StateTensor> Tensors, IReadOnlyDictionary<string, string> Metadata);
 }

@@ -113,7 +113,7 @@ internal sealed partial class TrainerStates
         ReadStep();
     }
 
-    private string Join(string name) => _folder.Length == 0 ? name : $"{_folder}/{name}";
+    private string Join(string name) => StorePath.Join(_folder, name);
 
     private static (string Part, int Rank)? PartOf(string name)
     {

@@ -72,7 +72,7 @@ internal sealed class IndexedCheckpoint : LoadedCheckpoint
     private TorchValue Read(string name) => _files.FileExists(PathOf(name)) ? Keep(TorchFile.Open(_files, PathOf(name))).Root
         : throw Bad(name, $"it is missing, and {InternLmPlan.IndexName} names it");
 
-    private string PathOf(string name) => _folder.Length == 0 ? name : $"{_folder}/{name}";
+    private string PathOf(string name) => StorePath.Join(_folder, name);
 
     private static bool IsFileName(string name) => name.Length > 0 && name.AsSpan().IndexOfAny('/', '\\', '\0') < 0 && name is not ("." or "..");
 

@@ -23,7 +23,7 @@ internal sealed class InternLmFiles(IFileSource store, string folder) : IDisposa
         string file = name.ToString();
         if (!_open.TryGetValue(file, out TorchFile? opened))
         {
-            string path = folder.Length == 0 ? file : $"{folder}/{file}";
+            string path = StorePath.Join(folder, file);
             _open.Add(file, opened = TorchFile.Open(_pool.Open(path), path, Options));
         }
         return opened;

@@ -62,7 +62,8 @@ internal static class FlatOptimizer
         return flat;
     }
 
-    private static StateMap Entry(StateMap map, string name)
+    /// <summary>The map of this name in another one, which is made when it is not there.</summary>
+    public static StateMap Entry(StateMap map, string name)
     {
         if (map.TryGetValue(name, out StateNode? found))
             return (StateMap)found;

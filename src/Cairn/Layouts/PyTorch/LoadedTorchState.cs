@@ -87,7 +87,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
 
         StateMap Read(string name, List<UnreadValue> unread)
         {
-            string path = folder.Length == 0 ? name : $"{folder}/{name}";
+            string path = StorePath.Join(folder, name);
             return TorchTree.ToState(loaded.Keep(TorchFile.Open(files, path, Options)).Root, unread) as StateMap ?? throw new CorruptCheckpointException($"{path} holds no state of DeepSpeed.") { Path = path };
         }
     });
@@ -96,7 +96,7 @@ internal sealed class LoadedTorchState : LoadedCheckpoint
     public static LoadedTorchState OpenDistributed(IFileSource files, string folder)
     {
         DistributedCheckpoint checkpoint = DistributedCheckpoint.Open(files, folder);
-        string common = folder.Length == 0 ? MegatronDistributed.CommonName : $"{folder}/{MegatronDistributed.CommonName}";
+        string common = StorePath.Join(folder, MegatronDistributed.CommonName);
         bool isMegatron = MegatronDistributed.IsIn(files, folder), hasCommon = isMegatron && files.FileExists(common);
         return new LoadedTorchState([DistributedCheckpoint.MetadataName, .. hasCommon ? (string[])[MegatronDistributed.CommonName] : [], .. checkpoint.Files]).Filled(loaded =>
         {

@@ -4,15 +4,13 @@ using Cairn.Stores;
 namespace Cairn.Layouts.PyTorch;
 
 /// <summary>A step of XTuner 1. What a folder or file of it holds is opened when a part of it is asked for, so that a damaged one does not hide the others.</summary>
-internal sealed class LoadedXTuner : LoadedCheckpoint
+internal sealed class LoadedXTuner : LoadedByPart
 {
     private const string Context = "context", SchedulerPart = "scheduler", SamplerPart = "sampler", OptimizerPart = "optimizer";
 
     private readonly XTunerFolder _folder;
     private readonly IFileSource _files;
-    private readonly OrderedDictionary<string, (IReadOnlyList<string> Files, Func<StateMap> Load)> _parts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, LoadedTorchState> _opened = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, StateMap> _loaded = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
 
     private LoadedXTuner(IFileSource files, XTunerFolder folder) => (_files, _folder, StepInside) = (files, folder, folder.Step(files));
@@ -20,15 +18,7 @@ internal sealed class LoadedXTuner : LoadedCheckpoint
     /// <inheritdoc/>
     internal override long? StepInside { get; }
 
-    public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> Notes => [.. _notes, .. _opened.SelectMany(opened => opened.Value.Notes.Select(note => $"{opened.Key}: {note}"))];
-    public override IReadOnlyList<string> FilesOf(string part) => Part(part).Files;
-
-    public override StateMap Load(string part)
-    {
-        (_, Func<StateMap> load) = Part(part);
-        return _loaded.TryGetValue(part, out StateMap? state) ? state : _loaded[part] = load();
-    }
 
     /// <summary>Opens a step.</summary>
     /// <exception cref="CorruptCheckpointException">It is not whole.</exception>
@@ -59,7 +49,7 @@ internal sealed class LoadedXTuner : LoadedCheckpoint
                 if (part == Context)
                     others = weights.Load(part);
                 else
-                    _parts.Add(part, (within, () => weights.Load(part)));
+                    Add(part, within, () => weights.Load(part));
             }
         }
         else if (_folder.Folders.Contains(XTunerFolder.Model, StringComparer.Ordinal))
@@ -75,8 +65,8 @@ internal sealed class LoadedXTuner : LoadedCheckpoint
         AddFile(SchedulerPart, XTunerFolder.Scheduler);
         AddFile(SamplerPart, Has(XTunerFolder.Sampler) ? XTunerFolder.Sampler : XTunerFolder.RolloutSampler);
         if (others.Count > 0 || Has(XTunerFolder.TrainState))
-            _parts.Add(Context, (Has(XTunerFolder.TrainState) ? [XTunerFolder.TrainState] : [XTunerFolder.Weights], () => Counters(others)));
-        string[] unread = [.. _folder.Files.Where(name => !_parts.Values.Any(part => part.Files.Contains(name, StringComparer.Ordinal))).Order(StringComparer.Ordinal)];
+            Add(Context, Has(XTunerFolder.TrainState) ? [XTunerFolder.TrainState] : [XTunerFolder.Weights], () => Counters(others));
+        string[] unread = [.. _folder.Files.Where(name => !Parts.Any(part => FilesOf(part).Contains(name, StringComparer.Ordinal))).Order(StringComparer.Ordinal)];
         if (unread.Length > 0)
             _notes.Add($"not read, for they hold the program's own settings: {string.Join(", ", unread)}");
     }
@@ -86,12 +76,12 @@ internal sealed class LoadedXTuner : LoadedCheckpoint
     private bool Has(string name) => _folder.Files.Contains(name, StringComparer.Ordinal);
 
     // Of the older form each folder is one part, whatever its names begin with.
-    private void AddWhole(string part, string folder) => _parts.Add(part, ([.. _files.List(_folder.Within(folder)).Where(entry => !entry.IsFolder).Select(entry => $"{folder}/{entry.Name}").Order(StringComparer.Ordinal)], () => Distributed(folder).Root as StateMap ?? []));
+    private void AddWhole(string part, string folder) => Add(part, [.. _files.List(_folder.Within(folder)).Where(entry => !entry.IsFolder).Select(entry => $"{folder}/{entry.Name}").Order(StringComparer.Ordinal)], () => Distributed(folder).Root as StateMap ?? []);
 
     private void AddFile(string part, string name)
     {
         if (Has(name))
-            _parts.Add(part, ([name], () => File(name).Root as StateMap ?? new StateMap { ["data"] = File(name).Root }));
+            Add(part, [name], () => File(name).Root as StateMap ?? new StateMap { ["data"] = File(name).Root });
     }
 
     private StateMap Counters(StateMap others)
@@ -110,7 +100,4 @@ internal sealed class LoadedXTuner : LoadedCheckpoint
     private LoadedTorchState File(string name) => Opened(name, () => LoadedTorchState.OpenFile(_files, _folder.Within(name)));
 
     private LoadedTorchState Opened(string name, Func<LoadedTorchState> open) => _opened.TryGetValue(name, out LoadedTorchState? opened) ? opened : _opened[name] = Keep(open());
-
-    private (IReadOnlyList<string> Files, Func<StateMap> Load) Part(string part) =>
-        _parts.TryGetValue(part, out (IReadOnlyList<string> Files, Func<StateMap> Load) found) ? found : throw new KeyNotFoundException($"There is no part '{part}'. The parts are: {string.Join(", ", _parts.Keys)}.");
 }

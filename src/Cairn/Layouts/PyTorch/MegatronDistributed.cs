@@ -21,7 +21,7 @@ internal static class MegatronDistributed
     /// <summary>Whether a folder is one, by its <c>metadata.json</c>.</summary>
     public static bool IsIn(IFileSource files, string folder)
     {
-        string path = folder.Length == 0 ? MetadataName : $"{folder}/{MetadataName}";
+        string path = StorePath.Join(folder, MetadataName);
         if (!files.FileExists(path))
             return false;
         try
@@ -44,7 +44,7 @@ internal static class MegatronDistributed
         foreach ((string key, StateNode node) in flat)
         {
             if (key.StartsWith(StatePrefix, StringComparison.Ordinal) && key.IndexOf('.', StatePrefix.Length) is > 0 and var dot && dot < key.Length - 1)
-                Entry(states, key[(dot + 1)..]).Add(key[StatePrefix.Length..dot], node);
+                FlatOptimizer.Entry(states, key[(dot + 1)..]).Add(key[StatePrefix.Length..dot], node);
             else if (key.StartsWith(OptimizerPrefix, StringComparison.Ordinal))
                 others.Add(key[OptimizerPrefix.Length..], node);
             else if (key == RandomKey || key.StartsWith(RandomKey + "/", StringComparison.Ordinal))
@@ -92,14 +92,5 @@ internal static class MegatronDistributed
         if (others.Count > 0 && !optimizer.ContainsKey(Others))
             optimizer.Add(Others, others);
         return optimizer;
-    }
-
-    private static StateMap Entry(StateMap map, string name)
-    {
-        if (map.TryGetValue(name, out StateNode? found))
-            return (StateMap)found;
-        StateMap made = [];
-        map.Add(name, made);
-        return made;
     }
 }

@@ -35,7 +35,7 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
         string[] ranks =
         [
             .. entries.Where(entry => entry.IsFolder && MegatronRank().IsMatch(entry.Name)).Select(entry => entry.Name).Order(StringComparer.Ordinal)
-                .SelectMany(folder => MegatronFiles.Where(file => files.FileExists(Join(path, $"{folder}/{file}"))).Take(1).Select(file => $"{folder}/{file}")),
+                .SelectMany(folder => MegatronFiles.Where(file => files.FileExists(StorePath.Join(path, $"{folder}/{file}"))).Take(1).Select(file => $"{folder}/{file}")),
         ];
         return ranks.Length > 0 ? new RankFolder(Megatron, path, ranks, [], []) : null;
     }
@@ -56,7 +56,7 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
         }
         if (MissingExpert is { } expert)
             return $"{expert} is missing: the save did not end";
-        return Optimizers.Count > 0 && LoadedTorchState.PartitionsIn(files, Join(Path, Optimizers[0])) is { } count ? ZeroStates.FaultOf(count, Optimizers.Count(name => ModelRankOf(name) == ModelRankOf(Optimizers[0]))) : null;
+        return Optimizers.Count > 0 && LoadedTorchState.PartitionsIn(files, StorePath.Join(Path, Optimizers[0])) is { } count ? ZeroStates.FaultOf(count, Optimizers.Count(name => ModelRankOf(name) == ModelRankOf(Optimizers[0]))) : null;
     }
 
     /// <summary>Whether it is a universal checkpoint of DeepSpeed: a folder for each parameter.</summary>
@@ -109,13 +109,13 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
     {
         foreach (string name in (string[])[DeepSpeedLatest, UniversalLatest, MegatronLatest])
         {
-            if (!files.FileExists(Join(path, name)))
+            if (!files.FileExists(StorePath.Join(path, name)))
                 continue;
-            string said = Encoding.UTF8.GetString(SmallFile.Read(files, Join(path, name), LargestName)).Trim();
+            string said = Encoding.UTF8.GetString(SmallFile.Read(files, StorePath.Join(path, name), LargestName)).Trim();
             string folder = name == MegatronLatest && long.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out long iteration)
                 ? string.Create(CultureInfo.InvariantCulture, $"iter_{iteration:0000000}") : said;
-            if (StorePath.IsName(folder) && files.FolderExists(Join(path, folder)))
-                yield return Join(path, folder);
+            if (StorePath.IsName(folder) && files.FolderExists(StorePath.Join(path, folder)))
+                yield return StorePath.Join(path, folder);
         }
     }
 
@@ -133,7 +133,7 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
             throw new CorruptCheckpointException($"{expert} is missing in {Path}, and files of other experts are there. The save was not ended, or files were lost: take another checkpoint.") { Path = Path };
         if (Layout == DeepSpeed && (ModelRanks > 1 || Experts.Count > 0))
             return DeepSpeedRanks.Open(files, this);
-        return Optimizers.Count == 0 ? LoadedTorchState.OpenFile(files, Join(Path, Files[0]), Files[0], []) : LoadedTorchState.OpenZero(files, Path, Files, Optimizers);
+        return Optimizers.Count == 0 ? LoadedTorchState.OpenFile(files, StorePath.Join(Path, Files[0]), Files[0], []) : LoadedTorchState.OpenZero(files, Path, Files, Optimizers);
     }
 
     // By model-parallel rank, and then by the number of the data-parallel one.
@@ -141,8 +141,6 @@ internal sealed partial record RankFolder(string Layout, string Path, IReadOnlyL
         [.. names.Select(name => (name, match: form.Match(name))).Where(file => file.match.Success).OrderBy(file => Number(file.match, "mp")).ThenBy(file => Number(file.match, "dp")).Select(file => file.name)];
 
     private static int Number(Match match, string group) => match.Groups[group] is { Success: true } digits ? int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture) : 0;
-
-    private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
 
     [GeneratedRegex(@"mp_rank_(?<mp>[0-9]{1,6})_", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex ModelRank();

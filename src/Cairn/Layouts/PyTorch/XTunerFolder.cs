@@ -39,7 +39,7 @@ internal sealed partial record XTunerFolder(string Path, IReadOnlyList<string> F
         bool isNamed = Name().IsMatch(NameOf(files, path)), isBeside = names.Intersect(Beside, StringComparer.Ordinal).Any();
         if (!isNamed && !isBeside)
             return null;
-        string[] own = [.. ((string[])[Weights, Unfinished, Model, Optimizer]).Where(folder => folders.Contains(folder, StringComparer.Ordinal) && (isNamed || IsDistributed(files, Join(path, folder))))];
+        string[] own = [.. ((string[])[Weights, Unfinished, Model, Optimizer]).Where(folder => folders.Contains(folder, StringComparer.Ordinal) && (isNamed || IsDistributed(files, StorePath.Join(path, folder))))];
         // A save that had only begun.
         return own.Length > 0 || (isNamed && isBeside) ? new XTunerFolder(path, own, names) : null;
     }
@@ -76,7 +76,7 @@ internal sealed partial record XTunerFolder(string Path, IReadOnlyList<string> F
         }
         foreach (string folder in Folders.Where(folder => folder != Unfinished))
         {
-            if (!files.FileExists(Join(Path, $"{folder}/{DistributedCheckpoint.MetadataName}")))
+            if (!files.FileExists(StorePath.Join(Path, $"{folder}/{DistributedCheckpoint.MetadataName}")))
                 return $"{folder}/ has no {DistributedCheckpoint.MetadataName}: the save did not end";
         }
         if (!Files.Contains(TrainState, StringComparer.Ordinal))
@@ -98,12 +98,12 @@ internal sealed partial record XTunerFolder(string Path, IReadOnlyList<string> F
     {
         if (!Files.Contains(TrainState, StringComparer.Ordinal))
             return [];
-        string path = Join(Path, TrainState);
+        string path = StorePath.Join(Path, TrainState);
         return ValuesReader.Read(SmallFile.Read(files, path, LargestTrainState), path, NoTensors);
     }
 
     /// <summary>The path of something in it.</summary>
-    public string Within(string name) => Join(Path, name);
+    public string Within(string name) => StorePath.Join(Path, name);
 
     private static bool IsDistributed(IFileSource files, string folder) =>
         files.List(folder).Any(entry => !entry.IsFolder && (entry.Name == DistributedCheckpoint.MetadataName || entry.Name.EndsWith(DistributedLayout.Extension, StringComparison.Ordinal)));
@@ -113,8 +113,6 @@ internal sealed partial record XTunerFolder(string Path, IReadOnlyList<string> F
         string full = path.Length > 0 ? path : files.Root.TrimEnd('/');
         return full[(full.LastIndexOf('/') + 1)..];
     }
-
-    private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
 
     // The first versions had the epoch in it as well.
     [GeneratedRegex(@"^((ckpt|snapshot)-)?(epoch-[0-9]{1,18}-)?step-(?<step>[0-9]{1,18})\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]

@@ -43,7 +43,7 @@ internal sealed class DistributedCheckpoint : IDisposable
     public static DistributedCheckpoint Open(IFileSource files, string folder)
     {
         ArgumentNullException.ThrowIfNull(files);
-        string path = Join(folder, MetadataName);
+        string path = StorePath.Join(folder, MetadataName);
         if (!files.FileExists(path))
             throw new CorruptDistributedCheckpointException(DistributedFault.MetadataMissing, folder.Length == 0 ? files.Root : folder, "there is no metadata: the save did not end", MetadataName, "none");
         IReadOnlyList<DistributedItem> items;
@@ -70,7 +70,7 @@ internal sealed class DistributedCheckpoint : IDisposable
     /// <exception cref="IOException">A file could not be read.</exception>
     public StateMap Load()
     {
-        var tree = new PathTree(Join(_folder, MetadataName));
+        var tree = new PathTree(StorePath.Join(_folder, MetadataName));
         var known = new Dictionary<DistributedPlace, (DistributedTensor Tensor, StateTensor State)>();
         foreach (DistributedItem item in Items)
             tree.Add(item, item is DistributedTensor tensor ? Tied(tensor, known) : Value((DistributedValue)item));
@@ -99,7 +99,7 @@ internal sealed class DistributedCheckpoint : IDisposable
     public StateTensor Tensor(DistributedTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        return Merge(this, tensor, Join(_folder, MetadataName));
+        return Merge(this, tensor, StorePath.Join(_folder, MetadataName));
     }
 
     internal static StateTensor Merge(DistributedCheckpoint checkpoint, DistributedTensor tensor, string path)
@@ -150,7 +150,7 @@ internal sealed class DistributedCheckpoint : IDisposable
 
     /// <summary>The file of <c>torch.save</c> at a place. Disposing it leaves the file around it open.</summary>
     internal TorchFile OpenAt(DistributedPlace place) =>
-        TorchFile.Open(new FileSlice(_open[place.File], place.Offset, place.Length), $"{Join(_folder, place.File)} at {place.Offset}", Options);
+        TorchFile.Open(new FileSlice(_open[place.File], place.Offset, place.Length), $"{StorePath.Join(_folder, place.File)} at {place.Offset}", Options);
 
     private StateNode Value(DistributedValue item)
     {
@@ -177,6 +177,4 @@ internal sealed class DistributedCheckpoint : IDisposable
 
     private static CorruptDistributedCheckpointException Cover(DistributedTensor tensor, string what, string path, Exception? cause = null) => new(
         DistributedFault.ChunkCover, path, "its chunks do not make it up", $"chunks that hold each element of [{string.Join(", ", tensor.Shape)}] once", what.TrimEnd('.'), tensor.Name, cause);
-
-    private static string Join(string folder, string name) => folder.Length == 0 ? name : $"{folder}/{name}";
 }

@@ -45,7 +45,7 @@ internal sealed class SafetensorsShards : IDisposable
         {
             shards.CheckNames();
             foreach (string name in shards.Files)
-                shards._open.Add(SafetensorsFile.Open(files, folder.Length == 0 ? name : $"{folder}/{name}"));
+                shards._open.Add(SafetensorsFile.Open(files, StorePath.Join(folder, name)));
             shards.CheckCount();
             shards.Merge();
             return shards;

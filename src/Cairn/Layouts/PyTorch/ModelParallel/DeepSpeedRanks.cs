@@ -40,7 +40,7 @@ internal static class DeepSpeedRanks
             Read(loaded, folder, roots, ofRank);
         });
 
-        string Within(string name) => folder.Path.Length == 0 ? name : $"{folder.Path}/{name}";
+        string Within(string name) => StorePath.Join(folder.Path, name);
     }
 
     private static void Read(LoadedRanks loaded, RankFolder folder, StateMap[] roots, ILookup<int, StateMap> experts)

@@ -8,7 +8,7 @@ namespace Cairn.Layouts.PyTorch.ModelParallel;
 /// A <see href="https://www.deepspeed.ai/tutorials/universal-checkpointing/">universal checkpoint</see> of DeepSpeed: a folder for each parameter (<c>zero/NAME</c>) with files of its weights in full precision and of each field of the optimizer.
 /// They may be many, and only some are open at once.
 /// </summary>
-internal sealed class LoadedUniversal : LoadedCheckpoint
+internal sealed class LoadedUniversal : LoadedByPart
 {
     /// <summary>The folder of the parameters.</summary>
     public const string Folder = "zero";
@@ -21,8 +21,6 @@ internal sealed class LoadedUniversal : LoadedCheckpoint
     private readonly string _path;
     private readonly OpenFiles _open;
     private readonly List<string> _parameters = [];
-    private readonly OrderedDictionary<string, (IReadOnlyList<string> Files, Func<StateMap> Load)> _parts = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, StateMap> _loaded = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
     private LoadedTorchState? _rest;
 
@@ -36,9 +34,9 @@ internal sealed class LoadedUniversal : LoadedCheckpoint
     {
         _parameters.AddRange(_files.List(Within(Folder)).Where(entry => entry.IsFolder).Select(entry => entry.Name).Order(StringComparer.Ordinal));
         _rest = folder.Files.Count == 0 ? null : Keep(LoadedTorchState.OpenFile(_files, Within(folder.Files[0]), folder.Files[0], []));
-        _parts.Add(PartSplit.Model, ([.. FilesOfField(name => name == Weight), .. folder.Files.Take(1)], () => Model(folder)));
+        Add(PartSplit.Model, [.. FilesOfField(name => name == Weight), .. folder.Files.Take(1)], () => Model(folder));
         if (FilesOfField(name => name != Weight).Any())
-            _parts.Add(OptimizerPart, ([.. FilesOfField(name => name != Weight)], Optimizer));
+            Add(OptimizerPart, [.. FilesOfField(name => name != Weight)], Optimizer);
         StateMap others = new() { [Module] = new StateMap() };
         foreach ((string key, StateNode node) in _rest?.Root as StateMap ?? [])
         {
@@ -47,23 +45,15 @@ internal sealed class LoadedUniversal : LoadedCheckpoint
         }
         foreach ((string part, StateMap state) in PartSplit.Of(others))
         {
-            if (!_parts.ContainsKey(part))
-                _parts.Add(part, ([folder.Files[0]], () => state));
+            if (!HasPart(part))
+                Add(part, [folder.Files[0]], () => state);
         }
     }
 
     /// <inheritdoc cref="PartSplit.StepIn"/>
-    internal override long? StepInside => _parts.ContainsKey("context") ? PartSplit.StepIn(new Dictionary<string, StateMap>(StringComparer.Ordinal) { ["context"] = Load("context") }) : null;
+    internal override long? StepInside => HasPart("context") ? PartSplit.StepIn(new Dictionary<string, StateMap>(StringComparer.Ordinal) { ["context"] = Load("context") }) : null;
 
-    public override IReadOnlyList<string> Parts => [.. _parts.Keys];
     public override IReadOnlyList<string> Notes => [.. _notes, .. _rest?.Notes ?? []];
-    public override IReadOnlyList<string> FilesOf(string part) => Part(part).Files;
-
-    public override StateMap Load(string part)
-    {
-        Func<StateMap> load = Part(part).Load;
-        return _loaded.TryGetValue(part, out StateMap? state) ? state : _loaded[part] = load();
-    }
 
     /// <summary>Opens a step.</summary>
     /// <exception cref="CorruptCheckpointException">A file is missing, or is not what it must be.</exception>
@@ -85,14 +75,14 @@ internal sealed class LoadedUniversal : LoadedCheckpoint
     /// <summary>Whether a folder holds one.</summary>
     public static bool IsIn(IFileSource files, string path)
     {
-        string folder = path.Length == 0 ? Folder : $"{path}/{Folder}";
+        string folder = StorePath.Join(path, Folder);
         return files.FolderExists(folder) && files.List(folder).Any(entry => entry.IsFolder && files.FileExists($"{folder}/{entry.Name}/{Weight}{Extension}"));
     }
 
     /// <summary>The first parameter without its weights; <see langword="null"/> when all have them.</summary>
     public static string? MissingIn(IFileSource files, string path)
     {
-        string folder = path.Length == 0 ? Folder : $"{path}/{Folder}";
+        string folder = StorePath.Join(path, Folder);
         return files.List(folder).Where(entry => entry.IsFolder && !files.FileExists($"{folder}/{entry.Name}/{Weight}{Extension}")).Select(entry => entry.Name).Order(StringComparer.Ordinal).FirstOrDefault();
     }
 
@@ -150,10 +140,7 @@ internal sealed class LoadedUniversal : LoadedCheckpoint
 
     private IEnumerable<string> FilesOfField(Func<string, bool> isTaken) => _parameters.SelectMany(name => Fields(name).Where(isTaken).Select(field => $"{Folder}/{name}/{field}{Extension}"));
 
-    private string Within(string name) => _path.Length == 0 ? name : $"{_path}/{name}";
+    private string Within(string name) => StorePath.Join(_path, name);
 
     private CorruptCheckpointException Bad(string name, string what) => new($"{Within(name)} cannot be used: {what}. The conversion was not ended, or files were lost: make the universal checkpoint again.") { Path = Within(name) };
-
-    private (IReadOnlyList<string> Files, Func<StateMap> Load) Part(string part) =>
-        _parts.TryGetValue(part, out (IReadOnlyList<string> Files, Func<StateMap> Load) found) ? found : throw new KeyNotFoundException($"There is no part '{part}'. The parts are: {string.Join(", ", _parts.Keys)}.");
 }

@@ -19,7 +19,7 @@ internal static class MegatronRanks
         try
         {
             foreach (string name in names)
-                opened.Add(LoadedTorchState.OpenFile(files, folder.Length == 0 ? name : $"{folder}/{name}", name, []));
+                opened.Add(LoadedTorchState.OpenFile(files, StorePath.Join(folder, name), name, []));
         }
         catch
         {
