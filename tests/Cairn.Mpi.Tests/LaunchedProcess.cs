@@ -54,6 +54,9 @@ internal sealed class LaunchedProcess : IDisposable
 
     private void Note(string? line)
     {
+        // The end of a stream is no line.
+        if (line is null)
+            return;
         lock (_output)
             _output.AppendLine(line);
     }

@@ -84,8 +84,11 @@ internal sealed class Shell : IDisposable
         _process.Dispose();
     }
 
+    // Nothing at the end of a stream, which is no line: which of the two ends first is by chance.
     private void Note(string? line)
     {
+        if (line is null)
+            return;
         lock (_output)
             _output.AppendLine(line);
     }

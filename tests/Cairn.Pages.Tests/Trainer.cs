@@ -63,9 +63,12 @@ internal sealed class Trainer : IDisposable
 
     private void Note(string? line)
     {
+        // The end of a stream is no line.
+        if (line is null)
+            return;
         lock (_output)
             _output.AppendLine(line);
-        if (line?.StartsWith("begins ", StringComparison.Ordinal) == true)
+        if (line.StartsWith("begins ", StringComparison.Ordinal))
             _trains.TrySetResult();
     }
 }

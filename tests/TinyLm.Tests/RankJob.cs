@@ -153,6 +153,9 @@ internal sealed class RankJob : IDisposable
 
     void Note(string? line)
     {
+        // The end of a stream is no line.
+        if (line is null)
+            return;
         lock (_output)
             _output.AppendLine(line);
     }
