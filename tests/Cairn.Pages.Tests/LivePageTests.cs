@@ -64,9 +64,11 @@ public sealed class LivePageTests(Browser browser) : IDisposable
         await window.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
         await question.GetByText("Yes").ClickAsync();
         await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^run: save: checkpoint [0-9,]+ is saved$"));
-        await window.Page.GetByRole(AriaRole.Button, new() { NameRegex = new System.Text.RegularExpressions.Regex("^Keep step") }).First.ClickAsync();
+        // The checkpoint stays until it is asked for; a snapshot on the page may be overwritten by then.
+        string saved = (await answer.InnerTextAsync()).Split(' ')[3];
+        await window.Page.GetByRole(AriaRole.Button, new() { Name = $"Keep step {saved}", Exact = true }).First.ClickAsync();
         await question.GetByText("Yes").ClickAsync();
-        await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^run: keep: step [0-9,]+ stays, whatever the rules say$"));
+        await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex($"^run: keep: step {saved} stays, whatever the rules say$"));
         await Assertions.Expect(window.Page.GetByText("kept on the page of cairn serve")).ToBeVisibleAsync();
         Cairn.CheckpointPins.Of(_folder["run"]).ShouldHaveSingleItem().Why.ShouldBe("kept on the page of cairn serve");
         await window.Page.GetByRole(AriaRole.Button, new() { NameRegex = new System.Text.RegularExpressions.Regex("^Release step") }).ClickAsync();
