@@ -11,11 +11,14 @@ public partial class CheckpointOptions
 
     private const int SpreadCount = 4;
 
+    /// <summary>Whether a snapshot begins when the last save is complete, and not by steps.</summary>
+    internal bool SnapshotsAreContinuous => SnapshotPolicy is null && SnapshotEvery == Auto;
+
     /// <summary>The steps between snapshots after defaults: <see langword="null"/> when there are none by steps.</summary>
     internal long? SnapshotSteps => SnapshotEvery switch
     {
         null when CheckpointPolicy is null && CheckpointEvery is { } steps => Math.Max(1, steps / SnapshotsPerCheckpoint),
-        null or 0 => null,
+        null or 0 or Auto => null,
         { } steps => steps,
     };
 
@@ -23,7 +26,7 @@ public partial class CheckpointOptions
     /// <exception cref="ArgumentOutOfRangeException">An interval is not positive.</exception>
     internal SaveSchedule CreateSchedule() => new(
         CheckpointPolicy ?? PolicyOf(CheckpointEvery, CheckpointInterval),
-        SnapshotPolicy ?? PolicyOf(SnapshotSteps, SnapshotInterval));
+        SnapshotPolicy ?? PolicyOf(SnapshotSteps, SnapshotInterval, SnapshotsAreContinuous ? SavePolicy.Continuous(SnapshotStallBudget) : null));
 
     /// <summary>Whether any of the Keep rules is set.</summary>
     internal bool HasKeepRule => this is not { KeepLast: null, KeepEvery: null, KeepBest: null, KeepWithinBytes: null, KeepEach: null, KeepSpread: null };
@@ -69,7 +72,7 @@ public partial class CheckpointOptions
     private const long MostQuestions = 5_000_000;
 
     /// <summary>Whether anything is saved by time rather than by steps.</summary>
-    internal bool SavesByTime => CheckpointInterval is not null || SnapshotInterval is not null || CheckpointPolicy is not null || SnapshotPolicy is not null;
+    internal bool SavesByTime => SnapshotsAreContinuous || CheckpointInterval is not null || SnapshotInterval is not null || CheckpointPolicy is not null || SnapshotPolicy is not null;
 
     /// <summary>What these options would do to the rest of a run, to be filled in with what is known about times and space.</summary>
     /// <param name="standing">What stands already.</param>
@@ -82,6 +85,7 @@ public partial class CheckpointOptions
         Stride = StrideOf(totalSteps),
         TotalSteps = totalSteps,
         StepSeconds = 1,
+        SnapshotStallBudget = SnapshotsAreContinuous ? SnapshotStallBudget : null,
         CopyBytes = copyBytes,
         Metric = RetentionMetric is { } metric ? (metric, HigherToKeep) : null,
     };
@@ -130,9 +134,11 @@ public partial class CheckpointOptions
         return warnings;
     }
 
-    private static ISavePolicy PolicyOf(long? steps, TimeSpan? interval)
+    private static ISavePolicy PolicyOf(long? steps, TimeSpan? interval, ISavePolicy? continuous = null)
     {
         List<ISavePolicy> policies = [];
+        if (continuous is not null)
+            policies.Add(continuous);
         if (steps is { } count)
             policies.Add(SavePolicy.EverySteps(count));
         if (interval is { } time)

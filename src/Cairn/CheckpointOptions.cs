@@ -50,11 +50,22 @@ public partial class CheckpointOptions
     public TimeSpan? CheckpointInterval { get; set; }
 
     /// <summary>
-    /// Steps between snapshots; 0 for none by steps. Default <see langword="null"/>: a fifth of <see cref="CheckpointEvery"/>,
+    /// As <see cref="SnapshotEvery"/>, <c>auto</c> in configuration: no interval. The next snapshot begins at the end of the first step at which the last save is complete and the time for which training waits for saves, as it
+    /// was measured so far, keeps within <see cref="SnapshotStallBudget"/>. One that would not be complete before the next checkpoint is due, or before training ends, is not begun. Checkpoints are not touched by it.
+    /// </summary>
+    public const long Auto = long.MinValue;
+
+    /// <summary>
+    /// Steps between snapshots, at least 1; 0 for none by steps; <see cref="Auto"/> for as many as the store takes. Default <see langword="null"/>: a fifth of <see cref="CheckpointEvery"/>,
     /// at least 1, and none without it or with <see cref="CheckpointPolicy"/>.
     /// </summary>
-    [Range(0d, long.MaxValue)]
     public long? SnapshotEvery { get; set; }
+
+    /// <summary>
+    /// The share of the time for which training may wait for saves of either kind before the next snapshot begins, where <see cref="SnapshotEvery"/> is <see cref="Auto"/>: 0.01 is one percent. Above 0 and below 1. In a job
+    /// the rank counts that waited longest. An exceptional wait, such as for a store that hung, is remembered for an hour at most. Default 0.01.
+    /// </summary>
+    public double SnapshotStallBudget { get; set; } = 0.01;
 
     /// <summary>Time since the last snapshot or checkpoint after which a snapshot is due, besides <see cref="SnapshotEvery"/>. Default <see langword="null"/>: none by time.</summary>
     public TimeSpan? SnapshotInterval { get; set; }

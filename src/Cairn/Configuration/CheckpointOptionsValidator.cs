@@ -1,3 +1,4 @@
+using System.Globalization;
 using Cairn.Alerts;
 using Cairn.Layouts;
 using Microsoft.Extensions.Options;
@@ -59,8 +60,10 @@ internal sealed class CheckpointOptionsValidator : IValidateOptions<CheckpointOp
             failures.Add($"CheckpointEvery must be at least 1 step, not {options.CheckpointEvery}; set it to null for no checkpoints by steps.");
         if (options.CheckpointInterval <= TimeSpan.Zero)
             failures.Add($"CheckpointInterval must be longer than zero, not {options.CheckpointInterval:c}; leave it out for no checkpoints by time.");
-        if (options.SnapshotEvery < 0)
-            failures.Add($"SnapshotEvery must be at least 1 step, or 0 for no snapshots by steps, not {options.SnapshotEvery}.");
+        if (options.SnapshotEvery is < 0 and not CheckpointOptions.Auto)
+            failures.Add($"SnapshotEvery must be at least 1 step, 0 for no snapshots by steps, or auto, not {options.SnapshotEvery}.");
+        if (!(options.SnapshotStallBudget is > 0 and < 1))
+            failures.Add($"SnapshotStallBudget must be a share of the time above 0 and below 1, such as 0.01 for one percent, not {options.SnapshotStallBudget.ToString(CultureInfo.InvariantCulture)}.");
         if (options.SnapshotInterval <= TimeSpan.Zero)
             failures.Add($"SnapshotInterval must be longer than zero, not {options.SnapshotInterval:c}; leave it out for no snapshots by time.");
         if (options.RankTimeout <= TimeSpan.Zero || options.RankTimeout > TimeSpan.FromHours(12))

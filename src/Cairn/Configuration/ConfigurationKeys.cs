@@ -21,7 +21,12 @@ internal static class ConfigurationKeys
         Of("TotalSteps", ConfigurationValues.Count, (options, value) => options.TotalSteps = value),
         Of("CheckpointEvery", ConfigurationValues.Count, (options, value) => options.CheckpointEvery = value),
         Of("CheckpointInterval", ConfigurationValues.Time, (options, value) => options.CheckpointInterval = value),
-        Of("SnapshotEvery", ConfigurationValues.Count, (options, value) => options.SnapshotEvery = value),
+        new("SnapshotEvery", (entry, reading) =>
+        {
+            long? every = ConfigurationValues.CountOrAuto(entry);
+            reading.Set("SnapshotEvery", entry.Path, every, static (options, value) => options.SnapshotEvery = value, every == CheckpointOptions.Auto ? "auto" : null);
+        }),
+        Of("SnapshotStallBudget", ConfigurationValues.Number, (options, value) => options.SnapshotStallBudget = value ?? new CheckpointOptions().SnapshotStallBudget),
         Of("SnapshotInterval", ConfigurationValues.Time, (options, value) => options.SnapshotInterval = value),
         Of("Asynchronous", ConfigurationValues.Switch, (options, value) => options.Asynchronous = value),
         Of("OverlapCapture", ConfigurationValues.Switch, (options, value) => options.OverlapCapture = value),

@@ -30,6 +30,22 @@ internal static class ConfigurationValues
             : throw new FormatException($"expected a whole number, found '{text}'.");
     }
 
+    /// <summary>The same, or <c>auto</c>: <see cref="CheckpointOptions.Auto"/>.</summary>
+    public static long? CountOrAuto(IConfigurationSection entry)
+    {
+        string? text = Text(entry);
+        if (text is not null && Is(text, "auto"))
+            return CheckpointOptions.Auto;
+        try
+        {
+            return Count(entry) is { } count ? Math.Max(count, -long.MaxValue) : null;
+        }
+        catch (FormatException)
+        {
+            throw new FormatException($"expected a whole number or auto, found '{text}'.");
+        }
+    }
+
     /// <summary>A number, which may have a fraction.</summary>
     public static double? Number(IConfigurationSection entry)
     {

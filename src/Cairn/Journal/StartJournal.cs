@@ -76,7 +76,9 @@ internal sealed class StartJournal(RunJournal journal)
                 json.WriteString("fast_folder", PlacePath.Full(fast));
             if (options is { CheckpointPolicy: null, CheckpointEvery: { } checkpointEvery })
                 json.WriteNumber("checkpoint_every", checkpointEvery);
-            if (options.SnapshotPolicy is null)
+            if (options.SnapshotsAreContinuous)
+                json.WriteString("snapshot_every", "auto");
+            else if (options.SnapshotPolicy is null)
                 json.WriteNumber("snapshot_every", options.SnapshotSteps ?? 0);
             json.WriteNumber("pid", Environment.ProcessId);
             json.WriteString("host", Environment.MachineName);

@@ -19,6 +19,8 @@ internal sealed record ForecastRequest
     public double StallSeconds { get; init; }
     /// <summary>Time from a save until its copy is durable, in seconds.</summary>
     public double DurableSeconds { get; init; }
+    /// <summary>The share of the time for which training may wait, where snapshots have no interval; else <see langword="null"/>.</summary>
+    public double? SnapshotStallBudget { get; init; }
     /// <summary>Bytes of one copy.</summary>
     public required long CopyBytes { get; init; }
     /// <summary>Bytes that all copies may take; <see langword="null"/> for no limit.</summary>
@@ -88,15 +90,21 @@ internal sealed class RunForecast
     private void Run()
     {
         long previous = _request.FromStep;
+        SnapshotPacing? pacing = _request.SnapshotStallBudget is { } budget ? new SnapshotPacing(budget, _request.Start, previous) : null;
         var (checkpoint, snapshot) = (new SavedTier(null, _request.Start), new SavedTier(null, _request.Start));
         while (previous < _request.TotalSteps && !(_request.OnlySpace && FirstWithoutSpace is not null))
         {
             long step = Math.Min(_request.TotalSteps, (previous / _request.Stride + 1) * _request.Stride);
             _now += (step - previous) * _request.StepSeconds;
             DateTimeOffset now = _request.Start + TimeSpan.FromSeconds(_now);
-            var situation = new SaveSituation(step, previous, now, checkpoint, snapshot, step == _request.TotalSteps ? SaveRequests.Final : SaveRequests.None);
+            var situation = new SaveSituation(step, previous, now, checkpoint, snapshot, step == _request.TotalSteps ? SaveRequests.Final : SaveRequests.None)
+            {
+                Pace = pacing?.At(now, step, TimeSpan.FromSeconds(Stall), _now < _writingUntil, Math.Max(checkpoint.LastStep ?? 0, snapshot.LastStep ?? 0)) ?? default,
+                LastStep = _request.TotalSteps,
+            };
             if (_request.Schedule?.Decide(situation) is { } decision && Save(new ForecastCopy(step, decision.Kind, decision.Reason)))
             {
+                pacing?.Begin(now, step);
                 if (decision.Kind == SaveKind.Checkpoint)
                     checkpoint = new SavedTier(step, now);
                 else

@@ -8,7 +8,11 @@ namespace Cairn.Policies;
 /// <param name="Now">The present time, which must not jump when the system's clock is set. It must be one rank's clock on all ranks, or they decide differently.</param>
 /// <param name="LastSaved">When the tier of this policy was last saved; the start of the process when it was not yet.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct SavePoint(long Step, long PreviousStep, DateTimeOffset Now, DateTimeOffset LastSaved);
+public readonly record struct SavePoint(long Step, long PreviousStep, DateTimeOffset Now, DateTimeOffset LastSaved)
+{
+    /// <summary>Whether nothing is being saved, and a snapshot would neither exceed the time for which training may wait nor be in the way of a checkpoint. Told only where snapshots have no interval.</summary>
+    internal bool MayBegin { get; init; }
+}
 
 /// <summary>Decides when a tier is due. Pure: the same point gives the same answer.</summary>
 public interface ISavePolicy
@@ -42,6 +46,10 @@ public static class SavePolicy
         return new TimePolicy(interval);
     }
 
+    /// <summary>Due at each step at which a snapshot may begin (<see cref="SavePoint.MayBegin"/>).</summary>
+    /// <param name="budget">The share of the time for which training may wait, between 0 and 1; for <see cref="ISavePolicy.Describe"/> alone.</param>
+    internal static ISavePolicy Continuous(double budget) => new ContinuousPolicy(budget);
+
     /// <summary>Due when any of these is; never due when there is none.</summary>
     public static ISavePolicy Any(params IReadOnlyList<ISavePolicy> policies)
     {
@@ -65,6 +73,12 @@ public static class SavePolicy
     {
         public string Describe => $"every {interval:c}";
         public bool IsDue(in SavePoint point) => point.Step > 0 && point.Now - point.LastSaved >= interval;
+    }
+
+    private sealed class ContinuousPolicy(double budget) : ISavePolicy
+    {
+        public string Describe => $"when the last save is complete, while saves take at most {Quantities.Percent(budget)} of the time";
+        public bool IsDue(in SavePoint point) => point.MayBegin && point.Step > point.PreviousStep;
     }
 
     private sealed class AnyPolicy(ISavePolicy[] policies) : ISavePolicy

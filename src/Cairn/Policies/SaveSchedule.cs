@@ -17,7 +17,14 @@ internal readonly record struct SavedTier(long? LastStep, DateTimeOffset LastSav
 /// <param name="Requests">What asks for a checkpoint now.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct SaveSituation(
-    long Step, long PreviousStep, DateTimeOffset Now, SavedTier Checkpoint, SavedTier Snapshot, SaveRequests Requests = SaveRequests.None);
+    long Step, long PreviousStep, DateTimeOffset Now, SavedTier Checkpoint, SavedTier Snapshot, SaveRequests Requests = SaveRequests.None)
+{
+    /// <summary>What may begin, where snapshots have no interval.</summary>
+    public SnapshotPace Pace { get; init; }
+
+    /// <summary>The step at which training ends; <see langword="null"/> when that is not known.</summary>
+    public long? LastStep { get; init; }
+}
 
 /// <summary>
 /// When each tier is saved. Pure. At most one save per question, and at most one of each kind for each step:
@@ -50,10 +57,14 @@ internal sealed class SaveSchedule(ISavePolicy checkpointPolicy, ISavePolicy sna
         if (now.Snapshot.LastStep == now.Step)
             return null;
         DateTimeOffset lastSaved = now.Snapshot.LastSaved > now.Checkpoint.LastSaved ? now.Snapshot.LastSaved : now.Checkpoint.LastSaved;
-        return SnapshotPolicy.IsDue(new SavePoint(now.Step, now.PreviousStep, now.Now, lastSaved))
+        return SnapshotPolicy.IsDue(new SavePoint(now.Step, now.PreviousStep, now.Now, lastSaved) { MayBegin = now.Pace.MayBegin && !IsCheckpointNear(now) })
             ? new SaveDecision(SaveKind.Snapshot, SaveReason.Snapshot)
             : null;
     }
+
+    // A checkpoint that is due while a snapshot is being written makes training wait for it, and so does the end.
+    private bool IsCheckpointNear(in SaveSituation now) => now.Pace.Steps > 0 && (now.Step + now.Pace.Steps >= now.LastStep
+        || CheckpointPolicy.IsDue(new SavePoint(now.Step + now.Pace.Steps, now.Step, now.Now + now.Pace.Lasts, now.Checkpoint.LastSaved)));
 
     private static SaveReason? ReasonOf(SaveRequests requests, long step)
     {

@@ -11,11 +11,12 @@ namespace Cairn.Running;
 
 /// <summary>Decides what to save and whether to stop, once for all ranks: the first rank decides from what all of them bring.</summary>
 internal sealed class BatchDecisions(
-    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock, Drain? drain, BestTracker best)
+    StartedRun run, RunRequests requests, OperatorRequests? operators, SaveSchedule schedule, SavedTiers tiers, SaveEngine engine, BatchWatch batch, RunPatience patience, SteadyClock clock, Drain? drain, BestTracker best, RunSaver saver)
 {
     private readonly RankGroup _ranks = run.Ranks;
     private readonly TrainState _train = run.Train;
     private long _previousStep = run.Train.Step;
+    private readonly SnapshotPacing? _pacing = run is { Ranks.IsFirst: true, Options.SnapshotsAreContinuous: true } ? new SnapshotPacing(run.Options.SnapshotStallBudget, clock.Now, run.Train.Step) : null;
     private bool _savePending, _policyFailed;
     private int _channelNumber, _drainChannelNumber;
 
@@ -35,7 +36,7 @@ internal sealed class BatchDecisions(
     public BatchDecision At(DecisionPoint point)
     {
         BatchRequests own = new(requests.Stop, requests.Signalled, requests.TakeSave(), engine.Writer.IsBusy, requests.Signalled ? requests.SinceSignal : TimeSpan.Zero,
-            point == DecisionPoint.Poll && !batch.IsAtBoundary, drain is { Writer.IsBusy: true });
+            point == DecisionPoint.Poll && !batch.IsAtBoundary, drain is { Writer.IsBusy: true }, engine.IsOccupied, saver.Stall);
         BatchDecision decision;
         if (_ranks.Size == 1)
         {
@@ -81,13 +82,14 @@ internal sealed class BatchDecisions(
         bool stop = asked.Stop || operators is { Stop: true }, ends = stop || asked.Signal || _train.IsComplete;
         SaveRequests wanted = (_savePending ? SaveRequests.Manual : SaveRequests.None)
             | (stop ? SaveRequests.Stop : SaveRequests.None) | (asked.Signal ? SaveRequests.Signal : SaveRequests.None);
+        SnapshotPace pace = _pacing?.At(clock.Now, _train.Step, asked.Stall, asked.IsOccupied, tiers.Newest) ?? default;
         double? improvement = best.Improvement();
         SaveRequests improved = improvement is null ? SaveRequests.None : SaveRequests.Best;
         SaveDecision? save = null;
         switch (point)
         {
             case DecisionPoint.Batch when !ends || EndSeen:
-                save = Scheduled(wanted & SaveRequests.Manual | improved);
+                save = Scheduled(wanted & SaveRequests.Manual | improved, pace);
                 break;
             case DecisionPoint.Poll when (stop || asked.Signal) && !asked.Unfinished:
                 save = Scheduled(wanted);
@@ -102,6 +104,8 @@ internal sealed class BatchDecisions(
         // At the end of training a save that was asked for is left to the decision that follows, once the save under way is over.
         if (point is DecisionPoint.End or DecisionPoint.Completion || (point == DecisionPoint.Batch && (!ends || EndSeen)))
             _savePending = false;
+        if (save is { Kind: var kind } && !(asked.IsBusy && kind == SaveKind.Snapshot))
+            _pacing?.Begin(clock.Now, _train.Step);
         // A checkpoint that finds no place waits for what goes home: a home that refused is asked again.
         TieredCopy? next = run.Options.Enabled && !asked.IsDraining ? run.Fast?.Copies.TakeNext(now: point == DecisionPoint.Drain || save is { Kind: SaveKind.Checkpoint } && run.Fast.Copies.IsFull) : null;
         int channel = _channelNumber, drainChannel = _drainChannelNumber;
@@ -119,7 +123,7 @@ internal sealed class BatchDecisions(
             save is { Kind: SaveKind.Checkpoint } ? improvement : null) { TraceParent = Activity.Current?.Id };
     }
 
-    private SaveDecision? Scheduled(SaveRequests wanted)
+    private SaveDecision? Scheduled(SaveRequests wanted, SnapshotPace pace = default)
     {
         if (!run.Options.Enabled)
             return null;
@@ -127,7 +131,7 @@ internal sealed class BatchDecisions(
         SavedTier checkpoint = UnderWay(SaveKind.Checkpoint, tiers.Checkpoint), snapshot = UnderWay(SaveKind.Snapshot, tiers.Snapshot);
         try
         {
-            return schedule.Decide(new SaveSituation(_train.Step, _previousStep, clock.Now, checkpoint, snapshot, wanted));
+            return schedule.Decide(new SaveSituation(_train.Step, _previousStep, clock.Now, checkpoint, snapshot, wanted) { Pace = pace, LastStep = _train.TotalSteps });
         }
         // A rule of the user's: what it says of a batch is not worth the job. What was asked for, and the end, is saved whatever it says.
         catch (Exception e)

@@ -43,8 +43,8 @@ internal sealed class RunAssembly : IDisposable
         Patience = new RunPatience(options, run.Ranks, Requests);
         Tiers = new SavedTiers(run, clock);
         Best = new BestTracker(options.BestRule, run.Best, run.Train);
-        Decisions = new BatchDecisions(run, Requests, Operators, Schedule, Tiers, Engine, Watch, Patience, clock, Drainer, Best);
         Saver = new RunSaver(run, Engine, Tiers, Patience, new SaveJournal(Journal, logger), Operators, Best, Board is null ? ended : (Action<SaveReport>)Board.Saved + ended);
+        Decisions = new BatchDecisions(run, Requests, Operators, Schedule, Tiers, Engine, Watch, Patience, clock, Drainer, Best, Saver);
         Drain = new RunDrain(run, Drainer, Decisions, Saver, Patience);
         SignalSaver = new SignalSaver(Requests, Decisions, Saver, Drain, Engine.Writer, Watch, Patience, isAlone: run.Ranks.Size == 1);
         Ending = new RunEnding(run, Decisions, Saver, Drain, Tiers, Watch, Operators, Batches, _files, new BestModel(run, Best), ended);

@@ -47,6 +47,9 @@ internal sealed class SaveEngine : IDisposable
     /// <summary>The save under way.</summary>
     public WriterThread Writer { get; }
 
+    /// <summary>Whether a save is under way or its report was not taken yet, or the memory for the first one is still being made ready.</summary>
+    public bool IsOccupied => Writer.IsBusy || Writer.UnderWay is not null || _warmUp is { IsCompleted: false };
+
     /// <summary>Whether a save ended without the word of some rank, so that messages about it may still be on their way.</summary>
     public bool WasDisturbed { get; set; }
 

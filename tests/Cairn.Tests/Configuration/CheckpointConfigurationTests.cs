@@ -50,7 +50,7 @@ public class CheckpointConfigurationTests
     {
         CheckpointOptions options = Bind("""
             {
-              "Folder": "f", "FastFolder": "/dev/shm/f", "Replicas": 1, "ReplicaBytesPerSecond": 8, "Layout": "internlm", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3,
+              "Folder": "f", "FastFolder": "/dev/shm/f", "Replicas": 1, "ReplicaBytesPerSecond": 8, "Layout": "internlm", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3, "SnapshotStallBudget": 0.02,
               "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
               "ResumeAllowMissing": ["head.*", "lm_head.*"], "resume_allow_unexpected": "old.*", "SaveBestMetric": "m", "save_best_higher": true, "SaveBestMinDelta": 0.25, "load_best_model_at_end": true,
               "Branch": "b", "StopFile": "s", "HandleSignals": false, "StopGrace": "00:01:30", "RankTimeout": "00:05:00", "StoreTimeout": "00:04:00", "LeaseDuration": "00:01:00", "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
@@ -85,6 +85,25 @@ public class CheckpointConfigurationTests
     [InlineData(-1)]
     public void A_snapshot_frequency_of_at_most_one_means_none_as_in_InternLM(int frequency) =>
         Bind($$"""{ "oss_snapshot_freq": {{frequency}} }""", out _).SnapshotEvery.ShouldBe(0);
+
+    [Theory, InlineData("SnapshotEvery", "auto"), InlineData("snapshot_every", " Auto ")]
+    public void Snapshots_may_have_no_interval(string key, string text)
+    {
+        CheckpointOptions options = Bind($$"""{ "checkpoint_every": 500, "{{key}}": "{{text}}" }""", out _);
+        options.SnapshotEvery.ShouldBe(CheckpointOptions.Auto);
+        (options.SnapshotSteps, options.SnapshotsAreContinuous).ShouldBe((null, true));
+        options.Warnings().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void What_is_neither_a_number_of_steps_nor_auto_is_refused()
+    {
+        Failures("""{ "SnapshotEvery": "automatic" }""").ShouldHaveSingleItem().ShouldBe("'ckpt:SnapshotEvery': expected a whole number or auto, found 'automatic'.");
+        Bind("""{ "SnapshotEvery": -9223372036854775808 }""", out _).SnapshotEvery.ShouldNotBe(CheckpointOptions.Auto);
+        Failures("""{ "CheckpointEvery": "auto" }""").ShouldHaveSingleItem().ShouldContain("expected a whole number, found 'auto'");
+        Failures("""{ "SnapshotEvery": "auto", "oss_snapshot_freq": 50 }""").ShouldHaveSingleItem().ShouldBe("'ckpt:oss_snapshot_freq' and 'ckpt:SnapshotEvery' both set SnapshotEvery, to '50' and 'auto'. Keep one of them.");
+        Failures("""{ "SnapshotEvery": "auto", "SnapshotStallBudget": "1%" }""").ShouldHaveSingleItem().ShouldContain("expected a number, found '1%'");
+    }
 
     [Fact]
     public void An_infinite_interval_means_no_checkpoints_by_steps()

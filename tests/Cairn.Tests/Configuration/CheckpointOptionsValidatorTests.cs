@@ -24,6 +24,10 @@ public class CheckpointOptionsValidatorTests
         Failures(options => options.TensorBoardFolder = " ").ShouldHaveSingleItem().ShouldContain("TensorBoardFolder must be a folder");
         Failures(options => options.TensorBoardFolder = "s3://bucket/board").ShouldHaveSingleItem().ShouldContain("'s3://bucket/board'");
         Failures(options => options.SnapshotInterval = TimeSpan.FromSeconds(-1)).ShouldHaveSingleItem().ShouldContain("SnapshotInterval");
+        Failures(options => options.SnapshotEvery = CheckpointOptions.Auto).ShouldBeEmpty();
+        Failures(options => options.SnapshotEvery = -1).ShouldHaveSingleItem().ShouldBe("SnapshotEvery must be at least 1 step, 0 for no snapshots by steps, or auto, not -1.");
+        foreach (double share in (double[])[0, 1, -0.01, double.NaN])
+            Failures(options => options.SnapshotStallBudget = share).ShouldHaveSingleItem().ShouldContain("SnapshotStallBudget must be a share");
     }
 
     [Fact]

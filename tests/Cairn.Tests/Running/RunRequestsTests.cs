@@ -49,11 +49,11 @@ public class RunRequestsTests
     {
         BatchRequests[] ranks =
         [
-            new(Stop: false, Signal: true, Save: false, IsBusy: false, TimeSpan.FromSeconds(3)),
-            new(Stop: true, Signal: true, Save: false, IsBusy: true, TimeSpan.FromSeconds(8), Unfinished: true),
+            new(Stop: false, Signal: true, Save: false, IsBusy: false, TimeSpan.FromSeconds(3), Stall: TimeSpan.FromSeconds(2)),
+            new(Stop: true, Signal: true, Save: false, IsBusy: true, TimeSpan.FromSeconds(8), Unfinished: true, IsOccupied: true, Stall: TimeSpan.FromSeconds(5)),
             new(Stop: false, Signal: false, Save: true, IsBusy: false, TimeSpan.Zero),
         ];
         BatchRequests all = BatchRequests.Of(ranks.Select(rank => RankMessages.Read(RankMessages.Write(rank.Write), BatchRequests.Read)));
-        all.ShouldBe(new BatchRequests(Stop: true, Signal: true, Save: true, IsBusy: true, TimeSpan.FromSeconds(8), Unfinished: true));
+        all.ShouldBe(new BatchRequests(Stop: true, Signal: true, Save: true, IsBusy: true, TimeSpan.FromSeconds(8), Unfinished: true, IsOccupied: true, Stall: TimeSpan.FromSeconds(5)));
     }
 }

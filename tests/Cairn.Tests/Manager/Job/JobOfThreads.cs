@@ -64,6 +64,13 @@ internal sealed class RankOfThreads(World world, int rank, RankGroup group, Rank
         return holds;
     }, otherwise);
 
+    /// <summary>Lets a time go by, in which each rank rests.</summary>
+    public void Rest(TimeSpan time)
+    {
+        long until = clock.GetTimestamp() + time.Ticks;
+        WaitUntil(() => clock.GetTimestamp() >= until);
+    }
+
     /// <summary>Waits until no save is under way.</summary>
     public void WaitForSave(CheckpointManager checkpoints, string otherwise = "") => WaitUntil(() => !checkpoints.IsSaving, otherwise);
 
