@@ -13,7 +13,7 @@ public sealed class CheckpointPlan
 
     private CheckpointPlan(PlanRequest request, CheckpointOptions options)
     {
-        (Request, Options, Forecast) = (request, options, Forecaster.Run(request, options));
+        (Request, Options, Forecast, Continuous) = (request, options, Forecaster.Run(request, options), ContinuousInterval.Of(request, options));
         long saves = Forecast.Checkpoints + Forecast.Snapshots;
         TimeSpan trained = request.StepTime * request.TotalSteps;
         Failures = Forecast.Duration / request.MeanTimeBetweenFailures;
@@ -30,6 +30,8 @@ public sealed class CheckpointPlan
     public CheckpointOptions Options { get; }
     /// <summary>What they do.</summary>
     public Forecast Forecast { get; }
+    /// <summary>The interval that results where snapshots have none; else <see langword="null"/>.</summary>
+    internal ContinuousInterval? Continuous { get; }
     /// <summary>Failures to expect over the run.</summary>
     public double Failures { get; }
     /// <summary>Work lost by these failures together.</summary>
@@ -92,13 +94,31 @@ public sealed class CheckpointPlan
             Add(PlanTrap.FasterThanDisk, true, $"Checkpoints are due while the save before is still being written ({write} each): training waits {Quantities.Time(Forecast.Queued)} for that.");
         if (Forecast.FirstWithoutSpace is { } copy)
             Add(PlanTrap.SpaceRunsOut, true, $"Space runs out at step {copy.Step}: the {copy.Kind.ToString().ToLowerInvariant()} does not fit into {Quantities.Bytes(Request.SpaceLimit!.Value)} beside what is there. {RunForecast.SpaceAdvice(Request.SpaceLimit.Value, Request.StateBytes)}");
-        if (Forecast.Overhead > Request.OverheadBudget)
+        if (Continuous is not null)
+            FindContinuousTraps();
+        else if (Forecast.Overhead > Request.OverheadBudget)
             Add(PlanTrap.OverBudget, true, $"Saves take {Quantities.Percent(Forecast.Overhead)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: save less often{(Request.Asynchronous ? "" : ", or in the background (Asynchronous)")}.");
+    }
+
+    // What the end waits for is not the snapshots' to save.
+    private void FindContinuousTraps()
+    {
+        double budget = Options.SnapshotStallBudget, checkpoints = Request.Stall * Math.Max(0, Forecast.Checkpoints - 1) / Forecast.Duration;
+        if (checkpoints > budget)
+            Add(PlanTrap.OverBudget, true, $"Checkpoints alone take {Quantities.Percent(checkpoints)} of the time, more than SnapshotStallBudget allows for all saves ({Quantities.Percent(budget)}): hardly any snapshot begins between them. Save checkpoints less often{(Request.Asynchronous ? "" : ", or in the background (Asynchronous)")}, or allow more.");
+        else if (budget > Request.OverheadBudget && Forecast.Overhead > Request.OverheadBudget)
+            Add(PlanTrap.OverBudget, true, $"Saves take {Quantities.Percent(Forecast.Overhead)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: SnapshotStallBudget allows {Quantities.Percent(budget)}.");
     }
 
     private void FindLossTraps()
     {
-        if (Forecast.LongestGap > RarestSave && Request.WriteTime * 2 < RarestSave)
+        if (Continuous is { } continuous)
+        {
+            // The first one was not earned before it began, which makes the gap after it longer than all others.
+            if (continuous.Interval > RarestSave && Forecast.LongestGap > RarestSave && Request.WriteTime * 2 < RarestSave)
+                Add(PlanTrap.SnapshotsTooRare, true, $"About {Quantities.Time(continuous.Interval)} pass from one snapshot to the next, and that much work is lost by a failure: training waits {Quantities.Time(Request.Stall)} for each, and SnapshotStallBudget allows {Quantities.Percent(Options.SnapshotStallBudget)} of the time. Every half hour would take {Quantities.Percent(HalfHourShare)}{(Request.Asynchronous ? "" : ", and much less in the background (Asynchronous)")}.");
+        }
+        else if (Forecast.LongestGap > RarestSave && Request.WriteTime * 2 < RarestSave)
             Add(PlanTrap.SnapshotsTooRare, true, $"Up to {Quantities.Time(Forecast.LongestGap)} pass without a save, and that much work is lost by a failure. Take snapshots at least every half hour: SnapshotEvery of at most {StepsIn(RarestSave)}.{HalfHourCost()}");
         if (Forecast.WorstLoss > Request.MeanTimeBetweenFailures)
             Add(PlanTrap.NoProgress, true, $"A failure is expected every {Quantities.Time(Request.MeanTimeBetweenFailures)}, sooner than a save is sure to be durable ({Quantities.Time(Forecast.WorstLoss)}): the run may never end. Save more often or to a faster disk.");
@@ -106,9 +126,10 @@ public sealed class CheckpointPlan
 
     private string HalfHourCost()
     {
-        double share = Request.Stall / (RarestSave + Request.Stall);
-        return share <= Request.OverheadBudget ? "" : $" That takes {Quantities.Percent(share)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: choose which matters more.";
+        return HalfHourShare <= Request.OverheadBudget ? "" : $" That takes {Quantities.Percent(HalfHourShare)} of the time, more than the budget of {Quantities.Percent(Request.OverheadBudget)}: choose which matters more.";
     }
+
+    private double HalfHourShare => Request.Stall / (RarestSave + Request.Stall);
 
     private long StepsFor(TimeSpan time) => Math.Max(1, (long)Math.Ceiling(time / Request.StepTime));
 

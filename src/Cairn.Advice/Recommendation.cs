@@ -47,6 +47,8 @@ public sealed record Recommendation
                 ? $"Checkpoints every {RunAudit.Count(checkpoint, "step", "steps")}: at every fifth snapshot, InternLM's rule of N/5."
                 : $"Checkpoints every {RunAudit.Count(checkpoint, "step", "steps")}: the run ends before a fifth snapshot.");
         }
+        if (options.SnapshotEvery > 0 && ContinuousInterval.Of(request, options.SnapshotStallBudget) is { } continuous && continuous.Steps < request.TotalSteps)
+            reasons.Add($"SnapshotEvery = auto would take {continuous.Reason} A failure would lose {Text(continuous.MeanLoss)} of work on average.");
         FitSpace(request, options, reasons);
         return new Recommendation { Options = options, Young = young, Daly = daly, Reasons = reasons };
     }

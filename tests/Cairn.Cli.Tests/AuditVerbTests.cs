@@ -27,6 +27,19 @@ public sealed class AuditVerbTests : IDisposable
     }
 
     [Fact]
+    public void Snapshots_without_an_interval_are_not_missed()
+    {
+        LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 60, CheckpointEvery = 20, SnapshotEvery = CheckpointOptions.Auto, Asynchronous = false }, 61, overflowAt: 30);
+        Result result = CairnCall.Run("audit", _folder["run"]);
+        result.Code.ShouldBe(ExitCode.Good, result.Out);
+        result.Out.ShouldContain("when the last save is complete, while saves take at most 1 % of the time");
+        JsonElement json = JsonDocument.Parse(CairnCall.Run("audit", _folder["run"], "--json").Out).RootElement;
+        json.GetProperty("executed").GetProperty("due_snapshots").GetInt64().ShouldBe(0);
+        json.GetProperty("executed").GetProperty("snapshots").GetInt64().ShouldBeGreaterThan(0);
+        json.GetProperty("missing").GetArrayLength().ShouldBe(0);
+    }
+
+    [Fact]
     public void A_missing_final_checkpoint_of_a_run_is_found_on_the_disk()
     {
         LiveRun.Make(_folder["run"], new CheckpointOptions { TotalSteps = 100, CheckpointEvery = 50, SnapshotEvery = 10, Asynchronous = false }, 100);

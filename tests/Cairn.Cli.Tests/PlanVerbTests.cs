@@ -57,6 +57,33 @@ public sealed class PlanVerbTests : IDisposable
     }
 
     [Fact]
+    public void The_interval_that_results_without_one_is_explained()
+    {
+        File.WriteAllText(_folder["options.json"], """{ "TotalSteps": 50000, "CheckpointEvery": 5000, "snapshot_every": "auto" }""");
+        string[] run = ["plan", "--check", "options.json", "--step-time", "1.2s", "--parameters", "7B", "--write-rate", "2GB/s", "--copy-rate", "10GB/s", "--mtbf", "12h"];
+        Result result = CairnProcess.RunIn(_folder.Path, run);
+        result.Code.ShouldBe(ExitCode.Good, result.Error);
+        Golden.CheckExactly("plan-auto.txt", result.Out);
+        JsonElement json = JsonDocument.Parse(CairnProcess.RunIn(_folder.Path, [.. run, "--json"]).Out).RootElement;
+        json.GetProperty("options").TryGetProperty("snapshot_every", out _).ShouldBeFalse();
+        json.GetProperty("options").GetProperty("snapshot_stall_budget").GetDouble().ShouldBe(0.01);
+        json.GetProperty("snapshots").GetProperty("interval_steps").GetInt64().ShouldBe(809);
+    }
+
+    [Theory]
+    [InlineData("0.05", ExitCode.Good, "every 4.2s (4 steps): training waits 200ms for each, which is 5 % of that time")]
+    [InlineData("0.5", ExitCode.Good, "every 1.2s (1 step): the store has a copy after 1.2s, and the next begins at the end of that step")]
+    [InlineData("2", ExitCode.FoundBad, "SnapshotStallBudget must be a share of the time")]
+    [InlineData("\"auto\"", ExitCode.FoundBad, "expected a number, found 'auto'")]
+    public void A_budget_of_its_own_is_judged(string budget, int code, string says)
+    {
+        File.WriteAllText(_folder["options.json"], $$"""{ "TotalSteps": 1000, "CheckpointEvery": 250, "SnapshotEvery": "auto", "SnapshotStallBudget": {{budget}} }""");
+        Result result = CairnCall.Run("plan", "--check", _folder["options.json"], "--step-time", "1s", "--size", "1GB");
+        result.Code.ShouldBe(code, result.Out);
+        result.Out.ShouldContain(says);
+    }
+
+    [Fact]
     public void What_is_only_noted_asks_for_no_change()
     {
         File.WriteAllText(_folder["options.json"], """{ "TotalSteps": 1010, "CheckpointEvery": 250, "SnapshotEvery": 50 }""");

@@ -31,7 +31,7 @@ internal sealed class PlanInputs
     private readonly Option<TimeSpan?> _mtbf = QuantityOption.Time("--mtbf", "Mean time between failures of the whole job [default: 1d].");
     private readonly Option<TimeSpan?> _restart = QuantityOption.Time("--restart", "Time from a failure until training goes on [default: 1m and reading one copy].");
     private readonly Option<long?> _space = QuantityOption.Bytes("--space", "Space that the run may take [default: what is free on --target].");
-    private readonly Option<double?> _budget = QuantityOption.Share("--budget", "Share of the time that saves may take [default: 1%].");
+    private readonly Option<double?> _budget = QuantityOption.Share("--budget", "Share of the time that saves may take [default: what --check says, else 1%].");
     private readonly Option<bool> _sync = new("--sync") { Description = "Training waits for the whole save (Asynchronous = false)." };
 
     public PlanInputs() => _dtype.AcceptOnlyFromAmong([.. Types.Select(type => type.Name)]);
@@ -68,11 +68,14 @@ internal sealed class PlanInputs
             MeanTimeBetweenFailures = mtbf ?? request.MeanTimeBetweenFailures,
             RestartTime = parsed.GetValue(_restart),
             SpaceLimit = parsed.GetValue(_space) ?? probe?.AvailableBytes,
-            OverheadBudget = parsed.GetValue(_budget) ?? request.OverheadBudget,
+            OverheadBudget = parsed.GetValue(_budget) ?? BudgetOf(checkedOptions) ?? request.OverheadBudget,
             Asynchronous = !sync,
         };
         return request.Problems() is [var problem, ..] ? throw new WrongUseException(problem) : (request, assumed);
     }
+
+    // What a configuration allows saves to take is what it is judged by.
+    private static double? BudgetOf(CheckpointOptions? options) => options is { SnapshotsAreContinuous: true, SnapshotStallBudget: > 0 and < 1 and var budget } ? budget : null;
 
     private long? WeightsBytes(ParseResult parsed)
     {

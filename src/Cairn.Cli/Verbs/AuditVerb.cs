@@ -45,7 +45,8 @@ internal sealed class AuditVerb : Verb
         if (parsed.GetValue(_config) is not { } path)
             return typed;
         CheckpointOptions options = OptionsFile.Read(path).Options;
-        return typed.Over(new RunConfiguration { Enabled = options.Enabled, TotalSteps = options.TotalSteps, CheckpointEvery = options.CheckpointEvery, SnapshotEvery = options.SnapshotSteps ?? 0 });
+        var configured = new RunConfiguration { Enabled = options.Enabled, TotalSteps = options.TotalSteps, CheckpointEvery = options.CheckpointEvery };
+        return typed.Over(options.SnapshotsAreContinuous ? configured with { SnapshotRule = options.CreateSchedule().SnapshotPolicy.Describe } : configured with { SnapshotEvery = options.SnapshotSteps ?? 0 });
     }
 
     private static void Render(Screen screen, AuditResult result)

@@ -6,7 +6,17 @@ namespace Cairn.Cli.Verbs;
 /// <summary>The result of <c>cairn plan</c>.</summary>
 internal sealed record PlanResult(
     PlanGiven Given, IReadOnlyList<string> Assumed, string? Checked, PlanOptions Options, PlanRecommendation Recommendation, PlanForecast? Forecast,
-    IReadOnlyList<PlanTrapFound> Warnings, IReadOnlyList<string> Failures, IReadOnlyList<string> Notes);
+    IReadOnlyList<PlanTrapFound> Warnings, IReadOnlyList<string> Failures, IReadOnlyList<string> Notes)
+{
+    /// <summary>The interval that results where snapshots have none.</summary>
+    public PlanSnapshots? Snapshots { get; init; }
+}
+
+/// <summary>How often a snapshot is taken where there is no interval of them.</summary>
+internal sealed record PlanSnapshots(double IntervalSeconds, long IntervalSteps, string Reason)
+{
+    public static PlanSnapshots? Of(CheckpointPlan? plan) => plan?.Continuous is { } found ? new(found.Interval.TotalSeconds, found.Steps, found.Reason) : null;
+}
 
 /// <summary>What the plan is made for.</summary>
 internal sealed record PlanGiven(
@@ -18,13 +28,14 @@ internal sealed record PlanGiven(
         request.Restart.TotalSeconds, request.SpaceLimit, request.OverheadBudget, request.Asynchronous);
 }
 
-/// <summary>The options of a plan.</summary>
+/// <summary>The options of a plan. <see cref="SnapshotStallBudget"/> instead of <see cref="SnapshotEvery"/> where that is <c>auto</c>.</summary>
 internal sealed record PlanOptions(
-    long? CheckpointEvery, string? CheckpointInterval, long? SnapshotEvery, string? SnapshotInterval, bool Asynchronous, int? KeepLast, long? KeepEvery, int? KeepBest, long? KeepWithinBytes, int? KeepOptimizer)
+    long? CheckpointEvery, string? CheckpointInterval, long? SnapshotEvery, string? SnapshotInterval, bool Asynchronous, int? KeepLast, long? KeepEvery, int? KeepBest, long? KeepWithinBytes, int? KeepOptimizer, double? SnapshotStallBudget)
 {
     public static PlanOptions Of(CheckpointOptions options) => new(
-        options.CheckpointEvery, Text(options.CheckpointInterval), options.SnapshotSteps ?? 0, Text(options.SnapshotInterval), options.Asynchronous,
-        options.KeepLast, options.KeepEvery, options.KeepBest, options.KeepWithinBytes, options.KeepOptimizer);
+        options.CheckpointEvery, Text(options.CheckpointInterval), options.SnapshotsAreContinuous ? null : options.SnapshotSteps ?? 0, Text(options.SnapshotInterval), options.Asynchronous,
+        options.KeepLast, options.KeepEvery, options.KeepBest, options.KeepWithinBytes, options.KeepOptimizer,
+        options.SnapshotsAreContinuous ? options.SnapshotStallBudget : null);
 
     private static string? Text(TimeSpan? interval) => interval?.ToString("c", CultureInfo.InvariantCulture);
 }

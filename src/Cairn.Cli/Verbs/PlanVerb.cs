@@ -43,7 +43,7 @@ internal sealed class PlanVerb : Verb
             PlanGiven.Of(request), assumed, given?.Path, PlanOptions.Of(options),
             new PlanRecommendation(PlanOptions.Of(recommendation.Options), recommendation.Young.TotalSeconds, recommendation.Daly.TotalSeconds, recommendation.Reasons),
             plan is null ? null : PlanForecast.Of(plan),
-            [.. (plan?.Warnings ?? []).Select(warning => new PlanTrapFound(Words.Snake(warning.Trap.ToString()), warning.IsHarmful, warning.Message))], failures, given?.Notes ?? []);
+            [.. (plan?.Warnings ?? []).Select(warning => new PlanTrapFound(Words.Snake(warning.Trap.ToString()), warning.IsHarmful, warning.Message))], failures, given?.Notes ?? []) { Snapshots = PlanSnapshots.Of(plan) };
         screen.Show(result, JsonTypes.Default.PlanResult, shown => Render(screen, shown, plan));
         return given is not null && (failures.Length > 0 || result.Warnings.Any(warning => warning.Harmful)) ? ExitCode.FoundBad : ExitCode.Good;
     }
@@ -70,6 +70,8 @@ internal sealed class PlanVerb : Verb
         ShowOptions(screen, result.Options);
         if (result.Checked is null)
             Bullets(screen, result.Recommendation.Reasons);
+        if (result.Snapshots is { } snapshots)
+            Bullets(screen, [$"SnapshotEvery = auto takes {snapshots.Reason}"]);
         foreach (string failure in result.Failures)
             screen.Line($"  {screen.Bad("wrong")}  {Screen.Plain(failure)}");
         foreach (string note in result.Notes)
@@ -98,7 +100,8 @@ internal sealed class PlanVerb : Verb
     {
         (string Name, object? Value)[] all =
         [
-            ("CheckpointEvery", options.CheckpointEvery), ("CheckpointInterval", options.CheckpointInterval), ("SnapshotEvery", options.SnapshotEvery), ("SnapshotInterval", options.SnapshotInterval),
+            ("CheckpointEvery", options.CheckpointEvery), ("CheckpointInterval", options.CheckpointInterval), ("SnapshotEvery", options.SnapshotStallBudget is null ? options.SnapshotEvery : "auto"), ("SnapshotStallBudget", options.SnapshotStallBudget),
+            ("SnapshotInterval", options.SnapshotInterval),
             ("KeepLast", options.KeepLast), ("KeepEvery", options.KeepEvery), ("KeepBest", options.KeepBest), ("KeepWithinBytes", options.KeepWithinBytes), ("KeepOptimizer", options.KeepOptimizer), ("Asynchronous", options.Asynchronous ? null : "false"),
         ];
         foreach ((string name, object? value) in all.Where(option => option.Value is not null))

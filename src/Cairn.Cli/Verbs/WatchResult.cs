@@ -7,7 +7,8 @@ namespace Cairn.Cli.Verbs;
 internal sealed record WatchResult(
     string Run, string State, DateTimeOffset? Time, long? Step, long? Batch, long? TotalSteps, double? Loss, double? StepsPerSecond, double? SecondsLeft,
     long? DurableStep, double? DurableSeconds, long AtRiskSteps, double? AtRiskSeconds,
-    long? NextCheckpoint, double? NextCheckpointSeconds, long? NextSnapshot, double? NextSnapshotSeconds, long Skipped, IReadOnlyDictionary<string, long> SkipsByReason, IReadOnlyList<WatchSave> LastSaves)
+    long? NextCheckpoint, double? NextCheckpointSeconds, long? NextSnapshot, double? NextSnapshotSeconds, long Skipped, IReadOnlyDictionary<string, long> SkipsByReason, IReadOnlyList<WatchSave> LastSaves,
+    string? SnapshotRule)
 {
     private const int Saves = 5;
 
@@ -26,7 +27,8 @@ internal sealed record WatchResult(
         return new WatchResult(
             run, monitor.End switch { SessionEnd.Running => monitor.IsAlive is null ? "unknown" : "training", SessionEnd.Unknown => "killed", SessionEnd.Failed => "aborted", var end => end.ToString().ToLowerInvariant() },
             now?.Time, now?.Step, now?.Batch, now?.TotalSteps ?? told.TotalSteps, now?.Loss, monitor.Rate, left, risk.DurableStep, risk.DurableAge?.TotalSeconds, risk.Steps, risk.Time?.TotalSeconds, checkpoint, Until(checkpoint), snapshot, Until(snapshot), now?.Skipped ?? 0, skips,
-            [.. monitor.History.Sessions.SelectMany(session => session.Saves).TakeLast(Saves).Reverse().Select(WatchSave.Of)]);
+            [.. monitor.History.Sessions.SelectMany(session => session.Saves).TakeLast(Saves).Reverse().Select(WatchSave.Of)],
+            goesOn && told.SnapshotEvery is null && told.SnapshotRule is not "never" ? told.SnapshotRule : null);
 
         double? Until(long? step) => step is { } at && now is not null ? Seconds(at - now.Step) : null;
         double? Seconds(long steps) => monitor.Rate is > 0 and { } rate ? steps / rate : null;

@@ -162,7 +162,7 @@ internal sealed class WatchVerb(TimeProvider time) : Verb
         yield return Screen.Plain(Risk(now));
         yield return Screen.Plain($"batch {now.Batch?.ToString() ?? "?"}" + (now.Loss is { } loss ? $"  loss {Units.Number(loss)}" : "") + (now.StepsPerSecond is { } rate ? $"  {Units.Number(Math.Round(rate, 2))} steps/s" : ""));
         if (now.State is "training" or "unknown")
-            yield return Screen.Plain($"next checkpoint {Due(now.NextCheckpoint, now.NextCheckpointSeconds)}, snapshot {Due(now.NextSnapshot, now.NextSnapshotSeconds)}");
+            yield return Screen.Plain($"next checkpoint {Due(now.NextCheckpoint, now.NextCheckpointSeconds)}, snapshot {now.SnapshotRule ?? Due(now.NextSnapshot, now.NextSnapshotSeconds)}");
         yield return Screen.Plain($"skipped {now.Skipped}{(now.SkipsByReason.Count > 0 ? $" ({string.Join(", ", now.SkipsByReason.Select(skip => $"{skip.Key}: {skip.Value}"))})" : "")}");
     }
 

@@ -20,14 +20,16 @@ internal static class ConfigurationValues
         : throw new FormatException($"expected true or false, found '{entry.Value}'.");
 
     /// <summary>A whole number; <c>inf</c>, InternLM's word for never, is <see langword="null"/>.</summary>
-    public static long? Count(IConfigurationSection entry)
+    public static long? Count(IConfigurationSection entry) => Count(entry, "a whole number");
+
+    private static long? Count(IConfigurationSection entry, string expected)
     {
         string? text = Text(entry);
         if (text is null || Is(text, "inf") || Is(text, "infinity"))
             return null;
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
             ? value
-            : throw new FormatException($"expected a whole number, found '{text}'.");
+            : throw new FormatException($"expected {expected}, found '{text}'.");
     }
 
     /// <summary>The same, or <c>auto</c>: <see cref="CheckpointOptions.Auto"/>.</summary>
@@ -36,14 +38,8 @@ internal static class ConfigurationValues
         string? text = Text(entry);
         if (text is not null && Is(text, "auto"))
             return CheckpointOptions.Auto;
-        try
-        {
-            return Count(entry) is { } count ? Math.Max(count, -long.MaxValue) : null;
-        }
-        catch (FormatException)
-        {
-            throw new FormatException($"expected a whole number or auto, found '{text}'.");
-        }
+        // No number means auto.
+        return Count(entry, "a whole number or auto") is { } count ? Math.Max(count, -long.MaxValue) : null;
     }
 
     /// <summary>A number, which may have a fraction.</summary>

@@ -53,6 +53,16 @@ public sealed class WatchTests : IDisposable
         result.Out.TrimEnd().Split('\n')[^1].ShouldStartWith("stopped, step ");
     }
 
+    [Fact]
+    public async Task Where_snapshots_have_no_interval_it_says_when_the_next_begins()
+    {
+        using var run = new LiveRun(_folder["run"], new CheckpointOptions { CheckpointEvery = 1_000_000, SnapshotEvery = CheckpointOptions.Auto });
+        using CairnProcess process = CairnProcess.Start(null, "watch", run.Folder, "--every", "200ms", "--json");
+        await process.WaitForAsync("\"snapshot_rule\":\"when the last save is complete, while saves take at most 1 % of the time\"");
+        CairnProcess.Run("stop", run.Folder).Code.ShouldBe(ExitCode.Good);
+        process.WaitForExit().Code.ShouldBe(ExitCode.Good);
+    }
+
     [Theory, InlineData("--every 100ms"), InlineData("--every 1h"), InlineData("--every 100ms --json")]
     public void Behind_head_it_ends_when_its_reader_has_gone(string options)
     {
