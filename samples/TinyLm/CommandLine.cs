@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Cairn;
 using Cairn.Layouts;
 
 namespace TinyLm;
@@ -39,7 +40,13 @@ public sealed class CommandLine
     };
     readonly Option<int> _checkpointEvery =
         Whole("--checkpoint-every", "Steps between checkpoints; 0 for only the final one.", 0, Defaults.CheckpointEvery);
-    readonly Option<int> _snapshotEvery = Whole("--snapshot-every", "Steps between snapshots; 0 for none.", 0, Defaults.SnapshotEvery);
+    readonly Option<long> _snapshotEvery = new("--snapshot-every")
+    {
+        Description = "Steps between snapshots; 0 for none; auto for as many as the disk takes while training waits for them at most 1 % of the time.",
+        HelpName = "number|auto",
+        DefaultValueFactory = _ => Defaults.SnapshotEvery,
+        CustomParser = SnapshotEvery,
+    };
     readonly Option<int?> _keepLast = Kept("--keep-last", "Checkpoints to keep, counted from the newest; without it all stay.");
     readonly Option<int?> _keepOptimizer = Kept("--keep-optimizer", "Checkpoints that keep all; older ones keep their weights only.");
     readonly Option<int> _batchSize = Whole("--batch-size", "Lines in a batch, over all ranks.", 1, Defaults.BatchSize);
@@ -201,6 +208,21 @@ public sealed class CommandLine
         }
         result.AddError($"--layout cannot be '{text}': type one of {string.Join(", ", CheckpointLayouts.Names.Order(StringComparer.Ordinal))}.");
         return null;
+    }
+
+    static long SnapshotEvery(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (text.Equals("auto", StringComparison.OrdinalIgnoreCase))
+        {
+            return CheckpointOptions.Auto;
+        }
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var steps))
+        {
+            return steps;
+        }
+        result.AddError($"--snapshot-every cannot be '{text}': type a whole number of steps, such as --snapshot-every 20, or auto.");
+        return Defaults.SnapshotEvery;
     }
 
     static int Width(ArgumentResult result)

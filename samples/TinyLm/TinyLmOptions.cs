@@ -1,3 +1,5 @@
+using Cairn;
+
 namespace TinyLm;
 
 /// <summary>What the command line says. Each property is the option of the same name.</summary>
@@ -24,8 +26,8 @@ public sealed record TinyLmOptions
     /// <summary>Steps between checkpoints; 0 for only the final one. Default 100.</summary>
     public int CheckpointEvery { get; init; } = 100;
 
-    /// <summary>Steps between snapshots; 0 for none. Default 20.</summary>
-    public int SnapshotEvery { get; init; } = 20;
+    /// <summary>Steps between snapshots; 0 for none; <see cref="CheckpointOptions.Auto"/> for as many as the disk takes. Default 20.</summary>
+    public long SnapshotEvery { get; init; } = 20;
 
     /// <summary>Checkpoints to keep, counted from the newest; null for all.</summary>
     public int? KeepLast { get; init; }

@@ -84,6 +84,24 @@ public class CrashTests
         SampleProcess.LastLine(again).ShouldBe(expected);
     }
 
+    [Fact]
+    public void Snapshots_without_an_interval_make_a_crash_good_too()
+    {
+        using var folder = new TemporaryFolder();
+        string[] command = ["--total-steps", "24", "--width", "64", "--batch-size", "16", "--checkpoint-every", "10", "--sync", "--final-digest"];
+        string expected = SampleProcess.LastLine(SampleProcess.Run(folder.Run("whole"), [.. command, "--snapshot-every", "0"]));
+        using (SampleProcess crashing = SampleProcess.Start(folder.Run("crashed"), [.. command, "--snapshot-every", "auto", "--crash-at", "9"]))
+            crashing.WaitForExit().Code.ShouldBe(128 + 9);
+        // The first begins at once, and no checkpoint was due.
+        string output = SampleProcess.Run(folder.Run("crashed"), [.. command, "--snapshot-every", "auto"]);
+        output.ShouldContain("from snapshot/");
+        output.ShouldContain("Saved checkpoint 20 ");
+        SampleProcess.LastLine(output).ShouldBe(expected);
+        using SampleProcess wrong = SampleProcess.Start(folder.Run("wrong"), "--snapshot-every", "often");
+        wrong.WaitForExit().Code.ShouldBe(2);
+        wrong.Output.ShouldContain("--snapshot-every cannot be 'often': type a whole number of steps, such as --snapshot-every 20, or auto.");
+    }
+
     // Whether staging holds what was written after the newest copy was published.
     static bool IsSaveCutShort(string run)
     {
