@@ -9,6 +9,8 @@ public partial class CheckpointOptions
     /// <summary>How many snapshots there are to a checkpoint unless the options say otherwise: InternLM takes one every N/5 steps.</summary>
     internal const int SnapshotsPerCheckpoint = 5;
 
+    private const double DefaultStallBudget = 0.01;
+
     private const int SpreadCount = 4;
 
     /// <summary>Whether a snapshot begins when the last save is complete, and not by steps.</summary>
@@ -122,6 +124,8 @@ public partial class CheckpointOptions
             warnings.Add("CheckpointPolicy is set, and nothing says when snapshots are due: there will be none. Set SnapshotEvery, SnapshotInterval or SnapshotPolicy; SnapshotEvery = 0 says that none are wanted.");
         if (SnapshotPolicy is null && SnapshotSteps > TotalSteps && SnapshotEvery is not null)
             warnings.Add($"SnapshotEvery ({SnapshotSteps}) is longer than the run ({Counted.Of(TotalSteps.Value, "step")}): there will be no snapshot by steps.");
+        if (SnapshotStallBudget != DefaultStallBudget && SnapshotEvery != Auto)
+            warnings.Add("SnapshotStallBudget is set and has no effect: it is for SnapshotEvery = auto.");
         if (SaveBestMetric is { } metric && KeepsAll)
             warnings.Add($"SaveBestMetric ('{metric}') leaves a checkpoint at each improvement, and without a Keep rule all stay. Set KeepLast, or KeepBest for more than the best.");
         if (OverlapCapture && !Asynchronous)

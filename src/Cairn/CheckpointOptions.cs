@@ -65,7 +65,7 @@ public partial class CheckpointOptions
     /// The share of the time for which training may wait for saves of either kind before the next snapshot begins, where <see cref="SnapshotEvery"/> is <see cref="Auto"/>: 0.01 is one percent. Above 0 and below 1. In a job
     /// the rank counts that waited longest. An exceptional wait, such as for a store that hung, is remembered for an hour at most. Default 0.01.
     /// </summary>
-    public double SnapshotStallBudget { get; set; } = 0.01;
+    public double SnapshotStallBudget { get; set; } = DefaultStallBudget;
 
     /// <summary>Time since the last snapshot or checkpoint after which a snapshot is due, besides <see cref="SnapshotEvery"/>. Default <see langword="null"/>: none by time.</summary>
     public TimeSpan? SnapshotInterval { get; set; }

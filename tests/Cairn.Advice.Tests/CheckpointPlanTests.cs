@@ -32,6 +32,39 @@ public class CheckpointPlanTests
         warning.Message.ShouldContain(says);
     }
 
+    // Bytes of a copy in GB, seconds of a step, GB/s of the disk, percent of the time, whether training goes on meanwhile.
+    [Theory]
+    [InlineData(98, 1.2, 2, 1, true, 809)]
+    [InlineData(1, 1, 1, 1, true, 20)]
+    [InlineData(1, 1, 0.1, 5, true, 10)]
+    [InlineData(0.01, 1, 1, 1, true, 1)]
+    [InlineData(1, 1, 1, 2, false, 49)]
+    public void The_interval_that_results_is_the_one_that_the_run_then_has(double size, double step, double rate, double percent, bool asynchronous, long steps)
+    {
+        PlanRequest request = Short with { TotalSteps = 20_000, StateBytes = (long)(size * Gigabyte), StepTime = TimeSpan.FromSeconds(step), WriteRate = rate * Gigabyte, CopyRate = 10e9, Asynchronous = asynchronous };
+        request = size == 1 ? request with { CopyRate = 5e9 } : request;
+        CheckpointPlan plan = CheckpointPlan.Of(request, new CheckpointOptions { CheckpointEvery = 20_000, SnapshotEvery = CheckpointOptions.Auto, SnapshotStallBudget = percent / 100, Asynchronous = asynchronous });
+        plan.Continuous.ShouldNotBeNull().Steps.ShouldBe(steps);
+        // Training waits at the first without having earned it, and the last one is not in the way of the end.
+        ((double)plan.Forecast.Snapshots).ShouldBeInRange(20_000.0 / (steps + 1) - 2, 20_000.0 / steps + 1);
+        plan.Forecast.Overhead.ShouldBeLessThan(percent / 100 + (request.Stall + request.DurableAfter) / plan.Forecast.Duration);
+        plan.Forecast.Dropped.ShouldBe(0);
+        plan.Forecast.Queued.ShouldBe(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void Checkpoints_that_use_up_the_budget_of_continuous_snapshots_are_a_trap()
+    {
+        var options = new CheckpointOptions { CheckpointEvery = 10, SnapshotEvery = CheckpointOptions.Auto };
+        Warning(Short, options, PlanTrap.OverBudget).Message.ShouldContain("Checkpoints alone take 1.92 % of the time, more than SnapshotStallBudget allows for all saves (1 %)");
+        CheckpointPlan.Of(Short, new CheckpointOptions { CheckpointEvery = 100, SnapshotEvery = CheckpointOptions.Auto }).Warnings.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Continuous_snapshots_that_the_budget_makes_rare_are_a_trap() =>
+        Warning(Short with { TotalSteps = 50_000, StateBytes = 40 * Gigabyte, Asynchronous = false }, new CheckpointOptions { CheckpointEvery = 5000, SnapshotEvery = CheckpointOptions.Auto, Asynchronous = false }, PlanTrap.SnapshotsTooRare)
+            .Message.ShouldBe("About 1h 6m pass from one snapshot to the next, and that much work is lost by a failure: training waits 40.0s for each, and SnapshotStallBudget allows 1 % of the time. Every half hour would take 2.17 %, and much less in the background (Asynchronous).");
+
     [Fact]
     public void Snapshots_rarer_than_half_an_hour_are_a_trap() =>
         Warning(Short with { StepTime = TimeSpan.FromMinutes(1) }, new CheckpointOptions { CheckpointEvery = 250, SnapshotEvery = 50 }, PlanTrap.SnapshotsTooRare)

@@ -41,6 +41,13 @@ public class CheckpointOptionsTests
         new CheckpointOptions { CheckpointEvery = 100, SnapshotEvery = 100 }.Warnings().ShouldHaveSingleItem().ShouldContain("not smaller");
 
     [Fact]
+    public void A_budget_that_has_no_effect_is_warned_of()
+    {
+        new CheckpointOptions { SnapshotStallBudget = 0.05 }.Warnings().ShouldHaveSingleItem().ShouldContain("SnapshotEvery = auto");
+        new CheckpointOptions { SnapshotStallBudget = 0.05, SnapshotEvery = CheckpointOptions.Auto }.Warnings().ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Intervals_longer_than_the_run_are_warned_of()
     {
         IReadOnlyList<string> warnings = new CheckpointOptions { TotalSteps = 50, CheckpointEvery = 1000, SnapshotEvery = 60 }.Warnings();
