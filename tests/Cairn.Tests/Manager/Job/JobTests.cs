@@ -43,64 +43,6 @@ public class JobTests
             rank.Training.Random.Value.ShouldBe(Enumerable.Range(0, 40).Aggregate(1000L + rank.Rank, (value, _) => value * 31 + 7));
     }
 
-    [Theory, InlineData(true), InlineData(false)]
-    public void Snapshots_without_an_interval_are_of_the_same_steps_on_all_ranks_and_wait_for_the_slowest(bool asynchronous)
-    {
-        CheckpointOptions options = Options(asynchronous, every: 20, snapshots: CheckpointOptions.Auto);
-        // Time moves only while ranks wait: much of it is stall.
-        options.SnapshotStallBudget = 0.9;
-        using var gate = new ManualResetEventSlim();
-        var job = new JobOfThreads(_files);
-        job.Run(Four, rank =>
-        {
-            CheckpointManager checkpoints = rank.Start(options);
-            Train(rank, checkpoints, 20);
-            Settle(rank, checkpoints);
-            int before = rank.Reports.Count;
-            if (asynchronous && rank.Rank == 2)
-                rank.Files.Before = (_, _) => rank.HangUntil(gate);
-            Train(rank, checkpoints, 26);
-            if (asynchronous)
-            {
-                // The checkpoint was reported, a snapshot has begun, and none after it while a rank still writes.
-                checkpoints.IsSaving.ShouldBeTrue();
-                rank.Reports.Count.ShouldBe(before + 1);
-                rank.Group.Barrier("test: looked", TimeSpan.FromSeconds(30));
-                rank.Files.Before = null;
-                gate.Set();
-            }
-            Settle(rank, checkpoints);
-            Train(rank, checkpoints, 47);
-            checkpoints.Complete().Steps.ShouldBe(47);
-        });
-        (long, SaveKind, SaveOutcome)[] first = Reports(job.Ranks[0]);
-        first.ShouldAllBe(report => report.Item3 == SaveOutcome.Saved);
-        first.Count(report => report.Item2 == SaveKind.Snapshot).ShouldBeGreaterThan(2);
-        first.Where(report => report.Item2 == SaveKind.Checkpoint).Select(report => report.Item1).ShouldBe([20, 40, 47]);
-        foreach (RankOfThreads rank in job.Ranks)
-            Reports(rank).ShouldBe(first);
-        var whole = new SimulatedFileSystem();
-        new JobOfThreads(whole).Run(Four, rank => Run(rank, Options(asynchronous), 47));
-        Whole(_files, 47).ShouldBe(Whole(whole, 47));
-
-        static (long, SaveKind, SaveOutcome)[] Reports(RankOfThreads rank) => [.. rank.Reports.Select(report => (report.Step, report.Kind, report.Outcome))];
-
-        static void Settle(RankOfThreads rank, CheckpointManager checkpoints)
-        {
-            rank.WaitForSave(checkpoints);
-            rank.Group.Barrier("test: settled", TimeSpan.FromSeconds(30));
-        }
-
-        static void Train(RankOfThreads rank, CheckpointManager checkpoints, long until)
-        {
-            while (rank.Training.Train.Step < until)
-            {
-                rank.Rest(TimeSpan.FromSeconds(0.1));
-                rank.Train(checkpoints, rank.Training.Train.Step + 1);
-            }
-        }
-    }
-
     public static IEnumerable<TheoryDataRow<World>> Worlds =>
         new World[] { World.Single, new(1, 1, 4, 1), new(2, 1, 1, 1), new(1, 1, 3, 3), new(1, 1, 2, 2), new(4, 1, 1, 1), new(2, 1, 4, 4) }.Select(world => new TheoryDataRow<World>(world));
 
