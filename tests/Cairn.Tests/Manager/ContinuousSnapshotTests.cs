@@ -26,22 +26,30 @@ public class ContinuousSnapshotTests
     {
         using var files = new GatedFileSystem(_files);
         await using CheckpointManager checkpoints = Start(files, Options(asynchronous: true));
-        files.Close();
-        TrainUntilSaving(checkpoints);
-        long first = _training.Train.Step;
-        for (int i = 0; i < 4; i++)
+        long first;
+        try
         {
-            for (int step = 0; step < 7; step++)
-                Train(checkpoints);
-            // Nothing was left out because the one before was not finished: none was begun.
-            _reports.Count.ShouldBe(i);
-            files.Open();
-            checkpoints.WaitForSave();
             files.Close();
-            Train(checkpoints);
-            checkpoints.IsSaving.ShouldBeTrue();
+            TrainUntilSaving(checkpoints);
+            first = _training.Train.Step;
+            for (int i = 0; i < 4; i++)
+            {
+                for (int step = 0; step < 7; step++)
+                    Train(checkpoints);
+                // Nothing was left out because the one before was not finished: none was begun.
+                _reports.Count.ShouldBe(i);
+                files.Open();
+                checkpoints.WaitForSave();
+                files.Close();
+                Train(checkpoints);
+                checkpoints.IsSaving.ShouldBeTrue();
+            }
         }
-        files.Open();
+        finally
+        {
+            // Whatever was found: the end waits for the save under way.
+            files.Open();
+        }
         _reports.ShouldAllBe(report => report.Kind == SaveKind.Snapshot && report.Outcome == SaveOutcome.Saved);
         _reports.Select(report => report.Step).ShouldBe([first, first + 8, first + 16, first + 24]);
         // The end, as ever.
