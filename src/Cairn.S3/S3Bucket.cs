@@ -119,6 +119,36 @@ internal sealed class S3Bucket(S3Connection connection) : IDisposable
         }
     }
 
+    /// <summary>Copies an object within the bucket, in parts where it is large. It is this version of it, or none.</summary>
+    /// <returns>Whether it was done: there are services that cannot.</returns>
+    public async Task<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken)
+    {
+        ObjectHead head = await HeadAsync(from, cancellationToken).ConfigureAwait(false) ?? throw new FileNotFoundException($"There is no '{from}' in {Address}.", from);
+        try
+        {
+            if (head.Length > S3Parts.LargestCopy)
+                return await Uploads.CopyAsync(from, head, to, cancellationToken).ConfigureAwait(false);
+            var request = new CopyObjectRequest
+            {
+                SourceBucket = Address.Bucket,
+                SourceKey = connection.KeyOf(from),
+                DestinationBucket = Address.Bucket,
+                DestinationKey = connection.KeyOf(to),
+                ETagToMatch = head.ETag,
+            };
+            await connection.Attempts.RunAsync($"copy '{from}'", head.Length >> 4, token => connection.Client.CopyObjectAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (AmazonServiceException e) when (S3Fault.IsMissing(e) || S3Fault.IsCondition(e))
+        {
+            throw new FileNotFoundException($"'{from}' in {Address} was removed or replaced while it was copied.", from, e);
+        }
+        catch (AmazonServiceException e) when (S3Fault.IsOfCopy(e))
+        {
+            return false;
+        }
+        return (await HeadAsync(to, cancellationToken).ConfigureAwait(false))?.Length == head.Length ? true : throw new IOException($"'{to}' in {Address} is not what was copied: another object stands there, or none.");
+    }
+
     /// <summary>Removes an object; nothing happens when there is none.</summary>
     public async Task DeleteAsync(string path, CancellationToken cancellationToken)
     {

@@ -62,6 +62,10 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
         await _bucket.TryPutAsync(path, content, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
+    public async ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) =>
+        await _bucket.TryCopyAsync(from, to, cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
     public async ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default) =>
         await _bucket.DeleteAsync(path, cancellationToken).ConfigureAwait(false);
 

@@ -7,6 +7,8 @@ namespace Cairn.S3;
 /// <param name="connection">The way to the service.</param>
 internal sealed class S3Uploads(S3Connection connection)
 {
+    private static readonly TimeSpan LongestAbort = TimeSpan.FromSeconds(10);
+
     /// <summary>Begins an object that comes in parts, and gives the name of its upload. One whose answer was lost is removed by the next start of the run.</summary>
     /// <param name="path">The object.</param>
     /// <param name="write">Will stand in the object's metadata.</param>
@@ -75,6 +77,55 @@ internal sealed class S3Uploads(S3Connection connection)
         throw new IOException($"'{path}' in {connection.Address} is not complete: " + (isGone
             ? "its upload was aborted meanwhile. Another process may have taken over the run, or a rule of the bucket removes what is not complete."
             : head is null ? "it was removed meanwhile." : head.Write != write ? "another object stands there now." : $"it has {head.Length} bytes instead of {length}."));
+    }
+
+    /// <summary>Makes an object of the bytes of another one, in parts.</summary>
+    /// <returns>True: what cannot be done is thrown.</returns>
+    public async Task<bool> CopyAsync(string from, ObjectHead head, string to, CancellationToken cancellationToken)
+    {
+        string write = Guid.NewGuid().ToString("N"), upload = await BeginAsync(to, write, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var parts = new List<PartETag>();
+            for (long start = 0; start < head.Length; start += S3Parts.LargestCopy)
+            {
+                var request = new CopyPartRequest
+                {
+                    SourceBucket = connection.Address.Bucket,
+                    SourceKey = connection.KeyOf(from),
+                    DestinationBucket = connection.Address.Bucket,
+                    DestinationKey = connection.KeyOf(to),
+                    UploadId = upload,
+                    PartNumber = parts.Count + 1,
+                    FirstByte = start,
+                    LastByte = Math.Min(start + S3Parts.LargestCopy, head.Length) - 1,
+                    ETagToMatch = [head.ETag],
+                };
+                CopyPartResponse part = await connection.Attempts.RunAsync(
+                    $"copy '{from}'", S3Parts.LargestCopy >> 4, token => connection.Client.CopyPartAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
+                parts.Add(new PartETag(parts.Count + 1, part.ETag));
+            }
+            await CompleteAsync(to, upload, write, head.Length, parts, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch
+        {
+            await TryAbortAsync(to, upload).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Gives up an object that came in parts after an error, which is the one to report; where this fails too, the next start of the run removes what is left.</summary>
+    public async Task TryAbortAsync(string path, string upload)
+    {
+        try
+        {
+            await AbortAsync(path, upload, LongestAbort, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nothing more can be done here.
+        }
     }
 
     /// <summary>Gives up an object that came in parts.</summary>

@@ -20,7 +20,7 @@ internal sealed class LoadedPart : IDisposable
 }
 
 /// <summary>
-/// The layout <c>cairn</c>: one file per part and rank that saves something of it, safetensors when it has tensors and JSON when not.
+/// The layout <c>cairn</c>: one file per part and rank that saves something of it, safetensors when it has tensors and JSON when not; a second one for the tensors that training does not change (<see cref="FrozenSplit"/>).
 /// </summary>
 internal sealed class CairnLayout : ICheckpointLayout
 {
@@ -78,7 +78,7 @@ internal sealed class CairnLayout : ICheckpointLayout
     {
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(world);
-        return [.. parts.Select(part => before.Encode(part, PartFileName.StemOf(part.Name, part.Scope, world, rank)))];
+        return [.. parts.SelectMany(part => before.Encode(part, PartFileName.StemOf(part.Name, part.Scope, world, rank)))];
     }
 
     /// <summary>Which rank of the world that saved a checkpoint wrote each of its files, as far as their names say it: in the same world it is the one that wants most of it.</summary>
@@ -91,6 +91,8 @@ internal sealed class CairnLayout : ICheckpointLayout
             {
                 string stem = PartFileName.StemOf(part, scope, world, rank);
                 _ = writers.TryAdd(stem + PartEncoder.SafetensorsExtension, rank) && writers.TryAdd(stem + PartEncoder.JsonExtension, rank);
+                if (scope == PartScope.Shared && PartFileName.FrozenStemOf(part, stem) is { } frozen)
+                    writers.TryAdd(frozen + PartEncoder.SafetensorsExtension, rank);
             }
         }
         return writers;

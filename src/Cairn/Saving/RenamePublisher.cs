@@ -109,6 +109,13 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
 
     public IWritableFile Create(string place, string name, long length) => files.OpenWrite($"{place}/{name}", length);
 
+    public FileIdentity? IdentityOf(string path) => files.Identify(path);
+
+    // Its bytes are durable since its own copy was published, and the name becomes so with the others.
+    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => identity is { } known ? files.Link(path, $"{place}/{name}", known) : LinkOutcome.NotThisOne;
+
+    public string FolderOf(string place, CatalogEntry copy) => copy.Folder;
+
     public void Settle(string place) => files.SyncFolder(place);
 
     // Writes the marker, reads it back the way a resume does, and makes the staging folder's entries durable.

@@ -106,6 +106,10 @@ internal sealed class FastPlace : ICopyTarget
 
     public IWritableFile Create(string place, string name, long length) => _writes.OpenWrite($"{place}/{name}", length);
 
+    public FileIdentity? IdentityOf(string path) => _writes.Identify(path);
+
+    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => identity is { } known ? _writes.Link(path, $"{place}/{name}", known) : LinkOutcome.NotThisOne;
+
     public void Settle(string place) => _writes.SyncFolder(place);
 
     /// <summary>Puts the marker beside the files of this host, all of which must be there.</summary>

@@ -68,6 +68,7 @@ public sealed class SpaceWatchTests
         HandleSignals = false,
         Asynchronous = false,
         AlertSink = alerts,
+        ShareUnchanged = false,
     };
 
     static async Task TrainAsync(SimulatedFileSystem files, CheckpointOptions options, ConcurrentQueue<long> failed, long until, Task? heard = null)
