@@ -9,6 +9,9 @@ internal sealed class S3Bucket(S3Connection connection) : IDisposable
 {
     public S3Address Address => connection.Address;
 
+    /// <summary>Bytes of the largest object that is copied in one request, and of each part of a larger one.</summary>
+    public long LargestCopy { get; set; } = S3Parts.LargestCopy;
+
     /// <summary>The objects that come in parts.</summary>
     public S3Uploads Uploads { get; } = new(connection);
 
@@ -126,8 +129,8 @@ internal sealed class S3Bucket(S3Connection connection) : IDisposable
         ObjectHead head = await HeadAsync(from, cancellationToken).ConfigureAwait(false) ?? throw new FileNotFoundException($"There is no '{from}' in {Address}.", from);
         try
         {
-            if (head.Length > S3Parts.LargestCopy)
-                return await Uploads.CopyAsync(from, head, to, cancellationToken).ConfigureAwait(false);
+            if (head.Length > LargestCopy)
+                return await Uploads.CopyAsync(from, head, to, LargestCopy, cancellationToken).ConfigureAwait(false);
             var request = new CopyObjectRequest
             {
                 SourceBucket = Address.Bucket,

@@ -81,13 +81,13 @@ internal sealed class S3Uploads(S3Connection connection)
 
     /// <summary>Makes an object of the bytes of another one, in parts.</summary>
     /// <returns>True: what cannot be done is thrown.</returns>
-    public async Task<bool> CopyAsync(string from, ObjectHead head, string to, CancellationToken cancellationToken)
+    public async Task<bool> CopyAsync(string from, ObjectHead head, string to, long partBytes, CancellationToken cancellationToken)
     {
         string write = Guid.NewGuid().ToString("N"), upload = await BeginAsync(to, write, cancellationToken).ConfigureAwait(false);
         try
         {
             var parts = new List<PartETag>();
-            for (long start = 0; start < head.Length; start += S3Parts.LargestCopy)
+            for (long start = 0; start < head.Length; start += partBytes)
             {
                 var request = new CopyPartRequest
                 {
@@ -98,11 +98,11 @@ internal sealed class S3Uploads(S3Connection connection)
                     UploadId = upload,
                     PartNumber = parts.Count + 1,
                     FirstByte = start,
-                    LastByte = Math.Min(start + S3Parts.LargestCopy, head.Length) - 1,
+                    LastByte = Math.Min(start + partBytes, head.Length) - 1,
                     ETagToMatch = [head.ETag],
                 };
                 CopyPartResponse part = await connection.Attempts.RunAsync(
-                    $"copy '{from}'", S3Parts.LargestCopy >> 4, token => connection.Client.CopyPartAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
+                    $"copy '{from}'", partBytes >> 4, token => connection.Client.CopyPartAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
                 parts.Add(new PartETag(parts.Count + 1, part.ETag));
             }
             await CompleteAsync(to, upload, write, head.Length, parts, cancellationToken).ConfigureAwait(false);

@@ -34,6 +34,9 @@ internal sealed class CairnLayout : ICheckpointLayout
     /// <summary>The part that a file holds something of, or <see langword="null"/> when it holds none.</summary>
     public static string? PartOf(string fileName) => PartFileName.Parse(fileName)?.Part;
 
+    /// <summary>Whether a file holds what training does not change of a part that has a second file for the rest.</summary>
+    public static bool IsFrozen(string fileName) => PartFileName.IsFrozen(fileName);
+
     /// <summary>The files of a checkpoint by the part that they hold, in the order given; other files are left out.</summary>
     /// <exception cref="CorruptCheckpointException">Two files hold the same.</exception>
     public static IReadOnlyDictionary<string, IReadOnlyList<string>> FilesByPart(IEnumerable<string> fileNames)

@@ -77,6 +77,10 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
         : Stems.ContainsKey(part) ? null
         : stem == part ? $"{part}.{Frozen}" : $"{part}.{Frozen}_{stem[(part.Length + 1)..]}";
 
+    /// <summary>Whether a file holds what training does not change of a part.</summary>
+    public static bool IsFrozen(string fileName) =>
+        Parse(fileName) is { Scope: PartScope.Shared, Part: { } part } && fileName.Length > part.Length && fileName[(part.Length + 1)..].StartsWith(Frozen, StringComparison.Ordinal);
+
     /// <summary>What a file is; <see langword="null"/> when it holds no part.</summary>
     public static PartFileName? Parse(string fileName)
     {

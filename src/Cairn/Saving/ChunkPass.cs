@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.IO.Hashing;
 using Cairn.Formats;
-using Cairn.State;
 using Cairn.Stores;
 
 namespace Cairn.Saving;

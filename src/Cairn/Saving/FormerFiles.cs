@@ -1,6 +1,7 @@
 using Cairn.Checkpoints;
 using Cairn.Formats;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Stores;
 
 namespace Cairn.Saving;
@@ -17,7 +18,7 @@ internal sealed record FormerFile(MarkedFile File, FileIdentity? Identity);
 internal sealed class FormerFiles
 {
     /// <summary>What is shorter is as quickly written, in bytes.</summary>
-    public const long LeastBytes = 4096;
+    public const long LeastBytes = SharedFiles.LeastBytes;
 
     private readonly Dictionary<string, FormerFile> _files = new(StringComparer.Ordinal);
 

@@ -38,6 +38,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
 
     public void Recover()
     {
+        _placement.SyncFolders();
         for (int slot = 0; slot < RunFolder.Slots; slot++)
         {
             if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
@@ -193,8 +194,9 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
             }
             lease?.Check();
             files.Move(intent, $"{entry.Folder}/{Marker.FileName(entry.Step)}");
-            files.SyncFolder(entry.Folder);
         }
+        // Also where an earlier process put the smaller marker, and was killed before it was durable.
+        files.SyncFolder(entry.Folder);
         foreach (DroppedFile file in smaller.Dropped)
             files.DeleteFile($"{entry.Folder}/{file.Name}");
         files.SyncFolder(entry.Folder);

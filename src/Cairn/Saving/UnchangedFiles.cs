@@ -1,6 +1,6 @@
-using Cairn.Checkpoints;
 using Cairn.Formats;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Stores;
 
 namespace Cairn.Saving;
@@ -65,13 +65,12 @@ internal sealed class UnchangedFiles
 
     private sealed class Comparison(PlannedFile planned, FormerFile former, Action progressed, CancellationToken cancellationToken)
     {
-        private readonly ChunkHashes _hashes = former.File.Hashes;
         private readonly Lock _gate = new();
         private volatile bool _differs;
         private (int Chunk, string Tensor)? _nonFinite;
 
         public string Name => planned.Name;
-        public int Chunks => _hashes.Count;
+        public int Chunks => former.File.Hashes.Count;
         public bool IsSame => !_differs;
         public UnchangedFile Result => new(former, _nonFinite?.Tensor);
 
@@ -79,13 +78,13 @@ internal sealed class UnchangedFiles
         {
             if (_differs)
                 return;
-            long length = planned.Length, start = chunk == 0 ? 0 : chunk * _hashes.ChunkBytes, end = _hashes.ChunkBytes > length - start ? length : start + _hashes.ChunkBytes;
-            UInt128 hash = ChunkPass.Run((IRangedContent)planned.Content, start, end, wantsPages: false, planned.LooksForNonFinite ? tensor => Note(chunk, tensor) : null, (_, _) =>
+            var marked = new MarkedChunk(former.File, chunk);
+            UInt128 hash = ChunkPass.Run((IRangedContent)planned.Content, marked.Offset, marked.End, wantsPages: false, planned.LooksForNonFinite ? tensor => Note(chunk, tensor) : null, (_, _) =>
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 progressed();
             });
-            if (hash != _hashes[chunk])
+            if (hash != former.File.Hashes[chunk])
                 _differs = true;
         }
 

@@ -58,6 +58,7 @@ internal sealed class FastPlace : ICopyTarget
     /// <summary>Ends what a crash left between two renames, and removes what was being written.</summary>
     public void Recover()
     {
+        _placement.SyncFolders();
         for (int slot = 0; slot < Slots; slot++)
         {
             if (_files.FolderExists(FolderOf(slot)))
