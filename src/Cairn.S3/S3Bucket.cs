@@ -130,7 +130,10 @@ internal sealed class S3Bucket(S3Connection connection) : IDisposable
         try
         {
             if (head.Length > LargestCopy)
-                return await Uploads.CopyAsync(from, head, to, LargestCopy, cancellationToken).ConfigureAwait(false);
+            {
+                await Uploads.CopyAsync(from, head, to, LargestCopy, cancellationToken).ConfigureAwait(false);
+                return true;
+            }
             var request = new CopyObjectRequest
             {
                 SourceBucket = Address.Bucket,

@@ -79,39 +79,46 @@ internal sealed class S3Uploads(S3Connection connection)
             : head is null ? "it was removed meanwhile." : head.Write != write ? "another object stands there now." : $"it has {head.Length} bytes instead of {length}."));
     }
 
-    /// <summary>Makes an object of the bytes of another one, in parts.</summary>
-    /// <returns>True: what cannot be done is thrown.</returns>
-    public async Task<bool> CopyAsync(string from, ObjectHead head, string to, long partBytes, CancellationToken cancellationToken)
+    /// <summary>Makes an object of the bytes of another one, in parts, several at a time: a service takes its time to copy many gigabytes.</summary>
+    public async Task CopyAsync(string from, ObjectHead head, string to, long partBytes, CancellationToken cancellationToken)
     {
         string write = Guid.NewGuid().ToString("N"), upload = await BeginAsync(to, write, cancellationToken).ConfigureAwait(false);
         try
         {
-            var parts = new List<PartETag>();
-            for (long start = 0; start < head.Length; start += partBytes)
-            {
-                var request = new CopyPartRequest
-                {
-                    SourceBucket = connection.Address.Bucket,
-                    SourceKey = connection.KeyOf(from),
-                    DestinationBucket = connection.Address.Bucket,
-                    DestinationKey = connection.KeyOf(to),
-                    UploadId = upload,
-                    PartNumber = parts.Count + 1,
-                    FirstByte = start,
-                    LastByte = Math.Min(start + partBytes, head.Length) - 1,
-                    ETagToMatch = [head.ETag],
-                };
-                CopyPartResponse part = await connection.Attempts.RunAsync(
-                    $"copy '{from}'", partBytes >> 4, token => connection.Client.CopyPartAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
-                parts.Add(new PartETag(parts.Count + 1, part.ETag));
-            }
-            await CompleteAsync(to, upload, write, head.Length, parts, cancellationToken).ConfigureAwait(false);
-            return true;
+            IEnumerable<Task<PartETag>> parts = Enumerable.Range(1, (int)((head.Length + partBytes - 1) / partBytes)).Select(number => CopyPartAsync(from, head, to, upload, number, partBytes, cancellationToken));
+            await CompleteAsync(to, upload, write, head.Length, [.. await Task.WhenAll(parts).ConfigureAwait(false)], cancellationToken).ConfigureAwait(false);
         }
         catch
         {
             await TryAbortAsync(to, upload).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    private async Task<PartETag> CopyPartAsync(string from, ObjectHead head, string to, string upload, int number, long partBytes, CancellationToken cancellationToken)
+    {
+        await connection.Transfers.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var request = new CopyPartRequest
+            {
+                SourceBucket = connection.Address.Bucket,
+                SourceKey = connection.KeyOf(from),
+                DestinationBucket = connection.Address.Bucket,
+                DestinationKey = connection.KeyOf(to),
+                UploadId = upload,
+                PartNumber = number,
+                FirstByte = (number - 1) * partBytes,
+                LastByte = Math.Min(number * partBytes, head.Length) - 1,
+                ETagToMatch = [head.ETag],
+            };
+            CopyPartResponse part = await connection.Attempts.RunAsync(
+                $"copy '{from}'", partBytes >> 4, token => connection.Client.CopyPartAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
+            return new PartETag(number, part.ETag);
+        }
+        finally
+        {
+            connection.Transfers.Release();
         }
     }
 
