@@ -49,6 +49,12 @@ public sealed class CommandLine
     };
     readonly Option<int?> _keepLast = Kept("--keep-last", "Checkpoints to keep, counted from the newest; without it all stay.");
     readonly Option<int?> _keepOptimizer = Kept("--keep-optimizer", "Checkpoints that keep all; older ones keep their weights only.");
+    readonly Option<string[]> _freeze = new("--freeze")
+    {
+        Description = "Leave the parameters of this name as they are, such as \"layers.*\"; may be given several times. Of --resume-from only the weights are taken then.",
+        HelpName = "pattern",
+        DefaultValueFactory = _ => [],
+    };
     readonly Option<int> _batchSize = Whole("--batch-size", "Lines in a batch, over all ranks.", 1, Defaults.BatchSize);
     readonly Option<int> _seed = Whole("--seed", "Seed of the weights, the text and the order of batches.", 0, Defaults.Seed);
     readonly Option<string> _layout = new("--layout")
@@ -132,7 +138,7 @@ public sealed class CommandLine
     {
         var command = new RootCommand("Trains a small InternLM2-shaped language model to add numbers, with checkpoints, snapshots and always a final checkpoint.")
         {
-            _run, _fast, _tensorBoard, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _keepLast, _keepOptimizer, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
+            _run, _fast, _tensorBoard, _replicas, _totalSteps, _more, _checkpointEvery, _snapshotEvery, _keepLast, _keepOptimizer, _freeze, _batchSize, _seed, _layout, _width, _dropout, _sync, _overlap, _resumeFrom, _branch, _stopFile, _logEvery, _evaluate, _saveBest, _earlyStopping, _validateEvery, _finalDigest,
             _crashAt, _crashRank, _overflowAt, _tp, _dp, _zero, _rankTimeout, _stopGrace,
         };
         command.SetAction(result => train(Read(result)));
@@ -151,6 +157,7 @@ public sealed class CommandLine
         SnapshotEvery = result.GetValue(_snapshotEvery),
         KeepLast = result.GetValue(_keepLast),
         KeepOptimizer = result.GetValue(_keepOptimizer),
+        Freeze = result.GetValue(_freeze)!,
         BatchSize = result.GetValue(_batchSize),
         Seed = result.GetValue(_seed),
         Layout = result.GetValue(_layout)!,

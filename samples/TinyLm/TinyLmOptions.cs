@@ -35,6 +35,9 @@ public sealed record TinyLmOptions
     /// <summary>Checkpoints that keep their optimizer, counted from the newest; null for all.</summary>
     public int? KeepOptimizer { get; init; }
 
+    /// <summary>Parameters that training leaves as they are: patterns over their names, with <c>*</c> and <c>?</c>. Default none.</summary>
+    public IReadOnlyList<string> Freeze { get; init; } = [];
+
     /// <summary>Lines in a batch, over all ranks. Default 128.</summary>
     public int BatchSize { get; init; } = 128;
 

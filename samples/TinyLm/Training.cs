@@ -102,6 +102,8 @@ public static class Training
         Asynchronous = !options.Sync,
         OverlapCapture = options.Overlap,
         ResumeFrom = options.ResumeFrom,
+        // An optimizer of all weights does not fit one of some.
+        ResumeParts = options.ResumeFrom is not null && options.Freeze.Count > 0 ? ["model"] : [],
         Branch = options.Branch,
         StopFile = options.StopFile,
         RankTimeout = TimeSpan.FromSeconds(options.RankTimeout),

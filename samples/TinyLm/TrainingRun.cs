@@ -65,6 +65,7 @@ public sealed class TrainingRun : IDisposable
         {
             throw new CheckpointException($"A batch of {BatchSize} lines cannot be shared evenly by {batch.Size} data-parallel ranks. Choose a number of ranks that divides it, or another --batch-size.");
         }
+        Model.Freeze(options.Freeze);
         _ranks = alone ? new RankUpdate(Model) : new SharedUpdate(Model, job!);
         Optimizer = optim.AdamW(_ranks.Owned, PeakLearningRate, beta1: 0.9, beta2: 0.98, weight_decay: 0.01);
         Scheduler = LearningRate.Cosine(Optimizer, WarmUpSteps, options.TotalSteps);

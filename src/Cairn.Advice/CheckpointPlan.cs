@@ -93,7 +93,7 @@ public sealed class CheckpointPlan
         if (Forecast.Queued > TimeSpan.Zero)
             Add(PlanTrap.FasterThanDisk, true, $"Checkpoints are due while the save before is still being written ({write} each): training waits {Quantities.Time(Forecast.Queued)} for that.");
         if (Forecast.FirstWithoutSpace is { } copy)
-            Add(PlanTrap.SpaceRunsOut, true, $"Space runs out at step {copy.Step}: the {copy.Kind.ToString().ToLowerInvariant()} does not fit into {Quantities.Bytes(Request.SpaceLimit!.Value)} beside what is there. {RunForecast.SpaceAdvice(Request.SpaceLimit.Value, Request.StateBytes)}");
+            Add(PlanTrap.SpaceRunsOut, true, $"Space runs out at step {copy.Step}: the {copy.Kind.ToString().ToLowerInvariant()} does not fit into {Quantities.Bytes(Request.SpaceLimit!.Value)} beside what is there. {RunForecast.SpaceAdvice(Request.SpaceLimit.Value, Request.CopySize)}");
         if (Continuous is not null)
             FindContinuousTraps();
         else if (Forecast.Overhead > Request.OverheadBudget)

@@ -16,7 +16,7 @@ internal static class Forecaster
         if (request.Problems() is [var problem, ..])
             throw new ArgumentException(problem, nameof(request));
         var standing = new StandingCopies(options.KeepsAll ? null : options.CreateRetention(), [], []) { KeepOptimizer = options.KeepOptimizer, WeightsBytes = request.WeightsBytes ?? request.StateBytes };
-        var run = RunForecast.Of(options.Forecast(standing, request.TotalSteps, request.StateBytes) with
+        var run = RunForecast.Of(options.Forecast(standing, request.TotalSteps, options.ShareUnchanged ? request.CopySize : request.StateBytes) with
         {
             StepSeconds = request.StepTime.TotalSeconds,
             StallSeconds = request.Stall.TotalSeconds,

@@ -13,6 +13,8 @@ public sealed record PlanRequest
     public required long StateBytes { get; init; }
     /// <summary>Of these, the bytes that a checkpoint keeps which has lost its optimizer (<see cref="CheckpointOptions.KeepOptimizer"/>). Default <see langword="null"/>: all.</summary>
     public long? WeightsBytes { get; init; }
+    /// <summary>Of the state, the bytes that training does not change, as the base of a fine-tune (<c>requires_grad = false</c>): they are written once, and shared by all copies (<see cref="CheckpointOptions.ShareUnchanged"/>). Default 0.</summary>
+    public long FrozenBytes { get; init; }
     /// <summary>Bytes per second at which a copy becomes durable.</summary>
     public required double WriteRate { get; init; }
     /// <summary>Bytes per second at which live state is copied into staging memory. Default 5 GB/s.</summary>
@@ -28,17 +30,20 @@ public sealed record PlanRequest
     /// <summary>Whether training goes on while a save is written. Default <see langword="true"/>.</summary>
     public bool Asynchronous { get; init; } = true;
 
-    /// <summary>Time until one copy is durable, from its first byte.</summary>
-    public TimeSpan WriteTime => TimeAt(WriteRate);
+    /// <summary>The size of a copy.</summary>
+    internal Policies.CopySize CopySize => new(StateBytes, FrozenBytes > 0 ? [new Policies.SharedBytes(UInt128.MaxValue, FrozenBytes)] : []);
+
+    /// <summary>Time until one copy is durable, from its first byte; of the first one, that with the frozen bytes, longer.</summary>
+    public TimeSpan WriteTime => TimeFor(StateBytes - FrozenBytes, WriteRate);
 
     /// <summary>Time for which training waits at a save: for the copy in memory, or for the whole save.</summary>
-    public TimeSpan Stall => Asynchronous ? TimeAt(CopyRate) : WriteTime;
+    public TimeSpan Stall => Asynchronous ? TimeFor(StateBytes, CopyRate) : WriteTime;
 
     /// <summary>Time from the moment of a save until its copy is durable.</summary>
     public TimeSpan DurableAfter => Asynchronous ? Stall + WriteTime : WriteTime;
 
     /// <summary>Time from a failure until training goes on.</summary>
-    public TimeSpan Restart => RestartTime ?? TimeSpan.FromMinutes(1) + WriteTime;
+    public TimeSpan Restart => RestartTime ?? TimeSpan.FromMinutes(1) + TimeFor(StateBytes, WriteRate);
 
     /// <summary>What cannot be, one sentence each; empty when all is in order.</summary>
     public IReadOnlyList<string> Problems()
@@ -49,6 +54,7 @@ public sealed record PlanRequest
         Require(StepTime.TotalDays * TotalSteps < MostDays, $"{TotalSteps} steps of {StepTime} each would take more than a thousand years.");
         Require(StateBytes >= 1, $"The state must have at least 1 byte, not {StateBytes}.");
         Require(WeightsBytes is null || (WeightsBytes >= 0 && WeightsBytes <= StateBytes), $"The weights must have between 0 and {StateBytes} bytes, the size of the state, not {WeightsBytes}.");
+        Require(FrozenBytes >= 0 && FrozenBytes <= StateBytes, $"What is frozen must have between 0 and {StateBytes} bytes, the size of the state, not {FrozenBytes}.");
         Require(WriteRate > 0 && CopyRate > 0, "The rates of writing and copying must be above zero.");
         Require(MeanTimeBetweenFailures > TimeSpan.Zero, $"The mean time between failures must be longer than zero, not {MeanTimeBetweenFailures}.");
         Require(RestartTime is null || RestartTime >= TimeSpan.Zero, $"A restart cannot take {RestartTime}.");
@@ -64,5 +70,5 @@ public sealed record PlanRequest
     }
 
     // Never zero: no copy is free, and the optimum is not defined for none.
-    private TimeSpan TimeAt(double rate) => TimeSpan.FromSeconds(Math.Clamp(StateBytes / rate, 1e-7, MostDays * 86400));
+    private static TimeSpan TimeFor(long bytes, double rate) => TimeSpan.FromSeconds(Math.Clamp(bytes / rate, 1e-7, MostDays * 86400));
 }

@@ -80,7 +80,7 @@ public sealed record Recommendation
         const int Beside = 4, FewestKept = 2;
         if (request.SpaceLimit is not { } limit || Forecaster.Run(request, options).PeakBytes <= limit)
             return;
-        options.KeepLast = (int)Math.Clamp(limit / request.StateBytes - Beside, FewestKept, int.MaxValue);
+        options.KeepLast = (int)Math.Clamp((limit - request.FrozenBytes) / Math.Max(1, request.CopySize.OwnBytes) - Beside, FewestKept, int.MaxValue);
         reasons.Add($"Of the checkpoints the last {options.KeepLast} are kept: not all fit into the space, beside two snapshots and what is being written.");
     }
 

@@ -10,8 +10,6 @@ namespace Cairn.S3;
 /// </summary>
 internal sealed class PartsWriter : IStoreWriter
 {
-    private static readonly TimeSpan LongestAbort = TimeSpan.FromSeconds(10);
-
     private readonly S3Uploads _uploads;
     private readonly string _path, _upload, _write;
     private readonly long _length;
@@ -64,14 +62,7 @@ internal sealed class PartsWriter : IStoreWriter
         _inWork.Clear();
         if (_isComplete)
             return;
-        try
-        {
-            await _uploads.AbortAsync(_path, _upload, LongestAbort, CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The error that ended the writing is the one to report; the next start of the run removes what is left.
-        }
+        await _uploads.TryAbortAsync(_path, _upload).ConfigureAwait(false);
     }
 
     private async ValueTask GatherAsync(int part, int within, int ofPart, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)

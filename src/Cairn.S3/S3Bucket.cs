@@ -9,6 +9,9 @@ internal sealed class S3Bucket(S3Connection connection) : IDisposable
 {
     public S3Address Address => connection.Address;
 
+    /// <summary>Bytes of the largest object that is copied in one request, and of each part of a larger one.</summary>
+    public long LargestCopy { get; set; } = S3Parts.LargestCopy;
+
     /// <summary>The objects that come in parts.</summary>
     public S3Uploads Uploads { get; } = new(connection);
 
@@ -117,6 +120,39 @@ internal sealed class S3Bucket(S3Connection connection) : IDisposable
             // An attempt before it may have been one of the connection's own, of which nobody hears.
             return (await HeadAsync(path, cancellationToken).ConfigureAwait(false))?.Write == write;
         }
+    }
+
+    /// <summary>Copies an object within the bucket, in parts where it is large. It is this version of it, or none.</summary>
+    /// <returns>Whether it was done: there are services that cannot.</returns>
+    public async Task<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken)
+    {
+        ObjectHead head = await HeadAsync(from, cancellationToken).ConfigureAwait(false) ?? throw new FileNotFoundException($"There is no '{from}' in {Address}.", from);
+        try
+        {
+            if (head.Length > LargestCopy)
+            {
+                await Uploads.CopyAsync(from, head, to, LargestCopy, cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+            var request = new CopyObjectRequest
+            {
+                SourceBucket = Address.Bucket,
+                SourceKey = connection.KeyOf(from),
+                DestinationBucket = Address.Bucket,
+                DestinationKey = connection.KeyOf(to),
+                ETagToMatch = head.ETag,
+            };
+            await connection.Attempts.RunAsync($"copy '{from}'", head.Length >> 4, token => connection.Client.CopyObjectAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (AmazonServiceException e) when (S3Fault.IsMissing(e) || S3Fault.IsCondition(e))
+        {
+            throw new FileNotFoundException($"'{from}' in {Address} was removed or replaced while it was copied.", from, e);
+        }
+        catch (AmazonServiceException e) when (S3Fault.IsOfCopy(e))
+        {
+            return false;
+        }
+        return (await HeadAsync(to, cancellationToken).ConfigureAwait(false))?.Length == head.Length ? true : throw new IOException($"'{to}' in {Address} is not what was copied: another object stands there, or none.");
     }
 
     /// <summary>Removes an object; nothing happens when there is none.</summary>

@@ -9,6 +9,9 @@ internal static class S3Parts
     /// <summary>What the protocol allows.</summary>
     public const int MostParts = 10_000;
 
+    /// <summary>Bytes of the largest object that is copied in one request, and of each part of a larger one: the service answers within minutes. The protocol allows 5 GiB.</summary>
+    public const long LargestCopy = 1L << 30;
+
     /// <summary>Bytes of each part but the last: whole blocks, as few as give an object no more parts than are allowed.</summary>
     /// <exception cref="IOException">The object is too large for the protocol.</exception>
     public static int BytesOfPart(long length, int least)

@@ -27,6 +27,9 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
         _bucket = new S3Bucket(new S3Connection(address, options, time ?? TimeProvider.System));
     }
 
+    /// <summary>Bytes of the largest object that is copied in one request, and of each part of a larger one.</summary>
+    internal long LargestCopy { init => _bucket.LargestCopy = value; }
+
     /// <summary>The place.</summary>
     public S3Address Address => _bucket.Address;
 
@@ -60,6 +63,10 @@ public sealed class S3RunStore : IRunStore, IUnfinishedObjects, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) =>
         await _bucket.TryPutAsync(path, content, cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) =>
+        await _bucket.TryCopyAsync(from, to, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default) =>

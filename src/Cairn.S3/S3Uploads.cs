@@ -7,6 +7,8 @@ namespace Cairn.S3;
 /// <param name="connection">The way to the service.</param>
 internal sealed class S3Uploads(S3Connection connection)
 {
+    private static readonly TimeSpan LongestAbort = TimeSpan.FromSeconds(10);
+
     /// <summary>Begins an object that comes in parts, and gives the name of its upload. One whose answer was lost is removed by the next start of the run.</summary>
     /// <param name="path">The object.</param>
     /// <param name="write">Will stand in the object's metadata.</param>
@@ -75,6 +77,62 @@ internal sealed class S3Uploads(S3Connection connection)
         throw new IOException($"'{path}' in {connection.Address} is not complete: " + (isGone
             ? "its upload was aborted meanwhile. Another process may have taken over the run, or a rule of the bucket removes what is not complete."
             : head is null ? "it was removed meanwhile." : head.Write != write ? "another object stands there now." : $"it has {head.Length} bytes instead of {length}."));
+    }
+
+    /// <summary>Makes an object of the bytes of another one, in parts, several at a time: a service takes its time to copy many gigabytes.</summary>
+    public async Task CopyAsync(string from, ObjectHead head, string to, long partBytes, CancellationToken cancellationToken)
+    {
+        string write = Guid.NewGuid().ToString("N"), upload = await BeginAsync(to, write, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            IEnumerable<Task<PartETag>> parts = Enumerable.Range(1, (int)((head.Length + partBytes - 1) / partBytes)).Select(number => CopyPartAsync(from, head, to, upload, number, partBytes, cancellationToken));
+            await CompleteAsync(to, upload, write, head.Length, [.. await Task.WhenAll(parts).ConfigureAwait(false)], cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await TryAbortAsync(to, upload).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<PartETag> CopyPartAsync(string from, ObjectHead head, string to, string upload, int number, long partBytes, CancellationToken cancellationToken)
+    {
+        await connection.Transfers.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var request = new CopyPartRequest
+            {
+                SourceBucket = connection.Address.Bucket,
+                SourceKey = connection.KeyOf(from),
+                DestinationBucket = connection.Address.Bucket,
+                DestinationKey = connection.KeyOf(to),
+                UploadId = upload,
+                PartNumber = number,
+                FirstByte = (number - 1) * partBytes,
+                LastByte = Math.Min(number * partBytes, head.Length) - 1,
+                ETagToMatch = [head.ETag],
+            };
+            CopyPartResponse part = await connection.Attempts.RunAsync(
+                $"copy '{from}'", partBytes >> 4, token => connection.Client.CopyPartAsync(request, token), S3Fault.IsOfCopy, null, cancellationToken).ConfigureAwait(false);
+            return new PartETag(number, part.ETag);
+        }
+        finally
+        {
+            connection.Transfers.Release();
+        }
+    }
+
+    /// <summary>Gives up an object that came in parts after an error, which is the one to report; where this fails too, the next start of the run removes what is left.</summary>
+    public async Task TryAbortAsync(string path, string upload)
+    {
+        try
+        {
+            await AbortAsync(path, upload, LongestAbort, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nothing more can be done here.
+        }
     }
 
     /// <summary>Gives up an object that came in parts.</summary>

@@ -33,7 +33,8 @@ public sealed class ModulePart(torch.nn.Module module, string name = "model", IR
             (nint, TensorType, string) identity = TorchTensor.IdentityOf(tensor);
             if (!seen.TryGetValue(identity, out StateTensor? live))
             {
-                live = new TorchTensor(tensor) { ChangesOnlyInUpdate = tensor is Parameter { requires_grad: true } && (buffers.Count == 0 || !buffers.Contains(TorchTensor.StorageOf(tensor))) };
+                bool changesByItself = buffers.Count > 0 && buffers.Contains(TorchTensor.StorageOf(tensor));
+                live = new TorchTensor(tensor) { ChangesOnlyInUpdate = tensor is Parameter { requires_grad: true } && !changesByItself, IsFrozen = tensor is Parameter { requires_grad: false } && !changesByItself };
                 seen.Add(identity, live = shards is not null && shards.TryGetValue(entry, out ShardExtent? extent) && !extent.IsWhole ? new ShardTensor(live, extent) : live);
             }
             state.Add(entry, live);

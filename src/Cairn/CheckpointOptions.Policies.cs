@@ -79,8 +79,8 @@ public partial class CheckpointOptions
     /// <summary>What these options would do to the rest of a run, to be filled in with what is known about times and space.</summary>
     /// <param name="standing">What stands already.</param>
     /// <param name="totalSteps">The last step.</param>
-    /// <param name="copyBytes">Bytes of one copy.</param>
-    internal ForecastRequest Forecast(StandingCopies standing, long totalSteps, long copyBytes) => new()
+    /// <param name="copy">The size of one copy.</param>
+    internal ForecastRequest Forecast(StandingCopies standing, long totalSteps, CopySize copy) => new()
     {
         Schedule = Enabled ? CreateSchedule() : null,
         Standing = standing,
@@ -88,7 +88,7 @@ public partial class CheckpointOptions
         TotalSteps = totalSteps,
         StepSeconds = 1,
         SnapshotStallBudget = SnapshotsAreContinuous ? SnapshotStallBudget : null,
-        CopyBytes = copyBytes,
+        Copy = copy,
         Metric = RetentionMetric is { } metric ? (metric, HigherToKeep) : null,
     };
 

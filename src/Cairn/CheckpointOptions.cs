@@ -85,6 +85,12 @@ public partial class CheckpointOptions
     /// </summary>
     public bool OverlapCapture { get; set; }
 
+    /// <summary>
+    /// Whether a file that has the bytes of the copy before becomes that file once more, by a hard link or by a copy within the object store, instead of being written again. What training does not
+    /// change (<c>requires_grad = false</c>) gets a file of its own for it, from 1 MiB on. Each copy stays a folder that needs no other. Where the store can do neither, files are written as ever. Default <see langword="true"/>.
+    /// </summary>
+    public bool ShareUnchanged { get; set; } = true;
+
     /// <summary>Whether the run resumes from its own newest good checkpoint or snapshot, if it has one, before <see cref="ResumeFrom"/> is looked at. Default <see langword="true"/>.</summary>
     public bool AutoResume { get; set; } = true;
 

@@ -42,6 +42,8 @@ public sealed record SaveReport
     public TimeSpan Duration { get; init; }
     /// <summary>Bytes of the copy, its marker not counted.</summary>
     public long Bytes { get; init; }
+    /// <summary>Of these, bytes of files that are those of the copy before, because they have not changed: they were not written again (<see cref="CheckpointOptions.ShareUnchanged"/>).</summary>
+    public long SharedBytes { get; init; }
     /// <summary>The copy's folder, relative to the run; of one that is recoverable, its whole path on this host.</summary>
     public string? Folder { get; init; }
     /// <summary>What went wrong.</summary>

@@ -32,6 +32,26 @@ public sealed class LargeObjectTests(ObjectGateway gateway)
         (await Objects.ReadAsync(store, "500/~a/model", Token)).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(3 * Block)]
+    [InlineData(2 * Block + 1)]
+    public async Task A_large_object_is_copied_within_the_service_in_parts(int length)
+    {
+        await using var store = new S3RunStore(ObjectGateway.NewAddress(), gateway.Options) { LargestCopy = Block };
+        byte[] bytes = new byte[length];
+        new Random(length).NextBytes(bytes);
+        await using (IStoreWriter writer = await store.CreateAsync("500/~a/model", length, Token))
+        {
+            for (int start = 0; start < length; start += Block)
+                await writer.WriteAsync(start, bytes.AsMemory(start, Math.Min(Block, length - start)), Token);
+            await writer.CompleteAsync(Token);
+        }
+        (await store.TryCopyAsync("500/~a/model", "510/~b/model", Token)).ShouldBeTrue();
+        await store.DeleteAsync("500/~a/model", Token);
+        (await Objects.ReadAsync(store, "510/~b/model", Token)).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
+        (await UploadsAsync(store)).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task An_object_of_which_a_block_is_missing_is_not_completed()
     {

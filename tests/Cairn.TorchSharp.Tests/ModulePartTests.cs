@@ -24,6 +24,18 @@ public sealed class ModulePartTests
     }
 
     [Fact]
+    public void What_takes_no_gradient_is_frozen_unless_it_changes_by_itself()
+    {
+        using Sequential model = nn.Sequential(("a", nn.Linear(3, 3)), ("norm", nn.BatchNorm1d(3)));
+        foreach ((string name, Parameter parameter) in model.named_parameters())
+            parameter.requires_grad = name != "a.bias";
+        StateMap state = new ModulePart(model).Capture();
+        state.Where(entry => entry.Value is StateTensor { IsFrozen: true }).Select(entry => entry.Key).ShouldHaveSingleItem().ShouldBe("a.bias");
+        // Running statistics are no parameters, whatever they say of gradients.
+        state.ContainsKey("norm.running_mean").ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_module_that_was_disposed_before_the_manager_is_not_saved_over_its_last_good_copy()
     {
         string folder = Directory.CreateTempSubdirectory("cairn-").FullName;

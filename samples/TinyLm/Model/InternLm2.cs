@@ -1,3 +1,5 @@
+using System.IO.Enumeration;
+using Cairn;
 using Cairn.State;
 using TinyLm.Parallel;
 using TorchSharp.Modules;
@@ -65,6 +67,32 @@ public sealed class InternLm2 : nn.Module<Tensor, Tensor>
             hidden = layer.forward(hidden);
         }
         return _output.forward(_norm.forward(hidden));
+    }
+
+    /// <summary>What training moves.</summary>
+    public IEnumerable<Parameter> Trained => parameters().Where(parameter => parameter.requires_grad);
+
+    /// <summary>Leaves parameters as they are from here on.</summary>
+    /// <param name="patterns">Patterns over their names.</param>
+    /// <exception cref="CheckpointException">A pattern is that of none, or nothing is left to train.</exception>
+    public void Freeze(IReadOnlyList<string> patterns)
+    {
+        foreach (var pattern in patterns)
+        {
+            var named = named_parameters().Where(entry => FileSystemName.MatchesSimpleExpression(pattern, entry.name, ignoreCase: false)).ToArray();
+            if (named.Length == 0)
+            {
+                throw new CheckpointException($"--freeze {pattern}: no parameter has such a name. They are {string.Join(", ", named_parameters().Select(entry => entry.name))}.");
+            }
+            foreach (var (_, parameter) in named)
+            {
+                parameter.requires_grad = false;
+            }
+        }
+        if (!Trained.Any())
+        {
+            throw new CheckpointException("--freeze leaves nothing to train. Name fewer parameters.");
+        }
     }
 
     protected override void Dispose(bool disposing)

@@ -1,5 +1,6 @@
 using Cairn.State;
 using Cairn.TorchSharp;
+using TinyLm.Model;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -9,10 +10,10 @@ namespace TinyLm.Parallel;
 /// What an update needs of other ranks, in the order of its use: <see cref="Clear"/> before the backward pass, <see cref="Combine"/> and
 /// <see cref="Agree"/> behind it, and <see cref="Share"/> after the optimizer's step. This one is for a rank that is alone.
 /// </summary>
-public class RankUpdate(nn.Module model)
+public class RankUpdate(InternLm2 model)
 {
     /// <summary>What this rank's optimizer moves.</summary>
-    public virtual IReadOnlyList<Parameter> Owned { get; } = [.. model.parameters()];
+    public virtual IReadOnlyList<Parameter> Owned { get; } = [.. model.Trained];
 
     /// <summary>Optimizer state as a part of a checkpoint: that of one optimizer over the whole model, whatever each rank keeps of it.</summary>
     public virtual IStatePart StateOf(optim.Optimizer optimizer) => new OptimizerPart(optimizer, model);

@@ -27,7 +27,7 @@ public sealed class SharedUpdate : RankUpdate
     {
         _job = job;
         _model = model;
-        _parameters = [.. model.parameters()];
+        _parameters = [.. model.Trained];
         var names = model.named_parameters().ToDictionary(entry => entry.parameter.Handle, entry => entry.name);
         _names = [.. _parameters.Select(parameter => names[parameter.Handle])];
         if (job.Zero.Size == 1)

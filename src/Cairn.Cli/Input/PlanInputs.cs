@@ -21,6 +21,7 @@ internal sealed class PlanInputs
     private readonly Option<TimeSpan?> _stepTime = QuantityOption.Time("--step-time", "Time of one step without any save.");
     private readonly Option<long?> _size = QuantityOption.Bytes("--size", "Size of one copy of the state, such as 98GB.");
     private readonly Option<long?> _weights = QuantityOption.Bytes("--weights-size", "Of it, what a checkpoint keeps without its optimizer (KeepOptimizer) [default: what --parameters or --like says, else all].");
+    private readonly Option<long?> _frozen = QuantityOption.Bytes("--frozen-size", "Of it, what training does not change (requires_grad = false): it is written once [default: what --like says, else none].");
     private readonly Option<long?> _parameters = QuantityOption.Count("--parameters", "Instead of --size: number of parameters, such as 7B.");
     private readonly Option<string> _dtype = new("--dtype") { Description = "Type of the weights, for --parameters.", HelpName = "TYPE", DefaultValueFactory = _ => "bf16" };
     private readonly Option<OptimizerKind> _optimizer = new("--optimizer") { Description = "The optimizer, for --parameters.", HelpName = "NAME", DefaultValueFactory = _ => OptimizerKind.AdamW };
@@ -38,7 +39,7 @@ internal sealed class PlanInputs
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_steps, _stepTime, _size, _weights, _parameters, _dtype, _optimizer, _like, _writeRate, _copyRate, _target, _mtbf, _restart, _space, _budget, _sync])
+        foreach (Option option in (Option[])[_steps, _stepTime, _size, _weights, _frozen, _parameters, _dtype, _optimizer, _like, _writeRate, _copyRate, _target, _mtbf, _restart, _space, _budget, _sync])
             command.Options.Add(option);
     }
 
@@ -61,7 +62,7 @@ internal sealed class PlanInputs
         TimeSpan? mtbf = parsed.GetValue(_mtbf);
         if (mtbf is null)
             assumed.Add("The job fails once a day. Give --mtbf.");
-        var request = new PlanRequest { TotalSteps = steps, StepTime = stepTime, StateBytes = bytes, WeightsBytes = WeightsBytes(parsed), WriteRate = writeRate ?? AssumedWriteRate };
+        var request = new PlanRequest { TotalSteps = steps, StepTime = stepTime, StateBytes = bytes, WeightsBytes = WeightsBytes(parsed), FrozenBytes = FrozenBytes(parsed), WriteRate = writeRate ?? AssumedWriteRate };
         request = request with
         {
             CopyRate = copyRate ?? request.CopyRate,
@@ -85,6 +86,9 @@ internal sealed class PlanInputs
             return Listing.CopyListing.One(like).Entry?.Marker is { } marker && WeightsOnly.Of(marker) is { } smaller ? smaller.Bytes : null;
         return parsed.GetValue(_parameters) is { } parameters ? StateSize.Of(parameters, Types.First(known => known.Name == parsed.GetValue(_dtype)).Type, OptimizerKind.None) : null;
     }
+
+    private long FrozenBytes(ParseResult parsed) => parsed.GetValue(_frozen)
+        ?? (parsed.GetValue(_like) is { } like ? Listing.CopyListing.One(like).Entry?.Marker?.Files.Where(file => Layouts.CairnLayout.IsFrozen(file.Name)).Sum(file => file.Length) : null) ?? 0;
 
     private long StateBytes(ParseResult parsed, List<string> assumed)
     {

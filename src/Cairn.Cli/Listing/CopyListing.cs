@@ -45,12 +45,25 @@ internal sealed record CopyListing(string Root, IReadOnlyList<ListedCopy> Copies
         return null;
     }
 
+    /// <summary>Bytes that <see cref="Verify"/> reads: of a file that copies share, once.</summary>
+    public long BytesToVerify()
+    {
+        SharedFiles shared = Shared();
+        var bytes = new DistinctBytes();
+        foreach (ListedCopy copy in Copies)
+            bytes.Add(CopyVerifier.BytesOf(copy), shared.Of(copy.Entry));
+        return (long)bytes.Total;
+    }
+
+    /// <summary>Which files the copies share.</summary>
+    public SharedFiles Shared() => SharedFiles.Among(Copies.Select(copy => copy.Entry).OfType<CatalogEntry>());
+
     /// <summary>Verifies the copies one by one. A run that is trained meanwhile replaces some: then what stands in their place is verified, and what is gone is left out.</summary>
     /// <returns>The listing of what was verified, and what was found about each.</returns>
     /// <exception cref="CopyChangedException">A copy was replaced again and again while it was read.</exception>
     public (CopyListing Listing, CopyCheck[] Checks) Verify(Action<long> read, CancellationToken cancellationToken, bool isStrict = false)
     {
-        var verifier = new CopyVerifier(Root, read, isStrict);
+        var verifier = new CopyVerifier(Root, read, isStrict, Shared());
         var copies = new List<ListedCopy>(Copies.Count);
         var checks = new List<CopyCheck>(Copies.Count);
         ListedCopy? resumed = Resumed;

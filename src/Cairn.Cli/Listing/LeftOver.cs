@@ -33,13 +33,16 @@ internal sealed record LeftOver(string Name, long Bytes, string What)
         {
             CatalogEntry copy = Catalog.Snapshot(files, name);
             string what = (copy.Written ?? CatalogEntry.At(files, name, SaveKind.Checkpoint, copy.Step).Written) is { } marker ? $"a {marker.Kind.ToString().ToLowerInvariant()} that stood in the way of another" : "what stood in the way of a copy";
-            all.Add(new LeftOver(name, FolderFiles.Of(files, name).Bytes, what) { Step = copy.Step == CatalogEntry.NoStep ? null : copy.Step, Pins = [.. pins.Of(copy)] });
+            all.Add(new LeftOver(name, BytesOf(files, name), what) { Step = copy.Step == CatalogEntry.NoStep ? null : copy.Step, Pins = [.. pins.Of(copy)] });
         }
         foreach (string staging in (string[])[RunFolder.Staging, $"{RunFolder.Snapshots}/{RunFolder.Staging}"])
         {
-            if (FolderFiles.Of(files, staging) is { Bytes: > 0 } staged)
-                all.Add(new LeftOver(staging, staged.Bytes, "being written, or kept to be overwritten by the next save"));
+            if (BytesOf(files, staging) is > 0 and var staged)
+                all.Add(new LeftOver(staging, staged, "being written, or kept to be overwritten by the next save"));
         }
         return all;
     }
+
+    // What a copy has too comes free with that.
+    private static long BytesOf(IFileSource files, string folder) => Math.Min(FolderFiles.Of(files, folder).Bytes, (files as IFileSystem)?.ReclaimableBytes(folder) ?? long.MaxValue);
 }

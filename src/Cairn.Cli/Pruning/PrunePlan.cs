@@ -1,4 +1,5 @@
 using Cairn.Cli.Listing;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Saving;
 
@@ -35,11 +36,12 @@ internal static class PrunePlan
     public static IReadOnlyList<PrunedStep> Of(IReadOnlyList<ListedCopy> copies, IRetentionPolicy policy, ListedCopy good, IReadOnlySet<string> best, string? metric, bool incompleteToo, bool explains = false)
     {
         IGrouping<long?, ListedCopy>[] steps = [.. copies.Where(copy => copy.Kind != CopyKinds.Snapshot).GroupBy(copy => copy.Step).OrderBy(step => step.Key ?? -1)];
+        var shared = SharedFiles.Among(copies.Select(copy => copy.Entry).OfType<CatalogEntry>());
         List<RetainedCheckpoint> known = [];
         foreach (IGrouping<long?, ListedCopy> step in steps)
         {
             if (step.Key is { } number && step.All(copy => copy is { Fault: null, IsLeftBehind: false }))
-                known.Add(new RetainedCheckpoint(number, step.Sum(copy => copy.Bytes), MetricsOf(step), IsComplete: true, step.Max(copy => copy.Time) ?? default));
+                known.Add(new RetainedCheckpoint(number, step.Sum(copy => copy.Bytes), MetricsOf(step), IsComplete: true, step.Max(copy => copy.Time) ?? default) { Shared = [.. step.SelectMany(copy => shared.Of(copy.Entry))] });
         }
         HashSet<long> stay = [.. steps.Where(step => step.Any(copy => copy == good || copy.Pins.Count > 0 || best.Contains(copy.Name))).Select(step => step.Key ?? -1)];
         HashSet<long> removed = [.. RetentionPlan.Decide(policy, known, stay)];
@@ -87,6 +89,19 @@ internal static class PrunePlan
         HashSet<PrunedStep> older = [.. plan.Where(step => !step.IsRemoved && step.Copies is [{ Kind: CopyKinds.Checkpoint, Fault: null, IsLeftBehind: false, IsOfOtherRun: false }]).OrderByDescending(step => step.Step).Skip(keep)];
         return [.. plan.Select(step => older.Contains(step) && step.Copies[0] is { Pins.Count: 0, Entry.Marker: { } marker } copy && copy != good && WeightsOnly.Of(marker) is { } smaller
             ? step with { BytesDropped = smaller.Dropped.Sum(file => file.Length) } : step)];
+    }
+
+    /// <summary>The bytes that come free when what goes is gone: a file that another copy has too stays.</summary>
+    /// <param name="listing">All that stands.</param>
+    /// <param name="plan">What goes.</param>
+    public static long BytesFreed(CopyListing listing, IReadOnlyList<PrunedStep> plan)
+    {
+        SharedFiles shared = listing.Shared();
+        var bytes = new DistinctBytes();
+        foreach (ListedCopy copy in listing.Copies)
+            bytes.Add(copy.Bytes, shared.Of(copy.Entry));
+        Int128 freed = plan.Where(step => step.IsRemoved).SelectMany(step => step.Copies).Aggregate(Int128.Zero, (sum, copy) => sum + bytes.Remove(copy.Bytes, shared.Of(copy.Entry)));
+        return (long)freed + plan.Sum(step => step.BytesDropped);
     }
 
     /// <summary>The measurements of a step's copies, by name.</summary>

@@ -35,6 +35,8 @@ internal sealed class TransferTarget : IDisposable
     private ILease? _lease;
     // The run as it is known once the source's history is here.
     private RunRecord? _line;
+    // What a copy shares with the one that was brought before it is not sent twice.
+    private readonly FormerFiles _former = new();
     private ICopyPublisher? _publisher;
 
     private TransferTarget(string root, IRunHome home)
@@ -114,7 +116,7 @@ internal sealed class TransferTarget : IDisposable
     {
         SavedCopy copy = entry.Marker!.IsDerived
             ? UnmarkedTransfer.Run(source, entry, Record, _publisher!, readBack, watched, cancellationToken)
-            : CopyTransfer.Run(source, entry, _publisher!, readBack, watched, cancellationToken);
+            : CopyTransfer.Run(source, entry, _publisher!, _former, readBack, watched, cancellationToken);
         Catalog = Catalog.Read(Files);
         return copy;
     }

@@ -6,6 +6,8 @@ using Cairn.Cli.Output;
 using Cairn.Cli.Pruning;
 using Cairn.Cli.Runs;
 using Cairn.Cli.Verification;
+using Cairn.Opening;
+using Cairn.Policies;
 
 namespace Cairn.Cli.Verbs;
 
@@ -19,6 +21,9 @@ internal sealed record LsRow(
     /// <summary>Whether it is the best checkpoint of the run's line.</summary>
     public bool Best { get; init; }
 
+    /// <summary>Of its bytes, those of files that other copies have too and that are on the disk once; absent for none.</summary>
+    public long? SharedBytes { get; init; }
+
     /// <summary>The parts that it has lost to save space; absent for none.</summary>
     public string? Dropped { get; init; }
 
@@ -29,7 +34,7 @@ internal sealed record LsRow(
 /// <summary>What stands in a run and is no copy of its: a copy that was moved aside, or files that are being written or kept to be overwritten.</summary>
 internal sealed record LeftOverRow(string Name, long Bytes, string What);
 
-/// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn.</summary>
+/// <summary>The result of <c>cairn ls</c>. Run id and branch are those of a run of Cairn; bytes that copies share are counted once.</summary>
 internal sealed record LsResult(
     string Root, string? Run, string? Branch, IReadOnlyList<LsRow> Copies, int Checkpoints, int Snapshots, int Bad, long Bytes, string? ResumedFrom, string? ResumedBy)
 {
@@ -49,12 +54,16 @@ internal sealed record LsResult(
         // A restart here takes the newest of both.
         long? newest = nearer.Where(row => row.Status == FastFolder.Recoverable).Max(row => row.Step);
         bool isNearer = newest > (resumed?.Step ?? -1);
-        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed, listing.Best))];
+        SharedFiles shared = listing.Shared();
+        var distinct = new DistinctBytes();
+        foreach (ListedCopy copy in listing.Copies)
+            distinct.Add(copy.Bytes, shared.Of(copy.Entry));
+        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed, listing.Best) with { SharedBytes = shared.Of(copy.Entry) is { Count: > 0 } files ? files.Sum(file => file.Bytes) : null })];
         if (nearer.Length > 0)
             rows = [.. rows.OrderByDescending(row => row.Step ?? -1)];
         return new LsResult(
             listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
-            rows.Count(row => row.Fault is not null), rows.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
+            rows.Count(row => row.Fault is not null), (long)distinct.Total + nearer.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
         { Best = listing.Best };
     }
 
@@ -101,7 +110,7 @@ internal sealed class LsVerb(TimeProvider time) : Verb
 
     private static (CopyListing, CopyCheck[]) Verify(Screen screen, CopyListing listing, CancellationToken cancellationToken)
     {
-        using var progress = new ProgressLine(screen, "verify", listing.Copies.Sum(CopyVerifier.BytesOf));
+        using var progress = new ProgressLine(screen, "verify", listing.BytesToVerify());
         return listing.Verify(progress.Add, cancellationToken);
     }
 
@@ -136,7 +145,8 @@ internal sealed class LsVerb(TimeProvider time) : Verb
         string bad = result.Bad == 0 ? "" : $", {result.Bad} bad";
         string things = result.Copies.All(row => row.Kind == CopyKinds.File) ? Units.Of(result.Copies.Count, "file") : $"{Units.Of(result.Checkpoints, "checkpoint")}, {Units.Of(result.Snapshots, "snapshot")}";
         string named = result.Best is { } first ? Screen.Plain($" The best is {Units.Plain(first.Step)}/ ({first.Metric} {Units.Number(first.Value)}).") : "";
-        screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}.{Restart(screen, result)}{named}");
+        string once = result.Copies.Any(row => row.SharedBytes is not null) ? ", what they share counted once" : "";
+        screen.Line($"{things}{bad}, {Units.Bytes(result.Bytes)}{once}.{Restart(screen, result)}{named}");
         if (result.LeftOver is { } left)
             screen.Line(screen.Dim(Screen.Plain($"Besides {Units.Bytes(left.Sum(one => one.Bytes))}: {string.Join(", ", left.Select(one => $"{one.Name} ({one.What})"))}. cairn prune --left-over removes it.")));
         foreach (KeptRow pin in result.Copies.SelectMany(row => row.Kept ?? []))

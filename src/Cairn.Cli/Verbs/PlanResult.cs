@@ -23,9 +23,13 @@ internal sealed record PlanGiven(
     long TotalSteps, double StepSeconds, long StateBytes, double WriteBytesPerSecond, double CopyBytesPerSecond, double MtbfSeconds, double RestartSeconds,
     long? SpaceBytes, double OverheadBudget, bool Asynchronous)
 {
+    /// <summary>Of the state, the bytes that training does not change and that all copies share; absent for none.</summary>
+    public long? FrozenBytes { get; init; }
+
     public static PlanGiven Of(PlanRequest request) => new(
         request.TotalSteps, request.StepTime.TotalSeconds, request.StateBytes, request.WriteRate, request.CopyRate, request.MeanTimeBetweenFailures.TotalSeconds,
-        request.Restart.TotalSeconds, request.SpaceLimit, request.OverheadBudget, request.Asynchronous);
+        request.Restart.TotalSeconds, request.SpaceLimit, request.OverheadBudget, request.Asynchronous)
+    { FrozenBytes = request.FrozenBytes > 0 ? request.FrozenBytes : null };
 }
 
 /// <summary>The options of a plan. <see cref="SnapshotStallBudget"/> instead of <see cref="SnapshotEvery"/> where that is <c>auto</c>.</summary>

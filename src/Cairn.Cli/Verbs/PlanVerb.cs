@@ -61,7 +61,7 @@ internal sealed class PlanVerb : Verb
     private static void Render(Screen screen, PlanResult result, CheckpointPlan? plan)
     {
         PlanGiven given = result.Given;
-        screen.Line(Screen.Plain($"{Units.Of(given.TotalSteps, "step")} of {Seconds(given.StepSeconds)}, {Units.Bytes(given.StateBytes)} a copy, disk {Units.Bytes(given.WriteBytesPerSecond)}/s, a failure every {Seconds(given.MtbfSeconds)}"
+        screen.Line(Screen.Plain($"{Units.Of(given.TotalSteps, "step")} of {Seconds(given.StepSeconds)}, {Units.Bytes(given.StateBytes)} a copy{(given.FrozenBytes is { } frozen ? $" ({Units.Bytes(frozen)} of it frozen, written once)" : "")}, disk {Units.Bytes(given.WriteBytesPerSecond)}/s, a failure every {Seconds(given.MtbfSeconds)}"
             + (given.SpaceBytes is { } space ? $", space {Units.Bytes(space)}" : "")));
         foreach (string assumption in result.Assumed)
             screen.Line(screen.Dim("assumed: " + assumption));

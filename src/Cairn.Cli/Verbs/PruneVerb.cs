@@ -81,6 +81,8 @@ internal sealed class PruneVerb : Verb
         LeftOver[] leftOver = parsed.GetValue(_leftOver) ? [.. listing.FindLeftOver().Where(left => left.Pins.Count == 0)] : [];
         string? metric = parsed.GetValue(_metric) ?? listing.Best?.Metric;
         PrunedStep[] removed = [.. plan.Where(step => step.IsRemoved)], smaller = [.. plan.Where(step => step.BytesDropped > 0)];
+        // Before anything goes: afterwards nobody can tell what was shared.
+        long freed = PrunePlan.BytesFreed(listing, plan) + leftOver.Sum(left => left.Bytes);
         if (home is not null)
         {
             CopyRemoval.OfRun(home, lease, removed, cancellationToken);
@@ -91,7 +93,7 @@ internal sealed class PruneVerb : Verb
         else if (yes)
             CopyRemoval.OfFolder(listing.Root, removed, cancellationToken);
         var result = new PruneResult(
-            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null, Dropped = step.BytesDropped > 0 ? step.BytesDropped : null })], removed.Sum(step => step.Bytes) + smaller.Sum(step => step.BytesDropped) + leftOver.Sum(left => left.Bytes))
+            listing.Root, policy.Describe, good.Name, yes, [.. plan.Select(step => new PruneRow(step.Name, step.Step, step.Bytes, step.IsRemoved, Why(step, listing.Best)) { Metric = metric is not null && PrunePlan.MetricsOf(step.Copies).TryGetValue(metric, out double value) ? value : null, Dropped = step.BytesDropped > 0 ? step.BytesDropped : null })], freed)
         {
             Best = listing.Best,
             LeftOver = Listing.LeftOver.Rows(leftOver),

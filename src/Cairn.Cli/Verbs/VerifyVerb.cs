@@ -44,7 +44,7 @@ internal sealed class VerifyVerb : Verb
     protected override int Run(ParseResult parsed, Screen screen, CancellationToken cancellationToken)
     {
         (string Path, CopyListing Listing)[] listings = [.. parsed.GetValue(_paths)!.Select(path => (path, CopyListing.Read(path)))];
-        long start = Stopwatch.GetTimestamp(), total = listings.Sum(listed => listed.Listing.Copies.Sum(CopyVerifier.BytesOf));
+        long start = Stopwatch.GetTimestamp(), total = listings.Sum(listed => listed.Listing.BytesToVerify());
         var rows = new List<VerifyRow>();
         using (var progress = new ProgressLine(screen, "verify", total))
         {

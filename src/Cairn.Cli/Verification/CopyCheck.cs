@@ -5,11 +5,16 @@ namespace Cairn.Cli.Verification;
 /// <param name="Reason">What is wrong.</param>
 internal sealed record CopyFault(string? File, string Reason)
 {
+    private const int MostNamed = 5;
+
     /// <summary>Whether nothing is known to be damaged: the file could not be read, for want of permission, say, or is of a kind that is not read.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public bool IsUnreadable { get; init; }
 
-    public override string ToString() => File is null ? Reason : $"{File}: {Reason}";
+    /// <summary>The other copies whose file it is too, so that they are damaged as well; absent for none.</summary>
+    public IReadOnlyList<string>? SharedWith { get; init; }
+
+    public override string ToString() => (File is null ? Reason : $"{File}: {Reason}") + (SharedWith is null ? "" : $"; it is the same file in {string.Join(", ", SharedWith.Take(MostNamed))}{(SharedWith.Count > MostNamed ? $" and {SharedWith.Count - MostNamed} more" : "")}");
 }
 
 /// <summary>What was found about a copy.</summary>

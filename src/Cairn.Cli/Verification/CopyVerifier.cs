@@ -17,11 +17,13 @@ namespace Cairn.Cli.Verification;
 /// <param name="root">The folder that the copies are in.</param>
 /// <param name="read">Hears of bytes that were read, from any thread.</param>
 /// <param name="isStrict">Whether it is a fault when an index and the files disagree.</param>
-internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict = false)
+/// <param name="shared">Which files the copies share, each of which is then read once; <see langword="null"/> to read all.</param>
+internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict = false, SharedFiles? shared = null)
 {
     private const int FilesAtOnce = 8, MostUnread = 20;
 
     private readonly IFileSource _files = PlacePath.Open(root);
+    private readonly SharedFiles _shared = shared ?? SharedFiles.None;
 
     /// <summary>Bytes that <see cref="Verify"/> reads.</summary>
     public static long BytesOf(ListedCopy copy) =>
@@ -38,13 +40,16 @@ internal sealed class CopyVerifier(string root, Action<long> read, bool isStrict
         string[] @checked = ["sizes", "hashes", "format", "ownership"];
         using HeldCopy? held = entry.Hold(_files);
         IFileSource files = held ?? _files;
-        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSource(files, read), entry, cancellationToken);
+        IReadOnlyList<CheckpointFault> faults = Verifier.FaultsOf(new MeteredFileSource(files, read), entry, _shared, cancellationToken);
         if (faults.Count > 0)
-            return new CopyCheck([.. faults.Select(fault => new CopyFault(Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);
+            return new CopyCheck([.. faults.Select(fault => FaultOf(entry, Within(entry.Folder, fault.Path), fault.Reason))], 0, @checked[..2], []);
         Marker marker = entry.Marker!;
         // Right bytes may still be no checkpoint: every part is put together, and so every element of every tensor finds its one owner.
         return Loaded(entry.Folder, () => CheckpointLayouts.Of(marker.Layout).Open(files, entry.Folder, marker.Files.Select(file => file.Name)), @checked, [], cancellationToken);
     }
+
+    private CopyFault FaultOf(CatalogEntry entry, string? file, string reason) =>
+        new(file, reason) { SharedWith = file is not null && _shared.Others(entry, file) is { Count: > 0 } others ? [.. others.Select(other => other.Folder)] : null };
 
     private CopyCheck OfOthers(ListedCopy copy, CancellationToken cancellationToken)
     {

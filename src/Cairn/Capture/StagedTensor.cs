@@ -13,6 +13,7 @@ internal sealed class StagedTensor : StateTensor
     {
         _buffer = buffer;
         _start = start;
+        IsFrozen = live.IsFrozen;
     }
 
     /// <summary>Makes it the copy of another time, in other memory. Nobody may be reading it.</summary>

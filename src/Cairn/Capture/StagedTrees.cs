@@ -98,7 +98,7 @@ internal sealed class StagedTrees
     {
         if (_staged.TryGetValue(live, out StateTensor? staged))
             return ReferenceEquals(staged, last);
-        if (live.Type != last.Type || !live.Sizes.SequenceEqual(last.Sizes) || !Equals((live as ShardTensor)?.Extent, (last as ShardTensor)?.Extent) || !_taken.Add(last))
+        if (live.Type != last.Type || live.IsFrozen != last.IsFrozen || !live.Sizes.SequenceEqual(last.Sizes) || !Equals((live as ShardTensor)?.Extent, (last as ShardTensor)?.Extent) || !_taken.Add(last))
             return false;
         ((StagedTensor)(last is ShardTensor shard ? shard.Local : last)).Place(_buffer, _starts[live]);
         _staged.Add(live, last);

@@ -72,6 +72,10 @@ internal sealed record Marker
     /// <summary>The newest format, which is written. The first had one hash for each file, whatever its length.</summary>
     public const int Format = 2;
 
+    /// <summary>The folder in which the copy's files stand.</summary>
+    /// <param name="folder">The copy's folder.</param>
+    public string FilesFolder(string folder) => Attempt is { } attempt ? $"{folder}/{attempt}" : folder;
+
     /// <summary>Longest marker that is written and read, in bytes: it grows with files and ranks, not with tensors.</summary>
     public const int MaxLength = 32 << 20;
 

@@ -30,6 +30,7 @@ internal static class ConfigurationKeys
         Of("SnapshotInterval", ConfigurationValues.Time, (options, value) => options.SnapshotInterval = value),
         Of("Asynchronous", ConfigurationValues.Switch, (options, value) => options.Asynchronous = value),
         Of("OverlapCapture", ConfigurationValues.Switch, (options, value) => options.OverlapCapture = value),
+        Of("ShareUnchanged", ConfigurationValues.Switch, (options, value) => options.ShareUnchanged = value),
         Of("AutoResume", ConfigurationValues.Switch, (options, value) => options.AutoResume = value),
         Of("ResumeFrom", ConfigurationValues.Address, (options, value) => options.ResumeFrom = value),
         new("ResumeParts", (entry, reading) => InternLmKeys.SetParts(entry.Path, ConfigurationValues.Names(entry), reading)),

@@ -33,6 +33,8 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
             {
                 json.WriteString("folder", report.Folder);
                 json.WriteNumber("bytes", report.Bytes);
+                if (report.SharedBytes > 0)
+                    json.WriteNumber("shared_bytes", report.SharedBytes);
                 json.WriteNumber("seconds", report.Duration.TotalSeconds);
             }
             if (report.Error is { } error)
@@ -57,6 +59,9 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
         Log(report);
     }
 
+    private static string Size(SaveReport report) =>
+        report.SharedBytes > 0 ? $"{Quantities.Bytes(report.Bytes)} ({Quantities.Bytes(report.Bytes - report.SharedBytes)} new)" : Quantities.Bytes(report.Bytes);
+
     private void Log(SaveReport report)
     {
         string kind = report.Kind.ToString().ToLowerInvariant();
@@ -64,12 +69,12 @@ internal sealed class SaveJournal(RunJournal journal, ILogger logger)
         {
             case SaveOutcome.Saved:
                 if (report.IsDrained)
-                    logger.Durable(kind, report.Step, Quantities.Bytes(report.Bytes), report.Duration.TotalSeconds);
+                    logger.Durable(kind, report.Step, Size(report), report.Duration.TotalSeconds);
                 else
-                    logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), Quantities.Bytes(report.Bytes), report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                    logger.Saved(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), Size(report), report.Duration.TotalSeconds, report.Stall.TotalSeconds);
                 break;
             case SaveOutcome.Recoverable:
-                logger.Recoverable(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), Quantities.Bytes(report.Bytes), report.Duration.TotalSeconds, report.Stall.TotalSeconds);
+                logger.Recoverable(kind, report.Step, report.Reason.ToString().ToLowerInvariant(), Size(report), report.Duration.TotalSeconds, report.Stall.TotalSeconds);
                 break;
             case SaveOutcome.Dropped when report.Error is not null:
                 if (long.IsPow2(++_droppedForDrain))

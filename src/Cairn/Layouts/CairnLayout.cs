@@ -20,7 +20,7 @@ internal sealed class LoadedPart : IDisposable
 }
 
 /// <summary>
-/// The layout <c>cairn</c>: one file per part and rank that saves something of it, safetensors when it has tensors and JSON when not.
+/// The layout <c>cairn</c>: one file per part and rank that saves something of it, safetensors when it has tensors and JSON when not; a second one for the tensors that training does not change (<see cref="FrozenSplit"/>).
 /// </summary>
 internal sealed class CairnLayout : ICheckpointLayout
 {
@@ -33,6 +33,9 @@ internal sealed class CairnLayout : ICheckpointLayout
 
     /// <summary>The part that a file holds something of, or <see langword="null"/> when it holds none.</summary>
     public static string? PartOf(string fileName) => PartFileName.Parse(fileName)?.Part;
+
+    /// <summary>Whether a file holds what training does not change of a part that has a second file for the rest.</summary>
+    public static bool IsFrozen(string fileName) => PartFileName.IsFrozen(fileName);
 
     /// <summary>The files of a checkpoint by the part that they hold, in the order given; other files are left out.</summary>
     /// <exception cref="CorruptCheckpointException">Two files hold the same.</exception>
@@ -78,7 +81,7 @@ internal sealed class CairnLayout : ICheckpointLayout
     {
         ArgumentNullException.ThrowIfNull(parts);
         ArgumentNullException.ThrowIfNull(world);
-        return [.. parts.Select(part => before.Encode(part, PartFileName.StemOf(part.Name, part.Scope, world, rank)))];
+        return [.. parts.SelectMany(part => before.Encode(part, PartFileName.StemOf(part.Name, part.Scope, world, rank)))];
     }
 
     /// <summary>Which rank of the world that saved a checkpoint wrote each of its files, as far as their names say it: in the same world it is the one that wants most of it.</summary>
@@ -91,6 +94,8 @@ internal sealed class CairnLayout : ICheckpointLayout
             {
                 string stem = PartFileName.StemOf(part, scope, world, rank);
                 _ = writers.TryAdd(stem + PartEncoder.SafetensorsExtension, rank) && writers.TryAdd(stem + PartEncoder.JsonExtension, rank);
+                if (scope == PartScope.Shared && PartFileName.FrozenStemOf(part, stem) is { } frozen)
+                    writers.TryAdd(frozen + PartEncoder.SafetensorsExtension, rank);
             }
         }
         return writers;

@@ -10,7 +10,7 @@ namespace Cairn.Layouts;
 /// The name of a part's file in the layout <c>cairn</c>. Parts of Cairn's own carry the coordinates of the rank that wrote them, as in InternLM:
 /// <c>model_tp0_pp0</c>, <c>optimizer_tp0_pp0_zo0</c>, <c>sampler_0</c> (data-parallel rank), <c>random_0</c> (rank); <c>_dp1</c> follows
 /// where several ranks share these coordinates. Other parts have their own name, and from ranks other than the first a point and
-/// the coordinates: <c>ema.tp1_pp0_dp0</c>, <c>noise.rank3</c>, <c>loader.dp1</c>.
+/// the coordinates: <c>ema.tp1_pp0_dp0</c>, <c>noise.rank3</c>, <c>loader.dp1</c>. What training does not change has a file beside it: <c>model_frozen_tp0_pp0</c>, <c>student.frozen</c>, <c>student.frozen_tp1_pp0_dp0</c>.
 /// </summary>
 /// <param name="Part">The part.</param>
 /// <param name="Scope">What the file holds of it.</param>
@@ -18,7 +18,7 @@ namespace Cairn.Layouts;
 internal readonly record struct PartFileName(string Part, PartScope Scope, int Index)
 {
     private const int MaxPartName = 64;
-    private const string Model = "model", Optimizer = "optimizer", Sampler = "sampler", Random = "random";
+    private const string Model = "model", Optimizer = "optimizer", Sampler = "sampler", Random = "random", Frozen = "frozen";
     private static readonly SearchValues<char> NameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_");
 
     private static readonly FrozenDictionary<string, string> Stems = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -69,6 +69,18 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
         };
     }
 
+    /// <summary>The file name, without extension, of what training does not change of a part that ranks share; <see langword="null"/> for the parts of Cairn's own that change with each step.</summary>
+    /// <param name="part">The part.</param>
+    /// <param name="stem">The name of its other file, without extension.</param>
+    public static string? FrozenStemOf(string part, string stem) =>
+        part == Model ? $"{Model}_{Frozen}{stem[Model.Length..]}"
+        : Stems.ContainsKey(part) ? null
+        : stem == part ? $"{part}.{Frozen}" : $"{part}.{Frozen}_{stem[(part.Length + 1)..]}";
+
+    /// <summary>Whether a file holds what training does not change of a part.</summary>
+    public static bool IsFrozen(string fileName) =>
+        Parse(fileName) is { Scope: PartScope.Shared, Part: { } part } && fileName.Length > part.Length && fileName[(part.Length + 1)..].StartsWith(Frozen, StringComparison.Ordinal);
+
     /// <summary>What a file is; <see langword="null"/> when it holds no part.</summary>
     public static PartFileName? Parse(string fileName)
     {
@@ -85,7 +97,7 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
             string coordinates = stem[(part.Length + 1)..];
             return part switch
             {
-                Model => IsCoordinates(coordinates, "tp", "pp") || IsCoordinates(coordinates, "tp", "pp", "dp") ? new(part, PartScope.Shared, 0) : null,
+                Model => IsModel(Unfrozen(coordinates)) ? new(part, PartScope.Shared, 0) : null,
                 Optimizer => IsCoordinates(coordinates, "tp", "pp", "zo") || IsCoordinates(coordinates, "tp", "pp", "zo", "dp") ? new(part, PartScope.Shared, 0) : null,
                 Sampler => Number(coordinates) is { } dp ? new(part, PartScope.PerDataRank, dp) : null,
                 Random => Number(coordinates) is { } rank ? new(part, PartScope.PerRank, rank) : null,
@@ -101,7 +113,7 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
     {
         if (!IsName(part) || IsRankStem(part))
             return null;
-        if (IsCoordinates(coordinates, "tp", "pp", "dp"))
+        if (coordinates == Frozen || IsCoordinates(Unfrozen(coordinates), "tp", "pp", "dp"))
             return new(part, PartScope.Shared, 0);
         return coordinates.StartsWith("rank", StringComparison.Ordinal) && Number(coordinates[4..]) is { } rank ? new(part, PartScope.PerRank, rank)
             : coordinates.StartsWith("dp", StringComparison.Ordinal) && Number(coordinates[2..]) is { } dp ? new(part, PartScope.PerDataRank, dp)
@@ -117,7 +129,8 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
         int start = stem.IndexOf('_', StringComparison.Ordinal);
         if (start < 0 || !Stems.ContainsKey(stem[..start]))
             return false;
-        foreach (string coordinate in stem[(start + 1)..].Split('_'))
+        string coordinates = stem[(start + 1)..];
+        foreach (string coordinate in (stem[..start] == Model ? Unfrozen(coordinates) : coordinates).Split('_'))
         {
             ReadOnlySpan<char> number = coordinate.AsSpan().TrimStart("tpdzow");
             if (number.IsEmpty || number.ContainsAnyExceptInRange('0', '9'))
@@ -125,6 +138,10 @@ internal readonly record struct PartFileName(string Part, PartScope Scope, int I
         }
         return true;
     }
+
+    private static bool IsModel(string coordinates) => IsCoordinates(coordinates, "tp", "pp") || IsCoordinates(coordinates, "tp", "pp", "dp");
+
+    private static string Unfrozen(string coordinates) => coordinates.StartsWith(Frozen + "_", StringComparison.Ordinal) ? coordinates[(Frozen.Length + 1)..] : coordinates;
 
     private static bool IsCoordinates(string text, params ReadOnlySpan<string> names)
     {

@@ -13,6 +13,9 @@ public sealed record PlannedFile(string Part, string Name, IFileContent Content)
     /// <summary>Its tensors in file order, each with its offset in the file.</summary>
     public IReadOnlyList<TensorPlacement> Tensors => Content.Tensors;
 
+    /// <summary>Whether a snapshot with NaN or infinity in it may be refused.</summary>
+    internal bool LooksForNonFinite => Part == "model";
+
     /// <inheritdoc cref="IFileContent.WriteTo"/>
     public void WriteTo(BlockSink sink) => Content.WriteTo(sink);
 }

@@ -21,17 +21,33 @@ internal static class Verifier
         Verify(files, entry, share: 0, shares: 1, cancellationToken);
 
     /// <summary>All that is wrong with an entry of Cairn, by file: what is missing, of another size or altered. Every file that has its size is read.</summary>
+    /// <param name="files">The run.</param>
+    /// <param name="entry">The copy.</param>
+    /// <param name="shared">What it shares with copies that were or will be looked at too: such a file is read once.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
     /// <exception cref="CopyChangedException">The copy was replaced or removed while it was read; nothing can be said about it.</exception>
-    internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSource files, CatalogEntry entry, CancellationToken cancellationToken)
+    internal static IReadOnlyList<CheckpointFault> FaultsOf(IFileSource files, CatalogEntry entry, SharedFiles shared, CancellationToken cancellationToken)
     {
         var faults = new ConcurrentDictionary<string, CheckpointFault>(StringComparer.Ordinal);
-        ForEachChunk([.. OfRightSize(entry)], chunk =>
+        var unread = new List<MarkedFile>();
+        foreach (MarkedFile file in OfRightSize(entry))
+        {
+            if (!shared.IsKnown(entry, file.Name, out string? found))
+                unread.Add(file);
+            else if (found is not null)
+                faults.TryAdd($"{entry.Folder}/{file.Name}", new CheckpointFault(entry.Folder, $"{entry.Folder}/{file.Name}", found));
+        }
+        ForEachChunk(unread, chunk =>
         {
             if (FaultOf(files, entry, chunk, cancellationToken) is { } fault)
                 faults.TryAdd(fault.Path, fault);
             return true;
         }, cancellationToken);
-        return faults.Values.Any(fault => fault.IsTransient) ? throw HeldCopy.Changed(files, entry.Folder) : [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
+        if (faults.Values.Any(fault => fault.IsTransient))
+            throw HeldCopy.Changed(files, entry.Folder);
+        foreach (MarkedFile file in unread)
+            shared.Note(entry, file.Name, faults.GetValueOrDefault($"{entry.Folder}/{file.Name}")?.Reason);
+        return [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>The files that <see cref="FaultsOf"/> reads.</summary>

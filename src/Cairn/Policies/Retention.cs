@@ -2,12 +2,16 @@ namespace Cairn.Policies;
 
 /// <summary>A checkpoint that retention decides on.</summary>
 /// <param name="Step">Its step.</param>
-/// <param name="Bytes">Bytes of all its files.</param>
+/// <param name="Bytes">Bytes of all its files. <see cref="Retention.WithinBytes"/> counts a file that several checkpoints share once.</param>
 /// <param name="Metrics">The measurements of its step, by name.</param>
 /// <param name="IsComplete">Whether it has a marker and was found good.</param>
 /// <param name="CreatedAt">When it was committed.</param>
 public sealed record RetainedCheckpoint(
-    long Step, long Bytes, IReadOnlyDictionary<string, double> Metrics, bool IsComplete, DateTimeOffset CreatedAt);
+    long Step, long Bytes, IReadOnlyDictionary<string, double> Metrics, bool IsComplete, DateTimeOffset CreatedAt)
+{
+    /// <summary>Those of its files that other copies have too.</summary>
+    internal IReadOnlyList<SharedBytes> Shared { get; init; } = [];
+}
 
 /// <summary>Decides which checkpoints are worth keeping. Pure: the same checkpoints give the same answer.</summary>
 public interface IRetentionPolicy
@@ -196,15 +200,15 @@ public static class Retention
         public IReadOnlySet<long> Keep(IReadOnlyList<RetainedCheckpoint> checkpoints, IReadOnlySet<long> protectedSteps)
         {
             HashSet<long> steps = [.. kept.Keep(checkpoints, protectedSteps), .. protectedSteps];
-            Int128 bytes = 0;
-            foreach (RetainedCheckpoint checkpoint in checkpoints)
-                bytes += steps.Contains(checkpoint.Step) ? checkpoint.Bytes : 0;
+            var bytes = new DistinctBytes();
+            foreach (RetainedCheckpoint checkpoint in checkpoints.Where(checkpoint => steps.Contains(checkpoint.Step)))
+                bytes.Add(checkpoint.Bytes, checkpoint.Shared);
             foreach (RetainedCheckpoint oldest in checkpoints)
             {
-                if (bytes <= budget)
+                if (bytes.Total <= budget)
                     break;
                 if (!protectedSteps.Contains(oldest.Step) && steps.Remove(oldest.Step))
-                    bytes -= oldest.Bytes;
+                    bytes.Remove(oldest.Bytes, oldest.Shared);
             }
             return steps;
         }

@@ -21,8 +21,8 @@ internal sealed record ForecastRequest
     public double DurableSeconds { get; init; }
     /// <summary>The share of the time for which training may wait, where snapshots have no interval; else <see langword="null"/>.</summary>
     public double? SnapshotStallBudget { get; init; }
-    /// <summary>Bytes of one copy.</summary>
-    public required long CopyBytes { get; init; }
+    /// <summary>The size of one copy.</summary>
+    public required CopySize Copy { get; init; }
     /// <summary>Bytes that all copies may take; <see langword="null"/> for no limit.</summary>
     public Int128? SpaceLimit { get; init; }
     /// <summary>The time at <see cref="FromStep"/>.</summary>
@@ -78,13 +78,14 @@ internal sealed class RunForecast
 
     /// <summary>What to set so that a run fits into a space: how many checkpoints may be kept beside two snapshots and the one being written.</summary>
     /// <param name="limit">Bytes that all copies may take.</param>
-    /// <param name="copyBytes">Bytes of one.</param>
-    public static string SpaceAdvice(Int128 limit, long copyBytes)
+    /// <param name="copy">The size of one. What all share is there once.</param>
+    public static string SpaceAdvice(Int128 limit, CopySize copy)
     {
-        Int128 room = limit / copyBytes;
+        long copyBytes = Math.Max(1, copy.OwnBytes), sharedBytes = copy.Bytes - copy.OwnBytes;
+        Int128 room = Int128.Max(0, limit - sharedBytes) / copyBytes;
         const int Beside = StandingCopies.SnapshotSlots + 1, Least = 2;
         return room - Beside >= Least ? $"Keep fewer: KeepLast of at most {room - Beside}."
-            : $"That is room for {room} copies; two checkpoints, two snapshots and the one being written need {Quantities.Bytes((double)copyBytes * (Beside + Least))}.";
+            : $"That is room for {room} copies; two checkpoints, two snapshots and the one being written need {Quantities.Bytes((double)copyBytes * (Beside + Least) + sharedBytes)}.";
     }
 
     private void Run()
@@ -149,19 +150,19 @@ internal sealed class RunForecast
     private void Take(ForecastCopy copy, bool isCheckpoint)
     {
         StandingCopies standing = _request.Standing;
-        PeakBytes = Int128.Max(PeakBytes, standing.PeakOf(copy.Kind, _request.CopyBytes));
-        if (FirstWithoutSpace is null && standing.NeededFor(_request.CopyBytes) > (_request.SpaceLimit ?? Int128.MaxValue))
+        PeakBytes = Int128.Max(PeakBytes, standing.PeakOf(copy.Kind, _request.Copy));
+        if (FirstWithoutSpace is null && standing.NeededFor(_request.Copy) > (_request.SpaceLimit ?? Int128.MaxValue))
             FirstWithoutSpace = copy;
-        BytesWritten += _request.CopyBytes;
+        BytesWritten += standing.WrittenFor(_request.Copy);
         if (isCheckpoint)
         {
             Checkpoints++;
-            standing.Add(new RetainedCheckpoint(copy.Step, _request.CopyBytes, MetricsAt(copy.Step), true, _request.Start + TimeSpan.FromSeconds(_now)));
+            standing.Add(new RetainedCheckpoint(copy.Step, _request.Copy.Bytes, MetricsAt(copy.Step), true, _request.Start + TimeSpan.FromSeconds(_now)) { Shared = _request.Copy.Shared });
         }
         else
         {
             Snapshots++;
-            standing.AddSnapshot(copy.Step, _request.CopyBytes);
+            standing.AddSnapshot(copy.Step, _request.Copy);
         }
         if (!_request.OnlySpace)
             Saves.Add((copy, standing.OnDisk));

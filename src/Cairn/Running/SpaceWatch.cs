@@ -1,5 +1,6 @@
 using Cairn.Checkpoints;
 using Cairn.Journal;
+using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Saving;
@@ -29,7 +30,7 @@ internal sealed class SpaceWatch
     private long? _looked;
     private bool _isMeasured;
     private readonly long _weightsBytes = long.MaxValue;
-    private long _copyBytes, _told = long.MaxValue;
+    private long _copyBytes, _sharedBytes, _told = long.MaxValue;
 
     private SpaceWatch(StartedRun run, RunJournal journal, IFileSystem disk, long total, Action<string> alert)
     {
@@ -38,9 +39,11 @@ internal sealed class SpaceWatch
         // Of many ranks, this one knows only its own part; a copy tells the whole.
         if (run.Ranks.Size > 1)
             return;
-        (string Name, long Bytes)[] parts = [.. run.Parts.Select(part => (part.Name, BytesOf(part.Capture())))];
+        (string Name, long Bytes)[] parts = [.. run.Parts.Select(part => (part.Name, BytesOf(part.Capture(), static _ => true)))];
         _copyBytes = parts.Sum(part => part.Bytes);
         _weightsBytes = parts.Where(part => !WeightsOnly.IsForRestarts(part.Name)).Sum(part => part.Bytes);
+        if (run.Options.ShareUnchanged)
+            _sharedBytes = run.Parts.Select(part => BytesOf(part.Capture(), static tensor => tensor.IsFrozen)).Where(bytes => bytes >= FrozenSplit.LeastBytes).Sum();
     }
 
     /// <summary>The watch of a run, which looks at once; <see langword="null"/> where nothing can be forecast.</summary>
@@ -59,6 +62,9 @@ internal sealed class SpaceWatch
     /// <summary>A copy is durable.</summary>
     public void Saved(SaveReport report)
     {
+        // The first has no copy before it.
+        if (_isMeasured)
+            _sharedBytes = report.SharedBytes;
         if (report.Reason == SaveReason.Final || (_isMeasured && _looked is { } looked && _run.Time.GetElapsedTime(looked) < BetweenLooks))
             return;
         (_copyBytes, _isMeasured) = (report.Bytes, true);
@@ -82,11 +88,11 @@ internal sealed class SpaceWatch
     {
         try
         {
-            if (_disk.AvailableBytes(RunFolder.Staging) is not { } free || FitsAnyway(step, free) || Forecast(step, seconds ?? 1, free, out Int128 limit, out Int128 standingBytes, out long copyBytes) is not { } first || first.Step >= _told)
+            if (_disk.AvailableBytes(RunFolder.Staging) is not { } free || FitsAnyway(step, free) || Forecast(step, seconds ?? 1, free, out Int128 limit, out Int128 standingBytes, out CopySize copy) is not { } first || first.Step >= _told)
                 return;
             _told = first.Step;
             string kind = first.Kind.ToString().ToLowerInvariant();
-            string message = $"Space will end at step {first.Step}: the {kind} of {Quantities.Bytes(copyBytes)} will not fit. {Quantities.Bytes(free)} are free in {_disk.Root}, its copies take {Quantities.Bytes((double)standingBytes)}, and {Planned()}. {RunForecast.SpaceAdvice(limit, copyBytes)}";
+            string message = $"Space will end at step {first.Step}: the {kind} of {Quantities.Bytes(copy.Bytes)}{(copy.OwnBytes < copy.Bytes ? $" ({Quantities.Bytes(copy.OwnBytes)} of it new)" : "")} will not fit. {Quantities.Bytes(free)} are free in {_disk.Root}, its copies take {Quantities.Bytes((double)standingBytes)}, and {Planned()}. {RunForecast.SpaceAdvice(limit, copy)}";
             _run.Logger.SpaceWillEnd(message);
             _journal.Write("space_ends", json =>
             {
@@ -107,18 +113,27 @@ internal sealed class SpaceWatch
     private bool FitsAnyway(long step, long free)
     {
         long stride = _run.Options.SavesByTime ? 1 : _run.Options.StrideOf(_total);
-        return _copyBytes > 0 && (Int128)((_total - step) / stride + StandingCopies.SnapshotSlots) * _copyBytes <= free - SpaceMaker.Reserve;
+        return _copyBytes > 0 && (Int128)((_total - step) / stride + StandingCopies.SnapshotSlots) * (_copyBytes - _sharedBytes) + _sharedBytes <= free - SpaceMaker.Reserve;
     }
 
-    private ForecastCopy? Forecast(long step, double seconds, long free, out Int128 limit, out Int128 standingBytes, out long copyBytes)
+    private ForecastCopy? Forecast(long step, double seconds, long free, out Int128 limit, out Int128 standingBytes, out CopySize copy)
     {
         Catalog catalog = Catalog.Read(_disk);
         var line = LineView.Of(_run.Record);
         CatalogEntry[] own = [.. catalog.Entries.Where(line.Holds)];
         CatalogEntry[] snapshots = [.. own.Where(entry => entry.Slot is not null).OrderBy(entry => entry.Step)];
-        RetainedCheckpoint[] checkpoints = [.. own.Select(entry => Retirement.Known(entry, line)).OfType<RetainedCheckpoint>()];
-        copyBytes = Math.Max(_copyBytes, own.Length > 0 ? own[0].Marker!.Bytes : 0);
-        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(entry => entry.Marker!.Bytes))
+        var shared = SharedFiles.Among(own);
+        RetainedCheckpoint[] checkpoints = Retirement.Known(own, line, shared);
+        long copyBytes = Math.Max(_copyBytes, own.Length > 0 ? own[0].Marker!.Bytes : 0);
+        IReadOnlyList<SharedBytes> unchanged = own.Length > 0 ? shared.Of(own[0]) : [];
+        // The next copies share with the newest one, though nobody has shared with it yet.
+        if (unchanged.Count == 0 && _sharedBytes > 0)
+        {
+            unchanged = [new SharedBytes(UInt128.MaxValue, _sharedBytes)];
+            checkpoints = [.. checkpoints.Select(checkpoint => own[0].Slot is null && checkpoint.Step == own[0].Step ? checkpoint with { Shared = unchanged } : checkpoint)];
+        }
+        copy = new CopySize(copyBytes, unchanged);
+        var standing = new StandingCopies(_run.Options.KeepsAll ? null : _run.Options.CreateRetention(), checkpoints, snapshots.Select(entry => new CopySize(entry.Marker!.Bytes, entry == own[0] ? unchanged : shared.Of(entry))))
         {
             KeepOptimizer = _run.Options.KeepOptimizer,
             WeightsBytes = own.Select(entry => WeightsOnly.Of(entry.Marker!)).FirstOrDefault(smaller => smaller is not null)?.Bytes ?? _weightsBytes,
@@ -126,7 +141,7 @@ internal sealed class SpaceWatch
         standingBytes = standing.Bytes;
         // What may be given up for a save counts as free.
         limit = Int128.Max(0, standing.Bytes + free + _disk.ReclaimableBytes(RunFolder.Staging) - SpaceMaker.Reserve);
-        return copyBytes == 0 ? null : RunForecast.Of(_run.Options.Forecast(standing, _total, copyBytes) with
+        return copyBytes == 0 ? null : RunForecast.Of(_run.Options.Forecast(standing, _total, copy) with
         {
             // Training goes on meanwhile, and what it has saved stands there.
             FromStep = own.Length > 0 ? Math.Max(step, own[0].Step) : step,
@@ -139,11 +154,11 @@ internal sealed class SpaceWatch
 
     private string Planned() => $"the run is planned to step {_total}, keeping {(_run.Options.KeepsAll ? "all checkpoints" : _run.Options.CreateRetention().Describe)}";
 
-    private static long BytesOf(StateNode node) => node switch
+    private static long BytesOf(StateNode node, Func<StateTensor, bool> counts) => node switch
     {
-        StateTensor tensor => tensor.ByteLength,
-        StateMap map => map.Sum(entry => BytesOf(entry.Value)),
-        StateList list => list.Sum(BytesOf),
+        StateTensor tensor => counts(tensor) ? tensor.ByteLength : 0,
+        StateMap map => map.Sum(entry => BytesOf(entry.Value, counts)),
+        StateList list => list.Sum(item => BytesOf(item, counts)),
         _ => 0,
     };
 }

@@ -14,12 +14,14 @@ namespace Cairn.Saving;
 /// </summary>
 /// <param name="publisher">How the store makes a copy complete or absent.</param>
 /// <param name="silence">For how long the store has given no sign of life.</param>
-internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> silence)
+/// <param name="former">What this rank wrote of the copy before, which is not written again as far as it has not changed; <see langword="null"/> to write all files of each copy.</param>
+internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> silence, FormerFiles? former = null)
 {
     /// <summary>The stages, in their order.</summary>
     private readonly (string Name, ISaveStage Stage)[] _stages =
     [
         ("cairn.save.plan", new PlanStage()),
+        ("cairn.save.compare", new CompareStage()),
         ("cairn.save.prepare", new PrepareStage(publisher, silence)),
         ("cairn.save.write", new WriteStage(publisher)),
         ("cairn.save.seal", new SealStage(publisher)),
@@ -42,10 +44,12 @@ internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> si
     public SavedCopy Save(SaveInProgress save)
     {
         ArgumentNullException.ThrowIfNull(save);
+        save.Former = former;
         try
         {
             foreach ((string name, ISaveStage stage) in _stages)
                 SaveActivity.Within(name, () => Run(stage, save));
+            former?.Remember(publisher.FolderOf(save.Place!, save.Copy!.Entry), save.Own);
             return save.Copy!;
         }
         catch (RankTimeoutException e) when (save.Copy is { } copy)

@@ -26,7 +26,7 @@ internal sealed class CopyContent : IDisposable
     public void Confirm() => Overlapped?.WaitUntilGood();
 
     /// <summary>State that does not change before this is disposed.</summary>
-    public static CopyContent Live(ICheckpointLayout layout, long step, IReadOnlyList<RankPart> share, RankGroup ranks) => new(() => layout.Plan(step, share, ranks.World, ranks.Rank));
+    public static CopyContent Live(ICheckpointLayout layout, PlanMemory before, long step, IReadOnlyList<RankPart> share, RankGroup ranks) => new(() => layout.Plan(step, share, ranks.World, ranks.Rank, before));
 
     /// <summary>
     /// Copies live state, which may change as soon as this returns. With <paramref name="overlap"/>, what changes in the update alone may not until <see cref="Overlapped"/> was

@@ -27,6 +27,18 @@ internal sealed class CopyPlacement(IFileSystem files)
     /// <summary>Whether a staged folder holds what was replaced, and not a new copy.</summary>
     public static bool IsMovedAside(string staged) => staged.EndsWith(MovedAside, StringComparison.Ordinal);
 
+    /// <summary>
+    /// Makes durable which copy has which name. A process that was killed may have left a name that a power cut would still take back, and nothing may be built on it or removed for it before.
+    /// </summary>
+    public void SyncFolders()
+    {
+        foreach (string folder in (IEnumerable<string>)[.. StagingFolders, RunFolder.Snapshots, RunFolder.Kept, RunFolder.Abandoned, ""])
+        {
+            if (files.FolderExists(folder))
+                files.SyncFolder(folder);
+        }
+    }
+
     /// <summary>Gives a staged copy its name, which is free.</summary>
     public void Place(string staged, string target)
     {

@@ -23,22 +23,23 @@ internal static class CopyTransfer
     /// <exception cref="IOException">One of the two stores refused.</exception>
     /// <exception cref="StoreException">There is not enough space.</exception>
     public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, CancellationToken cancellationToken = default) =>
-        Run(from, entry, to, readBack: false, static files => files, cancellationToken);
+        Run(from, entry, to, null, readBack: false, static files => files, cancellationToken);
 
     /// <summary>As above; all that is read goes through a file source of the caller's.</summary>
     /// <param name="from">Where it stands.</param>
     /// <param name="entry">The copy; complete.</param>
     /// <param name="to">The other run.</param>
+    /// <param name="former">What was brought there before, of which a file that has not changed is not sent again; <see langword="null"/> to send all.</param>
     /// <param name="readBack">Whether what arrived is read back and compared before it gets its name.</param>
     /// <param name="watched">Passes reads on, and may count them.</param>
     /// <param name="cancellationToken">Gives it up before it has its name.</param>
     /// <exception cref="StoreException">What was read back is not what was brought.</exception>
-    public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, bool readBack, Func<IFileSource, IFileSource> watched, CancellationToken cancellationToken)
+    public static SavedCopy Run(IFileSource from, CatalogEntry entry, ICopyPublisher to, FormerFiles? former, bool readBack, Func<IFileSource, IFileSource> watched, CancellationToken cancellationToken)
     {
         Marker marker = entry.Marker is { IsDerived: false } own ? own : throw new ArgumentException("Only a complete copy of Cairn can be transferred.", nameof(entry));
         using HeldCopy held = entry.Hold(from) ?? throw entry.Changed();
         Action<string>? confirm = readBack ? place => ReadBack(watched(to.Files), place, marker, cancellationToken) : null;
-        return new CommitProtocol(to).Save(Of(watched(held), entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken, confirm));
+        return new CommitProtocol(to, static () => TimeSpan.Zero, former).Save(Of(watched(held), entry.Folder, marker, marker.Files, RankGroup.Single, RankGroup.StandardTimeout, static () => { }, cancellationToken, confirm));
     }
 
     /// <summary>The save that brings files of a copy to another run.</summary>

@@ -12,20 +12,44 @@ internal static class CopyWriter
 {
     private const int HeadBlock = 128 << 10;
 
-    /// <summary>Writes and makes durable all files, and opens each again as a resume does; their names are not durable yet.</summary>
+    /// <summary>Writes and makes durable all files, or takes them over from the copy before, and opens each again as a resume does; their names are not durable yet.</summary>
     /// <param name="target">Opens the files.</param>
-    /// <param name="place">Where they are written.</param>
-    /// <param name="plan">The files.</param>
-    /// <param name="layout">The layout of the files.</param>
-    /// <param name="cancellationToken">Gives up between two blocks.</param>
-    /// <param name="progressed">Called after each block and each file; by several threads at once.</param>
+    /// <param name="save">The save, at its place.</param>
+    /// <returns>What the others are told, and what this rank's next save compares with.</returns>
     /// <exception cref="CheckpointException">A file that was written could not be opened again.</exception>
-    public static RankReport Write(ICopyTarget target, string place, IReadOnlyList<PlannedFile> plan, ICheckpointLayout layout, CancellationToken cancellationToken, Action? progressed = null)
+    public static (RankReport Report, IReadOnlyList<FormerFile> Own) Write(ICopyTarget target, SaveInProgress save)
     {
-        FileToWrite[] files = [.. plan.Select(planned => new FileToWrite(planned.Name, planned.Content, () => target.Create(place, planned.Name, planned.Length), LooksForNonFinite: planned.Part == "model"))];
-        IReadOnlyList<WrittenFile> written = FilesWriter.Write(files, _ => progressed?.Invoke(), cancellationToken);
-        CheckReadable(target.Files, place, plan, layout);
-        return new RankReport([.. plan.Zip(written, (planned, file) => new MarkedFile(planned.Name, planned.Length, file.Hashes))], written.Select(file => file.NonFiniteTensor).FirstOrDefault(tensor => tensor is not null));
+        (string place, IReadOnlyList<PlannedFile> plan) = (save.Place!, save.Plan.Files);
+        Dictionary<string, UnchangedFile> shared = Share(target, save);
+        PlannedFile[] others = [.. plan.Where(planned => !shared.ContainsKey(planned.Name))];
+        FileToWrite[] files = [.. others.Select(planned => new FileToWrite(planned.Name, planned.Content, () => target.Create(place, planned.Name, planned.Length), planned.LooksForNonFinite))];
+        Dictionary<string, WrittenFile> written = FilesWriter.Write(files, _ => save.Progressed(), save.CancellationToken).Zip(files).ToDictionary(pair => pair.Second.Name, pair => pair.First, StringComparer.Ordinal);
+        CheckReadable(target.Files, place, plan, CheckpointLayouts.Of(save.Marker.Layout));
+        FormerFile[] own =
+        [
+            .. plan.Select(planned => shared.TryGetValue(planned.Name, out UnchangedFile? unchanged) ? unchanged.Former
+                : new FormerFile(new MarkedFile(planned.Name, planned.Length, written[planned.Name].Hashes), save.Former is null ? null : target.IdentityOf($"{place}/{planned.Name}"))),
+        ];
+        string? nonFinite = plan.Select(planned => shared.TryGetValue(planned.Name, out UnchangedFile? unchanged) ? unchanged.NonFiniteTensor : written[planned.Name].NonFiniteTensor).FirstOrDefault(static tensor => tensor is not null);
+        return (new RankReport([.. own.Select(file => file.File)], nonFinite, shared.Values.Sum(file => file.Former.File.Length)), own);
+    }
+
+    // Those of the unchanged files that could be taken over: one that is not what it was any more is written anew.
+    private static Dictionary<string, UnchangedFile> Share(ICopyTarget target, SaveInProgress save)
+    {
+        var shared = new Dictionary<string, UnchangedFile>(StringComparer.Ordinal);
+        foreach ((string name, UnchangedFile file) in save.Unchanged)
+        {
+            LinkOutcome outcome = target.Share($"{save.Former!.Folder}/{name}", file.Former.Identity, save.Place!, name);
+            save.Progressed();
+            if (outcome == LinkOutcome.Linked)
+                shared.Add(name, file);
+            if (outcome != LinkOutcome.Unsupported)
+                continue;
+            save.Former.NotSupported();
+            break;
+        }
+        return shared;
     }
 
     // Limits of a reader that its writer does not know would else be found at the next start, when nothing can be done any more. A head that was opened before need only be there.

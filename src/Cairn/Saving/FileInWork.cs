@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.IO.Hashing;
 using Cairn.Checkpoints;
 using Cairn.Formats;
 using Cairn.State;
@@ -10,8 +8,6 @@ namespace Cairn.Saving;
 /// <summary>A file that several threads write, a chunk each at a time. Whoever ends the last chunk makes it durable and closes it.</summary>
 internal sealed class FileInWork : IDisposable
 {
-    private const int PieceBytes = 256 << 10;
-
     private readonly FileToWrite _file;
     private readonly Lock _inOrder;
     private readonly Action<int> _wrote;
@@ -81,32 +77,13 @@ internal sealed class FileInWork : IDisposable
     private void WriteChunk(IRangedContent content, int chunk)
     {
         long start = chunk * _chunkBytes, end = _chunkBytes > _length - start ? _length : start + _chunkBytes;
-        var hash = new XxHash128();
         IWritableFile target = _target.Value;
-        using var memory = new BlockMemory(_length);
-        for (long offset = start; offset < end;)
+        _hashes[chunk] = ChunkPass.Run(content, start, end, target.WantsPages, _file.LooksForNonFinite ? tensor => Note(chunk, tensor) : null, (offset, block) =>
         {
             _cancellationToken.ThrowIfCancellationRequested();
-            int count = (int)Math.Min(AlignedMemory.Shared.BlockBytes, end - offset);
-            bool isThere = content.TryGetSpan(offset, count, out ReadOnlySpan<byte> block) && (!target.WantsPages || AlignedMemory.IsAligned(block));
-            Span<byte> made = isThere ? [] : memory.Span[..count];
-            int pieceBytes = content.IsFar ? count : PieceBytes;
-            // Piece by piece, so that what was copied is hashed and looked at in the processor's own cache.
-            for (int at = 0; at < count; at += pieceBytes)
-            {
-                int length = Math.Min(pieceBytes, count - at);
-                if (!isThere)
-                    content.Read(offset + at, made.Slice(at, length));
-                ReadOnlySpan<byte> piece = isThere ? block.Slice(at, length) : made.Slice(at, length);
-                hash.Append(piece);
-                if (_file.LooksForNonFinite && TensorRanges.FirstNonFinite(content.Tensors, offset + at, piece) is { } tensor)
-                    Note(chunk, tensor);
-            }
-            target.Write(offset, isThere ? block : made);
-            offset += count;
-            _wrote(count);
-        }
-        _hashes[chunk] = hash.GetCurrentHashAsUInt128();
+            target.Write(offset, block);
+            _wrote(block.Length);
+        });
     }
 
     private void WriteInOrder()
@@ -138,14 +115,5 @@ internal sealed class FileInWork : IDisposable
             if (_nonFinite is not { } found || chunk < found.Chunk)
                 _nonFinite = (chunk, tensor);
         }
-    }
-
-    private sealed class BlockMemory(long length) : IDisposable
-    {
-        private IMemoryOwner<byte>? _owner;
-
-        public Span<byte> Span => (_owner ??= AlignedMemory.Shared.Rent(length)).Memory.Span;
-
-        public void Dispose() => _owner?.Dispose();
     }
 }

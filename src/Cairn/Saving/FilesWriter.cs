@@ -12,7 +12,7 @@ namespace Cairn.Saving;
 internal sealed record FileToWrite(string Name, IFileContent Content, Func<IWritableFile> Open, bool LooksForNonFinite = false)
 {
     /// <summary>Bytes of the chunks in which it is hashed: those of a copy that it comes from, or as many as suit a new file.</summary>
-    public long ChunkBytes => Content is StoredContent stored ? stored.ChunkBytes : ChunkHashes.ChunkBytesFor(Content.Length);
+    public long ChunkBytes => Content is StoredContent stored ? stored.Hashes.ChunkBytes : ChunkHashes.ChunkBytesFor(Content.Length);
 }
 
 /// <summary>A file that was written and is durable, but for its name.</summary>

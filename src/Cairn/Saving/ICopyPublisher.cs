@@ -34,6 +34,11 @@ internal interface ICopyPublisher : ICopyTarget
     /// <param name="notes">Takes what stood in the way and was moved, in words.</param>
     CatalogEntry Publish(string place, Marker marker, List<string> notes);
 
+    /// <summary>The folder in which the files of a published copy stand.</summary>
+    /// <param name="place">Where they were written.</param>
+    /// <param name="copy">The copy.</param>
+    string FolderOf(string place, CatalogEntry copy);
+
     /// <summary>Brings a copy of another program, which has its own mark among its files: all of them are there before the mark is, or before the folder has its name.</summary>
     /// <param name="marker">What is known of the copy; nothing of it is written.</param>
     /// <param name="copy">Writes the files and looks at them.</param>

@@ -11,6 +11,16 @@ internal interface ICopyTarget
     /// <summary>Opens a new file of the copy. It is durable once it was synced.</summary>
     IWritableFile Create(string place, string name, long length);
 
+    /// <summary>What tells a file from others, and from itself after it was written to; <see langword="null"/> where a store has no such thing.</summary>
+    FileIdentity? IdentityOf(string path) => null;
+
+    /// <summary>Makes a file of a complete copy a file of this one too, so that neither needs the other. It is durable like one that was written and synced.</summary>
+    /// <param name="path">The file of the complete copy.</param>
+    /// <param name="identity">That file, as it was when its bytes were known.</param>
+    /// <param name="place">Where the copy is written.</param>
+    /// <param name="name">The file's name.</param>
+    LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => LinkOutcome.Unsupported;
+
     /// <summary>Makes the names of the files durable that this rank wrote.</summary>
     void Settle(string place);
 }

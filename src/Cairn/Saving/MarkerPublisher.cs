@@ -51,6 +51,21 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
 
     public IWritableFile Create(string place, string name, long length) => new StoreFileWriter(store, $"{place}/{name}", length);
 
+    // No other object was ever written at a path of an attempt.
+    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name)
+    {
+        try
+        {
+            return StoreCall.Wait(() => store.TryCopyAsync(path, $"{place}/{name}")) ? LinkOutcome.Linked : LinkOutcome.Unsupported;
+        }
+        catch (FileNotFoundException)
+        {
+            return LinkOutcome.NotThisOne;
+        }
+    }
+
+    public string FolderOf(string place, CatalogEntry copy) => place;
+
     public void Settle(string place)
     {
         // An object that is complete has its name.
@@ -166,7 +181,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             if (isNeeded)
                 return false;
         }
-        string place = smaller.Attempt is { } attempt ? $"{entry.Folder}/{attempt}" : entry.Folder;
+        string place = smaller.FilesFolder(entry.Folder);
         foreach (DroppedFile file in smaller.Dropped)
             _placement.Delete($"{place}/{file.Name}");
         return true;

@@ -38,6 +38,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
 
     public void Recover()
     {
+        _placement.SyncFolders();
         for (int slot = 0; slot < RunFolder.Slots; slot++)
         {
             if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
@@ -108,6 +109,13 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
     }
 
     public IWritableFile Create(string place, string name, long length) => files.OpenWrite($"{place}/{name}", length);
+
+    public FileIdentity? IdentityOf(string path) => files.Identify(path);
+
+    // Its bytes are durable since its own copy was published, and the name becomes so with the others.
+    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => identity is { } known ? files.Link(path, $"{place}/{name}", known) : LinkOutcome.NotThisOne;
+
+    public string FolderOf(string place, CatalogEntry copy) => copy.Folder;
 
     public void Settle(string place) => files.SyncFolder(place);
 
@@ -186,8 +194,9 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
             }
             lease?.Check();
             files.Move(intent, $"{entry.Folder}/{Marker.FileName(entry.Step)}");
-            files.SyncFolder(entry.Folder);
         }
+        // Also where an earlier process put the smaller marker, and was killed before it was durable.
+        files.SyncFolder(entry.Folder);
         foreach (DroppedFile file in smaller.Dropped)
             files.DeleteFile($"{entry.Folder}/{file.Name}");
         files.SyncFolder(entry.Folder);

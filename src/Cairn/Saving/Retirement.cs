@@ -65,7 +65,7 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
     {
         if (policy is null)
             return;
-        RetainedCheckpoint[] known = [.. entries.Select(entry => Known(entry, line)).OfType<RetainedCheckpoint>()];
+        RetainedCheckpoint[] known = Known(entries, line);
         if (metric is not null && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
             notes.Add(note);
         HashSet<long> stay = [saved.Step, .. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && pins.Hold(entry)).Select(entry => entry.Step)];
@@ -78,7 +78,14 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
         }
     }
 
-    /// <summary>A copy as retention sees it; <see langword="null"/> for what it does not decide on.</summary>
-    public static RetainedCheckpoint? Known(CatalogEntry entry, LineView line) => entry is { Kind: SaveKind.Checkpoint, Marker: { IsDerived: false } marker } && line.Holds(entry)
-        ? new RetainedCheckpoint(entry.Step, marker.Bytes, TrainState.OwnMetricsIn(marker.Train), true, marker.Time) : null;
+    /// <summary>The checkpoints that retention decides on, as it sees them.</summary>
+    /// <param name="entries">The run's copies.</param>
+    /// <param name="line">The line.</param>
+    /// <param name="shared">What they share; <see langword="null"/> to look for it.</param>
+    public static RetainedCheckpoint[] Known(IEnumerable<CatalogEntry> entries, LineView line, SharedFiles? shared = null)
+    {
+        CatalogEntry[] own = [.. entries.Where(entry => entry is { Kind: SaveKind.Checkpoint, Marker.IsDerived: false } && line.Holds(entry))];
+        shared ??= SharedFiles.Among(own);
+        return [.. own.Select(entry => new RetainedCheckpoint(entry.Step, entry.Marker!.Bytes, TrainState.OwnMetricsIn(entry.Marker.Train), true, entry.Marker.Time) { Shared = shared.Of(entry) })];
+    }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Cairn.Capture;
 using Cairn.Checkpoints;
 using Cairn.Layouts;
+using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Ranks;
 using Cairn.Saving.Stages;
@@ -27,7 +28,8 @@ internal sealed class SaveEngine : IDisposable
     private readonly ICheckpointLayout _layout;
     private readonly Retirement? _retirement;
     private readonly StagingPool _pool = new();
-    private readonly PlanMemory _plans = new();
+    private readonly PlanMemory _plans;
+    private readonly FormerFiles? _former;
     private ICopyPublisher? _publisher;
     private CommitProtocol? _protocol;
     private StateCapture? _capture;
@@ -41,6 +43,8 @@ internal sealed class SaveEngine : IDisposable
         first?.Watch(_signs);
         Writer = new WriterThread(_signs, time);
         _layout = CheckpointLayouts.Of(options.Layout);
+        _plans = new PlanMemory(options.ShareUnchanged);
+        _former = options.ShareUnchanged ? new FormerFiles() : null;
         _retirement = Retirement.Of(options, home.Files, time);
     }
 
@@ -56,7 +60,17 @@ internal sealed class SaveEngine : IDisposable
     // Made by the first save: a run that saves nothing needs none.
     private ICopyPublisher Publisher => _publisher ??= _home.Publisher(_lease, _signs);
 
-    private CommitProtocol Protocol => _protocol ??= new CommitProtocol(Publisher, () => _signs.Silence);
+    private CommitProtocol Protocol => _protocol ??= new CommitProtocol(Publisher, () => _signs.Silence, _former);
+
+    /// <summary>A copy of the run's home that was read to its end and found good: what has not changed since is not written again.</summary>
+    public void StartFrom(CatalogEntry copy)
+    {
+        if (_former is null)
+            return;
+        Marker marker = copy.Marker!;
+        IReadOnlyDictionary<string, int>? writers = _ranks.Size == 1 ? null : CairnLayout.Writers(marker.Files.Select(file => file.Name), _ranks.World);
+        _former.Remember(_home.Publisher(), marker.FilesFolder(copy.Folder), marker.Files.Where(file => writers is null || writers.GetValueOrDefault(file.Name, -1) == _ranks.Rank));
+    }
 
     /// <summary>Makes staging memory ready on another thread, so that the first save stalls no longer than the others.</summary>
     public void WarmUp(IReadOnlyList<RankPart> share)
@@ -122,7 +136,7 @@ internal sealed class SaveEngine : IDisposable
             });
             return null;
         }
-        CopyContent live = CopyContent.Live(_layout, marker.Step, share, _ranks);
+        CopyContent live = CopyContent.Live(_layout, _plans, marker.Step, share, _ranks);
         Writer.Begin(new SaveDecision(marker.Kind, marker.Reason), marker.Step, () => Write(live, marker, started, TimeSpan.Zero, channel, timeout, activity));
         Writer.WaitWhileAlive(silence);
         if (!Writer.IsBusy)
@@ -211,6 +225,7 @@ internal sealed class SaveEngine : IDisposable
                 Stall = stall,
                 Duration = duration,
                 Bytes = copy.Bytes,
+                SharedBytes = copy.SharedBytes,
                 Folder = first is null ? copy.Entry.Folder : $"{copy.Entry.Files.Root}/{copy.Entry.Folder}",
                 NonFiniteTensor = copy.NonFiniteTensor,
                 Notes = notes,

@@ -12,8 +12,8 @@ internal sealed class StoredContent(IFileSource files, string path, MarkedFile f
 {
     private readonly Lazy<IReadableFile> _open = new(() => files.OpenRead(path));
 
-    /// <summary>Bytes of the chunks in which it is hashed.</summary>
-    public long ChunkBytes => file.Hashes.ChunkBytes;
+    /// <summary>The hashes that its marker vouches for.</summary>
+    public ChunkHashes Hashes => file.Hashes;
 
     public long Length => file.Length;
     public IReadOnlyList<TensorPlacement> Tensors => [];

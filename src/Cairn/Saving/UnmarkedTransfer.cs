@@ -53,7 +53,7 @@ internal sealed class UnmarkedTransfer : IUnmarkedCopy
         marker = run is null ? marker : marker with { Run = run.Id, Lineage = run.Lineage };
         var notes = new List<string>();
         CatalogEntry taken = to.TakeAsItIs(marker, transfer, notes);
-        return new SavedCopy(taken, transfer.Files.Sum(file => file.Length), null, notes);
+        return new SavedCopy(taken, transfer.Files.Sum(file => file.Length), 0, null, notes);
     }
 
     public void Write(FileSystemEntry file, IWritableFile to)

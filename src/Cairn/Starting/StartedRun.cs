@@ -37,6 +37,9 @@ internal sealed record StartedRun
     /// <summary>What it was resumed from.</summary>
     public required ResumeReport Resume { get; init; }
 
+    /// <summary>The copy of the run's own home that was read to its end and restored; <see langword="null"/> when nobody has read it, or it stands elsewhere.</summary>
+    public CatalogEntry? Verified { get; init; }
+
     /// <summary>Whether the start opened a new branch.</summary>
     public required bool Forked { get; init; }
 

@@ -16,6 +16,7 @@ public sealed class ShardTensor : StateTensor
         Local = local;
         Extent = extent;
         ChangesOnlyInUpdate = local.ChangesOnlyInUpdate;
+        IsFrozen = local.IsFrozen;
         _ = JoinedTensor.SizeOf(Type);
     }
 

@@ -38,6 +38,12 @@ public abstract class StateTensor : StateNode
     /// </summary>
     public bool ChangesOnlyInUpdate { get; init; }
 
+    /// <summary>
+    /// Whether training leaves the bytes as they are: of a parameter that takes no gradient (<c>requires_grad = false</c>), as the base weights in a fine-tune. Such tensors get a file of their own, which copies
+    /// share (<see cref="CheckpointOptions.ShareUnchanged"/>). It is only a hint: each save looks at the bytes, and writes them when they are others.
+    /// </summary>
+    public bool IsFrozen { get; init; }
+
     /// <summary>How many shards, in as many places of the files, it is put together from; 1 for a tensor that lies in one piece.</summary>
     public virtual int ShardCount => 1;
 

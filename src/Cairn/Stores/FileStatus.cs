@@ -15,10 +15,17 @@ internal enum FileKind
     Other,
 }
 
-/// <summary>What the system says about a file: its kind, its identity, how many names it has and the bytes of the disk that it takes. Two names are the same file when device and inode are equal.</summary>
+/// <summary>
+/// What the system says about a file: its kind, its identity, how many names it has, the bytes of the disk that it takes, its length, and when it was written to last, in nanoseconds since 1970. Two names are the
+/// same file when device and inode are equal.
+/// </summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct FileStatus(FileKind Kind, ulong Device, ulong Inode, uint Links, long Allocated)
+internal readonly record struct FileStatus(FileKind Kind, ulong Device, ulong Inode, uint Links, long Allocated, long Length, long Modified)
 {
+    /// <summary>What tells it from other files, and from itself after it was written to.</summary>
+    public FileIdentity Identity => new(Device, Inode, Length, Modified);
+
+
     /// <summary>Of an open file.</summary>
     public static FileStatus Of(SafeFileHandle handle, string path) => UnixCalls.Status(handle, path);
 

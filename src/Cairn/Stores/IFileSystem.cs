@@ -38,6 +38,10 @@ internal interface IFileSystem : IRunFiles
     /// cannot be known, the answer is <see langword="false"/>.
     /// </summary>
     bool CanOverwrite(string path) => false;
+    /// <summary>What tells this file from others and from itself after it was written to; <see langword="null"/> when it is not there, or nobody can tell.</summary>
+    FileIdentity? Identify(string path) => null;
+    /// <summary>Gives a file a second name, if it is still this one; a file that had the name loses it. Durable only after <see cref="SyncFolder"/> on the new name's folder.</summary>
+    LinkOutcome Link(string file, string name, FileIdentity expected) => LinkOutcome.Unsupported;
     /// <summary>Makes the entries of a folder durable: names made, renamed and removed in it.</summary>
     void SyncFolder(string path);
     /// <summary>Swaps two folders atomically.</summary>

@@ -27,6 +27,11 @@ public interface IRunStore
     /// <summary>Puts a small object where there is none. Of many callers, one gets <see langword="true"/>.</summary>
     ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default);
 
+    /// <summary>Makes an object of the bytes of another one inside the store, so that none of them travels; of the two, either can be removed or replaced without the other. By default a store cannot.</summary>
+    /// <returns>Whether it was done; where not, nothing is at the new path.</returns>
+    /// <exception cref="FileNotFoundException">There is no such object.</exception>
+    ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) => new(false);
+
     /// <summary>Removes an object; nothing happens when there is none.</summary>
     ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default);
 }

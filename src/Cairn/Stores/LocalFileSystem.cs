@@ -131,6 +131,31 @@ internal sealed class LocalFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
+    public FileIdentity? Identify(string path) => FileStatus.At(Full(path)) is { Kind: FileKind.Regular } status ? status.Identity : null;
+
+    /// <inheritdoc/>
+    public LinkOutcome Link(string file, string name, FileIdentity expected)
+    {
+        string source = Full(file), full = Full(name);
+        if (OperatingSystem.IsWindows())
+            return LinkOutcome.Unsupported;
+        File.Delete(full);
+        switch (UnixCalls.Link(source, full))
+        {
+            case 0 when Identify(name) == expected:
+                return LinkOutcome.Linked;
+            case 0:
+                File.Delete(full);
+                return LinkOutcome.NotThisOne;
+            case UnixCalls.NotFound or UnixCalls.TooManyLinks or UnixCalls.CrossDevice:
+                return LinkOutcome.NotThisOne;
+            case var error:
+                // Not permitted is also what file systems without links say.
+                return error is UnixCalls.NotPermitted || RenameFault.IsUnsupported(error) ? LinkOutcome.Unsupported : throw UnixCalls.Failure("link", $"{source}' as '{full}", error);
+        }
+    }
+
+    /// <inheritdoc/>
     public void SyncFolder(string path)
     {
         string full = Full(path, allowRoot: true);

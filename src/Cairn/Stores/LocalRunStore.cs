@@ -36,6 +36,22 @@ internal sealed class LocalRunStore(LocalFileSystem files) : IRunStore
         }
     }
 
+    // What has a name is never written to, so two names of one file are two objects.
+    public ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) => new(Task.Run(() =>
+    {
+        if (files.Identify(from) is not { } identity)
+            return OperatingSystem.IsWindows() || files.FileExists(from) ? false : throw new FileNotFoundException($"There is no '{from}' in {Root}.", from);
+        string folder = StorePath.Parent(to), beside = StorePath.Join(folder, Unfinished + Guid.NewGuid().ToString("N"));
+        Writer.MakeFolder(files, folder);
+        if (files.Link(from, beside, identity) != LinkOutcome.Linked)
+            return false;
+        files.Move(beside, to);
+        files.SyncFolder(folder);
+        // Where both were one file already, the rename did nothing.
+        files.DeleteFile(beside);
+        return true;
+    }, cancellationToken));
+
     public ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default) => new(Task.Run(() =>
     {
         files.DeleteFile(path);
@@ -147,7 +163,7 @@ internal sealed class LocalRunStore(LocalFileSystem files) : IRunStore
         {
             for (int tries = 1; ; tries++)
             {
-                MakeFolder(_folder);
+                MakeFolder(_files, _folder);
                 try
                 {
                     return File.OpenHandle(_beside, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.Asynchronous, preallocationSize: length);
@@ -159,15 +175,15 @@ internal sealed class LocalRunStore(LocalFileSystem files) : IRunStore
             }
         }
 
-        private void MakeFolder(string folder)
+        public static void MakeFolder(LocalFileSystem files, string folder)
         {
-            if (_files.FolderExists(folder))
+            if (files.FolderExists(folder))
                 return;
             if (folder.Length > 0)
-                MakeFolder(StorePath.Parent(folder));
-            _files.CreateFolder(folder);
+                MakeFolder(files, StorePath.Parent(folder));
+            files.CreateFolder(folder);
             if (folder.Length > 0)
-                _files.SyncFolder(StorePath.Parent(folder));
+                files.SyncFolder(StorePath.Parent(folder));
         }
     }
 }

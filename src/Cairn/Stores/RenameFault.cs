@@ -12,6 +12,8 @@ internal static class RenameFault
     public static bool IsAcrossFileSystems(IOException e) => e.HResult is UnixCalls.CrossDevice or WindowsNotSameDevice;
 
     /// <summary>Whether the file system there has no such operation.</summary>
-    public static bool IsUnsupported(IOException e) =>
-        e.HResult == UnixCalls.InvalidArgument || e.HResult == UnixCalls.NotImplemented || e.HResult == UnixCalls.NotSupported;
+    public static bool IsUnsupported(IOException e) => IsUnsupported(e.HResult);
+
+    /// <summary>As above, of an error number.</summary>
+    public static bool IsUnsupported(int error) => error == UnixCalls.InvalidArgument || error == UnixCalls.NotImplemented || error == UnixCalls.NotSupported;
 }

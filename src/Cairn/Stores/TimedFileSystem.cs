@@ -12,6 +12,8 @@ internal sealed class TimedFileSystem(IFileSystem inner, SignsOfLife signs) : Fo
     public override bool FileExists(string path) => Do("look for", path, () => Inner.FileExists(path));
     public override bool FolderExists(string path) => Do("look for", path, () => Inner.FolderExists(path));
     public override bool CanOverwrite(string path) => Do("look at", path, () => Inner.CanOverwrite(path));
+    public override FileIdentity? Identify(string path) => Do("look at", path, () => Inner.Identify(path));
+    public override LinkOutcome Link(string file, string name, FileIdentity expected) => Do("link", file, () => Inner.Link(Open(file), name, expected));
     public override IReadableFile OpenRead(string path) => new Readable(this, path, Do("open", path, () => Inner.OpenRead(path)));
     public override IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do("open", path, () => Inner.OpenWrite(Open(path), length)));
     public override void CreateFolder(string path) => Do("create", path, () => Inner.CreateFolder(path));

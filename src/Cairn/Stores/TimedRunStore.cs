@@ -20,6 +20,9 @@ internal sealed class TimedRunStore(IRunStore inner, SignsOfLife signs) : IRunSt
     public ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) =>
         Change($"put {path}", path, () => inner.TryPutAsync(path, content, cancellationToken));
 
+    public ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) =>
+        Change($"copy {from}", to, () => inner.TryCopyAsync(from, to, cancellationToken));
+
     public async ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default) => await Do($"delete {path}", Answered(() => inner.DeleteAsync(path, cancellationToken))).ConfigureAwait(false);
 
     // Nothing is written any more once the save was given up.

@@ -7,7 +7,7 @@ namespace Cairn.Stores;
 internal static partial class UnixCalls
 {
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;
-    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, Exists = 17, CrossDevice = 18, NotFolder = 20, InvalidArgument = 22, NoSpace = 28;
+    public const int NotPermitted = 1, NotFound = 2, Interrupted = 4, AccessDenied = 13, Exists = 17, CrossDevice = 18, NotFolder = 20, InvalidArgument = 22, NoSpace = 28, TooManyLinks = 31;
 
     private const int LockExclusive = 2, LockNonBlocking = 4, LockRelease = 8;
     private const int FullFsync = 51;
@@ -54,20 +54,22 @@ internal static partial class UnixCalls
     private static unsafe FileStatus? Status(int folder, string path)
     {
         const int EmptyPath = 0x1000;
-        const uint TypeModeLinksInodeBlocks = 0x507;
+        const uint Wanted = 0x747; // Type, mode, links, time of the last write, inode, size, blocks.
         const int BlockBytes = 512;
         byte* found = stackalloc byte[256];
         if (OperatingSystem.IsLinux())
         {
-            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, TypeModeLinksInodeBlocks, found) != 0)
+            if (statx(folder, path, path.Length == 0 ? EmptyPath : 0, Wanted, found) != 0)
                 return null;
             ulong device = ((ulong)*(uint*)(found + 136) << 32) | *(uint*)(found + 140);
-            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32), *(uint*)(found + 16), *(long*)(found + 48) * BlockBytes);
+            return new FileStatus(FileStatus.KindOf(*(ushort*)(found + 28)), device, *(ulong*)(found + 32), *(uint*)(found + 16), *(long*)(found + 48) * BlockBytes, *(long*)(found + 40), Nanoseconds(found + 112));
         }
         bool isIntel = RuntimeInformation.ProcessArchitecture == Architecture.X64;
         int error = path.Length == 0 ? (isIntel ? fstat64(folder, found) : fstat(folder, found)) : isIntel ? stat64(path, found) : stat(path, found);
-        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8), *(ushort*)(found + 6), *(long*)(found + 104) * BlockBytes);
+        return error != 0 ? null : new FileStatus(FileStatus.KindOf(*(ushort*)(found + 4)), *(uint*)found, *(ulong*)(found + 8), *(ushort*)(found + 6), *(long*)(found + 104) * BlockBytes, *(long*)(found + 96), Nanoseconds(found + 48));
     }
+
+    private static unsafe long Nanoseconds(byte* time) => unchecked(*(long*)time * 1_000_000_000 + *(uint*)(time + 8));
 
     /// <summary>Makes a file or folder durable; for a folder, that is its entries.</summary>
     public static void Sync(SafeFileHandle handle, string path)

@@ -24,6 +24,7 @@ internal sealed class Drain
     private readonly LineView _line;
     private readonly Retirement? _retirement;
     private readonly SignsOfLife _signs;
+    private readonly FormerFiles? _former;
     private ICopyPublisher? _publisher;
     private volatile Action? _progressed;
     private readonly ConcurrentQueue<SaveReport> _aside = [];
@@ -40,6 +41,7 @@ internal sealed class Drain
         (_tier, _home, _lease, _line, _time) = (tier, home, lease, line, time);
         _retirement = Retirement.Of(options, home.Files, time);
         _signs = new SignsOfLife(home.Files.Root, time);
+        _former = options.ShareUnchanged ? new FormerFiles() : null;
         Writer = new WriterThread(_signs, time);
     }
 
@@ -138,7 +140,7 @@ internal sealed class Drain
         _signs.Progressed();
         DrainShares shares = RankMessages.Read(answer, DrainShares.Read);
         if (shares.IsAtHome)
-            return Report(copy, _time.GetElapsedTime(started), 0, RunFolder.Checkpoint(copy.Step), []);
+            return Report(copy, _time.GetElapsedTime(started), 0, 0, RunFolder.Checkpoint(copy.Step), []);
         ReadOnlyMemory<byte> said = work.Agree("marker", to => to.WriteList(channel.Rank == shares.Speaker ? own!.Marker.ToBytes() : [], to.Write),
             parts => parts[shares.Speaker].ToArray());
         Marker marker = own?.Marker ?? Marker.Parse(RankMessages.Read(said, from => from.ReadList(from.ReadByte)).ToArray(), Marker.FileName(copy.Step));
@@ -149,12 +151,12 @@ internal sealed class Drain
             work.Try(() => held = own is null ? null : CatalogEntry.At(_tier.Place.Files, own.Folder, copy.Kind, copy.Step).Hold(_tier.Place.Files));
             work.Agree("hold");
             SaveInProgress save = CopyTransfer.Of(held ?? _tier.Place.Files, own?.Folder ?? "", marker, mine, channel, timeout, Progressed, CancellationToken.None);
-            SavedCopy saved = new CommitProtocol(Publisher, () => _signs.Silence).Save(save);
+            SavedCopy saved = new CommitProtocol(Publisher, () => _signs.Silence, _former).Save(save);
             var notes = new List<string>(saved.Notes);
             RetirementResult retirement = _retirement is not null && channel.IsFirst ? _retirement.Run(Publisher, marker, notes) : RetirementResult.Nothing;
             // It began when its state was captured, maybe before a restart.
             TimeSpan duration = _time.GetUtcNow() - marker.Time;
-            return retirement.In(Report(copy, duration < TimeSpan.Zero ? TimeSpan.Zero : duration, saved.Bytes, saved.Entry.Folder, notes));
+            return retirement.In(Report(copy, duration < TimeSpan.Zero ? TimeSpan.Zero : duration, saved.Bytes, saved.SharedBytes, saved.Entry.Folder, notes));
         }
         finally
         {
@@ -261,7 +263,7 @@ internal sealed class Drain
 
     private static string Name(TieredCopy copy) => $"{copy.Kind.ToString().ToLowerInvariant()} of step {copy.Step}";
 
-    private static SaveReport Report(TieredCopy copy, TimeSpan duration, long bytes, string folder, IReadOnlyList<string> notes) => new()
+    private static SaveReport Report(TieredCopy copy, TimeSpan duration, long bytes, long sharedBytes, string folder, IReadOnlyList<string> notes) => new()
     {
         Step = copy.Step,
         Kind = copy.Kind,
@@ -270,6 +272,7 @@ internal sealed class Drain
         IsDrained = true,
         Duration = duration,
         Bytes = bytes,
+        SharedBytes = sharedBytes,
         Folder = folder,
         Notes = notes,
     };

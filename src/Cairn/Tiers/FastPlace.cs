@@ -58,6 +58,7 @@ internal sealed class FastPlace : ICopyTarget
     /// <summary>Ends what a crash left between two renames, and removes what was being written.</summary>
     public void Recover()
     {
+        _placement.SyncFolders();
         for (int slot = 0; slot < Slots; slot++)
         {
             if (_files.FolderExists(FolderOf(slot)))
@@ -105,6 +106,10 @@ internal sealed class FastPlace : ICopyTarget
     }
 
     public IWritableFile Create(string place, string name, long length) => _writes.OpenWrite($"{place}/{name}", length);
+
+    public FileIdentity? IdentityOf(string path) => _writes.Identify(path);
+
+    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => identity is { } known ? _writes.Link(path, $"{place}/{name}", known) : LinkOutcome.NotThisOne;
 
     public void Settle(string place) => _writes.SyncFolder(place);
 

@@ -24,6 +24,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
     private readonly ILease? _homeLease;
     private readonly Replication? _replication;
     private readonly string _session = Guid.NewGuid().ToString("N")[..12];
+    private readonly FormerFiles? _former;
     private int _count;
 
     /// <param name="place">This host's folder.</param>
@@ -33,8 +34,10 @@ internal sealed class FastTier : IFirstTier, IDisposable
     /// <param name="lease">The right to write this host's folder, on its first rank; let go when this is disposed.</param>
     /// <param name="homeLease">The right to write the run, on the first rank.</param>
     /// <param name="replication">Sends what each host has to the next one; <see langword="null"/> when each keeps its own.</param>
-    public FastTier(FastPlace place, HostMap hosts, RankGroup ranks, TimeProvider time, ILease? lease = null, ILease? homeLease = null, Replication? replication = null)
+    /// <param name="sharesUnchanged">Whether a file that has not changed since the copy before is that file once more.</param>
+    public FastTier(FastPlace place, HostMap hosts, RankGroup ranks, TimeProvider time, ILease? lease = null, ILease? homeLease = null, Replication? replication = null, bool sharesUnchanged = false)
     {
+        _former = sharesUnchanged ? new FormerFiles() : null;
         (Place, Hosts, _ranks, _lease, _homeLease, _replication) = (place, hosts, ranks, lease, homeLease, replication);
         Copies = new FastCopies(time);
     }
@@ -66,7 +69,9 @@ internal sealed class FastTier : IFirstTier, IDisposable
         string? staged = null;
         try
         {
+            save.Former = _former;
             new PlanStage().Run(save);
+            new CompareStage().Run(save);
             Choice chosen = Choose(save);
             save.Place = staged = chosen.Staged;
             OnLeader(save, () => Place.Prepare(chosen.Staged, chosen.Bytes));
@@ -82,7 +87,8 @@ internal sealed class FastTier : IFirstTier, IDisposable
                     save.Notes.Add($"the checkpoint of step {lost.Step} was given up: {FastPlace.Slots} newer copies fill the fast folder, and the home has not taken it");
             }
             string folder = FastPlace.FolderOf(chosen.Slot);
-            return new SavedCopy(CatalogEntry.At(Place.Files, folder, marker.Kind, marker.Step), marker.Bytes, save.NonFiniteTensor, save.Notes);
+            _former?.Remember(folder, save.Own);
+            return new SavedCopy(CatalogEntry.At(Place.Files, folder, marker.Kind, marker.Step), marker.Bytes, save.Written.Sum(report => report.SharedBytes), save.NonFiniteTensor, save.Notes);
         }
         catch
         {
@@ -131,7 +137,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
             save.Work.Try(() => own = IsLeader ? Place.Copies() : []);
             ReadOnlyMemory<byte> answer = save.Work.Agree("fast: place", to =>
             {
-                to.Write(save.Plan.Bytes);
+                to.Write(save.BytesToWrite);
                 to.WriteList(own, copy => to.Write(copy?.Digest ?? 0));
             }, parts => Choose(save, parts));
             save.Progressed();

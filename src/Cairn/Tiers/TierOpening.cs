@@ -50,7 +50,7 @@ internal sealed class TierOpening(CheckpointOptions options, RankGroup ranks, Ti
             var place = new FastPlace(files, lease);
             int channel = RankMessages.Read(work.Agree("take", static _ => { }, _ => RankMessages.Write(to => to.Write(options.Replicas > 0 && hosts.Count > 1 ? ranks.UnusedChannel() : 0))), from => from.ReadInt32());
             Replication? replication = channel == 0 ? null : new Replication(ranks.Channel(channel), hosts, place, options.ReplicaBytesPerSecond);
-            return new FastTier(place, hosts, ranks, time, lease, homeLease, replication);
+            return new FastTier(place, hosts, ranks, time, lease, homeLease, replication, options.ShareUnchanged);
         }
         catch
         {

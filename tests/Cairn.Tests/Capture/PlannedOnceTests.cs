@@ -93,7 +93,7 @@ public sealed class PlannedOnceTests : IDisposable
         return (captured.Parts[0].State, Plan(_memory, captured.Parts[0]));
     }
 
-    private static PlannedFile Plan(PlanMemory memory, CapturedPart part) => memory.Encode(new RankPart(part.Name, PartScope.Shared, part.State) { Revision = part.Revision }, part.Name);
+    private static PlannedFile Plan(PlanMemory memory, CapturedPart part) => memory.Encode(new RankPart(part.Name, PartScope.Shared, part.State) { Revision = part.Revision }, part.Name).ShouldHaveSingleItem();
 
     private static StateMap Flat(byte fill, long? step = null, string? note = null)
     {

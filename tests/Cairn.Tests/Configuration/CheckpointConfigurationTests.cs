@@ -51,7 +51,7 @@ public class CheckpointConfigurationTests
         CheckpointOptions options = Bind("""
             {
               "Folder": "f", "FastFolder": "/dev/shm/f", "Replicas": 1, "ReplicaBytesPerSecond": 8, "Layout": "internlm", "Enabled": false, "TotalSteps": 1, "CheckpointEvery": 2, "CheckpointInterval": "01:00:00", "SnapshotEvery": 3, "SnapshotStallBudget": 0.02,
-              "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
+              "SnapshotInterval": "00:10:00", "Asynchronous": false, "OverlapCapture": true, "ShareUnchanged": false, "AutoResume": false, "ResumeFrom": "500", "ResumeParts": "model, optimizer", "ResumeSettings": "program",
               "ResumeAllowMissing": ["head.*", "lm_head.*"], "resume_allow_unexpected": "old.*", "SaveBestMetric": "m", "save_best_higher": true, "SaveBestMinDelta": 0.25, "load_best_model_at_end": true,
               "Branch": "b", "StopFile": "s", "HandleSignals": false, "StopGrace": "00:01:30", "RankTimeout": "00:05:00", "StoreTimeout": "00:04:00", "LeaseDuration": "00:01:00", "KeepLast": 4, "KeepEvery": 5, "KeepBest": 6, "KeepBestMetric": "m",
               "KeepBestHigher": true, "KeepWithinBytes": 7, "KeepOptimizer": 3, "KeepEach": "06:00:00", "KeepSpread": 50, "RefuseNonFiniteSnapshots": false, "FailOnError": true, "VerifyHashes": false, "ProbeStore": false, "DirectIO": "never", "tensorboard_folder": "tb",

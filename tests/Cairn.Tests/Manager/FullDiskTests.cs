@@ -19,7 +19,7 @@ public class FullDiskTests
         var files = new LocalFileSystem(folder["run"]);
         var train = new TrainState();
         LargePart[] parts = [new("model"), new("optimizer"), new("extra")];
-        var options = new CheckpointOptions { Folder = folder["run"], CheckpointEvery = 10, SnapshotEvery = 0, Asynchronous = asynchronous, HandleSignals = false };
+        var options = new CheckpointOptions { Folder = folder["run"], CheckpointEvery = 10, SnapshotEvery = 0, Asynchronous = asynchronous, HandleSignals = false, ShareUnchanged = false };
         await using CheckpointManager checkpoints = CheckpointManager.Start(files, options, train, parts, cancellationToken: TestContext.Current.CancellationToken);
         var reports = new List<SaveReport>();
         checkpoints.SaveEnded += (_, report) => reports.Add(report);

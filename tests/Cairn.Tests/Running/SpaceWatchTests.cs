@@ -59,6 +59,31 @@ public sealed class SpaceWatchTests
         alerts.All.ShouldHaveSingleItem().Message.ShouldStartWith("Space will end at step ");
     }
 
+    // What is shared needs room once, and the warning knows it.
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task A_frozen_base_counts_once(bool shares)
+    {
+        var files = new SimulatedFileSystem { Capacity = 14 << 20 };
+        var alerts = new Heard();
+        CheckpointOptions options = Options(alerts);
+        (options.ShareUnchanged, options.TotalSteps) = (shares, 100);
+        var training = new SampleTraining();
+        var failed = new List<long>();
+        await using (CheckpointManager checkpoints = CheckpointManager.Start(files, options, training.Train, [new FrozenPart()], NullLoggerFactory.Instance, cancellationToken: TestContext.Current.CancellationToken))
+        {
+            checkpoints.SaveEnded += (_, report) => failed.AddRange(report.Outcome == SaveOutcome.Saved ? [] : [report.Step]);
+            if (!shares)
+                await alerts.First;
+            for (int i = 0; i < 90; i++)
+            {
+                training.Batch();
+                checkpoints.AfterBatch();
+            }
+            failed.Count.ShouldBe(0, shares ? "there is room" : "there is room so far");
+        }
+        alerts.All.Count(alert => alert.Kind == AlertKind.SpaceEnds).ShouldBe(shares ? 0 : 1);
+    }
+
     static CheckpointOptions Options(Heard alerts) => new()
     {
         Folder = "run",
@@ -68,6 +93,7 @@ public sealed class SpaceWatchTests
         HandleSignals = false,
         Asynchronous = false,
         AlertSink = alerts,
+        ShareUnchanged = false,
     };
 
     static async Task TrainAsync(SimulatedFileSystem files, CheckpointOptions options, ConcurrentQueue<long> failed, long until, Task? heard = null)

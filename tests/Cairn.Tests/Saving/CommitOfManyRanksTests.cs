@@ -82,6 +82,7 @@ public class CommitOfManyRanksTests
 
         public IWritableFile Create(string place, string name, long length) => inner.Create(place, name, length);
         public void Settle(string place) => inner.Settle(place);
+        public string FolderOf(string place, CatalogEntry copy) => inner.FolderOf(place, copy);
         public void Seal(string place, Marker marker) => inner.Seal(place, marker);
         public CatalogEntry Publish(string place, Marker marker, List<string> notes) => inner.Publish(place, marker, notes);
         public CatalogEntry TakeAsItIs(Marker marker, IUnmarkedCopy copy, List<string> notes) => inner.TakeAsItIs(marker, copy, notes);

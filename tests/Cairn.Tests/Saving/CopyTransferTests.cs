@@ -60,7 +60,7 @@ public class CopyTransferTests
     public void What_a_store_gives_back_otherwise_gets_no_name()
     {
         CatalogEntry first = new SampleRun(_disk).Save(SaveKind.Checkpoint, 30).Entry;
-        Should.Throw<StoreException>(() => CopyTransfer.Run(_disk, first, new MarkerPublisher(_store), readBack: true, static files => files is StoreFiles ? new AlteredFiles(files) : files, TestContext.Current.CancellationToken))
+        Should.Throw<StoreException>(() => CopyTransfer.Run(_disk, first, new MarkerPublisher(_store), former: null, readBack: true, static files => files is StoreFiles ? new AlteredFiles(files) : files, TestContext.Current.CancellationToken))
             .Message.ShouldContain("What arrived in memory:run is not what was sent");
         _store.Objects.Keys.ShouldBeEmpty();
     }

@@ -15,10 +15,11 @@ public class CrashConsistencyTests
 {
     [Theory, InlineData(true, "cairn", false), InlineData(false, "cairn", false), InlineData(true, "internlm", false), InlineData(false, "internlm", false)]
     [InlineData(true, "cairn", true), InlineData(false, "internlm", true)]
-    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange, string layout, bool isDirect)
+    [InlineData(true, "cairn", false, true), InlineData(false, "cairn", false, true)]
+    public void Whatever_was_committed_survives_a_power_cut_at_any_operation(bool canExchange, string layout, bool isDirect, bool shares = false)
     {
         var files = new SimulatedFileSystem { CanExchange = canExchange, IsDirect = isDirect };
-        var run = new SampleRun(files, layout);
+        var run = new SampleRun(files, layout) { Shares = shares };
         (SaveKind Kind, long Step)[] saves =
         [
             (SaveKind.Snapshot, 10), (SaveKind.Snapshot, 20), (SaveKind.Checkpoint, 30), (SaveKind.Snapshot, 40), (SaveKind.Snapshot, 50), (SaveKind.Checkpoint, 60),
@@ -39,13 +40,15 @@ public class CrashConsistencyTests
             Check(state, Promised(state), layout, tried);
         }
         states.ShouldBeGreaterThan(RandomFaults.Count(few: 100, all: 300));
+        files.Operations.Count(operation => operation.StartsWith("link ", StringComparison.Ordinal)).ShouldBe(shares ? saves.Length - 1 : 0);
     }
 
     [Theory, InlineData(true, "cairn"), InlineData(false, "cairn"), InlineData(true, "internlm"), InlineData(false, "internlm")]
-    public void A_power_cut_during_recovery_loses_nothing_either(bool canExchange, string layout)
+    [InlineData(true, "cairn", true), InlineData(false, "cairn", true)]
+    public void A_power_cut_during_recovery_loses_nothing_either(bool canExchange, string layout, bool shares = false)
     {
         var files = new SimulatedFileSystem { CanExchange = canExchange };
-        var run = new SampleRun(files, layout);
+        var run = new SampleRun(files, layout) { Shares = shares };
         foreach (long step in (long[])[10, 20])
             run.Save(SaveKind.Snapshot, step);
         int from = files.Operations.Count;

@@ -13,15 +13,18 @@ public class MarkerCrashTests
 {
     // For every call that changes the store: the process is killed before or after it, and whatever was committed is found; the run goes on, and nothing is left over.
     [Theory, InlineData("cairn", false), InlineData("cairn", true), InlineData("internlm", false), InlineData("internlm", true)]
-    public void Whatever_was_committed_survives_a_kill_at_any_call(string layout, bool losesAnswer)
+    [InlineData("cairn", false, true), InlineData("cairn", true, true)]
+    public void Whatever_was_committed_survives_a_kill_at_any_call(string layout, bool losesAnswer, bool shares = false)
     {
-        int calls = SaveAll(new MemoryRunStore(), layout, out _);
+        var whole = new MemoryRunStore();
+        int calls = SaveAll(whole, layout, out _, shares);
+        whole.Changes.Count(change => change.Change == StoreChange.Copy).ShouldBe(shares ? 5 : 0);
         calls.ShouldBeGreaterThan(60);
         var tried = new HashSet<UInt128>();
         foreach (int at in RandomFaults.Some(Enumerable.Range(0, calls)))
         {
             var store = new MemoryRunStore { FailsAt = at, LosesAnswer = losesAnswer, IsKilledThere = true };
-            _ = SaveAll(store, layout, out long promised);
+            _ = SaveAll(store, layout, out long promised, shares);
             string story = $"{(losesAnswer ? "after" : "before")} call {at}: {store.Changes.Last()}";
             // A kill during the recovery loses nothing either.
             int recovery = Recovered(store.Copy());
@@ -79,11 +82,11 @@ public class MarkerCrashTests
     }
 
     // Goes on after a save that fails, as training does. What was promised last is what must be found.
-    static int SaveAll(MemoryRunStore store, string layout, out long promised)
+    static int SaveAll(MemoryRunStore store, string layout, out long promised, bool shares = false)
     {
         promised = 0;
         var publisher = new MarkerPublisher(store);
-        var run = new SampleRun(_ => publisher, layout);
+        var run = new SampleRun(_ => publisher, layout) { Shares = shares };
         (SaveKind Kind, long Step)[] saves =
         [
             (SaveKind.Snapshot, 10), (SaveKind.Snapshot, 20), (SaveKind.Checkpoint, 30), (SaveKind.Snapshot, 40), (SaveKind.Snapshot, 50), (SaveKind.Checkpoint, 60),

@@ -2,6 +2,7 @@ using Cairn.Layouts;
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Saving;
+using Cairn.Saving.Stages;
 using Cairn.Stores;
 
 namespace Cairn.Tests.Saving;
@@ -167,5 +168,35 @@ public abstract class PublisherConformance
             if (_left-- == 0)
                 throw new RunLockLostException("lost");
         }
+    }
+
+    [Fact]
+    public void A_file_that_has_not_changed_is_shared_and_each_copy_stands_by_itself()
+    {
+        var run = new SampleRun(Publisher, CheckpointLayouts.Default) { Shares = true };
+        run.Save(SaveKind.Checkpoint, 10).SharedBytes.ShouldBe(0);
+        int before = Changes;
+        SavedCopy second = run.Save(SaveKind.Checkpoint, 20);
+        second.SharedBytes.ShouldBe(second.Entry.Marker!.Files.Single(file => file.Name == "base.safetensors").Length);
+        Changed("20", "link ", before).ShouldBe(Publisher(null) is RenamePublisher);
+        run.Save(SaveKind.Snapshot, 25).SharedBytes.ShouldBe(second.SharedBytes);
+        Publisher(null).Retire(10).ShouldBeTrue();
+        Publisher(null).Retire(20).ShouldBeTrue();
+        run.Choose().Chosen!.Step.ShouldBe(25, "it was read to its end");
+        run.Save(SaveKind.Snapshot, 30).SharedBytes.ShouldBe(second.SharedBytes);
+        foreach (long step in (long[])[40, 50, 60])
+            run.Save(SaveKind.Snapshot, step).SharedBytes.ShouldBe(second.SharedBytes);
+        Catalog.Read(Files).Entries.ShouldAllBe(entry => Verifier.Verify(Files, entry) == null);
+    }
+
+    [Fact]
+    public void What_the_copy_before_lost_is_written_anew()
+    {
+        var run = new SampleRun(Publisher, CheckpointLayouts.Default) { Shares = true };
+        CatalogEntry first = run.Save(SaveKind.Checkpoint, 10).Entry;
+        Delete($"{first.Marker!.FilesFolder(first.Folder)}/base.safetensors");
+        run.Save(SaveKind.Checkpoint, 20).SharedBytes.ShouldBe(0);
+        run.Choose().Chosen!.Step.ShouldBe(20);
+        run.Save(SaveKind.Checkpoint, 30).SharedBytes.ShouldBePositive();
     }
 }

@@ -21,10 +21,21 @@ internal sealed class SampleRun(Func<ILease?, ICopyPublisher> publisher, string 
 
     public ILease? Lease { get; set; }
 
+    /// <summary>Whether copies hold a part that never changes, and share it.</summary>
+    public bool Shares { get; init; }
+
+    /// <summary>What the last copy consisted of, as the process that saved it knows.</summary>
+    public FormerFiles Former { get; set; } = new();
+
+    /// <summary>The part that never changes.</summary>
+    public static MemoryTensor Frozen { get; } = new(TensorType.U8, [FormerFiles.LeastBytes], Enumerable.Range(0, (int)FormerFiles.LeastBytes).Select(i => (byte)(i * 7)).ToArray());
+
     public SavedCopy Save(SaveKind kind, long step, float value = 1, bool refuse = true)
     {
-        var parts = new[] { ("model", Model(step, value)), ("context", new StateMap { { "step", step } }) };
-        return new CommitProtocol(publisher(Lease)).Save(MarkerOf(Record, kind, step, layout), CheckpointLayouts.Of(layout).Plan(step, parts), refuse);
+        List<(string, StateMap)> parts = [("model", Model(step, value)), ("context", new StateMap { { "step", step } })];
+        if (Shares)
+            parts.Add(("base", new StateMap { { "b", Frozen } }));
+        return new CommitProtocol(publisher(Lease), static () => TimeSpan.Zero, Shares ? Former : null).Save(MarkerOf(Record, kind, step, layout), CheckpointLayouts.Of(layout).Plan(step, parts), refuse);
     }
 
     public static Marker MarkerOf(RunRecord run, SaveKind kind, long step, string layout) => new()

@@ -27,7 +27,7 @@ internal sealed class CrashSimulation(SimulatedTree start, SimulatedOperation[] 
         foreach (EntryChange change in operation.Changes)
         {
             if (change.Linked)
-                tree.Link(change.Folder, change.Name, change.Inode);
+                tree.Link(change.Folder, change.Name, change.Inode, change.IsFurtherName);
             else
                 tree.Unlink(change.Folder, change.Name, change.Inode);
         }

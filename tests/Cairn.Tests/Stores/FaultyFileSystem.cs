@@ -3,7 +3,7 @@ using Cairn.Stores;
 namespace Cairn.Tests.Stores;
 
 /// <summary>The calls that can be made to fail.</summary>
-internal enum FileSystemCall { List, OpenRead, Read, CreateFolder, OpenWrite, Write, Sync, SyncFolder, Move, Exchange, DeleteFile, DeleteFolder, Append }
+internal enum FileSystemCall { List, OpenRead, Read, CreateFolder, OpenWrite, Write, Sync, SyncFolder, Move, Exchange, Link, DeleteFile, DeleteFolder, Append }
 
 /// <summary>A call that is about to be made.</summary>
 /// <param name="Call">Which one.</param>
@@ -76,6 +76,12 @@ internal sealed class FaultyFileSystem(IFileSystem inner, Func<FaultPoint, Excep
     {
         Meet(FileSystemCall.Exchange, first);
         Inner.Exchange(first, second);
+    }
+
+    public override LinkOutcome Link(string file, string name, FileIdentity expected)
+    {
+        Meet(FileSystemCall.Link, file);
+        return Inner.Link(file, name, expected);
     }
 
     public override void DeleteFile(string path)

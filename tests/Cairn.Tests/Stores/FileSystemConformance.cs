@@ -40,6 +40,39 @@ public abstract class FileSystemConformance
     }
 
     [Fact]
+    public void A_file_can_have_two_names_and_each_keeps_it()
+    {
+        Write("a.bin", "hello");
+        Files.CreateFolder("other");
+        FileIdentity identity = Files.Identify("a.bin").ShouldNotBeNull();
+        Write("other/b.bin", "in the way");
+        Files.Link("a.bin", "other/b.bin", identity).ShouldBe(LinkOutcome.Linked);
+        Files.Identify("other/b.bin").ShouldBe(identity);
+        Files.CanOverwrite("a.bin").ShouldBeFalse("its bytes are another name's too");
+        Files.CanOverwrite("other/b.bin").ShouldBeFalse();
+        Files.ReclaimableBytes("other").ShouldBe(0);
+        Write("a.bin", "new");
+        Read("other/b.bin").ShouldBe("hello");
+        Write("a.bin", "hello");
+        Files.DeleteFolder("other");
+        Read("a.bin").ShouldBe("hello");
+    }
+
+    [Fact]
+    public void What_was_written_to_or_is_gone_gets_no_second_name()
+    {
+        Write("a.bin", "hello");
+        FileIdentity identity = Files.Identify("a.bin").ShouldNotBeNull();
+        Write("a.bin", "hello, all");
+        Files.Link("a.bin", "b.bin", identity).ShouldBe(LinkOutcome.NotThisOne);
+        Files.DeleteFile("a.bin");
+        Files.Link("a.bin", "b.bin", identity).ShouldBe(LinkOutcome.NotThisOne);
+        Files.FileExists("b.bin").ShouldBeFalse();
+        Files.Identify("a.bin").ShouldBeNull();
+        Files.Identify("b.bin").ShouldBeNull();
+    }
+
+    [Fact]
     public void Blocks_may_come_in_any_order_and_from_several_threads()
     {
         byte[] bytes = new byte[(7 * AlignedMemory.Alignment) + 5];

@@ -30,7 +30,7 @@ public class ForwardingFileSystemTests
 
     private static void Calls(RecordingFileSystem store, IRunFiles files, MethodInfo method)
     {
-        object[] arguments = [.. method.GetParameters().Select(parameter => parameter.ParameterType == typeof(long) ? (object)7L : parameter.Name!)];
+        object[] arguments = [.. method.GetParameters().Select(parameter => parameter.ParameterType == typeof(long) ? (object)7L : parameter.ParameterType == typeof(FileIdentity) ? new FileIdentity(1, 2, 3, 4) : parameter.Name!)];
         // Reflection passes no span.
         if (method.Name == nameof(IRunFiles.Append))
             files.Append("path", [1, 2], durable: true);
@@ -56,6 +56,8 @@ public class ForwardingFileSystemTests
         public IReadableFile OpenRead(string path) => Note<IReadableFile>($"OpenRead {path}", null!);
         public IWritableFile OpenWrite(string path, long length) => Note<IWritableFile>($"OpenWrite {path} {length}", null!);
         public bool CanOverwrite(string path) => Note($"CanOverwrite {path}", true);
+        public FileIdentity? Identify(string path) => Note($"Identify {path}", new FileIdentity(1, 2, 3, 4));
+        public LinkOutcome Link(string file, string name, FileIdentity expected) => Note($"Link {file} {name} {expected}", LinkOutcome.Linked);
         public void SyncFolder(string path) => Note($"SyncFolder {path}", true);
         public void Move(string from, string to) => Note($"Move {from} {to}", true);
         public void Exchange(string first, string second) => Note($"Exchange {first} {second}", true);

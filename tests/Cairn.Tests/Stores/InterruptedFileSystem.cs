@@ -19,6 +19,7 @@ internal sealed class InterruptedFileSystem(IFileSystem inner, int at, Action ot
     public override void SyncFolder(string path) => Do(() => base.SyncFolder(path));
     public override void Move(string from, string to) => Do(() => base.Move(from, to));
     public override void Exchange(string first, string second) => Do(() => base.Exchange(first, second));
+    public override LinkOutcome Link(string file, string name, FileIdentity expected) => Do(() => base.Link(file, name, expected));
     public override void DeleteFile(string path) => Do(() => base.DeleteFile(path));
     public override void DeleteFolder(string path) => Do(() => base.DeleteFolder(path));
 

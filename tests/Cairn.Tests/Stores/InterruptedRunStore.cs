@@ -17,6 +17,7 @@ internal sealed class InterruptedRunStore(IRunStore inner, int at, Action other)
     public ValueTask<IStoreWriter> CreateAsync(string path, long length, CancellationToken cancellationToken = default) => After(() => inner.CreateAsync(path, length, cancellationToken));
     public ValueTask PutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) => After(() => inner.PutAsync(path, content, cancellationToken));
     public ValueTask<bool> TryPutAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) => After(() => inner.TryPutAsync(path, content, cancellationToken));
+    public ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) => After(() => inner.TryCopyAsync(from, to, cancellationToken));
     public ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default) => After(() => inner.DeleteAsync(path, cancellationToken));
 
     T After<T>(Func<T> call)

@@ -4,7 +4,7 @@ using Cairn.Stores;
 namespace Cairn.Tests.Stores;
 
 /// <summary>A call that changes a store.</summary>
-internal enum StoreChange { Create, Write, Complete, Put, TryPut, Delete }
+internal enum StoreChange { Create, Write, Complete, Put, TryPut, Copy, Delete }
 
 /// <summary>
 /// An object store in memory. Calls that change it are numbered, and one can be made to fail: before it was done, or after it, so that only the answer
@@ -40,6 +40,8 @@ internal sealed class MemoryRunStore : IRunStore, IUnfinishedObjects
     public Func<StoreChange, string, ValueTask> Before { get; set; } = static (_, _) => ValueTask.CompletedTask;
     /// <summary>Whether what is open cannot be read any more once it was removed.</summary>
     public bool ForgetsWhatIsOpen { get; init; }
+    /// <summary>Whether it copies objects itself.</summary>
+    public bool CanCopy { get; init; } = true;
     /// <summary>Whether all calls after it fail too.</summary>
     public bool IsKilledThere { get; init; }
 
@@ -93,6 +95,17 @@ internal sealed class MemoryRunStore : IRunStore, IUnfinishedObjects
         bool isFirst = false;
         Change(StoreChange.TryPut, path, () => isFirst = _objects.TryAdd(path, content.ToArray()));
         return isFirst;
+    }
+
+    public ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default)
+    {
+        if (!CanCopy)
+            return new(false);
+        Live();
+        if (!_objects.TryGetValue(from, out byte[]? bytes))
+            throw new FileNotFoundException($"There is no '{from}' in {Root}.", from);
+        Change(StoreChange.Copy, to, () => _objects[to] = bytes);
+        return new(true);
     }
 
     public ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default)

@@ -40,6 +40,25 @@ public abstract class RunStoreConformance
     }
 
     [Fact]
+    public async Task A_copy_within_the_store_outlives_what_it_was_made_of()
+    {
+        await Store.PutAsync("500/model", "abc"u8.ToArray(), Token);
+        if (!await Store.TryCopyAsync("500/model", "510/~a/model", Token))
+        {
+            (await Store.ListAsync("510/~a", Token)).ShouldBeEmpty("a store that makes no copies leaves nothing");
+            return;
+        }
+        (await Store.ListAsync("510/~a", Token)).ShouldBe([new("model", false, 3)]);
+        await Store.PutAsync("500/model", "other"u8.ToArray(), Token);
+        (await Text("510/~a/model")).ShouldBe("abc");
+        (await Store.TryCopyAsync("500/model", "510/~a/model", Token)).ShouldBeTrue("over one that is there");
+        await Store.DeleteAsync("500/model", Token);
+        (await Text("510/~a/model")).ShouldBe("other");
+        await Should.ThrowAsync<FileNotFoundException>(async () => await Store.TryCopyAsync("500/model", "520/model", Token));
+        (await Store.ListAsync("520", Token)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Blocks_may_be_written_from_several_threads()
     {
         byte[] bytes = new byte[1 << 20];

@@ -18,6 +18,8 @@ internal sealed class SimulatedFileSystem : IFileSystem
 
     public string Root => "simulated:";
     public bool CanExchange { get; init; } = true;
+    /// <summary>Whether a file can have two names.</summary>
+    public bool CanLink { get; init; } = true;
     /// <summary>Whether files are written in whole pages, in any order, and cut to their length in the end.</summary>
     public bool IsDirect { get; init; }
     /// <summary>Bytes that all files may have together; <see langword="null"/> for no limit.</summary>
@@ -66,6 +68,17 @@ internal sealed class SimulatedFileSystem : IFileSystem
             return Free();
     }
 
+    public long ReclaimableBytes(string folder)
+    {
+        StorePath.Check(folder, allowRoot: true);
+        lock (_gate)
+        {
+            long bytes = 0;
+            _tree.Walk((path, inode, isFolder) => bytes += !isFolder && path.StartsWith(folder + "/", StringComparison.Ordinal) && _tree.Links(inode) == 1 ? _tree.Files[inode].Length : 0);
+            return bytes;
+        }
+    }
+
     public IReadOnlyList<FileSystemEntry> List(string folder)
     {
         StorePath.Check(folder, allowRoot: true);
@@ -88,7 +101,38 @@ internal sealed class SimulatedFileSystem : IFileSystem
     }
 
     // A reader here has the bytes of when it opened the file.
-    public bool CanOverwrite(string path) => FileExists(path);
+    public bool CanOverwrite(string path)
+    {
+        if (!FileExists(path))
+            return false;
+        lock (_gate)
+            return _tree.Links(_tree.Find(path)) == 1;
+    }
+
+    // Whoever writes to a file gives it other bytes.
+    public FileIdentity? Identify(string path)
+    {
+        StorePath.Check(path);
+        lock (_gate)
+            return _tree.Find(path) is var inode && _tree.Files.TryGetValue(inode, out byte[]? bytes) ? new FileIdentity(0, (ulong)inode, bytes.Length, System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(bytes)) : null;
+    }
+
+    public LinkOutcome Link(string file, string name, FileIdentity expected)
+    {
+        StorePath.Check(file);
+        StorePath.Check(name);
+        if (!CanLink)
+            return LinkOutcome.Unsupported;
+        lock (_gate)
+        {
+            if (Identify(file) != expected)
+                return LinkOutcome.NotThisOne;
+            DeleteFile(name);
+            int inode = _tree.Find(file), parent = _tree.ParentOf(name);
+            _log.Change(new EntryOperation($"link {file} as {name}", [parent], [new(parent, SimulatedTree.NameOf(name), inode, true) { IsFurtherName = true }]));
+            return LinkOutcome.Linked;
+        }
+    }
 
     public bool FolderExists(string path)
     {
@@ -134,6 +178,12 @@ internal sealed class SimulatedFileSystem : IFileSystem
             int inode = _tree.Find(path);
             if (_tree.IsFolder(inode))
                 throw new UnauthorizedAccessException($"'{path}' is a folder.");
+            // What has another name too keeps its bytes there.
+            if (inode >= 0 && _tree.Links(inode) > 1)
+            {
+                DeleteFile(path);
+                inode = -1;
+            }
             byte[] present = inode < 0 ? [] : _tree.Files[inode];
             if (length - present.Length > Free())
                 throw new IOException($"There is no space for {length} bytes at '{path}'.");

@@ -19,7 +19,11 @@ internal sealed record EntryOperation(string Description, int[] Folders, EntryCh
 }
 
 /// <summary>One entry of a folder. <paramref name="Linked"/>: the inode gets this name; otherwise it loses it.</summary>
-internal readonly record struct EntryChange(int Folder, string Name, int Inode, bool Linked);
+internal readonly record struct EntryChange(int Folder, string Name, int Inode, bool Linked)
+{
+    /// <summary>Whether the inode keeps the names that it has.</summary>
+    public bool IsFurtherName { get; init; }
+}
 
 /// <summary>The bytes of an inode become these. Durable when the inode is synced.</summary>
 internal sealed record ContentOperation(string Description, int Inode, byte[] Content) : SimulatedOperation(Description);

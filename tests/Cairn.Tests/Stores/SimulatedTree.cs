@@ -66,15 +66,22 @@ internal sealed class SimulatedTree
     /// <summary>Bytes of all files that can be reached.</summary>
     public long FileBytes()
     {
-        long bytes = 0;
-        Walk((_, inode, isFolder) => bytes += isFolder ? 0 : Files[inode].Length);
-        return bytes;
+        var files = new HashSet<int>();
+        Walk((_, inode, isFolder) =>
+        {
+            if (!isFolder)
+                files.Add(inode);
+        });
+        return files.Sum(inode => (long)Files[inode].Length);
     }
 
-    /// <summary>Gives an inode its only name. What had the name loses it, and so does the inode its earlier names.</summary>
-    public void Link(int folder, string name, int inode)
+    /// <summary>How many names an inode has.</summary>
+    public int Links(int inode) => _folders.Values.Sum(entries => entries.Values.Count(linked => linked == inode));
+
+    /// <summary>Gives an inode a name, its only one or one more. What had the name loses it, and so does the inode its earlier names.</summary>
+    public void Link(int folder, string name, int inode, bool isFurtherName)
     {
-        foreach (Dictionary<string, int> entries in _folders.Values)
+        foreach (Dictionary<string, int> entries in _folders.Values.Where(_ => !isFurtherName))
         {
             foreach ((string old, int linked) in entries)
             {

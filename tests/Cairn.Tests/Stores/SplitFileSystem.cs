@@ -33,6 +33,8 @@ internal sealed class SplitFileSystem(IFileSystem inner, Func<IFileSystem, strin
         Inner.Exchange(first, second);
     }
 
+    public override LinkOutcome Link(string file, string name, FileIdentity expected) => isElsewhere(Inner, file) == isElsewhere(Inner, name) ? Inner.Link(file, name, expected) : LinkOutcome.NotThisOne;
+
     // A folder of a lower layer cannot be renamed at all; one of two file systems only within its own.
     private void Refuse(string from, string to)
     {

@@ -56,6 +56,18 @@ internal sealed class UnreliableRunStore(MemoryRunStore inner, Unreliability how
         return isFirst;
     }
 
+    public async ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default)
+    {
+        await Change(to, true, async () => await inner.TryCopyAsync(from, to, cancellationToken), async () =>
+        {
+            await using IStoreReader source = await inner.OpenReadAsync(from, cancellationToken);
+            byte[] half = new byte[source.Length / 2];
+            await source.ReadAsync(0, half, cancellationToken);
+            await inner.PutAsync(to, half, cancellationToken);
+        });
+        return true;
+    }
+
     public async ValueTask DeleteAsync(string path, CancellationToken cancellationToken = default) =>
         await Change(path, false, () => inner.DeleteAsync(path, cancellationToken), () => ValueTask.CompletedTask);
 

@@ -97,7 +97,7 @@ public class CairnTelemetryTests
         (save.GetTagItem("cairn.step"), save.GetTagItem("cairn.kind"), save.GetTagItem("cairn.rank"), save.GetTagItem("cairn.outcome")).ShouldBe((2L, "checkpoint", 0, "saved"));
         all.Where(activity => activity != save).ShouldAllBe(activity => activity.ParentId == save.Id);
         all.Where(activity => activity != save).Select(activity => activity.OperationName)
-            .ShouldBe(["cairn.save.plan", "cairn.save.prepare", "cairn.save.write", "cairn.save.seal", "cairn.save.publish", "cairn.save.capture"], ignoreOrder: true);
+            .ShouldBe(["cairn.save.plan", "cairn.save.compare", "cairn.save.prepare", "cairn.save.write", "cairn.save.seal", "cairn.save.publish", "cairn.save.capture"], ignoreOrder: true);
     }
 
     [Fact]

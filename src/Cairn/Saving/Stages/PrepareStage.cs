@@ -19,7 +19,7 @@ internal sealed class PrepareStage(ICopyPublisher publisher, Func<TimeSpan> sile
     {
         do
         {
-            ReadOnlyMemory<byte> answer = save.Work.Agree("prepare", to => to.Write(save.Plan.Bytes), parts =>
+            ReadOnlyMemory<byte> answer = save.Work.Agree("prepare", to => to.Write(save.BytesToWrite), parts =>
             {
                 string place = Prepared(save, parts.Sum(part => RankMessages.Read(part, from => from.ReadInt64())));
                 return RankMessages.Write(to => to.Write(place));

@@ -19,19 +19,20 @@ internal sealed class PublishStage(ICopyPublisher publisher) : ISaveStage
     {
         save.IsPublishing = true;
         CatalogEntry entry = publisher.Publish(save.Place!, save.Marker, save.Notes);
-        return new SavedCopy(entry, save.Written.Sum(report => report.Files.Sum(file => file.Length)), save.NonFiniteTensor, save.Notes);
+        return new SavedCopy(entry, save.Written.Sum(report => report.Files.Sum(file => file.Length)), save.Written.Sum(report => report.SharedBytes), save.NonFiniteTensor, save.Notes);
     }
 
     private static void Write(BinaryWriter to, SavedCopy copy)
     {
         to.Write(copy.Entry.Folder);
         to.Write(copy.Bytes);
+        to.Write(copy.SharedBytes);
         to.WriteList(copy.Notes, to.Write);
     }
 
     private SavedCopy Read(BinaryReader from, SaveInProgress save)
     {
         var entry = CatalogEntry.At(publisher.Files, from.ReadString(), save.Marker.Kind, save.Marker.Step);
-        return new SavedCopy(entry, from.ReadInt64(), save.NonFiniteTensor, from.ReadList(from.ReadString));
+        return new SavedCopy(entry, from.ReadInt64(), from.ReadInt64(), save.NonFiniteTensor, from.ReadList(from.ReadString));
     }
 }

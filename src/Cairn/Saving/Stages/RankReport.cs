@@ -6,7 +6,8 @@ namespace Cairn.Saving.Stages;
 /// <summary>What one rank wrote of a copy.</summary>
 /// <param name="Files">Its files.</param>
 /// <param name="NonFiniteTensor">The first tensor of the part <c>model</c> that holds NaN or infinity.</param>
-internal sealed record RankReport(IReadOnlyList<MarkedFile> Files, string? NonFiniteTensor)
+/// <param name="SharedBytes">Bytes of those that are files of the copy before and were not written again.</param>
+internal sealed record RankReport(IReadOnlyList<MarkedFile> Files, string? NonFiniteTensor, long SharedBytes = 0)
 {
     public void Write(BinaryWriter to)
     {
@@ -17,11 +18,13 @@ internal sealed record RankReport(IReadOnlyList<MarkedFile> Files, string? NonFi
             Write(to, file.Hashes);
         });
         to.WriteName(NonFiniteTensor);
+        to.Write(SharedBytes);
     }
 
     public static RankReport Read(BinaryReader from) => new(
         from.ReadList(() => new MarkedFile(from.ReadString(), from.ReadInt64(), ReadHashes(from))),
-        from.ReadName());
+        from.ReadName(),
+        from.ReadInt64());
 
     private static void Write(BinaryWriter to, ChunkHashes hashes)
     {

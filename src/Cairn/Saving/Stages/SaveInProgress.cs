@@ -40,6 +40,9 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
     /// <summary>What all files together must be, when they come from a copy whose marker vouches for them; <see langword="null"/> for new state.</summary>
     public IReadOnlyList<MarkedFile>? Vouched { get; init; }
 
+    /// <summary>What this rank wrote of the copy before; <see langword="null"/> when all files are written in any case.</summary>
+    public FormerFiles? Former { get; set; }
+
     /// <summary>Gives the save up between two blocks.</summary>
     public CancellationToken CancellationToken { get; init; }
 
@@ -52,11 +55,20 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
     /// <summary>After <see cref="PlanStage"/>: this rank's files to the byte.</summary>
     public FilePlan Plan { get; set; } = FilePlan.Empty;
 
+    /// <summary>After <see cref="CompareStage"/>: those that have the bytes of the copy before, by name.</summary>
+    public IReadOnlyDictionary<string, UnchangedFile> Unchanged { get; set; } = new Dictionary<string, UnchangedFile>(StringComparer.Ordinal);
+
+    /// <summary>After <see cref="CompareStage"/>: the bytes that are to be written.</summary>
+    public long BytesToWrite => Plan.Bytes - Unchanged.Values.Sum(file => file.Former.File.Length);
+
     /// <summary>While and after <see cref="PrepareStage"/>, on the first rank: the place that is being made. It may be ready although nobody has heard of it.</summary>
     public Task<string>? Preparing { get; set; }
 
     /// <summary>After <see cref="PrepareStage"/>: where the files are written.</summary>
     public string? Place { get; set; }
+
+    /// <summary>After <see cref="WriteStage"/>: this rank's files, for the next save to compare with.</summary>
+    public IReadOnlyList<FormerFile> Own { get; set; } = [];
 
     /// <summary>After <see cref="WriteStage"/>, on the first rank: what each rank wrote.</summary>
     public IReadOnlyList<RankReport> Written { get; set; } = [];
@@ -88,9 +100,10 @@ internal sealed class SaveInProgress(RankGroup ranks, Marker marker, Func<IReadO
 /// <summary>A copy that was saved: every byte of every rank is durable under its name.</summary>
 /// <param name="Entry">Where it stands.</param>
 /// <param name="Bytes">Bytes of all its files but the marker.</param>
+/// <param name="SharedBytes">Of these, bytes of files of the copy before, which were not written again.</param>
 /// <param name="NonFiniteTensor">A tensor of the model that holds NaN or infinity.</param>
 /// <param name="Notes">What stood in the way and was moved or given up, in words.</param>
-internal sealed record SavedCopy(CatalogEntry Entry, long Bytes, string? NonFiniteTensor, IReadOnlyList<string> Notes)
+internal sealed record SavedCopy(CatalogEntry Entry, long Bytes, long SharedBytes, string? NonFiniteTensor, IReadOnlyList<string> Notes)
 {
     /// <summary>Whether some ranks have not heard of it.</summary>
     public bool IsDisturbed { get; init; }

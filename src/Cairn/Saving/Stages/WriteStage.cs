@@ -1,10 +1,9 @@
-using Cairn.Layouts;
 using Cairn.Policies;
 using Cairn.Ranks;
 
 namespace Cairn.Saving.Stages;
 
-/// <summary>Each rank writes its files, hashes them on the way, makes them durable and knows that they are of one step; then all know what all wrote. A snapshot whose model holds NaN or infinity is given up here.</summary>
+/// <summary>Each rank takes over the files of the copy before that have not changed, and writes the others, hashes them on the way, makes them durable and knows that they are of one step; then all know what all wrote. A snapshot whose model holds NaN or infinity is given up here.</summary>
 internal sealed class WriteStage(ICopyTarget target) : ISaveStage
 {
     public void Run(SaveInProgress save)
@@ -12,7 +11,7 @@ internal sealed class WriteStage(ICopyTarget target) : ISaveStage
         var own = new RankReport([], null);
         save.Work.Try(() =>
         {
-            own = CopyWriter.Write(target, save.Place!, save.Plan.Files, CheckpointLayouts.Of(save.Marker.Layout), save.CancellationToken, save.Progressed);
+            (own, save.Own) = CopyWriter.Write(target, save);
             if (save.IsShared)
                 target.Settle(save.Place!);
             save.CheckVouched(own.Files);

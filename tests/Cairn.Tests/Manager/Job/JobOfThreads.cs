@@ -147,6 +147,15 @@ internal sealed class RankFiles(IFileSystem inner, Action silence) : ForwardingF
     public override void SyncFolder(string path) => Change($"sync {path}", () => Inner.SyncFolder(path));
     public override void Move(string from, string to) => Change($"move {from} {to}", () => Inner.Move(from, to));
     public override void Exchange(string first, string second) => Change($"exchange {first} {second}", () => Inner.Exchange(first, second));
+    public override FileIdentity? Identify(string path) => Alive(() => Inner.Identify(path));
+
+    public override LinkOutcome Link(string file, string name, FileIdentity expected)
+    {
+        LinkOutcome outcome = default;
+        Change($"link {file} {name}", () => outcome = Inner.Link(file, name, expected));
+        return outcome;
+    }
+
     public override void DeleteFile(string path) => Change($"delete {path}", () => Inner.DeleteFile(path));
     public override void DeleteFolder(string path) => Change($"delete {path}", () => Inner.DeleteFolder(path));
 

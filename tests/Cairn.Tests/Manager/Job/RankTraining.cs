@@ -39,7 +39,10 @@ internal sealed class RankTraining
     public ShardPart Optimizer { get; }
     public NumberPart Sampler { get; }
     public NumberPart Random { get; }
-    public IReadOnlyList<IStatePart> Parts => [Model, Optimizer, Sampler, Random];
+    public IReadOnlyList<IStatePart> Parts => [Model, Optimizer, Sampler, Random, .. Further];
+
+    /// <summary>Parts beside these.</summary>
+    public List<IStatePart> Further { get; } = [];
 
     /// <summary>One step of all ranks: what the ranks of a world draw together is the same in every world.</summary>
     public void Batch()
