@@ -219,7 +219,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
             if (to.StartsWith(from + "/", StringComparison.Ordinal))
                 throw new IOException($"'{from}' cannot be moved into itself.");
             _log.Change(new EntryOperation($"move {from} to {to}", [source, destination],
-                [new(source, SimulatedTree.NameOf(from), inode, false), new(destination, SimulatedTree.NameOf(to), inode, true)]));
+                [new(source, SimulatedTree.NameOf(from), inode, false), new(destination, SimulatedTree.NameOf(to), inode, true) { IsFurtherName = _tree.Files.ContainsKey(inode) && _tree.Links(inode) > 1 }]));
         }
     }
 

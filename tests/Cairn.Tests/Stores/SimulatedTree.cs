@@ -8,6 +8,8 @@ internal sealed class SimulatedTree
     public const int Root = 0;
 
     private readonly Dictionary<int, Dictionary<string, int>> _folders = new() { [Root] = new(StringComparer.Ordinal) };
+    // The name that each inode was given last: a search of all folders at each change would take longer the more copies there are.
+    private readonly Dictionary<int, (int Folder, string Name)> _places = [];
 
     public Dictionary<int, byte[]> Files { get; } = [];
     public int NextInode { get; set; } = 1;
@@ -19,6 +21,8 @@ internal sealed class SimulatedTree
             clone._folders[inode] = new(entries, StringComparer.Ordinal);
         foreach ((int inode, byte[] bytes) in Files)
             clone.Files[inode] = bytes;
+        foreach ((int inode, (int Folder, string Name) place) in _places)
+            clone._places[inode] = place;
         return clone;
     }
 
@@ -81,16 +85,11 @@ internal sealed class SimulatedTree
     /// <summary>Gives an inode a name, its only one or one more. What had the name loses it, and so does the inode its earlier names.</summary>
     public void Link(int folder, string name, int inode, bool isFurtherName)
     {
-        foreach (Dictionary<string, int> entries in _folders.Values.Where(_ => !isFurtherName))
+        if (!isFurtherName)
         {
-            foreach ((string old, int linked) in entries)
-            {
-                if (linked == inode)
-                {
-                    entries.Remove(old);
-                    break;
-                }
-            }
+            if (_places.TryGetValue(inode, out (int Folder, string Name) earlier))
+                Unlink(earlier.Folder, earlier.Name, inode);
+            _places[inode] = (folder, name);
         }
         _folders[folder][name] = inode;
     }

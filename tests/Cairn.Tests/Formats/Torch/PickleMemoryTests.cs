@@ -5,7 +5,7 @@ namespace Cairn.Tests.Formats.Torch;
 /// <summary>The densest pickles: those whose bytes become the largest values.</summary>
 public class PickleMemoryTests
 {
-    private const int Length = 1 << 20;
+    private const int Length = 1 << 18;
     private const int BytesPerByte = 88;
 
     [Theory]
