@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every module of tests that was built, three at a time. The last line says 'N passed, M failed'; the exit code is 0 when all passed.
+# Runs every module of tests that was built, four at a time. The last line says 'N passed, M failed'; the exit code is 0 when all passed.
 # A module that ends otherwise than by its own summary, runs no test or was not built counts as a failure.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -32,8 +32,8 @@ run() {
     if [ "$(cat "$LOGS/$name.code")" -eq 0 ]; then flock "$LOGS" grep -E '\[SKIP\]|  Total: ' "$log"; else flock "$LOGS" cat "$log"; fi
 }
 export -f run
-# The tests wait for processes and disks for a third of their time, which a third module uses.
-printf '%s\n' "${modules[@]}" | xargs -P 3 -I {} bash -c 'run {}'
+# The tests wait for processes, time-outs and disks for nearly half of their time, which more modules than a small machine has processors use.
+printf '%s\n' "${modules[@]}" | xargs -P 4 -I {} bash -c 'run {}'
 
 passed=0 failed=0
 for name in "${modules[@]}"; do
