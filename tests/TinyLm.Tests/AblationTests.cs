@@ -24,7 +24,7 @@ public class AblationTests
 
     static async Task<string> SaveAndGoOnAsync(string run)
     {
-        using var training = new TrainingRun(new TinyLmOptions { TotalSteps = 100 });
+        using var training = new TrainingRun(new TinyLmOptions { TotalSteps = 100, Width = 64, BatchSize = 16 });
         await using (CheckpointManager checkpoints = await CheckpointManager.StartAsync(Options(run), training.Train, training.Parts))
         {
             Batches(training, Before);
@@ -38,7 +38,7 @@ public class AblationTests
     static async Task<string> ContinueAsync(TemporaryFolder folder, string[] parts)
     {
         // Another seed before the restore: nothing may come out right by chance.
-        using var training = new TrainingRun(new TinyLmOptions { TotalSteps = 100, Seed = 1 });
+        using var training = new TrainingRun(new TinyLmOptions { TotalSteps = 100, Width = 64, BatchSize = 16, Seed = 1 });
         TorchSharp.torch.manual_seed(77);
         CheckpointOptions options = Options(folder.Run(Guid.NewGuid().ToString("N")));
         options.ResumeFrom = folder.Run("whole");
