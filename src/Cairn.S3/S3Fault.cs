@@ -29,8 +29,8 @@ internal static class S3Fault
     /// <summary>What a request was conditional on does not hold.</summary>
     public static bool IsCondition(Exception error) => error is AmazonServiceException { StatusCode: HttpStatusCode.PreconditionFailed };
 
-    /// <summary>What a copy within the service is refused with: the object is gone or another one, or the service makes no copies.</summary>
-    public static bool IsOfCopy(Exception error) => IsMissing(error) || IsCondition(error) || error is AmazonServiceException { ErrorCode: "NotImplemented" or "MethodNotAllowed" };
+    /// <summary>What a copy within the service is refused with for good: the object is gone or another one, its key may not copy, the service makes no copies.</summary>
+    public static bool IsOfCopy(Exception error) => IsAnswer(error) && (!IsPassing(error) || error is AmazonServiceException { ErrorCode: "NotImplemented" });
 
     /// <summary>Whether the service was reached at all.</summary>
     public static bool IsAnswer(Exception error) => error is AmazonServiceException and not AmazonUnmarshallingException && ((AmazonServiceException)error).StatusCode != default;

@@ -68,9 +68,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
 
     /// <summary>Where the files of a complete copy are read: held open, and from memory as far as they were verified by this rank and are there.</summary>
     /// <exception cref="CopyChangedException">The copy was replaced or removed since it was chosen.</exception>
-    public IFileSource Hold(IFileSource files, CatalogEntry entry) => HoldCopy(files, entry);
-
-    private VerifiedCopy HoldCopy(IFileSource files, CatalogEntry entry)
+    public VerifiedCopy Hold(IFileSource files, CatalogEntry entry)
     {
         if (_held is { } held && held.Root == files.Root && held.Folder == entry.Folder && held.Copy.MarkerDigest == entry.MarkerDigest)
             return held.Copy;
@@ -93,7 +91,7 @@ internal sealed class CollectiveVerifier(RankGroup ranks, ResumePlaces places, T
     {
         try
         {
-            return entry.Fault ?? Verifier.Verify(HoldCopy(files, entry), entry, ranks.World, ranks.Rank, cancellationToken);
+            return entry.Fault ?? Verifier.Verify(Hold(files, entry), entry, ranks.World, ranks.Rank, cancellationToken);
         }
         catch (CopyChangedException)
         {

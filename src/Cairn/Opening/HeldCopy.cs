@@ -17,12 +17,16 @@ internal sealed class HeldCopy : IFileSource, IDisposable
     private readonly string _folder, _markerPath;
     private readonly IReadableFile _marker;
     private readonly Dictionary<string, IReadableFile> _held = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, FileIdentity> _identities = new(StringComparer.Ordinal);
 
     private HeldCopy(IFileSource files, string folder, string markerPath, IReadableFile marker, byte[] bytes)
     {
         (_files, _folder, _markerPath, _marker, MarkerBytes) = (files, folder, markerPath, marker, bytes);
         MarkerDigest = XxHash128.HashToUInt128(bytes);
     }
+
+    /// <summary>The files that are held, as they were before they were opened, by name; without those of a store that has no such thing.</summary>
+    public IReadOnlyDictionary<string, FileIdentity> Identities => _identities;
 
     /// <summary>The marker's content.</summary>
     public byte[] MarkerBytes { get; }
@@ -77,7 +81,12 @@ internal sealed class HeldCopy : IFileSource, IDisposable
         try
         {
             foreach (string name in all)
+            {
+                // Before it is opened: what is written to it afterwards makes it another one.
+                if ((_files as IFileSystem)?.Identify(Place($"{_folder}/{name}")) is { } identity)
+                    _identities.TryAdd(name, identity);
                 _held.TryAdd($"{_folder}/{name}", _files.OpenRead(Place($"{_folder}/{name}")));
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

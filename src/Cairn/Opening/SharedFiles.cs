@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Cairn.Checkpoints;
 using Cairn.Policies;
 using Cairn.Stores;
 
@@ -12,8 +13,8 @@ internal sealed class SharedFiles
 
     private readonly Dictionary<CatalogEntry, Dictionary<string, SharedBytes>> _files = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<UInt128, List<CatalogEntry>> _holders = [];
-    private readonly ConcurrentDictionary<UInt128, string> _faults = [];
-    private readonly ConcurrentDictionary<UInt128, bool> _read = [];
+    // By the file and the bytes that it should have: a wrong link makes one file two of these.
+    private readonly ConcurrentDictionary<(UInt128 File, ChunkHashes Hashes), string?> _read = [];
 
     /// <summary>Nothing is shared, as far as anybody has looked.</summary>
     public static SharedFiles None { get; } = new();
@@ -44,30 +45,25 @@ internal sealed class SharedFiles
     public IReadOnlyList<CatalogEntry> Others(CatalogEntry copy, string file) => Find(copy, file) is { } shared ? [.. _holders[shared.File].Where(holder => holder != copy)] : [];
 
     /// <summary>Whether a file was read to its end already, under this or another name, and what was found then.</summary>
-    public bool IsKnown(CatalogEntry copy, string file, out string? fault)
+    public bool IsKnown(CatalogEntry copy, MarkedFile file, out string? fault)
     {
         fault = null;
-        if (Find(copy, file) is not { } shared || !_read.ContainsKey(shared.File))
-            return false;
-        _faults.TryGetValue(shared.File, out fault);
-        return true;
+        return Find(copy, file.Name) is { } shared && _read.TryGetValue((shared.File, file.Hashes), out fault);
     }
 
     /// <summary>Remembers what was found in a file that was read to its end.</summary>
-    public void Note(CatalogEntry copy, string file, string? fault)
+    public void Note(CatalogEntry copy, MarkedFile file, string? fault)
     {
-        if (Find(copy, file) is not { } shared)
-            return;
-        if (fault is not null)
-            _faults.TryAdd(shared.File, fault);
-        _read.TryAdd(shared.File, true);
+        if (Find(copy, file.Name) is { } shared)
+            _read.TryAdd((shared.File, file.Hashes), fault);
     }
 
     private SharedBytes? Find(CatalogEntry copy, string file) => _files.TryGetValue(copy, out Dictionary<string, SharedBytes>? files) && files.TryGetValue(file, out SharedBytes shared) ? shared : null;
 
     private void Add(SharedBytes file, IEnumerable<(CatalogEntry Copy, string Name)> names)
     {
-        List<CatalogEntry> holders = _holders[file.File] = [];
+        if (!_holders.TryGetValue(file.File, out List<CatalogEntry>? holders))
+            _holders.Add(file.File, holders = []);
         foreach ((CatalogEntry copy, string name) in names)
         {
             if (!_files.TryGetValue(copy, out Dictionary<string, SharedBytes>? files))

@@ -16,6 +16,9 @@ internal sealed class VerifiedCopy(HeldCopy held, string folder, SpareMemory spa
     /// <summary>What the content of the copy's marker is known by.</summary>
     public UInt128 MarkerDigest => held.MarkerDigest;
 
+    /// <summary>Its files, as they were before they were read (<see cref="HeldCopy.Identities"/>).</summary>
+    public IReadOnlyDictionary<string, FileIdentity> Identities => held.Identities;
+
     /// <summary>Bytes that are in memory.</summary>
     public long KeptBytes => _kept.Values.Sum(static memory => (long)memory.Memory.Length);
 

@@ -32,7 +32,7 @@ internal static class Verifier
         var unread = new List<MarkedFile>();
         foreach (MarkedFile file in OfRightSize(entry))
         {
-            if (!shared.IsKnown(entry, file.Name, out string? found))
+            if (!shared.IsKnown(entry, file, out string? found))
                 unread.Add(file);
             else if (found is not null)
                 faults.TryAdd($"{entry.Folder}/{file.Name}", new CheckpointFault(entry.Folder, $"{entry.Folder}/{file.Name}", found));
@@ -46,7 +46,7 @@ internal static class Verifier
         if (faults.Values.Any(fault => fault.IsTransient))
             throw HeldCopy.Changed(files, entry.Folder);
         foreach (MarkedFile file in unread)
-            shared.Note(entry, file.Name, faults.GetValueOrDefault($"{entry.Folder}/{file.Name}")?.Reason);
+            shared.Note(entry, file, faults.GetValueOrDefault($"{entry.Folder}/{file.Name}")?.Reason);
         return [.. entry.Faults.Concat(faults.Values).OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
 

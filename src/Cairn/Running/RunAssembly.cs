@@ -31,7 +31,7 @@ internal sealed class RunAssembly : IDisposable
         Batches = new BatchJournal(Journal, run.Train, run.Fast?.Root, new BatchMetrics(Journal, run.Train, time, run.Home.IsFar, Board is null ? null : Board.Measured));
         Engine = new SaveEngine(run.Home, options, time, run.Ranks, run.Lease, run.Fast);
         if (run.Verified is { } verified)
-            Engine.StartFrom(verified);
+            Engine.StartFrom(verified.Entry, verified.Identities);
         if (run.Fast is { } fast)
         {
             Drainer = new Drain(fast, run.Home, run.Lease, LineView.Of(run.Record), options, time);

@@ -21,7 +21,7 @@ internal sealed class CommitProtocol(ICopyPublisher publisher, Func<TimeSpan> si
     private readonly (string Name, ISaveStage Stage)[] _stages =
     [
         ("cairn.save.plan", new PlanStage()),
-        ("cairn.save.compare", new CompareStage()),
+        ("cairn.save.compare", new CompareStage(publisher)),
         ("cairn.save.prepare", new PrepareStage(publisher, silence)),
         ("cairn.save.write", new WriteStage(publisher)),
         ("cairn.save.seal", new SealStage(publisher)),

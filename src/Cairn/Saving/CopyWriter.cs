@@ -24,11 +24,21 @@ internal static class CopyWriter
         PlannedFile[] others = [.. plan.Where(planned => !shared.ContainsKey(planned.Name))];
         FileToWrite[] files = [.. others.Select(planned => new FileToWrite(planned.Name, planned.Content, () => target.Create(place, planned.Name, planned.Length), planned.LooksForNonFinite))];
         Dictionary<string, WrittenFile> written = FilesWriter.Write(files, _ => save.Progressed(), save.CancellationToken).Zip(files).ToDictionary(pair => pair.Second.Name, pair => pair.First, StringComparer.Ordinal);
-        CheckReadable(target.Files, place, plan, CheckpointLayouts.Of(save.Marker.Layout));
+        try
+        {
+            CheckReadable(target.Files, place, plan, CheckpointLayouts.Of(save.Marker.Layout));
+        }
+        catch
+        {
+            // Whatever is wrong with what was taken over, the next save does without it.
+            foreach (string name in shared.Keys)
+                save.Former!.Forget(name);
+            throw;
+        }
         FormerFile[] own =
         [
-            .. plan.Select(planned => shared.TryGetValue(planned.Name, out UnchangedFile? unchanged) ? unchanged.Former
-                : new FormerFile(new MarkedFile(planned.Name, planned.Length, written[planned.Name].Hashes), save.Former is null ? null : target.IdentityOf($"{place}/{planned.Name}"))),
+            .. plan.Select(planned => shared.TryGetValue(planned.Name, out UnchangedFile? unchanged) ? unchanged.Former with { IsDurable = true }
+                : new FormerFile(new MarkedFile(planned.Name, planned.Length, written[planned.Name].Hashes), save.Former is null ? null : target.IdentityOf($"{place}/{planned.Name}"), IsDurable: true)),
         ];
         string? nonFinite = plan.Select(planned => shared.TryGetValue(planned.Name, out UnchangedFile? unchanged) ? unchanged.NonFiniteTensor : written[planned.Name].NonFiniteTensor).FirstOrDefault(static tensor => tensor is not null);
         return (new RankReport([.. own.Select(file => file.File)], nonFinite, shared.Values.Sum(file => file.Former.File.Length)), own);
@@ -40,13 +50,18 @@ internal static class CopyWriter
         var shared = new Dictionary<string, UnchangedFile>(StringComparer.Ordinal);
         foreach ((string name, UnchangedFile file) in save.Unchanged)
         {
-            LinkOutcome outcome = target.Share($"{save.Former!.Folder}/{name}", file.Former.Identity, save.Place!, name);
+            LinkOutcome outcome = target.Share(file.Former, $"{save.Former!.Folder}/{name}", save.Place!);
             save.Progressed();
             if (outcome == LinkOutcome.Linked)
+            {
                 shared.Add(name, file);
+                continue;
+            }
+            save.Former.Forget(name);
             if (outcome != LinkOutcome.Unsupported)
                 continue;
             save.Former.NotSupported();
+            save.Notes.Add($"{target.Files.Root} cannot share files between copies, so what has not changed is written again each time");
             break;
         }
         return shared;

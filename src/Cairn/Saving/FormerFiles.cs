@@ -8,8 +8,9 @@ namespace Cairn.Saving;
 
 /// <summary>A file of the copy before.</summary>
 /// <param name="File">What that copy's marker says of it.</param>
-/// <param name="Identity">The file itself, as it was when its bytes were known; <see langword="null"/> where a store has no such thing.</param>
-internal sealed record FormerFile(MarkedFile File, FileIdentity? Identity);
+/// <param name="Identity">The file itself, as it was before its bytes were written or read; <see langword="null"/> where a store has no such thing.</param>
+/// <param name="IsDurable">Whether this process made its bytes durable. Those of a copy that was found may have come there by any other program.</param>
+internal sealed record FormerFile(MarkedFile File, FileIdentity? Identity, bool IsDurable);
 
 /// <summary>
 /// What this rank wrote of its last copy in one place, or read to its end at the start: files whose bytes are known to be good there. A file of the next copy that has the same bytes is that file once more, instead of
@@ -43,12 +44,8 @@ internal sealed class FormerFiles
             _files[file.File.Name] = file;
     }
 
-    /// <summary>Remembers a copy that was read to its end.</summary>
-    /// <param name="target">The place that it stands in.</param>
-    /// <param name="folder">The folder of its files.</param>
-    /// <param name="files">Those that this rank may write.</param>
-    public void Remember(ICopyTarget target, string folder, IEnumerable<MarkedFile> files) =>
-        Remember(folder, files.Where(static file => file.Length >= LeastBytes).Select(file => new FormerFile(file, target.IdentityOf($"{folder}/{file.Name}"))));
+    /// <summary>A file is not what it was any more: the next copy writes it anew.</summary>
+    public void Forget(string name) => _files.Remove(name);
 
     /// <summary>No file can be shared there.</summary>
     public void NotSupported() => IsSupported = false;

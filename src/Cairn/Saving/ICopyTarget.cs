@@ -15,11 +15,10 @@ internal interface ICopyTarget
     FileIdentity? IdentityOf(string path) => null;
 
     /// <summary>Makes a file of a complete copy a file of this one too, so that neither needs the other. It is durable like one that was written and synced.</summary>
-    /// <param name="path">The file of the complete copy.</param>
-    /// <param name="identity">That file, as it was when its bytes were known.</param>
+    /// <param name="file">The file of the complete copy.</param>
+    /// <param name="path">Where it stands.</param>
     /// <param name="place">Where the copy is written.</param>
-    /// <param name="name">The file's name.</param>
-    LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => LinkOutcome.Unsupported;
+    LinkOutcome Share(FormerFile file, string path, string place) => LinkOutcome.Unsupported;
 
     /// <summary>Makes the names of the files durable that this rank wrote.</summary>
     void Settle(string place);

@@ -23,7 +23,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     private readonly SaveIntents _intents = new(store);
     private readonly InterruptedSaves _interrupted = new(store);
     private readonly StoredMarker _marker = new(store);
-    private readonly HashSet<string> _own = new(StringComparer.Ordinal);
+    private readonly StoreClearing _clearing = new(store, lease);
     private byte[] _seal = [];
 
     public IFileSource Files => _files;
@@ -44,22 +44,25 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         lease?.Check();
         string folder = FolderFor(marker);
         string attempt = Marker.AttemptStart + Guid.NewGuid().ToString("N");
-        _own.Add(attempt);
+        _clearing.Begins(attempt);
         _intents.BeginSave(attempt, folder);
         return $"{folder}/{attempt}";
     }
 
     public IWritableFile Create(string place, string name, long length) => new StoreFileWriter(store, $"{place}/{name}", length);
 
-    // No other object was ever written at a path of an attempt.
-    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name)
+    // No other object was ever written at a path of an attempt; beside a marker, where copies from a disk stand, anything may have been.
+    public LinkOutcome Share(FormerFile file, string path, string place)
     {
+        if (AttemptOf(StorePath.Parent(path))[0] != Marker.AttemptStart)
+            return LinkOutcome.NotThisOne;
         try
         {
-            return StoreCall.Wait(() => store.TryCopyAsync(path, $"{place}/{name}")) ? LinkOutcome.Linked : LinkOutcome.Unsupported;
+            return StoreCall.Wait(() => store.TryCopyAsync(path, $"{place}/{file.File.Name}")) ? LinkOutcome.Linked : LinkOutcome.Unsupported;
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            // Gone, or refused: writing it tells whether the store takes anything.
             return LinkOutcome.NotThisOne;
         }
     }
@@ -96,11 +99,11 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
     public CatalogEntry Publish(string place, Marker marker, List<string> notes)
     {
         string folder = StorePath.Parent(place), path = $"{folder}/{Marker.FileName(marker.Step)}";
-        MakeWay(place, path, marker, notes);
+        _clearing.MakeWay(place, path, marker, notes);
         _marker.Put(path, _seal);
         CheckStillAlone(place, path);
         if (marker.Kind == SaveKind.Snapshot)
-            KeepReplaced(place, path, notes);
+            _clearing.KeepReplaced(place, path, notes);
         // Until what it replaces is gone, the copy is not promised: with two such saves in one slot the next start could end the older one.
         _interrupted.End(folder, AttemptOf(place));
         _intents.End(AttemptOf(place));
@@ -114,7 +117,7 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         lease?.Check();
         bool isSnapshot = marker.Kind == SaveKind.Snapshot;
         string folder = FolderFor(marker);
-        MakeWayFor(copy, folder, isSnapshot, notes);
+        _clearing.MakeWayFor(copy, folder, isSnapshot, notes);
         try
         {
             FileSystemEntry[] marks = [.. copy.Files.Where(CopyMarks.IsMark)], others = [.. copy.Files.Except(marks)];
@@ -197,22 +200,6 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         copy.Check(_files, folder, some);
     }
 
-    // What an interrupted transfer of the same copy left has no mark, and goes; all else that stands there is kept. The older snapshot goes, as it does by a save.
-    private void MakeWayFor(IUnmarkedCopy copy, string folder, bool isSnapshot, List<string> notes)
-    {
-        IReadOnlyList<FileSystemEntry> standing = _files.List(folder);
-        if (standing.Count == 0)
-            return;
-        HashSet<string> names = [.. copy.Files.Select(file => file.Name)];
-        bool isLeftOver = standing.All(entry => !CopyMarks.IsMark(entry) && !entry.IsFolder && names.Contains(entry.Name));
-        if (isSnapshot)
-            KeepIfNeeded(folder, "", notes);
-        if (isSnapshot || isLeftOver)
-            _placement.DeleteAll(folder);
-        else
-            notes.Add($"{folder}/ stood in the way and is now {_placement.MoveAside(folder, "", folder)}/");
-    }
-
     private void TryDeleteAll(string folder)
     {
         try
@@ -237,62 +224,6 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
             : SlotChoice.For(_files, line, Pins).Folder;
     }
 
-    private void KeepIfNeeded(string slot, string attempt, List<string> notes)
-    {
-        CopyPins pins = Pins;
-        if (Catalog.Snapshot(_files, slot) is var standing && pins.Hold(standing))
-            notes.Add(KeptCopies.Note(standing, pins, _placement.MoveAside(slot, attempt, KeptCopies.NameOf(standing), RunFolder.Kept)));
-    }
-
-    // Who pinned the replaced snapshot before the new marker was put has been told that it stands.
-    private void KeepReplaced(string place, string path, List<string> notes)
-    {
-        CopyPins pins = Pins;
-        if (pins.All.Count == 0)
-            return;
-        string folder = StorePath.Parent(place);
-        foreach (FileSystemEntry mark in _files.List(folder).Where(mark => CopyMarks.IsMark(mark) && $"{folder}/{mark.Name}" != path))
-        {
-            if (!RunFolder.IsStep(Path.GetFileNameWithoutExtension(mark.Name), out long step) || CatalogEntry.At(_files, folder, SaveKind.Snapshot, step) is not { Written: { } written } replaced || !pins.Hold(replaced))
-                continue;
-            // Files of a copy that came from a disk stand beside its marker.
-            string aside = _placement.CarryAside(folder, entry => entry.Name == mark.Name || entry.Name == written.Attempt || (written.Attempt is null && !CopyMarks.IsMark(entry) && !entry.IsFolder), KeptCopies.NameOf(replaced), RunFolder.Kept);
-            notes.Add(KeptCopies.Note(replaced, pins, aside));
-        }
-    }
-
-    // What stands in the way of a new copy is kept: it may be another run's, or of a branch that was left.
-    private void MakeWay(string place, string path, Marker marker, List<string> notes)
-    {
-        string folder = StorePath.Parent(place), attempt = AttemptOf(place);
-        var line = LineView.Of(marker);
-        if (marker.Kind == SaveKind.Snapshot)
-        {
-            // A marker that cannot be read now fails the save: whose it is must be known before anything goes.
-            Marker? other = _files.List(folder).Where(CopyMarks.IsMark).Select(mark => StoredMarker.Read(_files, $"{folder}/{mark.Name}")).FirstOrDefault(found => found is not null && line.StandingOf(found) == CopyStanding.OfOtherRun);
-            if (other is not null)
-                notes.Add($"{folder}/ held the snapshot of step {other.Step} of another run, which is now {_placement.MoveAside(folder, attempt, $"snapshot-{RunFolder.Checkpoint(other.Step)}")}/");
-            else
-                KeepIfNeeded(folder, attempt, notes);
-            if (other is null && _files.FileExists(path))
-                // Of this step and of a branch that was left: no copy that anybody needs.
-                _placement.Delete(path);
-            return;
-        }
-        HashSet<string> underWay = [.. _files.List(RunFolder.Staging).Select(intent => intent.Name)];
-        if (_files.List(folder).All(entry => underWay.Contains(entry.Name)))
-            return;
-        var standing = new CatalogEntry(_files, folder, SaveKind.Checkpoint, marker.Step);
-        bool isOwn = standing.Written?.Attempt is { } earlier && _own.Contains(earlier);
-        // One that was passed over at the start: its sizes are right, and its bytes are not.
-        bool isOfBefore = standing.Written is { } written && (written.Attempt is null || written.Fence < lease?.Fence);
-        if (line.Holds(standing) && !isOwn && !isOfBefore)
-            throw _marker.NotAlone(path);
-        string why = line.StandingOf(standing) == CopyStanding.OfOtherRun ? "it belongs to another run"
-            : standing.Fault?.ToString() ?? (isOwn ? "an earlier save of this step was complete, and its answer was lost" : line.Holds(standing) ? "an earlier process saved it" : "it belongs to a branch that was left");
-        notes.Add($"{folder}/ stood in the way ({why}) and is now {_placement.MoveAside(folder, attempt, folder)}/");
-    }
-
     // An answer may have taken longer than the lease. What another process has saved in the folder since is not this one's to remove, and a marker without files must not stand above it.
     private void CheckStillAlone(string place, string path)
     {
@@ -308,5 +239,6 @@ internal sealed class MarkerPublisher(IRunStore store, ILease? lease = null) : I
         }
     }
 
-    private static string AttemptOf(string place) => place[(place.LastIndexOf('/') + 1)..];
+    /// <summary>The attempt of a place.</summary>
+    public static string AttemptOf(string place) => place[(place.LastIndexOf('/') + 1)..];
 }

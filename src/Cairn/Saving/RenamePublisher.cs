@@ -43,6 +43,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
         {
             if (files.FolderExists(RunFolder.Slot(slot)) || WholeStagedSnapshot() is not { } staged)
                 continue;
+            StagedFiles.Sync(files, staged);
             _placement.EnsureFolder(RunFolder.Snapshots);
             _placement.FreeFromFile(RunFolder.Slot(slot), $"file-snapshot-{slot}", []);
             _placement.Place(staged, RunFolder.Slot(slot));
@@ -112,8 +113,7 @@ internal sealed class RenamePublisher(IFileSystem files, ILease? lease = null) :
 
     public FileIdentity? IdentityOf(string path) => files.Identify(path);
 
-    // Its bytes are durable since its own copy was published, and the name becomes so with the others.
-    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => identity is { } known ? files.Link(path, $"{place}/{name}", known) : LinkOutcome.NotThisOne;
+    public LinkOutcome Share(FormerFile file, string path, string place) => SharedFile.Link(files, file, path, place);
 
     public string FolderOf(string place, CatalogEntry copy) => copy.Folder;
 

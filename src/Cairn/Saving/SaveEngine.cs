@@ -62,14 +62,15 @@ internal sealed class SaveEngine : IDisposable
 
     private CommitProtocol Protocol => _protocol ??= new CommitProtocol(Publisher, () => _signs.Silence, _former);
 
-    /// <summary>A copy of the run's home that was read to its end and found good: what has not changed since is not written again.</summary>
-    public void StartFrom(CatalogEntry copy)
+    /// <summary>A copy of the run's home was read to its end and found good: what has not changed since is not written again.</summary>
+    /// <param name="copy">The copy.</param>
+    /// <param name="identities">Its files, as they were before they were read, by name.</param>
+    public void StartFrom(CatalogEntry copy, IReadOnlyDictionary<string, FileIdentity> identities)
     {
-        if (_former is null)
-            return;
         Marker marker = copy.Marker!;
         IReadOnlyDictionary<string, int>? writers = _ranks.Size == 1 ? null : CairnLayout.Writers(marker.Files.Select(file => file.Name), _ranks.World);
-        _former.Remember(_home.Publisher(), marker.FilesFolder(copy.Folder), marker.Files.Where(file => writers is null || writers.GetValueOrDefault(file.Name, -1) == _ranks.Rank));
+        _former?.Remember(marker.FilesFolder(copy.Folder), marker.Files.Where(file => writers is null || writers.GetValueOrDefault(file.Name, -1) == _ranks.Rank)
+            .Select(file => new FormerFile(file, identities.TryGetValue(file.Name, out FileIdentity identity) ? identity : null, IsDurable: false)));
     }
 
     /// <summary>Makes staging memory ready on another thread, so that the first save stalls no longer than the others.</summary>

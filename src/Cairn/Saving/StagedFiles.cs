@@ -41,6 +41,14 @@ internal static class StagedFiles
         }
     }
 
+    /// <summary>Makes all files of a folder durable: a process that was killed may have written what a power cut would still take back.</summary>
+    public static void Sync(IFileSystem files, string folder)
+    {
+        foreach (FileSystemEntry file in files.List(folder).Where(file => !file.IsFolder))
+            files.SyncFile($"{folder}/{file.Name}");
+        files.SyncFolder(folder);
+    }
+
     /// <summary>Writes a small file and makes it durable.</summary>
     public static void Write(IFileSystem files, string path, ReadOnlySpan<byte> bytes)
     {

@@ -38,6 +38,9 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
     /// <summary>Copies of the line that stand in the fast tier and not at home.</summary>
     public IReadOnlyList<TieredCopy> Waiting { get; private set; } = [];
 
+    /// <summary>The copy of the run's own home that was read to its end and restored; <see langword="null"/> when nobody has read it, or it stands elsewhere.</summary>
+    public VerifiedHome? Verified { get; private set; }
+
     /// <summary>The best checkpoint of the line.</summary>
     public BestCheckpoint? Best { get; private set; }
 
@@ -216,7 +219,15 @@ internal sealed class RunStart(IRunHome home, CheckpointOptions options, RankGro
                 (RunOpening opening, LastSeen? lastSeen) = Choose(verifier);
                 if (opening.Source is not { } source)
                     return (opening, lastSeen, new RestoredState([], [], []));
-                IFileSource Held() => source.Entry is { } entry ? verifier.Hold(source.Files, entry) : source.Files;
+                IFileSource Held()
+                {
+                    if (source.Entry is not { } entry)
+                        return source.Files;
+                    VerifiedCopy copy = verifier.Hold(source.Files, entry);
+                    if (options.VerifyHashes && ReferenceEquals(source.Files, _files) && entry.Marker is { IsDerived: false })
+                        Verified = new VerifiedHome(entry, copy.Identities);
+                    return copy;
+                }
                 // Also after a crash before the first copy of the branch that was begun.
                 bool isOther = opening.ByChoice || source.Marker.Lineage.Current.Id != opening.Record.Lineage.Current.Id;
                 _allowance = isOther ? new ResumeAllowance(options.ResumeAllowMissing, options.ResumeAllowUnexpected) : null;

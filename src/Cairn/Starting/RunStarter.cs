@@ -44,7 +44,7 @@ internal static class RunStarter
                 Record = opening.Record,
                 Best = start.Best,
                 Resume = report,
-                Verified = options.VerifyHashes && opening.Source is { Entry: { } entry } source && ReferenceEquals(source.Files, home.Files) && entry.Marker is { IsDerived: false } ? entry : null,
+                Verified = start.Verified,
                 Forked = opening.Forked,
                 Ranks = ranks,
                 Plan = plan,

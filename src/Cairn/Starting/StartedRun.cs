@@ -11,6 +11,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Cairn.Starting;
 
+/// <summary>A copy of the run's own home that was read to its end and found good.</summary>
+/// <param name="Entry">The copy.</param>
+/// <param name="Identities">Its files, as they were before they were read, by name.</param>
+internal sealed record VerifiedHome(CatalogEntry Entry, IReadOnlyDictionary<string, FileIdentity> Identities);
+
 /// <summary>A run that is taken and resumed: what the start has found out and made, for all that follows.</summary>
 internal sealed record StartedRun
 {
@@ -38,7 +43,7 @@ internal sealed record StartedRun
     public required ResumeReport Resume { get; init; }
 
     /// <summary>The copy of the run's own home that was read to its end and restored; <see langword="null"/> when nobody has read it, or it stands elsewhere.</summary>
-    public CatalogEntry? Verified { get; init; }
+    public VerifiedHome? Verified { get; init; }
 
     /// <summary>Whether the start opened a new branch.</summary>
     public required bool Forked { get; init; }

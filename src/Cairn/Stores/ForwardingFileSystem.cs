@@ -19,6 +19,7 @@ internal abstract class ForwardingFileSystem(IFileSystem inner) : IFileSystem
     public virtual bool CanOverwrite(string path) => Inner.CanOverwrite(path);
     public virtual FileIdentity? Identify(string path) => Inner.Identify(path);
     public virtual LinkOutcome Link(string file, string name, FileIdentity expected) => Inner.Link(file, name, expected);
+    public virtual void SyncFile(string path) => Inner.SyncFile(path);
     public virtual void SyncFolder(string path) => Inner.SyncFolder(path);
     public virtual void Move(string from, string to) => Inner.Move(from, to);
     public virtual void Exchange(string first, string second) => Inner.Exchange(first, second);

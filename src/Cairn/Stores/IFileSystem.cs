@@ -42,6 +42,10 @@ internal interface IFileSystem : IRunFiles
     FileIdentity? Identify(string path) => null;
     /// <summary>Gives a file a second name, if it is still this one; a file that had the name loses it. Durable only after <see cref="SyncFolder"/> on the new name's folder.</summary>
     LinkOutcome Link(string file, string name, FileIdentity expected) => LinkOutcome.Unsupported;
+    /// <summary>Makes the bytes of a file durable that somebody else wrote.</summary>
+    void SyncFile(string path)
+    {
+    }
     /// <summary>Makes the entries of a folder durable: names made, renamed and removed in it.</summary>
     void SyncFolder(string path);
     /// <summary>Swaps two folders atomically.</summary>

@@ -131,40 +131,16 @@ internal sealed class LocalFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
-    public FileIdentity? Identify(string path) => FileStatus.At(Full(path)) is { Kind: FileKind.Regular } status ? status.Identity : null;
+    public FileIdentity? Identify(string path) => HardLink.Identify(Full(path));
 
     /// <inheritdoc/>
-    public LinkOutcome Link(string file, string name, FileIdentity expected)
-    {
-        string source = Full(file), full = Full(name);
-        if (OperatingSystem.IsWindows())
-            return LinkOutcome.Unsupported;
-        File.Delete(full);
-        switch (UnixCalls.Link(source, full))
-        {
-            case 0 when Identify(name) == expected:
-                return LinkOutcome.Linked;
-            case 0:
-                File.Delete(full);
-                return LinkOutcome.NotThisOne;
-            case UnixCalls.NotFound or UnixCalls.TooManyLinks or UnixCalls.CrossDevice:
-                return LinkOutcome.NotThisOne;
-            case var error:
-                // Not permitted is also what file systems without links say.
-                return error is UnixCalls.NotPermitted || RenameFault.IsUnsupported(error) ? LinkOutcome.Unsupported : throw UnixCalls.Failure("link", $"{source}' as '{full}", error);
-        }
-    }
+    public LinkOutcome Link(string file, string name, FileIdentity expected) => HardLink.Make(Full(file), Full(name), expected);
 
     /// <inheritdoc/>
-    public void SyncFolder(string path)
-    {
-        string full = Full(path, allowRoot: true);
-        if (OperatingSystem.IsWindows())
-            return;
-        // What is no folder must not keep us waiting either.
-        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.ReadOnly | UnixCalls.NonBlocking);
-        UnixCalls.Sync(handle, full);
-    }
+    public void SyncFile(string path) => Sync(Full(path));
+
+    /// <inheritdoc/>
+    public void SyncFolder(string path) => Sync(Full(path, allowRoot: true));
 
     /// <inheritdoc/>
     public void Move(string from, string to)
@@ -244,6 +220,15 @@ internal sealed class LocalFileSystem : IFileSystem
         UnixCalls.Sync(handle, full);
         if (made)
             SyncFolder(StorePath.Parent(path));
+    }
+
+    private static void Sync(string full)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        // What is neither file nor folder must not keep us waiting either.
+        using SafeFileHandle handle = UnixCalls.Open(full, UnixCalls.ReadOnly | UnixCalls.NonBlocking);
+        UnixCalls.Sync(handle, full);
     }
 
     private string Full(string path, bool allowRoot = false)

@@ -40,11 +40,16 @@ internal sealed class LocalRunStore(LocalFileSystem files) : IRunStore
     public ValueTask<bool> TryCopyAsync(string from, string to, CancellationToken cancellationToken = default) => new(Task.Run(() =>
     {
         if (files.Identify(from) is not { } identity)
-            return OperatingSystem.IsWindows() || files.FileExists(from) ? false : throw new FileNotFoundException($"There is no '{from}' in {Root}.", from);
+            return OperatingSystem.IsWindows() ? false : throw new FileNotFoundException($"There is no '{from}' in {Root}.", from);
         string folder = StorePath.Parent(to), beside = StorePath.Join(folder, Unfinished + Guid.NewGuid().ToString("N"));
         Writer.MakeFolder(files, folder);
-        if (files.Link(from, beside, identity) != LinkOutcome.Linked)
-            return false;
+        switch (files.Link(from, beside, identity))
+        {
+            case LinkOutcome.Unsupported:
+                return false;
+            case LinkOutcome.NotThisOne:
+                throw new FileNotFoundException($"'{from}' in {Root} cannot be copied any more.", from);
+        }
         files.Move(beside, to);
         files.SyncFolder(folder);
         // Where both were one file already, the rename did nothing.

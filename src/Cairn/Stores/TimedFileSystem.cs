@@ -17,6 +17,7 @@ internal sealed class TimedFileSystem(IFileSystem inner, SignsOfLife signs) : Fo
     public override IReadableFile OpenRead(string path) => new Readable(this, path, Do("open", path, () => Inner.OpenRead(path)));
     public override IWritableFile OpenWrite(string path, long length) => new Writable(this, path, Do("open", path, () => Inner.OpenWrite(Open(path), length)));
     public override void CreateFolder(string path) => Do("create", path, () => Inner.CreateFolder(path));
+    public override void SyncFile(string path) => Do("fsync", path, () => Inner.SyncFile(path));
     public override void SyncFolder(string path) => Do("fsync", path, () => Inner.SyncFolder(path));
     public override void Move(string from, string to) => Do("rename", from, () => Inner.Move(Open(from), to));
     public override void Exchange(string first, string second) => Do("rename", first, () => Inner.Exchange(Open(first), second));

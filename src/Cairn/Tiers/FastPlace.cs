@@ -65,8 +65,10 @@ internal sealed class FastPlace : ICopyTarget
                 continue;
             string? staged = _files.List(RunFolder.Staging).Where(entry => entry.IsFolder).Select(entry => $"{RunFolder.Staging}/{entry.Name}")
                 .OrderBy(CopyPlacement.IsMovedAside).FirstOrDefault(folder => Read(folder) is not null);
-            if (staged is not null)
-                _placement.Place(staged, FolderOf(slot));
+            if (staged is null)
+                continue;
+            StagedFiles.Sync(_files, staged);
+            _placement.Place(staged, FolderOf(slot));
         }
         if (!_files.FolderExists(RunFolder.Staging))
             return;
@@ -109,7 +111,7 @@ internal sealed class FastPlace : ICopyTarget
 
     public FileIdentity? IdentityOf(string path) => _writes.Identify(path);
 
-    public LinkOutcome Share(string path, FileIdentity? identity, string place, string name) => identity is { } known ? _writes.Link(path, $"{place}/{name}", known) : LinkOutcome.NotThisOne;
+    public LinkOutcome Share(FormerFile file, string path, string place) => SharedFile.Link(_writes, file, path, place);
 
     public void Settle(string place) => _writes.SyncFolder(place);
 

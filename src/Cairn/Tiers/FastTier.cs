@@ -71,7 +71,7 @@ internal sealed class FastTier : IFirstTier, IDisposable
         {
             save.Former = _former;
             new PlanStage().Run(save);
-            new CompareStage().Run(save);
+            new CompareStage(Place).Run(save);
             Choice chosen = Choose(save);
             save.Place = staged = chosen.Staged;
             OnLeader(save, () => Place.Prepare(chosen.Staged, chosen.Bytes));

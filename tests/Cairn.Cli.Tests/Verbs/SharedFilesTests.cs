@@ -55,6 +55,21 @@ public sealed class SharedFilesTests : IDisposable
         Json("verify", run, "--json").GetProperty("copies").EnumerateArray().Count(copy => copy.GetProperty("good").GetBoolean()).ShouldBe(1);
     }
 
+    // One file, two hashes: what one copy is right to have is wrong in the other.
+    [Fact]
+    public async Task A_link_to_the_file_of_another_copy_with_other_bytes_is_found()
+    {
+        string run = await TrainedAsync(changesAt: 3);
+        foreach (string step in (string[])["1", "2"])
+        {
+            File.Delete(Path.Join(run, step, Frozen));
+            using var link = System.Diagnostics.Process.Start("ln", [Path.Join(run, "4", Frozen), Path.Join(run, step, Frozen)]);
+            await link.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+        JsonElement[] copies = [.. Json("verify", run, "--json").GetProperty("copies").EnumerateArray()];
+        copies.Where(copy => !copy.GetProperty("good").GetBoolean()).Select(copy => copy.GetProperty("step").GetInt64()).Order().ShouldBe([1, 2]);
+    }
+
     [Fact]
     public async Task A_plan_like_it_writes_the_base_once()
     {
@@ -78,7 +93,7 @@ public sealed class SharedFilesTests : IDisposable
 
     private static JsonElement Json(params string[] arguments) => JsonDocument.Parse(CairnCall.Run(arguments).Out).RootElement;
 
-    private async Task<string> TrainedAsync()
+    private async Task<string> TrainedAsync(int changesAt = 0)
     {
         var options = new CheckpointOptions { Folder = _folder["run"], CheckpointEvery = 1, SnapshotEvery = 0, HandleSignals = false, Asynchronous = false };
         var training = new SampleTraining();
@@ -88,6 +103,8 @@ public sealed class SharedFilesTests : IDisposable
         {
             training.Batch();
             model.Head++;
+            if (training.Train.Step == changesAt)
+                model.Base[0][7]++;
             checkpoints.AfterBatch();
         }
         checkpoints.Complete();

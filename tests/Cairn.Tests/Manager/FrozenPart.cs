@@ -20,6 +20,9 @@ internal sealed class FrozenPart(string name = "model", int count = 1) : IStateP
     /// <summary>Whether the base takes no gradient.</summary>
     public bool IsFrozen { get; set; } = true;
 
+    /// <summary>Called before it is restored.</summary>
+    public Action Restoring { get; init; } = static () => { };
+
     public StateMap Capture()
     {
         StateMap state = [];
@@ -40,6 +43,7 @@ internal sealed class FrozenPart(string name = "model", int count = 1) : IStateP
 
     public void Restore(StateMap saved)
     {
+        Restoring();
         for (int i = 0; i < _base.Length; i++)
             ((StateTensor)saved[$"base.{i}"]).CopyTo(0, _base[i]);
         Span<byte> bytes = stackalloc byte[4];

@@ -69,6 +69,50 @@ public sealed class ShareUnchangedTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_that_is_written_to_while_it_is_loaded_is_not_taken_over()
+    {
+        await TrainAsync(2, static _ => { });
+        _reports.Clear();
+        FrozenPart resumed = await TrainAsync(4, static _ => { }, model: new FrozenPart
+        {
+            Restoring = () =>
+            {
+                using FileStream file = File.OpenWrite(_folder[$"run/2/{Frozen}"]);
+                file.Seek(-5, SeekOrigin.End);
+                file.WriteByte(99);
+            },
+        });
+        resumed.Head.ShouldBe(5);
+        _reports[0].SharedBytes.ShouldBe(0, "what was read is not what stands there now");
+        Same("4", Frozen, "3").ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_link_to_elsewhere_in_its_place_costs_no_save()
+    {
+        await TrainAsync(4, static _ => { }, (step, _) =>
+        {
+            if (step != 2)
+                return;
+            File.Move(_folder[$"run/1/{Frozen}"], _folder["elsewhere"]);
+            File.CreateSymbolicLink(_folder[$"run/1/{Frozen}"], _folder["elsewhere"]);
+        });
+        _reports.ShouldAllBe(report => report.Outcome == SaveOutcome.Saved);
+        _reports.Select(report => report.SharedBytes > 0).ShouldBe([false, false, true, true]);
+        new FileInfo(_folder[$"run/4/{Frozen}"]).LinkTarget.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task What_a_process_before_wrote_is_made_durable_before_a_copy_relies_on_it()
+    {
+        var disk = new SimulatedFileSystem();
+        await TrainAsync(2, static _ => { }, home: new DiskHome(disk));
+        int from = disk.Operations.Count;
+        await TrainAsync(4, static _ => { }, home: new DiskHome(disk));
+        disk.Operations.Skip(from).Where(operation => operation.Contains(Frozen, StringComparison.Ordinal)).Select(operation => operation.Split(' ')[0]).ShouldBe(["link", "sync", "link"]);
+    }
+
+    [Fact]
     public async Task What_is_unfrozen_goes_to_the_file_of_what_changes()
     {
         await TrainAsync(4, static _ => { }, static (step, model) => model.IsFrozen = step < 3);
@@ -161,12 +205,12 @@ public sealed class ShareUnchangedTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    async Task<FrozenPart> TrainAsync(long until, Action<CheckpointOptions> set, Action<long, FrozenPart>? before = null, IRunHome? home = null)
+    async Task<FrozenPart> TrainAsync(long until, Action<CheckpointOptions> set, Action<long, FrozenPart>? before = null, IRunHome? home = null, FrozenPart? model = null)
     {
         CheckpointOptions options = Options();
         set(options);
         var training = new SampleTraining();
-        var model = new FrozenPart();
+        model ??= new FrozenPart();
         await using CheckpointManager checkpoints = CheckpointManager.Start(home ?? new DiskHome(new LocalFileSystem(_folder["run"])), options, training.Train, [model], NullLoggerFactory.Instance, cancellationToken: TestContext.Current.CancellationToken);
         checkpoints.SaveEnded += (_, report) => _reports.Add(report);
         while (training.Train.Step < until)

@@ -262,7 +262,7 @@ public class RunHistoryTests
             _promised = Math.Max(_promised, newest?.Step ?? 0);
             _former = new FormerFiles();
             if (newest is { Marker: { } marker })
-                _former.Remember(_publisher, marker.FilesFolder(newest.Folder), marker.Files);
+                _former.Remember(marker.FilesFolder(newest.Folder), marker.Files.Select(file => new FormerFile(file, _publisher.IdentityOf($"{marker.FilesFolder(newest.Folder)}/{file.Name}"), IsDurable: false)));
         }
 
         CatalogEntry? Newest() => Catalog.Read(ground.Files).Entries.FirstOrDefault(entry => entry.Marker is not null);

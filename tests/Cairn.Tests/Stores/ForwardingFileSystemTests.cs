@@ -58,6 +58,7 @@ public class ForwardingFileSystemTests
         public bool CanOverwrite(string path) => Note($"CanOverwrite {path}", true);
         public FileIdentity? Identify(string path) => Note($"Identify {path}", new FileIdentity(1, 2, 3, 4));
         public LinkOutcome Link(string file, string name, FileIdentity expected) => Note($"Link {file} {name} {expected}", LinkOutcome.Linked);
+        public void SyncFile(string path) => Note($"SyncFile {path}", true);
         public void SyncFolder(string path) => Note($"SyncFolder {path}", true);
         public void Move(string from, string to) => Note($"Move {from} {to}", true);
         public void Exchange(string first, string second) => Note($"Exchange {first} {second}", true);

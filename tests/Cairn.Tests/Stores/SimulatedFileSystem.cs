@@ -11,10 +11,15 @@ internal sealed class SimulatedFileSystem : IFileSystem
     private readonly Lock _gate = new();
     private readonly SimulatedTree _tree;
     private readonly SimulatedLog _log;
+    private readonly SimulatedLinks _links;
 
     public SimulatedFileSystem() : this(new SimulatedTree()) { }
 
-    public SimulatedFileSystem(SimulatedTree tree) => (_tree, _log) = (tree, new SimulatedLog(tree));
+    public SimulatedFileSystem(SimulatedTree tree)
+    {
+        (_tree, _log) = (tree, new SimulatedLog(tree));
+        _links = new SimulatedLinks(tree, _log);
+    }
 
     public string Root => "simulated:";
     public bool CanExchange { get; init; } = true;
@@ -72,11 +77,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
     {
         StorePath.Check(folder, allowRoot: true);
         lock (_gate)
-        {
-            long bytes = 0;
-            _tree.Walk((path, inode, isFolder) => bytes += !isFolder && path.StartsWith(folder + "/", StringComparison.Ordinal) && _tree.Links(inode) == 1 ? _tree.Files[inode].Length : 0);
-            return bytes;
-        }
+            return _links.ReclaimableBytes(folder);
     }
 
     public IReadOnlyList<FileSystemEntry> List(string folder)
@@ -100,38 +101,26 @@ internal sealed class SimulatedFileSystem : IFileSystem
             return _tree.Files.ContainsKey(_tree.Find(path));
     }
 
-    // A reader here has the bytes of when it opened the file.
     public bool CanOverwrite(string path)
     {
-        if (!FileExists(path))
-            return false;
+        StorePath.Check(path);
         lock (_gate)
-            return _tree.Links(_tree.Find(path)) == 1;
+            return _links.CanOverwrite(path);
     }
 
-    // Whoever writes to a file gives it other bytes.
     public FileIdentity? Identify(string path)
     {
         StorePath.Check(path);
         lock (_gate)
-            return _tree.Find(path) is var inode && _tree.Files.TryGetValue(inode, out byte[]? bytes) ? new FileIdentity(0, (ulong)inode, bytes.Length, System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(bytes)) : null;
+            return _links.Identify(path);
     }
 
     public LinkOutcome Link(string file, string name, FileIdentity expected)
     {
         StorePath.Check(file);
         StorePath.Check(name);
-        if (!CanLink)
-            return LinkOutcome.Unsupported;
         lock (_gate)
-        {
-            if (Identify(file) != expected)
-                return LinkOutcome.NotThisOne;
-            DeleteFile(name);
-            int inode = _tree.Find(file), parent = _tree.ParentOf(name);
-            _log.Change(new EntryOperation($"link {file} as {name}", [parent], [new(parent, SimulatedTree.NameOf(name), inode, true) { IsFurtherName = true }]));
-            return LinkOutcome.Linked;
-        }
+            return CanLink ? _links.Link(file, name, expected) : LinkOutcome.Unsupported;
     }
 
     public bool FolderExists(string path)
@@ -193,6 +182,12 @@ internal sealed class SimulatedFileSystem : IFileSystem
                 Cut(path, inode, (int)length);
             return IsDirect ? new SimulatedDirectFile(this, path, inode, length) : new SimulatedWritableFile(this, path, inode);
         }
+    }
+
+    public void SyncFile(string path)
+    {
+        lock (_gate)
+            _log.Record(new SyncOperation($"sync {path}", _tree.Existing(path)));
     }
 
     public void SyncFolder(string path)

@@ -144,6 +144,7 @@ internal sealed class RankFiles(IFileSystem inner, Action silence) : ForwardingF
     public override bool FolderExists(string path) => Alive(() => Inner.FolderExists(path));
     public override IReadableFile OpenRead(string path) => Alive(() => Inner.OpenRead(path));
     public override void CreateFolder(string path) => Change($"create {path}", () => Inner.CreateFolder(path));
+    public override void SyncFile(string path) => Change($"sync {path}", () => Inner.SyncFile(path));
     public override void SyncFolder(string path) => Change($"sync {path}", () => Inner.SyncFolder(path));
     public override void Move(string from, string to) => Change($"move {from} {to}", () => Inner.Move(from, to));
     public override void Exchange(string first, string second) => Change($"exchange {first} {second}", () => Inner.Exchange(first, second));
