@@ -50,20 +50,25 @@ internal sealed record LsResult(
     public static LsResult Of(CopyListing listing, IReadOnlyList<CopyCheck?> checks)
     {
         ListedCopy? resumed = listing.ResumedAfter(checks);
-        LsRow[] nearer = [.. FastFolder.CopiesOf(listing.Run)];
+        IReadOnlyList<(LsRow Row, CatalogEntry Copy)> nearer = FastFolder.CopiesOf(listing.Run);
         // A restart here takes the newest of both.
-        long? newest = nearer.Where(row => row.Status == FastFolder.Recoverable).Max(row => row.Step);
+        long? newest = nearer.Where(copy => copy.Row.Status == FastFolder.Recoverable).Max(copy => copy.Row.Step);
         bool isNearer = newest > (resumed?.Step ?? -1);
-        SharedFiles shared = listing.Shared();
+        var shared = SharedFiles.Among([.. listing.Copies.Select(copy => copy.Entry).OfType<CatalogEntry>(), .. nearer.Select(copy => copy.Copy)]);
+        (LsRow Row, CatalogEntry? Copy)[] all =
+        [
+            .. nearer.Select(copy => (copy.Row with { Resumed = isNearer && copy.Row.Step == newest }, (CatalogEntry?)copy.Copy)),
+            .. listing.Copies.Select((copy, i) => (Row(copy, checks[i], !isNearer && copy == resumed, listing.Best), copy.Entry)),
+        ];
         var distinct = new DistinctBytes();
-        foreach (ListedCopy copy in listing.Copies)
-            distinct.Add(copy.Bytes, shared.Of(copy.Entry));
-        LsRow[] rows = [.. nearer.Select(row => row with { Resumed = isNearer && row.Step == newest }), .. listing.Copies.Select((copy, i) => Row(copy, checks[i], !isNearer && copy == resumed, listing.Best) with { SharedBytes = shared.Of(copy.Entry) is { Count: > 0 } files ? files.Sum(file => file.Bytes) : null })];
-        if (nearer.Length > 0)
+        foreach ((LsRow row, CatalogEntry? copy) in all)
+            distinct.Add(row.Bytes, shared.Of(copy));
+        LsRow[] rows = [.. all.Select(copy => copy.Row with { SharedBytes = shared.Of(copy.Copy) is { Count: > 0 } files ? files.Sum(file => file.Bytes) : null })];
+        if (nearer.Count > 0)
             rows = [.. rows.OrderByDescending(row => row.Step ?? -1)];
         return new LsResult(
             listing.Root, listing.Run?.Record.Id, listing.Run?.Record.Lineage.Current.Name, rows, rows.Count(row => row.Kind != CopyKinds.Snapshot), rows.Count(row => row.Kind == CopyKinds.Snapshot),
-            rows.Count(row => row.Fault is not null), (long)distinct.Total + nearer.Sum(row => row.Bytes), rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
+            rows.Count(row => row.Fault is not null), (long)distinct.Total, rows.FirstOrDefault(row => row.Resumed)?.Name, isNearer ? "Cairn" : resumed is null ? null : listing.ResumedBy ?? "Cairn")
         { Best = listing.Best };
     }
 

@@ -13,7 +13,7 @@ internal static class SharedFile
     public static LinkOutcome Link(IFileSystem files, FormerFile file, string path, string place)
     {
         if (file.Identity is not { } known)
-            return LinkOutcome.NotThisOne;
+            return OperatingSystem.IsWindows() ? LinkOutcome.Unsupported : LinkOutcome.NotThisOne;
         LinkOutcome outcome = files.Link(path, $"{place}/{file.File.Name}", known);
         if (outcome == LinkOutcome.Linked && !file.IsDurable)
             files.SyncFile($"{place}/{file.File.Name}");
