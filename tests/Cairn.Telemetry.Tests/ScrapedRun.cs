@@ -46,8 +46,9 @@ public sealed class ScrapedRun : IAsyncLifetime
         checkpoints.Complete();
     }
 
+    // Its model never changes, and the damage is to hit one copy.
     private static Task<CheckpointManager> StartAsync(TemporaryFolder folder, TrainState train) => CheckpointManager.StartAsync(
-        new CheckpointOptions { Folder = folder["run"], FastFolder = folder["fast"], CheckpointEvery = 2, SnapshotEvery = 1, HandleSignals = false }, train, [new Model()]);
+        new CheckpointOptions { Folder = folder["run"], FastFolder = folder["fast"], CheckpointEvery = 2, SnapshotEvery = 1, HandleSignals = false, ShareUnchanged = false }, train, [new Model()]);
 
     private static (MeterProvider Meters, string Address) Serve()
     {
