@@ -28,11 +28,11 @@ internal sealed class CopyPlacement(IFileSystem files)
     public static bool IsMovedAside(string staged) => staged.EndsWith(MovedAside, StringComparison.Ordinal);
 
     /// <summary>
-    /// Makes durable which copy has which name. A process that was killed may have left a name that a power cut would still take back, and nothing may be built on it or removed for it before.
+    /// Makes durable which copy has which name, and which are pinned. A process that was killed may have left a name that a power cut would still take back, and nothing may be built on it or removed for it before.
     /// </summary>
     public void SyncFolders()
     {
-        foreach (string folder in (IEnumerable<string>)[.. StagingFolders, RunFolder.Snapshots, RunFolder.Kept, RunFolder.Abandoned, ""])
+        foreach (string folder in (IEnumerable<string>)[.. StagingFolders, RunFolder.Snapshots, RunFolder.Kept, RunFolder.Abandoned, RunFolder.Pins, ""])
         {
             if (files.FolderExists(folder))
                 files.SyncFolder(folder);

@@ -226,6 +226,35 @@ public class PinTests
         states.ShouldBePositive();
     }
 
+    // Whoever pinned was killed and told nobody, but the run has started since and shows the pin.
+    [Fact]
+    public void A_pin_that_a_start_finds_outlasts_a_power_cut()
+    {
+        int found = 0;
+        for (int at = 0; ; at++)
+        {
+            Ground ground = Prepared(isStore: false, canExchange: true);
+            var killed = FaultyFileSystem.At(ground.Disk, at, staysBroken: true);
+            try
+            {
+                ground.Pin(15, killed);
+                break;
+            }
+            catch (IOException)
+            {
+            }
+            new RenamePublisher(ground.Disk).Recover();
+            if (CopyPins.Read(ground.Disk).All.Count == 0)
+                continue;
+            foreach (CrashState state in ground.Disk.CrashStates(ground.Disk.Operations.Count))
+            {
+                found++;
+                CopyPins.Read(state.FileSystem).All.ShouldHaveSingleItem($"killed at {at}; {state.Description}");
+            }
+        }
+        found.ShouldBePositive();
+    }
+
     [Fact]
     public void A_kill_at_any_call_after_a_pin_loses_no_pinned_copy_of_a_store()
     {
