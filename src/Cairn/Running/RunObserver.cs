@@ -60,6 +60,7 @@ internal sealed class RunObserver : IDisposable
     public void Dispose()
     {
         _gauges?.Dispose();
+        _space?.Dispose();
         _alerts?.Dispose();
     }
 }

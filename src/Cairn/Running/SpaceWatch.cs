@@ -15,10 +15,13 @@ namespace Cairn.Running;
 /// Says early that the planned saves will not fit: at the start, as far as the size of a copy is known then, and again as saves come. On the first rank, where the store knows its free space and the run its last step.
 /// It looks on a thread of the pool; training and saves never wait for it.
 /// </summary>
-internal sealed class SpaceWatch
+internal sealed class SpaceWatch : IDisposable
 {
     // The forecast of a long run costs something, and what it says changes slowly.
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMinutes(10);
+    // A look that a save came into is taken again after this, then after twice as long, and so on; the last counts as it is.
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private const int MostTries = 10;
 
     private readonly StartedRun _run;
     private readonly RunJournal _journal;
@@ -26,9 +29,10 @@ internal sealed class SpaceWatch
     private readonly IFileSystem _disk;
     private readonly long _total, _firstStep, _started;
     private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _ended = new();
     private Task _look = Task.CompletedTask;
     private long? _looked;
-    private bool _isMeasured;
+    private bool _isMeasured, _hasLookedMeasured;
     private readonly long _weightsBytes = long.MaxValue;
     private long _copyBytes, _sharedBytes, _told = long.MaxValue;
 
@@ -65,42 +69,38 @@ internal sealed class SpaceWatch
         // The first has no copy before it.
         if (_isMeasured)
             _sharedBytes = report.SharedBytes;
-        if (report.Reason == SaveReason.Final || (_isMeasured && _looked is { } looked && _run.Time.GetElapsedTime(looked) < BetweenLooks))
+        if (report.Reason == SaveReason.Final || (_hasLookedMeasured && _looked is { } looked && _run.Time.GetElapsedTime(looked) < BetweenLooks))
             return;
         (_copyBytes, _isMeasured) = (report.Bytes, true);
-        Begin(report.Step, report.Step > _firstStep ? _run.Time.GetElapsedTime(_started).TotalSeconds / (report.Step - _firstStep) : null);
+        _hasLookedMeasured |= Begin(report.Step, report.Step > _firstStep ? _run.Time.GetElapsedTime(_started).TotalSeconds / (report.Step - _firstStep) : null);
     }
 
+    /// <summary>The run has ended: no look is taken again.</summary>
+    public void Dispose() => _ended.Cancel();
+
     // One look at a time.
-    private void Begin(long step, double? seconds)
+    private bool Begin(long step, double? seconds)
     {
         lock (_gate)
         {
             // How long a step takes is not known yet, and what is saved by time depends on it.
             if (!_look.IsCompleted || (seconds is null && _run.Options.SavesByTime))
-                return;
+                return false;
             _looked = _run.Time.GetTimestamp();
-            _look = Task.Run(() => Find(step, seconds));
+            _look = Task.Run(() => LookAsync(step, seconds));
+            return true;
         }
     }
 
-    private void Find(long step, double? seconds)
+    private async Task LookAsync(long step, double? seconds)
     {
         try
         {
-            if (_disk.AvailableBytes(RunFolder.Staging) is not { } free || FitsAnyway(step, free) || Forecast(step, seconds ?? 1, free, out Int128 limit, out Int128 standingBytes, out CopySize copy) is not { } first || first.Step >= _told)
-                return;
-            _told = first.Step;
-            string kind = first.Kind.ToString().ToLowerInvariant();
-            string message = $"Space will end at step {first.Step}: the {kind} of {Quantities.Bytes(copy.Bytes)}{(copy.OwnBytes < copy.Bytes ? $" ({Quantities.Bytes(copy.OwnBytes)} of it new)" : "")} will not fit. {Quantities.Bytes(free)} are free in {_disk.Root}, its copies take {Quantities.Bytes((double)standingBytes)}, and {Planned()}. {RunForecast.SpaceAdvice(limit, copy)}";
-            _run.Logger.SpaceWillEnd(message);
-            _journal.Write("space_ends", json =>
-            {
-                json.WriteNumber("step", first.Step);
-                json.WriteString("kind", kind);
-                json.WriteString("message", message);
-            });
-            _alert(message);
+            for (int tries = 1; !Look(step, seconds, isLast: tries == MostTries); tries++)
+                await Task.Delay(FirstPause * Math.Pow(2, tries - 1), _ended.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
+        {
         }
         // A rule of the user's own may throw anything, and a run that does not train yet may be removed.
         catch (Exception e)
@@ -109,16 +109,53 @@ internal sealed class SpaceWatch
         }
     }
 
-    // Where all saves to come would fit even if nothing went, no copy need be looked at.
-    private bool FitsAnyway(long step, long free)
+    // False when a save came between what was read of the copies and what was read of the room for them.
+    private bool Look(long step, double? seconds, bool isLast)
     {
-        long stride = _run.Options.SavesByTime ? 1 : _run.Options.StrideOf(_total);
-        return _copyBytes > 0 && (Int128)((_total - step) / stride + StandingCopies.SnapshotSlots) * (_copyBytes - _sharedBytes) + _sharedBytes <= free - SpaceMaker.Reserve;
+        if (Room() is not { } before || FitsAnyway(step, before))
+            return true;
+        Catalog catalog = Catalog.Read(_disk);
+        if (Room() is not { } after)
+            return true;
+        if (!isLast && Math.Abs(after - before) > Math.Max(1, (_copyBytes - _sharedBytes) / 2))
+            return false;
+        Tell(catalog, step, seconds ?? 1, Math.Min(before, after));
+        return true;
     }
 
-    private ForecastCopy? Forecast(long step, double seconds, long free, out Int128 limit, out Int128 standingBytes, out CopySize copy)
+    // What is free, and what may be given up for a save. In this order, since a save that writes in between then takes room and does not make it.
+    private long? Room()
     {
-        Catalog catalog = Catalog.Read(_disk);
+        long staged = _disk.ReclaimableBytes(RunFolder.Staging);
+        return staged + _disk.AvailableBytes(RunFolder.Staging);
+    }
+
+    private void Tell(Catalog catalog, long step, double seconds, long room)
+    {
+        if (Forecast(catalog, step, seconds, room, out Int128 limit, out Int128 standingBytes, out CopySize copy) is not { } first || first.Step >= _told)
+            return;
+        _told = first.Step;
+        string kind = first.Kind.ToString().ToLowerInvariant();
+        string message = $"Space will end at step {first.Step}: the {kind} of {Quantities.Bytes(copy.Bytes)}{(copy.OwnBytes < copy.Bytes ? $" ({Quantities.Bytes(copy.OwnBytes)} of it new)" : "")} will not fit. {Quantities.Bytes(room)} are left in {_disk.Root}, its copies take {Quantities.Bytes((double)standingBytes)}, and {Planned()}. {RunForecast.SpaceAdvice(limit, copy)}";
+        _run.Logger.SpaceWillEnd(message);
+        _journal.Write("space_ends", json =>
+        {
+            json.WriteNumber("step", first.Step);
+            json.WriteString("kind", kind);
+            json.WriteString("message", message);
+        });
+        _alert(message);
+    }
+
+    // Where all saves to come would fit even if nothing went, no copy need be looked at.
+    private bool FitsAnyway(long step, long room)
+    {
+        long stride = _run.Options.SavesByTime ? 1 : _run.Options.StrideOf(_total);
+        return _copyBytes > 0 && (Int128)((_total - step) / stride + StandingCopies.SnapshotSlots) * (_copyBytes - _sharedBytes) + _sharedBytes <= room - SpaceMaker.Reserve;
+    }
+
+    private ForecastCopy? Forecast(Catalog catalog, long step, double seconds, long room, out Int128 limit, out Int128 standingBytes, out CopySize copy)
+    {
         var line = LineView.Of(_run.Record);
         CatalogEntry[] own = [.. catalog.Entries.Where(line.Holds)];
         CatalogEntry[] snapshots = [.. own.Where(entry => entry.Slot is not null).OrderBy(entry => entry.Step)];
@@ -139,8 +176,7 @@ internal sealed class SpaceWatch
             WeightsBytes = own.Select(entry => WeightsOnly.Of(entry.Marker!)).FirstOrDefault(smaller => smaller is not null)?.Bytes ?? _weightsBytes,
         };
         standingBytes = standing.Bytes;
-        // What may be given up for a save counts as free.
-        limit = Int128.Max(0, standing.Bytes + free + _disk.ReclaimableBytes(RunFolder.Staging) - SpaceMaker.Reserve);
+        limit = Int128.Max(0, standing.Bytes + room - SpaceMaker.Reserve);
         return copyBytes == 0 ? null : RunForecast.Of(_run.Options.Forecast(standing, _total, copy) with
         {
             // Training goes on meanwhile, and what it has saved stands there.

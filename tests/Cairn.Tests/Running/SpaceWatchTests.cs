@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Cairn.Alerts;
 using Cairn.State;
+using Cairn.Stores;
 using Cairn.Tests.Manager;
 using Cairn.Tests.Stores;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -28,6 +29,35 @@ public sealed class SpaceWatchTests
         alert.Message.ShouldContain("KeepLast of at most ");
         failed.First().ShouldBe(named);
         Journal(files).ShouldContain("\"event\":\"space_ends\"");
+    }
+
+    // What is read of the room and what is read of the copies must be of the same moment.
+    [Fact]
+    public async Task Saves_that_come_into_a_look_do_not_move_the_step_it_names()
+    {
+        using var files = new SlowToTell(new SimulatedFileSystem { Capacity = (12 << 20) + 300_000 });
+        var alerts = new Heard();
+        var failed = new ConcurrentQueue<long>();
+        var training = new SampleTraining();
+        await using (CheckpointManager checkpoints = Start(files, Options(alerts), training))
+        {
+            checkpoints.SaveEnded += (_, report) =>
+            {
+                if (report.Outcome == SaveOutcome.Failed)
+                    failed.Enqueue(report.Step);
+            };
+            await files.Asked;
+            for (; failed.IsEmpty; training.Batch(), checkpoints.AfterBatch())
+            {
+                if (training.Train.Step == 35)
+                {
+                    files.Answer();
+                    await alerts.First;
+                }
+            }
+            files.Disk.Capacity = null;
+        }
+        alerts.All.Where(alert => alert.Kind == AlertKind.SpaceEnds).ShouldHaveSingleItem().Message.ShouldStartWith($"Space will end at step {failed.First()}:");
     }
 
     [Fact]
@@ -115,10 +145,31 @@ public sealed class SpaceWatchTests
         files.Capacity = null;
     }
 
-    static CheckpointManager Start(SimulatedFileSystem files, CheckpointOptions options, SampleTraining training) =>
+    static CheckpointManager Start(IFileSystem files, CheckpointOptions options, SampleTraining training) =>
         CheckpointManager.Start(files, options, training.Train, [training.Weights, new LargePart()], NullLoggerFactory.Instance);
 
     static string Journal(SimulatedFileSystem files) => Encoding.UTF8.GetString(files.AllFiles()["journal.jsonl"]);
+
+    // The first who asks how much is free hears it when it is no longer true.
+    sealed class SlowToTell(SimulatedFileSystem disk) : ForwardingFileSystem(disk), IDisposable
+    {
+        readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        readonly ManualResetEventSlim _answer = new();
+
+        public SimulatedFileSystem Disk => disk;
+        public Task Asked => _asked.Task;
+        public void Answer() => _answer.Set();
+
+        public override long? AvailableBytes(string folder)
+        {
+            long? free = base.AvailableBytes(folder);
+            if (_asked.TrySetResult())
+                _answer.Wait(TestContext.Current.CancellationToken);
+            return free;
+        }
+
+        public void Dispose() => _answer.Dispose();
+    }
 
     sealed class LargePart : IStatePart
     {
