@@ -64,7 +64,7 @@ public sealed class LivePageTests(Browser browser) : IDisposable
         await window.Page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
         await question.GetByText("Yes").ClickAsync();
         await Assertions.Expect(answer).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("^run: save: checkpoint [0-9,]+ is saved$"));
-        // The checkpoint stays until it is asked for; a snapshot on the page may be overwritten by then.
+        // Any snapshot on the page may be overwritten by the time it is asked for.
         string saved = (await answer.InnerTextAsync()).Split(' ')[3];
         await window.Page.GetByRole(AriaRole.Button, new() { Name = $"Keep step {saved}", Exact = true }).First.ClickAsync();
         await question.GetByText("Yes").ClickAsync();
@@ -132,8 +132,8 @@ public sealed class LivePageTests(Browser browser) : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    // It makes some hundred steps a second, and does not end by itself.
-    private Task<Trainer> TrainAsync() => Trainer.StartAsync(_folder["run"], 10_000_000, "pause=5", "every=1000", "snapshots=50");
+    // It makes some hundred steps a second, does not end by itself, and keeps its checkpoints however late the page is to ask for one.
+    private Task<Trainer> TrainAsync() => Trainer.StartAsync(_folder["run"], 10_000_000, "pause=5", "every=1000", "snapshots=50", "keep=10000");
 
     private async Task<PageServer> ServeAsync(string? token)
     {
