@@ -28,8 +28,8 @@ run() {
         env --default-signal "$program" -noLogo -noColor -noAutoReporters >"$log" 2>&1 </dev/null
         echo $? >"$LOGS/$name.code"
     fi
-    # One at a time, so that their lines do not mix; all of it only where something is wrong.
-    if [ "$(cat "$LOGS/$name.code")" -eq 0 ]; then flock "$LOGS" grep -E '\[SKIP\]|  Total: ' "$log"; else flock "$LOGS" cat "$log"; fi
+    # One at a time, so that their lines do not mix.
+    flock "$LOGS" grep -E '\[SKIP\]|\[FAIL\]|  Total: ' "$log"
 }
 export -f run
 # The tests wait for processes, time-outs and disks for nearly half of their time, which more modules than a small machine has processors use.
@@ -39,8 +39,11 @@ passed=0 failed=0
 for name in "${modules[@]}"; do
     read -r total errors wrong skipped not_run < <(sed -nE "s/^ *$name  Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+), Not Run: ([0-9]+),.*/\1 \2 \3 \4 \5/p" "$LOGS/$name.log" | tail -n 1) || total=0 errors=0 wrong=0 skipped=0 not_run=0
     lost=$((errors + wrong))
+    # What failed stands at the end, however long the output is: each failed test with its message, which is indented.
+    [ "$lost" -eq 0 ] || awk '/^ +[^ ].* \[FAIL\]$/ { print; inside = 1; next } inside && /^      / { print; next } { inside = 0 }' "$LOGS/$name.log"
     if [ "$lost" -eq 0 ] && { [ "$total" -eq 0 ] || [ "$(cat "$LOGS/$name.code")" != 0 ]; }; then
-        echo "$name ended with code $(cat "$LOGS/$name.code") after $total tests: see $LOGS/$name.log." >&2
+        tail -n 60 "$LOGS/$name.log"
+        echo "$name ended with code $(cat "$LOGS/$name.code") after $total tests: see $LOGS/$name.log."
         lost=1
     fi
     passed=$((passed + total - wrong - skipped - not_run))
