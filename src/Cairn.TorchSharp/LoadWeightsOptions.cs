@@ -42,6 +42,15 @@ public sealed class LoadWeightsOptions
     /// <summary>Whether a tensor of another shape stays as it is, with a line in the report, as <c>ignore_mismatched_sizes</c> of transformers. Default: <see langword="false"/>, it is an error.</summary>
     public bool IgnoreMismatched { get; init; }
 
+    /// <summary>
+    /// Whether the module uses the weights where they lie in the file, mapped into memory, as <c>torch.load(mmap=True)</c> with <c>assign=True</c>: nothing is read until it is used, processes that load the same file
+    /// share its memory, and what a model writes into its weights stays its own and never reaches the file. It is so for dense tensors of the module's type on the CPU, in files of a disk that are not packed; all
+    /// else is read as usual, also snapshots, whose files a run writes again (<see cref="LoadWeightsReport.MappedBytes"/> tells). Module and optimizer keep their tensors, but these get other memory: what was made
+    /// to share it before no longer does. While the module lives, the file may be renamed and removed; a program that writes into it changes the weights, and one that cuts it short ends the process when they are used.
+    /// Default: <see langword="false"/>, weights are copied into the module's memory.
+    /// </summary>
+    public bool Mapped { get; init; }
+
     /// <summary>Whether what is overwritten is kept until all is loaded, so that a read that fails or is cancelled in the middle leaves the module as it was too. It takes as much memory again as what is loaded.
     /// Default: <see langword="false"/>: everything is compared before the first byte is written, but the disk may still fail while it is read.</summary>
     public bool UndoOnFailure { get; init; }

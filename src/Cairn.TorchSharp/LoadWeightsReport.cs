@@ -25,11 +25,13 @@ public sealed class LoadWeightsReport
     public IReadOnlyList<string> Notes { get; internal set; } = [];
     /// <summary>Bytes that were written into the module.</summary>
     public long Bytes { get; internal set; }
+    /// <summary>Bytes that were not read, because the module uses them where they lie in the file; see <see cref="LoadWeightsOptions.Mapped"/>.</summary>
+    public long MappedBytes { get; internal set; }
 
     /// <summary>One line of what happened, and one more for each thing that is not as it was saved.</summary>
     public override string ToString()
     {
-        var text = new StringBuilder($"{Loaded.Count} tensors loaded from {Source}");
+        var text = new StringBuilder($"{Loaded.Count} tensors loaded from {Source}{(MappedBytes > 0 ? $", {MappedBytes:N0} bytes mapped and {Bytes:N0} read" : "")}");
         Add("left as they are", Left);
         Add("missing in the source", Missing);
         Add("unexpected in the source", Unexpected);

@@ -35,7 +35,7 @@ public static class ModuleWeights
         options ??= new LoadWeightsOptions();
         cancellationToken.ThrowIfCancellationRequested();
         using WeightsSource source = WeightsSource.Open(path);
-        return WeightsLoad.Prepare(module, source, options).Write(progress, options.UndoOnFailure, cancellationToken);
+        return WeightsLoad.Prepare(module, source, options).Write(options.Mapped && source.CanBeMapped, progress, options.UndoOnFailure, cancellationToken);
     }
 
     /// <summary>Saves the module's weights as PyTorch, safetensors and transformers read them. A file is written beside its place and renamed when it is whole. No tensor is copied as a whole.</summary>

@@ -10,8 +10,8 @@ internal sealed class WeightMatch(LoadWeightsOptions options)
     private readonly List<Mismatch> _mismatched = [], _ignored = [];
     private readonly List<CastWeight> _cast = [];
 
-    /// <summary>What is to be written: the name in the source, the module's tensor, and the source's in the module's type.</summary>
-    public List<(string Found, torch.Tensor Tensor, StateTensor Source)> Writes { get; } = [];
+    /// <summary>What is to be written: the name in the source, the module's tensor, under each of its names, and the source's in the module's type.</summary>
+    public List<(string Found, IReadOnlyList<torch.Tensor> Tied, StateTensor Source)> Writes { get; } = [];
 
     /// <summary>Whether nothing may be written.</summary>
     public bool IsRefused => _mismatched.Count > 0 || (options.Strict && _missing.Count + _unexpected.Count > 0);
@@ -23,8 +23,10 @@ internal sealed class WeightMatch(LoadWeightsOptions options)
     public bool WouldFitCast { get; private set; }
 
     /// <summary>A tensor of the module under all its names.</summary>
-    public void Add(IReadOnlyList<string> names, torch.Tensor tensor, StateMap saved)
+    public void Add(IReadOnlyList<(string Name, torch.Tensor Tensor)> tied, StateMap saved)
     {
+        string[] names = [.. tied.Select(entry => entry.Name)];
+        torch.Tensor tensor = tied[0].Tensor;
         string[] wanted = [.. names.Where(IsWanted)];
         _left.AddRange(names.Except(wanted, StringComparer.Ordinal));
         (string Name, StateTensor Tensor)[] found = [.. wanted.Where(name => saved.TryGetValue(name, out StateNode? node) && node is StateTensor).Select(name => (name, (StateTensor)saved[name]))];
@@ -68,7 +70,7 @@ internal sealed class WeightMatch(LoadWeightsOptions options)
             _cast.Add(new CastWeight(first, source.Type, type));
             source = CastTensor.Of(source, type);
         }
-        Writes.Add((first, tensor, source));
+        Writes.Add((first, [.. tied.Select(entry => entry.Tensor)], source));
         _loaded.AddRange(wanted);
     }
 

@@ -7,9 +7,11 @@ namespace Cairn.TorchSharp;
 internal sealed class WeightsLoad
 {
     private readonly LoadWeightsReport _report;
-    private readonly List<(string Name, torch.Tensor Tensor, StateTensor Source)> _writes;
+    private readonly List<(string Name, IReadOnlyList<torch.Tensor> Tied, StateTensor Source)> _writes;
+    // Memory in which several tensors of the module lie, which must not part them.
+    private readonly HashSet<nint> _common;
 
-    private WeightsLoad(LoadWeightsReport report, List<(string, torch.Tensor, StateTensor)> writes) => (_report, _writes) = (report, writes);
+    private WeightsLoad(LoadWeightsReport report, List<(string, IReadOnlyList<torch.Tensor>, StateTensor)> writes, HashSet<nint> common) => (_report, _writes, _common) = (report, writes, common);
 
     /// <summary>Compares all that is to be loaded with the module. Changes nothing.</summary>
     /// <exception cref="StateMismatchException">Something is missing, unexpected, or of another type or shape.</exception>
@@ -20,8 +22,9 @@ internal sealed class WeightsLoad
         StateMap saved = source.Find(options.Key, "model"), renamed = WeightNames.Renamed(saved, names, options, source, notes);
         CheckPatterns(options, names, renamed);
         var match = new WeightMatch(options);
-        foreach (IGrouping<(nint, TensorType, string), (string Name, torch.Tensor Tensor)> tied in own.GroupBy(entry => TorchTensor.IdentityOf(entry.Tensor)))
-            match.Add([.. tied.Select(entry => entry.Name)], tied.First().Tensor, renamed);
+        (string Name, torch.Tensor Tensor)[][] groups = [.. own.GroupBy(entry => TorchTensor.IdentityOf(entry.Tensor)).Select(static tied => tied.ToArray())];
+        foreach ((string, torch.Tensor)[] tied in groups)
+            match.Add(tied, renamed);
         match.AddUnexpected(renamed, names);
         string what = $"{source.Shown}{(options.Key is { } key ? $" ({key})" : "")}";
         if (match.IsRefused)
@@ -32,24 +35,32 @@ internal sealed class WeightsLoad
         Dictionary<string, int> order = new(StringComparer.Ordinal);
         foreach (string name in renamed.Keys)
             order.Add(name, order.Count);
-        return new WeightsLoad(match.Report(what, notes), [.. match.Writes.OrderBy(write => order[write.Found]).Select(write => (write.Found, write.Tensor, write.Source))]);
+        return new WeightsLoad(match.Report(what, notes), [.. match.Writes.OrderBy(write => order[write.Found])],
+            [.. groups.GroupBy(static tied => TorchTensor.StorageOf(tied[0].Tensor)).Where(static memory => memory.Skip(1).Any()).Select(static memory => memory.Key)]);
     }
 
-    /// <summary>Reads everything into the module.</summary>
-    public LoadWeightsReport Write(IProgress<WeightsProgress>? progress, bool undo, CancellationToken cancellationToken)
+    /// <summary>Brings everything into the module.</summary>
+    /// <param name="maps">Whether what can be mapped is not read.</param>
+    /// <param name="progress">Told of what is read.</param>
+    /// <param name="undo">Whether the module is as it was when something fails.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public LoadWeightsReport Write(bool maps, IProgress<WeightsProgress>? progress, bool undo, CancellationToken cancellationToken)
     {
-        var watched = new WatchedTensors(progress, _writes.Sum(write => write.Source.ByteLength), cancellationToken);
+        using var mapped = new MappedTensors();
+        (string Name, torch.Tensor Tensor, StateTensor Source)[] reads = [.. _writes.Where(write => !maps || !Maps(write, mapped)).Select(static write => (write.Name, write.Tied[0], write.Source))];
+        var watched = new WatchedTensors(progress, reads.Sum(read => read.Source.ByteLength), cancellationToken);
         List<(torch.Tensor Tensor, torch.Tensor Old)> kept = [];
-        var filling = new TensorFilling([.. _writes.Select(write => (write.Tensor, watched.Of(write.Name, write.Source)))]);
+        var filling = new TensorFilling([.. reads.Select(read => (read.Tensor, watched.Of(read.Name, read.Source)))]);
         try
         {
-            foreach ((_, torch.Tensor tensor, _) in undo ? _writes : [])
+            foreach ((_, torch.Tensor tensor, _) in undo ? reads : [])
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 kept.Add((tensor, CopyOf(tensor)));
             }
             cancellationToken.ThrowIfCancellationRequested();
             filling.Run(cancellationToken);
+            mapped.Apply();
         }
         catch (Exception e)
         {
@@ -72,7 +83,20 @@ internal sealed class WeightsLoad
                 old.Dispose();
         }
         _report.Bytes = watched.Done;
+        _report.MappedBytes = mapped.Bytes;
         return _report;
+    }
+
+    private bool Maps((string Name, IReadOnlyList<torch.Tensor> Tied, StateTensor Source) write, MappedTensors mapped)
+    {
+        try
+        {
+            return !_common.Contains(TorchTensor.StorageOf(write.Tied[0])) && mapped.TryAdd(write.Tied, write.Source);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{_report.Source} cannot be mapped into memory: {e.Message} Leave Mapped out to have it read; nothing was changed.", e) { Path = _report.Source };
+        }
     }
 
     private static torch.Tensor CopyOf(torch.Tensor tensor)

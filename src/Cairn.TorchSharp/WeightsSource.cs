@@ -1,7 +1,9 @@
+using Cairn.Checkpoints;
 using Cairn.Layouts;
 using Cairn.Layouts.HuggingFace;
 using Cairn.Layouts.PyTorch;
 using Cairn.Opening;
+using Cairn.Policies;
 using Cairn.State;
 using Cairn.Stores;
 
@@ -16,6 +18,11 @@ internal sealed class WeightsSource : IDisposable
     public LoadedCheckpoint Opened { get; }
     /// <summary>What to call it: its path.</summary>
     public string Shown { get; }
+
+    /// <summary>Whether its files are not written to again: those of a snapshot of Cairn, and of a copy in a fast folder, get the bytes of a later one; and InternLM writes its snapshots over one another.</summary>
+    public bool CanBeMapped => Opened.Source is not { } source || (source.Marker is { } marker
+        ? marker.Kind == SaveKind.Checkpoint && source.Path.EndsWith(RunFolder.Checkpoint(marker.Step), StringComparison.Ordinal)
+        : !$"{source.FullPath}/".Contains($"/{RunFolder.Snapshots}/", StringComparison.Ordinal));
 
     /// <summary>Opens a file, a folder, a run, or an index of shards.</summary>
     public static WeightsSource Open(string path)

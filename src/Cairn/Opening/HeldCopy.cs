@@ -181,13 +181,15 @@ internal sealed class HeldCopy : IFileSource, IDisposable
         return now.Length == bytes.Length && now.Read(0, bytes) == bytes.Length && bytes.AsSpan().SequenceEqual(MarkerBytes);
     }
 
-    private sealed class FileOfCopy(HeldCopy copy, IReadableFile file, bool isHeld) : ICachedFile
+    private sealed class FileOfCopy(HeldCopy copy, IReadableFile file, bool isHeld) : ICachedFile, IMappableFile
     {
         public long Length => file.Length;
 
         public int BlockBytes => file is ICachedFile cached ? cached.BlockBytes : ChunkCheck.BlockBytes;
 
         public bool IsCached(long offset, int length) => file is ICachedFile cached && cached.IsCached(offset, length);
+
+        public PrivateMapping? Map() => (file as IMappableFile)?.Map();
 
         public int Read(long offset, Span<byte> destination) => Read(offset, destination, once: false);
 

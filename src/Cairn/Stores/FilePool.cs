@@ -81,7 +81,7 @@ internal sealed class FilePool(IFileSource files, int mostOpen = FilePool.MostOp
         }
     }
 
-    private sealed class Pooled(FilePool pool, string path) : IReadableFile
+    private sealed class Pooled(FilePool pool, string path) : IMappableFile
     {
         public string Path => path;
         public IReadableFile? Handle { get; set; }
@@ -96,6 +96,19 @@ internal sealed class FilePool(IFileSource files, int mostOpen = FilePool.MostOp
             try
             {
                 return handle.Read(offset, destination);
+            }
+            finally
+            {
+                pool.Return(this);
+            }
+        }
+
+        public PrivateMapping? Map()
+        {
+            IReadableFile handle = pool.Take(this);
+            try
+            {
+                return (handle as IMappableFile)?.Map();
             }
             finally
             {

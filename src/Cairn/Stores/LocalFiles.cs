@@ -5,7 +5,7 @@ namespace Cairn.Stores;
 /// <summary>A local file open for reading.</summary>
 /// <param name="handle">The file.</param>
 /// <param name="mayBeDirect">Whether it may be read past the page cache.</param>
-internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect = false) : IIdentifiedFile, ICachedFile
+internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect = false) : IIdentifiedFile, ICachedFile, IMappableFile
 {
     // Of a short read the disk's own time counts, and a page of the cache is as good as any.
     private const int DirectFrom = 1 << 20;
@@ -19,6 +19,8 @@ internal sealed class LocalReadableFile(SafeFileHandle handle, bool mayBeDirect 
     public FileStatus? Status => OperatingSystem.IsWindows() ? null : FileStatus.Of(handle, "");
 
     public long Length { get; } = RandomAccess.GetLength(handle);
+
+    public PrivateMapping? Map() => PrivateMapping.Of(handle, Length);
 
     public int Read(long offset, Span<byte> destination)
     {

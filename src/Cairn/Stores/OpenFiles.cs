@@ -101,7 +101,7 @@ internal sealed class OpenFiles(IFileSource files, string folder, int most) : ID
         }
     }
 
-    private sealed class Named(OpenFiles owner, string name, long length) : IReadableFile
+    private sealed class Named(OpenFiles owner, string name, long length) : IMappableFile
     {
         public long Length => length;
 
@@ -109,6 +109,12 @@ internal sealed class OpenFiles(IFileSource files, string folder, int most) : ID
         {
             using Use use = owner.Take(name);
             return use.File.Read(offset, destination);
+        }
+
+        public PrivateMapping? Map()
+        {
+            using Use use = owner.Take(name);
+            return (use.File as IMappableFile)?.Map();
         }
 
         public void Dispose() { }

@@ -68,7 +68,7 @@ internal sealed class SafetensorsFile : IDisposable
 }
 
 /// <summary>A tensor whose bytes lie in a safetensors file.</summary>
-internal sealed class SafetensorsTensor : StateTensor
+internal sealed class SafetensorsTensor : StateTensor, IFileTensor
 {
     private readonly IReadableFile _file;
     private readonly string _path;
@@ -82,6 +82,8 @@ internal sealed class SafetensorsTensor : StateTensor
         _name = entry.Name;
         _start = start;
     }
+
+    public (IReadableFile File, long Offset)? Place => (_file, _start);
 
     public override void CopyTo(long offset, Span<byte> destination)
     {

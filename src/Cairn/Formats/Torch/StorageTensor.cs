@@ -9,10 +9,12 @@ namespace Cairn.Formats.Torch;
 /// <param name="key">The storage's key, for messages.</param>
 /// <param name="type">Element type.</param>
 /// <param name="count">Elements.</param>
-internal sealed class StorageTensor(IReadableFile file, string path, string key, TensorType type, long count) : StateTensor(type, [count])
+internal sealed class StorageTensor(IReadableFile file, string path, string key, TensorType type, long count) : StateTensor(type, [count]), IFileTensor
 {
     /// <summary>Offset of the first byte in the file. In the older format it is known only after the pickle was read.</summary>
     public long Start { get; set; }
+
+    public (IReadableFile File, long Offset)? Place => (file, Start);
 
     public override void CopyTo(long offset, Span<byte> destination)
     {
@@ -51,8 +53,10 @@ internal sealed class StorageTensor(IReadableFile file, string path, string key,
 }
 
 /// <summary>Dense bytes within a storage.</summary>
-internal sealed class StorageView(StateTensor source, long start, TensorType type, ReadOnlySpan<long> shape) : StateTensor(type, shape)
+internal sealed class StorageView(StateTensor source, long start, TensorType type, ReadOnlySpan<long> shape) : StateTensor(type, shape), IFileTensor
 {
+    public (IReadableFile File, long Offset)? Place => (source as IFileTensor)?.Place is { } place ? (place.File, place.Offset + start) : null;
+
     public override void CopyTo(long offset, Span<byte> destination)
     {
         StorageTensor.CheckRange(this, offset, destination.Length);
