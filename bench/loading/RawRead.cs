@@ -4,30 +4,47 @@ using static TorchSharp.torch;
 
 namespace Cairn.Loading;
 
-/// <summary>What the page cache can do by itself: the bytes of a file, from its beginning, into the memory of a module's tensors, by all processors.</summary>
+/// <summary>What the page cache can do by itself: the bytes of files, each from its beginning, into the memory of a module's tensors, by all processors.</summary>
 internal static unsafe class RawRead
 {
     private const int Block = 4 << 20;
 
-    public static void Into(nn.Module module, string path)
+    public static void Into(nn.Module module, IReadOnlyList<string> paths)
     {
-        var blocks = new List<(nint Address, int Length, long Offset)>();
+        var files = new Queue<(SafeFileHandle Handle, long Length)>(paths.Select(static path => File.OpenHandle(path)).Select(static handle => (handle, RandomAccess.GetLength(handle))));
+        SafeFileHandle[] open = [.. files.Select(static file => file.Handle)];
+        var blocks = new List<(nint Address, int Length, SafeFileHandle File, long Offset)>();
         long at = 0;
         foreach ((_, Parameter parameter) in module.named_parameters())
         {
-            fixed (byte* address = parameter.bytes)
+            nint address = AddressOf(parameter);
+            for (long left = parameter.numel() * parameter.ElementSize; left > 0;)
             {
-                long length = parameter.bytes.Length;
-                for (long start = 0; start < length; start += Block)
-                    blocks.Add(((nint)(address + start), (int)Math.Min(Block, length - start), at + start));
-                at += length;
+                if (at == files.Peek().Length)
+                {
+                    files.Dequeue();
+                    at = 0;
+                }
+                int length = (int)Math.Min(Math.Min(Block, left), files.Peek().Length - at);
+                blocks.Add((address, length, files.Peek().Handle, at));
+                (address, left, at) = (address + length, left - length, at + length);
             }
         }
-        using SafeFileHandle handle = File.OpenHandle(path);
-        Parallel.ForEach(blocks, block =>
+        Parallel.ForEach(blocks, static block =>
         {
             for (int done = 0; done < block.Length;)
-                done += Math.Max(1, RandomAccess.Read(handle, new Span<byte>((byte*)block.Address + done, block.Length - done), block.Offset + done));
+                done += Math.Max(1, RandomAccess.Read(block.File, new Span<byte>((byte*)block.Address + done, block.Length - done), block.Offset + done));
         });
+        foreach (SafeFileHandle file in open)
+            file.Dispose();
+    }
+
+    // Of a tensor of any size: a view of its first element has bytes that C# can name.
+    private static nint AddressOf(Tensor tensor)
+    {
+        using Tensor detached = tensor.detach();
+        using Tensor first = detached.as_strided([1], [1], tensor.storage_offset());
+        fixed (byte* address = first.bytes)
+            return (nint)address;
     }
 }
