@@ -11,7 +11,7 @@ rm -rf "$LOGS"
 mkdir -p "$LOGS"
 
 # Those that take minutes begin first, the longest before the others, so that none of them is left at the end.
-modules=(TinyLm.Tests Cairn.Mpi.Tests Cairn.Interop.Tests Cairn.S3.Tests Cairn.Cli.Tests Cairn.Packages.Tests Cairn.Tests)
+modules=(TinyLm.Tests Cairn.Mpi.Tests Cairn.S3.Tests Cairn.Packages.Tests Cairn.Tests Cairn.Interop.Tests Cairn.Cli.Tests Cairn.Pages.Tests)
 for project in tests/*/*.Tests.csproj; do
     name=$(basename "$project" .csproj)
     [[ " ${modules[*]} " == *" $name "* ]] || modules+=("$name")
