@@ -17,10 +17,9 @@ internal static unsafe class MappedMemory
     private static Delegate? s_free;
     private static readonly MethodInfo? New = Find();
 
-    /// <summary>Whether this TorchSharp can do it.</summary>
-    public static bool IsSupported => New is not null;
-
-    /// <summary>A tensor that lies there, and keeps the mapping for as long as libtorch uses its memory; <see langword="null"/> where libtorch would copy it, or has a tensor there already.</summary>
+    /// <summary>
+    /// A tensor that lies there, and keeps the mapping for as long as libtorch uses its memory; <see langword="null"/> where this TorchSharp cannot make it, libtorch would copy it, or a tensor lies there already.
+    /// </summary>
     /// <param name="mapping">The memory.</param>
     /// <param name="address">Where in it the first byte is.</param>
     /// <param name="type">Element type.</param>
@@ -31,14 +30,18 @@ internal static unsafe class MappedMemory
             return null;
         mapping.Hold();
         sbyte dtype = (sbyte)type.ToScalarType();
-        nint handle;
-        fixed (long* sizes = shape)
-            handle = (nint)New.Invoke(null, [address, s_free, (nint)sizes, shape.Length, dtype, dtype, (int)DeviceType.CPU, -1, false])!;
-        if (handle == 0)
+        nint handle = 0;
+        try
         {
-            Free(address);
-            torch.CheckForErrors();
-            return null;
+            fixed (long* sizes = shape)
+                handle = (nint)New.Invoke(null, [address, s_free, (nint)sizes, shape.Length, dtype, dtype, (int)DeviceType.CPU, -1, false])!;
+            if (handle == 0)
+                torch.CheckForErrors();
+        }
+        finally
+        {
+            if (handle == 0)
+                Free(address);
         }
         torch.Tensor tensor = torch.Tensor.UnsafeCreateTensor(handle);
         if (TorchTensor.AddressOf(tensor) == address)

@@ -21,7 +21,7 @@ internal sealed class WeightsSource : IDisposable
 
     /// <summary>Whether its files are not written to again: those of a snapshot of Cairn, and of a copy in a fast folder, get the bytes of a later one; and InternLM writes its snapshots over one another.</summary>
     public bool CanBeMapped => Opened.Source is not { } source || (source.Marker is { } marker
-        ? marker.Kind == SaveKind.Checkpoint && source.Path.EndsWith(RunFolder.Checkpoint(marker.Step), StringComparison.Ordinal)
+        ? marker.Kind == SaveKind.Checkpoint && source.Path[(source.Path.LastIndexOf('/') + 1)..] == RunFolder.Checkpoint(marker.Step)
         : !$"{source.FullPath}/".Contains($"/{RunFolder.Snapshots}/", StringComparison.Ordinal));
 
     /// <summary>Opens a file, a folder, a run, or an index of shards.</summary>

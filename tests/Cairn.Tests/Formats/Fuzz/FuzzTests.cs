@@ -56,6 +56,12 @@ public partial class FuzzTests(ITestOutputHelper output)
     public void Older_files_of_pytorch() => Run(Seeds.Torch("*.legacy.pt"), OpenTorch);
 
     [Fact]
+    public void Programs_of_torchscript() => Run(Seeds.Torch("*.torchscript"), OpenAsState);
+
+    [Fact]
+    public void Tensors_of_a_mesh() => Run(Seeds.Torch("*.dtensor"), OpenAsState);
+
+    [Fact]
     public void Safetensors_files() => Run(Seeds.Safetensors(), bytes =>
     {
         SafetensorsFile file = SafetensorsFile.Open(new MemoryFile(bytes), Path);
@@ -161,6 +167,17 @@ public partial class FuzzTests(ITestOutputHelper output)
     {
         TorchFile file = TorchFile.Open(new MemoryFile(bytes), Path, new TorchReadOptions { AllowOpaque = bytes.Length % 2 == 0 });
         Walk(file.Root);
+        foreach (TorchStorage storage in file.Storages.Values)
+            Read(storage.Bytes);
+        return file;
+    }
+
+    // As the rest of Cairn opens it: what is not plain is named.
+    private static TorchFile OpenAsState(byte[] bytes)
+    {
+        TorchFile file = TorchFile.Open(new MemoryFile(bytes), Path, new TorchReadOptions { AllowOpaque = true });
+        Walk(file.Root);
+        _ = TorchTree.ToState(file.Root, new List<UnreadValue>());
         foreach (TorchStorage storage in file.Storages.Values)
             Read(storage.Bytes);
         return file;
