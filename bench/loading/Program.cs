@@ -6,7 +6,7 @@ using Cairn.Opening;
 using Cairn.Peers;
 using Cairn.TorchSharp;
 
-// loading [folder] [MiB] [rounds]: LoadWeights of a warm file against the raw read of as many bytes into the same tensors.
+// loading [folder] [MiB] [rounds]: LoadWeights of a warm file against the raw read of the same files into the same tensors.
 const string Last = "m.safetensors";
 string folder = Path.Combine(args.Length > 0 ? args[0] : Path.GetTempPath(), "cairn-loading-" + Environment.ProcessId);
 long bytes = (args.Length > 1 ? long.Parse(args[1], null) : 1024) << 20;

@@ -1,3 +1,4 @@
+using Cairn.TorchSharp;
 using Microsoft.Win32.SafeHandles;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -39,12 +40,10 @@ internal static unsafe class RawRead
             file.Dispose();
     }
 
-    // Of a tensor of any size: a view of its first element has bytes that C# can name.
     private static nint AddressOf(Tensor tensor)
     {
-        using Tensor detached = tensor.detach();
-        using Tensor first = detached.as_strided([1], [1], tensor.storage_offset());
-        fixed (byte* address = first.bytes)
+        new TorchTensor(tensor).TryGetSpan(0, 1, out ReadOnlySpan<byte> first);
+        fixed (byte* address = first)
             return (nint)address;
     }
 }

@@ -163,9 +163,11 @@ public partial class FuzzTests(ITestOutputHelper output)
         return files;
     }
 
-    private static TorchFile OpenTorch(byte[] bytes)
+    private static TorchFile OpenTorch(byte[] bytes) => OpenTorch(bytes, allowOpaque: bytes.Length % 2 == 0);
+
+    private static TorchFile OpenTorch(byte[] bytes, bool allowOpaque)
     {
-        TorchFile file = TorchFile.Open(new MemoryFile(bytes), Path, new TorchReadOptions { AllowOpaque = bytes.Length % 2 == 0 });
+        TorchFile file = TorchFile.Open(new MemoryFile(bytes), Path, new TorchReadOptions { AllowOpaque = allowOpaque });
         Walk(file.Root);
         foreach (TorchStorage storage in file.Storages.Values)
             Read(storage.Bytes);
@@ -175,11 +177,8 @@ public partial class FuzzTests(ITestOutputHelper output)
     // As the rest of Cairn opens it: what is not plain is named.
     private static TorchFile OpenAsState(byte[] bytes)
     {
-        TorchFile file = TorchFile.Open(new MemoryFile(bytes), Path, new TorchReadOptions { AllowOpaque = true });
-        Walk(file.Root);
+        TorchFile file = OpenTorch(bytes, allowOpaque: true);
         _ = TorchTree.ToState(file.Root, new List<UnreadValue>());
-        foreach (TorchStorage storage in file.Storages.Values)
-            Read(storage.Bytes);
         return file;
     }
 
