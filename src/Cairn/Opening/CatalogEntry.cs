@@ -54,6 +54,9 @@ internal sealed class CatalogEntry
         }
     }
 
+    /// <summary>Whether somebody has looked, and found it complete.</summary>
+    internal bool IsKnownComplete => _marker is not null;
+
     /// <summary>Why the entry is not complete; <see langword="null"/> when it is. Hashes are not looked at.</summary>
     public CheckpointFault? Fault => Faults is [var first, ..] ? first : null;
 
@@ -125,12 +128,12 @@ internal sealed class CatalogEntry
         HeldCopy? held = null;
         try
         {
-            if (Step == NoStep || !_files.FileExists(path))
+            held = Step == NoStep ? null : HeldCopy.TryOpen(_files, Folder, path, Checkpoints.Marker.MaxLength);
+            if (held is null)
             {
                 _faults = [WasMarked ? CheckpointFault.Changed(Folder) : new CheckpointFault(Folder, Folder, "there is no marker: the save did not end")];
                 return;
             }
-            held = HeldCopy.Open(_files, Folder, path, Checkpoints.Marker.MaxLength);
             // In the layout of InternLM this is a file of PyTorch, one among the others.
             bool isTorch = held.MarkerBytes.AsSpan().StartsWith(ZipStart);
             string manifest = $"{Folder}/{RunFolder.Manifest}";

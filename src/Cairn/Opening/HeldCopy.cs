@@ -44,7 +44,10 @@ internal sealed class HeldCopy : IFileSource, IDisposable
     /// <exception cref="CopyChangedException">There is no such marker any more.</exception>
     /// <exception cref="CorruptCheckpointException">The marker is too large, or ends early.</exception>
     /// <exception cref="IOException">The marker cannot be read.</exception>
-    public static HeldCopy Open(IFileSource files, string folder, string markerPath, int largest)
+    public static HeldCopy Open(IFileSource files, string folder, string markerPath, int largest) => TryOpen(files, folder, markerPath, largest) ?? throw Changed(files, folder);
+
+    /// <summary>As <see cref="Open"/>; <see langword="null"/> when there is no such marker.</summary>
+    public static HeldCopy? TryOpen(IFileSource files, string folder, string markerPath, int largest)
     {
         IReadableFile marker;
         try
@@ -53,7 +56,7 @@ internal sealed class HeldCopy : IFileSource, IDisposable
         }
         catch (FileNotFoundException)
         {
-            throw Changed(files, folder);
+            return null;
         }
         try
         {

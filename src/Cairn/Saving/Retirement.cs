@@ -21,11 +21,14 @@ internal sealed record RetirementResult(IReadOnlyList<long> Retired, IReadOnlyLi
 /// The last stage of a save, on the first rank: names the best checkpoint in the run's folder, then removes the checkpoints of the line that the rules for keeping name. The best stays, what somebody has pinned, and what
 /// another program or another run saved, which is not ours to remove. Of those that stay, the older ones lose what only a restart needs, when the options say so.
 /// </summary>
-internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, string? metric, int? keepOptimizer, TimeProvider time)
+internal sealed class Retirement(IRunFiles files, KnownCopies known, IRetentionPolicy? policy, string? metric, int? keepOptimizer, TimeProvider time)
 {
+    // Besides the copy that was saved just now: as many as two faults can take.
+    private const int ReliedOn = 2;
+
     /// <summary>As the options say; <see langword="null"/> when they keep all and know no best.</summary>
     public static Retirement? Of(CheckpointOptions options, IRunFiles files, TimeProvider time) => options is { KeepsAll: true, BestRule: null, KeepOptimizer: null } ? null
-        : new Retirement(files, options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric, options.KeepOptimizer, time);
+        : new Retirement(files, new KnownCopies(), options.KeepsAll ? null : options.CreateRetention(), options.RetentionMetric, options.KeepOptimizer, time);
 
     /// <summary>Removes what need not be kept any more.</summary>
     /// <param name="publisher">The run's copies.</param>
@@ -35,47 +38,55 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
     {
         List<long> retired = [], shrunk = [];
         if (saved.Kind != SaveKind.Checkpoint)
-            return new RetirementResult(retired, shrunk, null);
+            return RetirementResult.Nothing;
         try
         {
             // Before anything goes: the pointer must not name what is removed below.
             if (saved.Best is { } best && best.Step == saved.Step)
                 BestPointer.Write(files, best);
             if (policy is null && keepOptimizer is null)
-                return new RetirementResult(retired, shrunk, null);
-            var line = LineView.Of(saved);
-            IReadOnlyList<CatalogEntry> entries = Catalog.Read(publisher.Files).Entries;
-            CopyPins pins = CopyPins.Read(files, time.GetUtcNow());
-            Retire(publisher, saved, entries, line, pins, retired, notes);
-            foreach (CatalogEntry entry in keepOptimizer is { } keep ? WeightsOnly.Among(entries.Where(entry => !retired.Contains(entry.Step)), line, keep, pins) : [])
+                return RetirementResult.Nothing;
+            Removals removals = Plan(publisher, saved);
+            if (!KnownCopies.AreAsKnown(publisher.Files, removals.ReliedOn))
             {
-                if (publisher.Shrink(entry, WeightsOnly.Of(entry.Marker!) ?? entry.Marker!))
-                    shrunk.Add(entry.Step);
+                known.ForgetAll();
+                removals = Plan(publisher, saved);
             }
+            if (removals.Note is { } note)
+                notes.Add(note);
+            retired.AddRange(removals.Retire.Where(publisher.Retire));
+            known.Forget(removals.Shrink);
+            shrunk.AddRange(removals.Shrink.Where(entry => publisher.Shrink(entry, WeightsOnly.Of(entry.Marker!) ?? entry.Marker!)).Select(entry => entry.Step));
             return new RetirementResult(retired, shrunk, null);
         }
         // The copy is saved, whatever a rule of the user's throws.
         catch (Exception e)
         {
+            known.ForgetAll();
             return new RetirementResult(retired, shrunk, e);
         }
     }
 
-    private void Retire(ICopyPublisher publisher, Marker saved, IReadOnlyList<CatalogEntry> entries, LineView line, CopyPins pins, List<long> retired, List<string> notes)
+    private Removals Plan(ICopyPublisher publisher, Marker saved)
     {
-        if (policy is null)
-            return;
-        RetainedCheckpoint[] known = Known(entries, line);
-        if (metric is not null && UnmeasuredCheckpoints.AtDecision(known, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)) is { } note)
-            notes.Add(note);
+        var line = LineView.Of(saved);
+        IReadOnlyList<CatalogEntry> entries = known.Read(publisher.Files);
+        CopyPins pins = CopyPins.Read(files, time.GetUtcNow());
+        (IReadOnlyList<long> retire, string? note) = policy is null ? ([], null) : ToRetire(policy, saved, entries, line, pins);
+        CatalogEntry[] staying = [.. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && !retire.Contains(entry.Step))];
+        CatalogEntry[] shrink = keepOptimizer is { } keep ? [.. WeightsOnly.Among(staying, line, keep, pins)] : [];
+        // What a restart would take if the copy of this save were lost.
+        CatalogEntry[] reliedOn = retire.Count + shrink.Length == 0 ? [] : [.. staying.Where(entry => entry.Step != saved.Step && line.Holds(entry)).Take(Math.Max(ReliedOn, keepOptimizer ?? 0))];
+        return new Removals(retire, shrink, [.. reliedOn.Union(shrink)], note);
+    }
+
+    private (IReadOnlyList<long> Steps, string? Note) ToRetire(IRetentionPolicy rule, Marker saved, IReadOnlyList<CatalogEntry> entries, LineView line, CopyPins pins)
+    {
+        RetainedCheckpoint[] checkpoints = Known(entries, line);
         HashSet<long> stay = [saved.Step, .. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && pins.Hold(entry)).Select(entry => entry.Step)];
         if (saved.Best is not null && BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter)) is { } kept)
             stay.Add(kept.Step);
-        foreach (long step in RetentionPlan.Decide(policy, known, stay))
-        {
-            if (publisher.Retire(step))
-                retired.Add(step);
-        }
+        return (RetentionPlan.Decide(rule, checkpoints, stay), metric is null ? null : UnmeasuredCheckpoints.AtDecision(checkpoints, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)));
     }
 
     /// <summary>The checkpoints that retention decides on, as it sees them.</summary>
@@ -88,4 +99,7 @@ internal sealed class Retirement(IRunFiles files, IRetentionPolicy? policy, stri
         shared ??= SharedFiles.Among(own);
         return [.. own.Select(entry => new RetainedCheckpoint(entry.Step, entry.Marker!.Bytes, TrainState.OwnMetricsIn(entry.Marker.Train), true, entry.Marker.Time) { Shared = shared.Of(entry) })];
     }
+
+    // What is to go, what is to have only weights, and the copies that must be as they are known to be before anything does.
+    private sealed record Removals(IReadOnlyList<long> Retire, IReadOnlyList<CatalogEntry> Shrink, IReadOnlyList<CatalogEntry> ReliedOn, string? Note);
 }

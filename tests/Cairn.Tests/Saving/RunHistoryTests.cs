@@ -140,6 +140,7 @@ public class RunHistoryTests
         readonly Dictionary<string, long> _pinned = new(StringComparer.Ordinal);
         FormerFiles _former = new();
         ICopyPublisher _publisher = ground.Publisher();
+        KnownCopies _known = new();
         long _step, _promised;
         byte _base;
 
@@ -218,7 +219,7 @@ public class RunHistoryTests
             HashSet<long> stay = keepLast is { } keep ? [.. _checkpoints.TakeLast(keep), .. _checkpoints.Where(_pinned.ContainsValue)] : [.. _checkpoints];
             bool done = ground.Try(step, (publisher, files) =>
             {
-                RetirementResult result = new Retirement(files, keepLast is null ? null : Retention.KeepLast(keepLast.Value), null, keepOptimizer, TimeProvider.System).Run(publisher, newest.Marker!, []);
+                RetirementResult result = new Retirement(files, _known, keepLast is null ? null : Retention.KeepLast(keepLast.Value), null, keepOptimizer, TimeProvider.System).Run(publisher, newest.Marker!, []);
                 if (result.Error is { } error)
                     throw new IOException(error.Message);
             }, out bool isDead);
@@ -247,6 +248,7 @@ public class RunHistoryTests
         void Restart(IReadOnlyCollection<long> mayBeGone, IReadOnlyCollection<long> mayBeThere)
         {
             _publisher = ground.Publisher();
+            _known = new KnownCopies();
             _publisher.Recover();
             HashSet<long> found = [.. Catalog.Read(ground.Files).Entries.Where(entry => entry is { Kind: SaveKind.Checkpoint, Marker: not null }).Select(entry => entry.Step)];
             foreach (long step in _checkpoints.Where(step => !mayBeGone.Contains(step)))

@@ -29,6 +29,8 @@ internal sealed class MemoryRunStore : IRunStore, IUnfinishedObjects
     public Func<string, bool> CannotOpen { get; set; } = static _ => false;
     /// <summary>What was opened so far, or looked for.</summary>
     public ConcurrentQueue<string> Opened { get; } = [];
+    /// <summary>What was listed so far.</summary>
+    public ConcurrentQueue<string> Listed { get; } = [];
 
     /// <summary>The number of the call that fails, from 0.</summary>
     public int FailsAt { get; init; } = -1;
@@ -55,6 +57,7 @@ internal sealed class MemoryRunStore : IRunStore, IUnfinishedObjects
     public ValueTask<IReadOnlyList<FileSystemEntry>> ListAsync(string folder, CancellationToken cancellationToken = default)
     {
         Live();
+        Listed.Enqueue(folder);
         string prefix = folder.Length == 0 ? "" : folder + "/";
         var entries = new Dictionary<string, FileSystemEntry>(StringComparer.Ordinal);
         foreach ((string path, byte[] bytes) in _objects)
