@@ -24,7 +24,7 @@ public partial class LinkCutTests
         long newest = 0;
         string[] all = ["slow", "sums", "run", "plain"];
         Random.Shared.Shuffle(all);
-        foreach (string how in all.Take(RandomFaults.Count(few: 2, all: 4)))
+        foreach (string how in all.Take(RandomFaults.Count(some: 2, all: 4)))
         {
             int saves = Random.Shared.Next(2, 6), files = Random.Shared.Next(1, 5);
             using HostsJob job = hosts.Start(mpi, 1, 2, RankTimeout, "train", run, $"{Endless}", how);

@@ -11,7 +11,7 @@ public class NeighbourTests
     private const int Endless = 1_000_000;
     private const string NoLimit = "none", TakesAll = "all";
 
-    private static readonly int Losses = RandomFaults.Count(few: 2, all: 5);
+    private static readonly int Losses = RandomFaults.Count(some: 2, all: 5);
 
     // Those that live come within it, also on a busy machine.
     private static readonly TimeSpan RankTimeout = TimeSpan.FromSeconds(6), Patience = TimeSpan.FromMinutes(3);

@@ -9,7 +9,7 @@ namespace Cairn.S3.Tests;
 [Collection(nameof(OutageTests))]
 public sealed class FailingServiceTests : IAsyncDisposable
 {
-    private static readonly int Faults = RandomFaults.Count(few: 10, all: 30), FaultsWithFastFolder = RandomFaults.Count(few: 5, all: 12);
+    private static readonly int Faults = RandomFaults.Count(some: 10, all: 30), FaultsWithFastFolder = RandomFaults.Count(some: 5, all: 12);
     private const int KeptCheckpoints = 3, KeptSnapshots = 2;
     // 10 MB: the model comes in parts.
     private const int Numbers = 2_500_000;

@@ -1,15 +1,12 @@
 namespace Cairn.Tests;
 
 /// <summary>
-/// A fault at the first moment, at the second, and so on until one comes too late to be reached. A run of the suite tries every third, from a moment that is drawn; with
-/// <c>CAIRN_FAULTS=all</c> it tries each.
+/// A fault at the first moment, at the second, and so on until one comes too late to be reached. A run tries one in <see cref="RandomFaults.Stride"/>, from a moment that is drawn.
 /// </summary>
 internal static class FaultSweep
 {
     // Cases mostly wait, each on a thread of its own: those of the pool come slowly when all of them wait.
     private const int AtOnce = 8;
-
-    private static readonly int Stride = RandomFaults.Count(few: 3, all: 1);
 
     /// <summary>Runs cases, several at once.</summary>
     /// <param name="most">More moments than any of them has, or as many as are worth it.</param>
@@ -17,7 +14,7 @@ internal static class FaultSweep
     /// <returns>The first moment tried that was not reached, or <paramref name="most"/> when all were.</returns>
     public static int Run(int most, Func<int, bool> reaches)
     {
-        int next = Random.Shared.Next(Stride) - Stride, unreached = most;
+        int next = Random.Shared.Next(RandomFaults.Stride) - RandomFaults.Stride, unreached = most;
         Task[] cases = [.. Enumerable.Range(0, AtOnce).Select(_ => Task.Factory.StartNew(Cases, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
         Task.WhenAll(cases).GetAwaiter().GetResult();
         return unreached;
@@ -34,6 +31,6 @@ internal static class FaultSweep
             }
         }
 
-        int Next() => Interlocked.Add(ref next, Stride);
+        int Next() => Interlocked.Add(ref next, RandomFaults.Stride);
     }
 }

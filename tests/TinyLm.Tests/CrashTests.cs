@@ -10,7 +10,7 @@ public class CrashTests
 {
     const int CheckpointEvery = 20;
 
-    static readonly int Kills = RandomFaults.Count(few: 8, all: 50), KillsDuringSaves = Kills / 5;
+    static readonly int Kills = RandomFaults.Count(some: 8, all: 50), KillsDuringSaves = Kills / 5;
 
     // More than one save makes: a kill comes anywhere in a save, or between two.
     const int MostChanges = 60;

@@ -10,7 +10,7 @@ public partial class FastFolderTests
 {
     const int MostLines = 16;
 
-    static readonly int Kills = RandomFaults.Count(few: 3, all: 20);
+    static readonly int Kills = RandomFaults.Count(some: 3, all: 20);
 
     internal static readonly string[] Command = ["--total-steps", $"{15 * Kills}", "--checkpoint-every", "10", "--snapshot-every", "1", "--overflow-at", "20,21,40", "--log-every", "1", "--final-digest"];
 

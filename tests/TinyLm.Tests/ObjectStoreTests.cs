@@ -7,7 +7,7 @@ public class ObjectStoreTests(ObjectGateway gateway) : IClassFixture<ObjectGatew
 {
     const int MostLines = 12;
 
-    static readonly int Kills = RandomFaults.Count(few: 3, all: 20);
+    static readonly int Kills = RandomFaults.Count(some: 3, all: 20);
 
     [Fact]
     public async Task Killed_again_and_again_and_restarted_by_the_same_command_it_ends_as_an_uninterrupted_run_on_a_disk()

@@ -28,7 +28,7 @@ public class RankSaveTests
         whole.ShouldContain("skipped batch 7:");
         (MpiImplementation First, MpiImplementation Then)[] ways = [(MpiImplementation.OpenMpi, MpiImplementation.Mpich), (MpiImplementation.Mpich, MpiImplementation.OpenMpi)];
         Random.Shared.Shuffle(ways);
-        foreach ((MpiImplementation first, MpiImplementation then) in ways.Take(RandomFaults.Count(few: 1, all: 2)))
+        foreach ((MpiImplementation first, MpiImplementation then) in ways.Take(RandomFaults.Count(some: 1, all: 2)))
         {
             string[] run = ["--run", folder.Run($"{first}"), .. command, "--overlap"];
             RankTests.Train(first, 4, [.. run, "--crash-at", "16"]).Code.ShouldNotBe(0);
@@ -51,7 +51,7 @@ public class RankSaveTests
         losses.Length.ShouldBe(3);
         (string Name, int Ranks, string[] World)[] worlds = [("one", 1, []), ("dp4zero", 4, ["--zero"]), ("tp2", 2, ["--tp", "2"]), ("three", 3, ["--zero"])];
         Random.Shared.Shuffle(worlds);
-        foreach ((string name, int ranks, string[] world) in worlds.Take(RandomFaults.Count(few: 2, all: 4)))
+        foreach ((string name, int ranks, string[] world) in worlds.Take(RandomFaults.Count(some: 2, all: 4)))
         {
             // All is done already: what the ranks hold after the resume is what they save.
             string[] command = ["--run", folder.Run(name), "--resume-from", Path.Combine(folder.Run("four"), step), .. world, .. batch];

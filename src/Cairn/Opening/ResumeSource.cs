@@ -16,7 +16,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
     public CatalogEntry? Entry { get; init; }
 
     /// <summary>Whether another program than InternLM wrote it: parts of it can be begun with, and no run of it gone on with.</summary>
-    public bool IsForeign => Found is not null;
+    public bool IsOfOtherProgram => Found is not null;
 
     // What another program wrote, as it was recognized.
     private CheckpointSource? Found { get; init; }
@@ -37,7 +37,7 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
             name = RunFolder.Checkpoint((BestCopy.Of(places.Parent) ?? throw BestCopy.None(places.Parent.Root)).Step);
         else if (!places.Named.FolderExists(""))
         {
-            return places.Parent.FileExists(name) ? Foreign(places.Parent, name, full)
+            return places.Parent.FileExists(name) ? OfOtherProgram(places.Parent, name, full)
                 : throw new CheckpointException($"ResumeFrom: there is nothing at {full}. Give a step, a checkpoint's folder, a run's folder, or what another program saved.") { Path = full };
         }
         if (EntryAt(places.Parent, name) is { } entry)
@@ -52,8 +52,8 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
         }
         if (WeightsAt(places, verifier) is { } weights)
             return weights;
-        if (ForeignAt(places) is { } foreign)
-            return foreign;
+        if (OtherProgramAt(places) is { } other)
+            return other;
         IFileSource files = places.Named;
         Catalog catalog = Catalog.Read(files);
         // A run of another program has no record; its copies belong to whatever is trained there.
@@ -86,21 +86,21 @@ internal sealed record ResumeSource(IFileSource Files, string Folder, Marker Mar
 
     /// <summary>What another program saved.</summary>
     /// <exception cref="CheckpointException">It is of no known kind.</exception>
-    public static ResumeSource Foreign(IFileSource files, string path, string name) => Foreign(CheckpointReader.Detect(files, path), path, name);
+    public static ResumeSource OfOtherProgram(IFileSource files, string path, string name) => OfOtherProgram(CheckpointReader.Detect(files, path), path, name);
 
-    private static ResumeSource Foreign(CheckpointSource found, string path, string name)
+    private static ResumeSource OfOtherProgram(CheckpointSource found, string path, string name)
     {
         // Of its counters nothing is taken, so that the step only says where it comes from.
         var marker = new Marker { Step = found.Step ?? 0, Kind = Policies.SaveKind.Checkpoint, Reason = Policies.SaveReason.Interval, Layout = found.Layout, IsDerived = true, Run = found.Layout, Lineage = Lineage.New, Time = DateTimeOffset.UnixEpoch, World = World.Single, Train = [], Files = [] };
         return new ResumeSource(found.Files, path, marker, name) { Found = found };
     }
 
-    private static ResumeSource? ForeignAt(ResumePlaces places)
+    private static ResumeSource? OtherProgramAt(ResumePlaces places)
     {
         try
         {
             CheckpointSource found = CheckpointReader.Detect(places.Parent, places.Name);
-            return found.Layout is CheckpointReader.CairnName or InternLmLayout.LayoutName ? null : Foreign(found, places.Name, places.Path);
+            return found.Layout is CheckpointReader.CairnName or InternLmLayout.LayoutName ? null : OfOtherProgram(found, places.Name, places.Path);
         }
         catch (CheckpointException e) when (e is not CorruptCheckpointException)
         {

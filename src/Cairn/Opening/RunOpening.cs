@@ -60,7 +60,7 @@ internal sealed record RunOpening(
         if (options.ResumeFrom is null)
             return new RunOpening(run, null, [], [], forked);
         ResumeSource source = ResumeSource.Named(places, verifier);
-        if (source.IsForeign && options.ResumeParts.Count == 0)
+        if (source.IsOfOtherProgram && options.ResumeParts.Count == 0)
             throw new CheckpointException($"ResumeFrom: {source.Name} is what another program saved ({source.Marker.Layout}), and its run cannot be gone on with here. Say which parts to begin with: ResumeParts = [\"model\"].") { Path = source.Name };
         return new RunOpening(run with { Origin = new RunOrigin(source.Marker.Run, source.Marker.Step) }, source, options.ResumeParts, [], forked, ByChoice: true);
     }

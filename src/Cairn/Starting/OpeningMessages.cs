@@ -23,7 +23,7 @@ internal sealed class OpeningMessages(ResumePlaces places, int rank)
             to.Write((byte)source.Marker.Kind);
             to.Write(source.Marker.Step);
             to.Write(source.Name);
-            to.Write(source.IsForeign);
+            to.Write(source.IsOfOtherProgram);
             to.Write(source.Entry is not null);
             if (source.Entry is { } entry)
                 to.Write(entry.MarkerDigest);
@@ -44,8 +44,8 @@ internal sealed class OpeningMessages(ResumePlaces places, int rank)
         {
             IFileSource at = places.Read(from);
             (string folder, var kind, long step, string name) = (from.ReadString(), (Policies.SaveKind)from.ReadByte(), from.ReadInt64(), from.ReadString());
-            bool isForeign = from.ReadBoolean(), isMarked = from.ReadBoolean();
-            source = isForeign ? ResumeSource.Foreign(at, folder, name) : isMarked ? Marked(at, CatalogEntry.At(at, folder, kind, step), from.ReadUInt128(), name) : ResumeSource.Weights(at, folder, name);
+            bool isOfOtherProgram = from.ReadBoolean(), isMarked = from.ReadBoolean();
+            source = isOfOtherProgram ? ResumeSource.OfOtherProgram(at, folder, name) : isMarked ? Marked(at, CatalogEntry.At(at, folder, kind, step), from.ReadUInt128(), name) : ResumeSource.Weights(at, folder, name);
         }
         List<string> parts = from.ReadList(from.ReadString);
         List<CheckpointFault> passedOver = FaultMessages.Read(from);

@@ -20,6 +20,19 @@ internal sealed record RunLockHolder(
     private const int FileLength = 1024;
     private const int LongestProgram = 64;
 
+    // Asked once: for the name the system looks at each thread of the process.
+    private static readonly Lazy<RunLockHolder> Own = new(static () =>
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        string program = process.ProcessName.Length > LongestProgram ? process.ProcessName[..LongestProgram] : process.ProcessName;
+        return new RunLockHolder(process.Id, Environment.MachineName, new DateTimeOffset(process.StartTime).ToUniversalTime(), program, default)
+        {
+            Boot = ProcessIdentity.Boot,
+            PidNamespace = ProcessIdentity.PidNamespace,
+            StartTicks = ProcessIdentity.StartTicks(process.Id),
+        };
+    });
+
     /// <summary>The boot of the machine in which the process runs; <see langword="null"/> where the system does not tell.</summary>
     [JsonPropertyName("boot")]
     public string? Boot { get; init; }
@@ -59,17 +72,7 @@ internal sealed record RunLockHolder(
     /// <summary>For messages: the process, its program, host and time.</summary>
     public override string ToString() => $"process {ProcessId} ({Program}) on host '{Host}' since {Acquired:u}";
 
-    internal static RunLockHolder ThisProcess(TimeProvider time)
-    {
-        using var process = System.Diagnostics.Process.GetCurrentProcess();
-        string program = process.ProcessName.Length > LongestProgram ? process.ProcessName[..LongestProgram] : process.ProcessName;
-        return new RunLockHolder(process.Id, Environment.MachineName, new DateTimeOffset(process.StartTime).ToUniversalTime(), program, time.GetUtcNow())
-        {
-            Boot = ProcessIdentity.Boot,
-            PidNamespace = ProcessIdentity.PidNamespace,
-            StartTicks = ProcessIdentity.StartTicks(process.Id),
-        };
-    }
+    internal static RunLockHolder ThisProcess(TimeProvider time) => Own.Value with { Acquired = time.GetUtcNow() };
 
     /// <summary>Whether its process id means something here: the same host, boot and namespace.</summary>
     internal bool IsOfThisMachine => Host == Environment.MachineName

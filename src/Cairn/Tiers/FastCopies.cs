@@ -111,11 +111,11 @@ internal sealed class FastCopies(TimeProvider time)
         }
     }
 
-    private IEnumerable<TieredCopy> Waiting => _waiting.Values.Where(copy => copy.Digest != _underWay?.Digest && !_replaced.Contains(copy.Digest) && (copy.Kind == SaveKind.Checkpoint || IsNews(copy)))
+    private IEnumerable<TieredCopy> Waiting => _waiting.Values.Where(copy => copy.Digest != _underWay?.Digest && !_replaced.Contains(copy.Digest) && (copy.Kind == SaveKind.Checkpoint || IsNewestOfAll(copy)))
         .OrderBy(copy => copy.Kind).ThenBy(copy => copy.Step);
 
     // Of snapshots only the newest.
-    private bool IsNews(TieredCopy copy) => copy.Step > _newestAtHome && _waiting.Values.All(other => other.Step <= copy.Step);
+    private bool IsNewestOfAll(TieredCopy copy) => copy.Step > _newestAtHome && _waiting.Values.All(other => other.Step <= copy.Step);
 
     /// <summary>What was under way has ended.</summary>
     public void Ended(DrainEnd end)
@@ -160,7 +160,7 @@ internal sealed class FastCopies(TimeProvider time)
         lock (_gate)
         {
             _replaced.Clear();
-            int[]? slots = FastSlots.Choose(hosts, digest => Worth(digest, hosts.Count));
+            int[]? slots = FastSlots.Choose(hosts, digest => KeepPriority(digest, hosts.Count));
             if (slots is null && force)
                 slots = FastSlots.Choose(hosts, digest => digest == _underWay?.Digest ? null : _waiting.GetValueOrDefault(digest)?.Step ?? -1);
             if (slots is null)
@@ -175,7 +175,7 @@ internal sealed class FastCopies(TimeProvider time)
     }
 
     // One that is on its way is being read. A checkpoint goes to the home first. With several hosts, which cannot replace the newest one all at once, it stays until there is a newer one.
-    private long? Worth(UInt128 digest, int hosts)
+    private long? KeepPriority(UInt128 digest, int hosts)
     {
         if (_durable.TryGetValue(digest, out long step))
             return step;

@@ -1,7 +1,6 @@
 using Cairn.Opening;
 using Cairn.Policies;
 using Cairn.Tests.Stores;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Cairn.Tests.Manager;
 
@@ -147,54 +146,6 @@ public class EndTests
     }
 
     [Fact]
-    public async Task A_checkpoint_by_the_clock_is_due_when_its_time_has_gone_by()
-    {
-        var time = new FakeTimeProvider();
-        CheckpointOptions options = Options;
-        options.CheckpointEvery = null;
-        options.CheckpointInterval = TimeSpan.FromMinutes(10);
-        await using CheckpointManager checkpoints = CheckpointManager.Start(_files, options, _training.Train, [_training.Weights], time: time, cancellationToken: TestContext.Current.CancellationToken);
-        for (int minute = 1; minute <= 25; minute++)
-        {
-            time.Advance(TimeSpan.FromMinutes(1));
-            _training.Batch();
-            checkpoints.AfterBatch();
-        }
-        Steps().ShouldBe([20, 10]);
-    }
-
-    [Fact]
-    public async Task A_clock_that_is_set_back_does_not_put_off_what_is_due_by_time()
-    {
-        var time = new SettableClock();
-        CheckpointOptions options = Options;
-        (options.CheckpointEvery, options.SnapshotInterval) = (null, TimeSpan.FromMinutes(10));
-        await using CheckpointManager checkpoints = CheckpointManager.Start(_files, options, _training.Train, [_training.Weights], time: time, cancellationToken: TestContext.Current.CancellationToken);
-        foreach (double jump in (double[])[0, -6, 30])
-        {
-            time.Jump(TimeSpan.FromHours(jump));
-            time.Pass(TimeSpan.FromMinutes(9));
-            Train(checkpoints, _training.Train.Step + 1);
-            long before = checkpoints.LastSnapshot ?? 0;
-            before.ShouldBeLessThan(_training.Train.Step);
-            time.Pass(TimeSpan.FromMinutes(1));
-            Train(checkpoints, _training.Train.Step + 1);
-            checkpoints.LastSnapshot.ShouldBe(_training.Train.Step);
-        }
-    }
-
-    sealed class SettableClock : TimeProvider
-    {
-        TimeSpan _passed, _jumped;
-
-        public void Pass(TimeSpan time) => _passed += time;
-        public void Jump(TimeSpan time) => _jumped += time;
-        public override DateTimeOffset GetUtcNow() => new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero) + _passed + _jumped;
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-        public override long GetTimestamp() => 1 + _passed.Ticks;
-    }
-
-    [Fact]
     public async Task A_checkpoint_waits_for_the_save_before_it_and_a_snapshot_is_dropped_and_said_so()
     {
         using var gate = new GatedFileSystem(_files);
@@ -281,101 +232,6 @@ public class EndTests
         second.Train.FinishedBecause.ShouldBe(_training.Train.FinishedBecause);
     }
 
-    [Fact]
-    public async Task A_file_that_has_the_name_of_a_copy_is_moved_aside_for_it()
-    {
-        CheckpointOptions options = Options;
-        options.SnapshotEvery = 1;
-        var notes = new List<string>();
-        await using (CheckpointManager checkpoints = _training.Start(_files, options))
-        {
-            checkpoints.SaveEnded += (_, report) => notes.AddRange(report.Notes);
-            _files.CreateFolder("snapshot");
-            _files.Append("snapshot/0", "not ours"u8, durable: true);
-            _files.Append("2", "not ours"u8, durable: true);
-            Train(checkpoints, 2);
-            checkpoints.Complete().Unsaved.ShouldBe(0);
-        }
-        notes.Count.ShouldBe(2);
-        notes.ShouldAllBe(note => note.Contains("was a file in the way"));
-        _files.FileExists("abandoned/2").ShouldBeTrue();
-        _files.FileExists("abandoned/file-snapshot-0").ShouldBeTrue();
-        (await CheckReadableAsync()).ShouldBe(2);
-    }
-
-    [Fact]
-    public async Task Retention_keeps_the_newest_and_what_was_left_behind_on_another_branch()
-    {
-        CheckpointOptions options = Options;
-        options.CheckpointEvery = 10;
-        options.KeepLast = 2;
-        await using (CheckpointManager checkpoints = _training.Start(_files, options))
-            Train(checkpoints, 50);
-        Steps().ShouldBe([50, 40]);
-        options.ResumeFrom = "40";
-        options.Branch = "other";
-        var second = new SampleTraining();
-        await using (CheckpointManager checkpoints = second.Start(_files, options))
-        {
-            while (second.Train.Step < 49)
-            {
-                second.Batch();
-                checkpoints.AfterBatch();
-            }
-        }
-        Steps().ShouldBe([50, 49, 40]);
-        (await CheckReadableAsync()).ShouldBe(49);
-    }
-
-    [Fact]
-    public async Task Another_runs_copies_in_the_folder_are_neither_retired_nor_a_reason_to_branch()
-    {
-        CheckpointOptions options = Options;
-        options.CheckpointEvery = 10;
-        options.KeepLast = 2;
-        await using (CheckpointManager checkpoints = _training.Start(_files, options))
-            Train(checkpoints, 10);
-        var other = new Saving.SampleRun(_files);
-        other.Save(SaveKind.Checkpoint, 5);
-        other.Save(SaveKind.Checkpoint, 15);
-        other.Save(SaveKind.Snapshot, 90);
-        for (int restart = 0; restart < 2; restart++)
-        {
-            var training = new SampleTraining();
-            await using CheckpointManager checkpoints = training.Start(_files, options);
-            checkpoints.Resume.Branch.Id.ShouldBe(0);
-            long until = training.Train.Step + 20;
-            while (training.Train.Step < until)
-            {
-                training.Batch();
-                checkpoints.AfterBatch();
-            }
-        }
-        Steps().ShouldBe([50, 40, 15, 5]);
-    }
-
-    [Fact]
-    public async Task A_checkpoint_of_a_line_that_was_left_is_not_taken_for_the_end_of_the_present_one()
-    {
-        CheckpointOptions options = Options;
-        options.CheckpointEvery = 5;
-        await using (CheckpointManager checkpoints = _training.Start(_files, options))
-            Train(checkpoints, 10);
-        (options.CheckpointEvery, options.SnapshotEvery, options.ResumeFrom, options.Branch) = (100, 1, "5", "other");
-        // Killed where the line that was left has its last checkpoint.
-        var killed = new SampleTraining();
-        CheckpointManager before = killed.Start(_files, options);
-        while (killed.Train.Step < 10)
-        {
-            killed.Batch();
-            before.AfterBatch();
-        }
-        await using CheckpointManager again = new SampleTraining().Start(_files, options);
-        (again.Resume.Step, again.LastCheckpoint).ShouldBe((10, 5));
-        again.Complete();
-        Catalog.Read(_files).Entries.First(entry => entry.Kind == SaveKind.Checkpoint).Marker!.Lineage.Current.Name.ShouldBe("other");
-    }
-
     sealed class FailingPart : Cairn.State.IStatePart
     {
         public bool Fails { get; set; }
@@ -383,12 +239,6 @@ public class EndTests
         public Cairn.State.StateMap Capture() => Fails ? throw new CheckpointException("no memory, say") : new() { { "a", 1L } };
         public void Check(Cairn.State.StateMap saved, Cairn.State.RestoreProblems problems) { }
         public void Restore(Cairn.State.StateMap saved) { }
-    }
-
-    async Task<long> CheckReadableAsync()
-    {
-        await using CheckpointManager checkpoints = new SampleTraining().Start(_files, Options);
-        return checkpoints.Resume.Step;
     }
 
     void Train(CheckpointManager checkpoints, long until)

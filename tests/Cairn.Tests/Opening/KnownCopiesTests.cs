@@ -1,5 +1,4 @@
 using Cairn.Opening;
-using Cairn.Policies;
 using Cairn.Saving;
 using Cairn.State;
 using Cairn.Stores;

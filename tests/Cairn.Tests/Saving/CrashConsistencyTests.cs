@@ -39,7 +39,7 @@ public class CrashConsistencyTests
             states++;
             Check(state, Promised(state), layout, tried);
         }
-        states.ShouldBeGreaterThan(RandomFaults.Count(few: 100, all: 300));
+        states.ShouldBeGreaterThan(RandomFaults.Count(some: 100, all: 300));
         files.Operations.Count(operation => operation.StartsWith("link ", StringComparison.Ordinal)).ShouldBe(shares ? saves.Length - 1 : 0);
     }
 

@@ -17,7 +17,7 @@ namespace Cairn.Tests.Saving;
 public class RunHistoryTests
 {
     // Of each of the two.
-    static readonly int Histories = RandomFaults.Count(few: 150, all: 1000);
+    static readonly int Histories = RandomFaults.Count(some: 150, all: 1000);
 
     /// <summary>What can happen.</summary>
     public enum Event { Checkpoint, Snapshot, ChangeBase, Retire, DropOptimizers, Pin, Release, Restart }

@@ -17,7 +17,7 @@ public class WeightsOnlyTests
     [Theory, InlineData(false), InlineData(true)]
     public void What_only_a_restart_needs_goes_and_the_rest_is_as_it_was(bool isStore)
     {
-        var ground = new PinTests.Ground(isStore);
+        var ground = new PinGround(isStore);
         Save(ground.Publisher(), 10);
         CatalogEntry whole = CopyOf(ground.Files);
         Shrink(ground.Publisher(), ground.Files).ShouldBeTrue();
@@ -42,7 +42,7 @@ public class WeightsOnlyTests
     [Fact]
     public void A_restart_passes_it_over_and_says_what_is_missing()
     {
-        var ground = new PinTests.Ground(isStore: false);
+        var ground = new PinGround(isStore: false);
         Save(ground.Publisher(), 10);
         Shrink(ground.Publisher(), ground.Files).ShouldBeTrue();
         ResumeChoice choice = ground.Run.Choose();
@@ -116,7 +116,7 @@ public class WeightsOnlyTests
         (int pinned, int refused) = (0, 0);
         for (int at = 0, operations = 1; at < operations; at++)
         {
-            var ground = new PinTests.Ground(isStore);
+            var ground = new PinGround(isStore);
             Save(ground.Publisher(), 10);
             // A pin must not take what this process began for left over.
             using IDisposable? training = ground.BeTrained();

@@ -144,7 +144,7 @@ public sealed class LeaseTests : IDisposable
     public async Task Of_many_that_start_together_without_system_locks_one_wins(string before)
     {
         const int Contenders = 12;
-        int rounds = RandomFaults.Count(few: 6, all: 25);
+        int rounds = RandomFaults.Count(some: 6, all: 25);
         for (int round = 0; round < rounds; round++)
         {
             Prepare(before);
@@ -171,7 +171,7 @@ public sealed class LeaseTests : IDisposable
     public async Task Of_many_claims_of_many_hosts_on_one_record_one_takes_its_place()
     {
         const int Contenders = 12;
-        int rounds = RandomFaults.Count(few: 8, all: 50);
+        int rounds = RandomFaults.Count(some: 8, all: 50);
         for (int round = 0; round < rounds; round++)
         {
             WriteStranger("host");

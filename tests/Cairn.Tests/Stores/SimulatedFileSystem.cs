@@ -60,11 +60,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
     public SortedDictionary<string, byte[]> AllFiles()
     {
         lock (_gate)
-        {
-            var files = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
-            _tree.Walk((path, inode, isFolder) => files.Add(isFolder ? path + "/" : path, isFolder ? [] : _tree.Files[inode]));
-            return files;
-        }
+            return _tree.AllFiles();
     }
 
     public long? AvailableBytes()
@@ -269,15 +265,7 @@ internal sealed class SimulatedFileSystem : IFileSystem
         {
             if (bytes.Length > Free())
                 throw new IOException($"There is no space to append to '{path}'.");
-            int inode = _tree.Find(path);
-            bool made = inode < 0;
-            if (made)
-                inode = _log.Make($"create {path}", _tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
-            _log.SetContent($"append {bytes.Length} bytes to {path}", inode, [.. _tree.Files[inode], .. bytes]);
-            if (durable)
-                _log.Record(new SyncOperation($"sync {path}", inode));
-            if (durable && made)
-                _log.Record(new SyncFolderOperation($"sync folder of {path}", _tree.ParentOf(path)));
+            _log.Append(path, bytes, durable);
         }
     }
 

@@ -54,6 +54,20 @@ internal sealed class SimulatedLog(SimulatedTree tree)
         tree.Files[inode] = content;
     }
 
+    /// <summary>Adds bytes to a file, which is made when it is not there.</summary>
+    public void Append(string path, ReadOnlySpan<byte> bytes, bool durable)
+    {
+        int inode = tree.Find(path);
+        bool made = inode < 0;
+        if (made)
+            inode = Make($"create {path}", tree.ParentOf(path), SimulatedTree.NameOf(path), isFolder: false);
+        SetContent($"append {bytes.Length} bytes to {path}", inode, [.. tree.Files[inode], .. bytes]);
+        if (durable)
+            Record(new SyncOperation($"sync {path}", inode));
+        if (durable && made)
+            Record(new SyncFolderOperation($"sync folder of {path}", tree.ParentOf(path)));
+    }
+
     /// <summary>Takes note of what changes nothing by itself: a sync, a mark.</summary>
     public void Record(SimulatedOperation operation)
     {

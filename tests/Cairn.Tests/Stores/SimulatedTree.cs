@@ -26,6 +26,14 @@ internal sealed class SimulatedTree
         return clone;
     }
 
+    /// <summary>All files with their bytes; folders end in <c>/</c> and have none.</summary>
+    public SortedDictionary<string, byte[]> AllFiles()
+    {
+        var files = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+        Walk((path, inode, isFolder) => files.Add(isFolder ? path + "/" : path, isFolder ? [] : Files[inode]));
+        return files;
+    }
+
     public bool IsFolder(int inode) => _folders.ContainsKey(inode);
 
     public IReadOnlyDictionary<string, int> Entries(int folder) => _folders[folder];

@@ -36,7 +36,7 @@ public class FastTierCrashTests
             long promised = state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], CultureInfo.InvariantCulture);
             Best(state.FileSystem).ShouldBeGreaterThanOrEqualTo(promised, state.Description);
         }
-        states.ShouldBeGreaterThan(RandomFaults.Count(few: 50, all: 150));
+        states.ShouldBeGreaterThan(RandomFaults.Count(some: 50, all: 150));
     }
 
     [Theory, InlineData(true), InlineData(false)]

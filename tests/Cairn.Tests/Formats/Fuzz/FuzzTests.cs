@@ -20,9 +20,13 @@ namespace Cairn.Tests.Formats.Fuzz;
 public partial class FuzzTests(ITestOutputHelper output)
 {
     private const int BytesPerFileByte = 64;
-    private const int Inputs = 3000;
     private const int MaxRead = 1 << 20;
     private const string Path = "fuzzed";
+
+    // Fewer than these would say little of a mutator.
+    private const int FewestInputs = 250;
+
+    private static readonly int Inputs = RandomFaults.Count(some: 3000, all: 10_000);
 
     private static int Setting(string name, int otherwise) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : otherwise;
@@ -229,7 +233,7 @@ public partial class FuzzTests(ITestOutputHelper output)
         var mutator = new Mutator(seed, seeds);
         long start = Stopwatch.GetTimestamp();
         int tried = 0, refused = 0;
-        for (; tried < Inputs / shares || Stopwatch.GetElapsedTime(start).TotalSeconds < time; tried++)
+        for (; tried < Math.Max(Inputs / shares, FewestInputs) || Stopwatch.GetElapsedTime(start).TotalSeconds < time; tried++)
         {
             byte[] bytes = mutator.Next();
             long before = GC.GetAllocatedBytesForCurrentThread(), began = Stopwatch.GetTimestamp();

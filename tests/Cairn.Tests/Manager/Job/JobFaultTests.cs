@@ -172,7 +172,7 @@ public class JobFaultTests
             new RenamePublisher(state.FileSystem).Recover();
             Found(state.FileSystem).ShouldBeGreaterThanOrEqualTo(promised, $"{state.Description}, after recovery");
         }
-        states.ShouldBeGreaterThan(RandomFaults.Count(few: 66, all: 200));
+        states.ShouldBeGreaterThan(RandomFaults.Count(some: 66, all: 200));
     }
 
     [Fact]
