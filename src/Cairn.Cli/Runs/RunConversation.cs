@@ -96,7 +96,7 @@ internal sealed class RunConversation(IRunFiles files, RunCommand command, RunLi
         foreach (JsonElement said in _journal.Events())
         {
             if (Hear(said) is { } answer)
-                return answer;
+                return answer with { ProcessEnded = true };
         }
         Withdraw();
         return Answer("ended") with { ProcessEnded = true, Problem = $"the process ended without an answer. Try: cairn audit {files.Root}" };

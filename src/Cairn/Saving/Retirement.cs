@@ -70,7 +70,7 @@ internal sealed class Retirement(IRunFiles files, KnownCopies known, IRetentionP
     private Removals Plan(ICopyPublisher publisher, Marker saved)
     {
         var line = LineView.Of(saved);
-        IReadOnlyList<CatalogEntry> entries = known.Read(publisher.Files);
+        IReadOnlyList<CatalogEntry> entries = known.Read(publisher.Files, saved.Step);
         CopyPins pins = CopyPins.Read(files, time.GetUtcNow());
         (IReadOnlyList<long> retire, string? note) = policy is null ? ([], null) : ToRetire(policy, saved, entries, line, pins);
         CatalogEntry[] staying = [.. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && !retire.Contains(entry.Step))];

@@ -4,10 +4,16 @@ using Cairn.S3;
 
 namespace Cairn.Cli.Tests;
 
+/// <summary>What a process printed and returned.</summary>
+internal sealed record Result(int Code, string Out, string Error);
+
 /// <summary>The command as the program calls it, in this process and with its output taken for a pipe: for what a verb says and does, where nothing depends on the process, its signals or a terminal.</summary>
 internal static class CairnCall
 {
     static CairnCall() => S3RunStores.Register();
+
+    /// <summary>Has addresses of object stores mean this service from now on.</summary>
+    public static void Reach(S3StoreOptions service) => S3RunStores.Register(service);
 
     /// <summary>Runs to the end.</summary>
     public static Result Run(params string[] arguments)

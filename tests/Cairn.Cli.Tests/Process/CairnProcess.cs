@@ -5,9 +5,6 @@ using System.Text.RegularExpressions;
 
 namespace Cairn.Cli.Tests;
 
-/// <summary>What a process printed and returned.</summary>
-internal sealed record Result(int Code, string Out, string Error);
-
 /// <summary>The real program as a process: in a pipe, or on a pseudo-terminal.</summary>
 internal sealed class CairnProcess : IDisposable
 {

@@ -71,6 +71,30 @@ public sealed class KnownCopiesTests
         long[] Complete() => [.. Catalog.Read(files).Entries.Where(entry => entry.Marker is not null).Select(entry => entry.Step).Order()];
     }
 
+    [Fact]
+    public async Task A_copy_that_takes_the_place_of_one_of_a_line_that_was_left_counts_for_itself()
+    {
+        var files = new SimulatedFileSystem();
+        CheckpointOptions options = Options();
+        (options.CheckpointEvery, options.KeepLast) = (5, 2);
+        await TrainAsync(20);
+        (options.ResumeFrom, options.Branch) = ("15", "other");
+        options.CheckpointEvery = 2;
+        await TrainAsync(22);
+        Catalog.Read(files).Entries.Select(entry => (entry.Step, entry.Marker!.Lineage.Current.Name)).ShouldBe([(22, "other"), (20, "other")]);
+
+        async Task TrainAsync(long until)
+        {
+            var training = new SampleTraining();
+            await using CheckpointManager checkpoints = Start(new DiskHome(files), options, training);
+            while (training.Train.Step < until)
+            {
+                training.Batch();
+                checkpoints.AfterBatch();
+            }
+        }
+    }
+
     static CheckpointOptions Options() => new() { Folder = "run", TotalSteps = 200, CheckpointEvery = 1, SnapshotEvery = 0, HandleSignals = false, Asynchronous = false };
 
     static CheckpointManager Start(IRunHome home, CheckpointOptions options, SampleTraining training) =>
