@@ -11,12 +11,13 @@ internal sealed class KnownCopies
 {
     private IReadOnlyList<CatalogEntry> _copies = [];
 
-    /// <summary>Lists the run, as <see cref="Catalog.Read"/> does. Complete checkpoints that were looked at after an earlier call are those of then.</summary>
+    /// <summary>Lists the run, as <see cref="Catalog.Read"/> does. Complete checkpoints of the line that were looked at after an earlier call are those of then.</summary>
     /// <param name="files">The run.</param>
-    /// <param name="saved">The checkpoint that was saved just now, perhaps in the place of one of a line that was left.</param>
-    public IReadOnlyList<CatalogEntry> Read(IFileSource files, long saved)
+    /// <param name="line">The line. A copy of another one may make way for one of this line at any save, also at one that then fails.</param>
+    /// <param name="saved">The checkpoint that was saved just now.</param>
+    public IReadOnlyList<CatalogEntry> Read(IFileSource files, LineView line, long saved)
     {
-        Dictionary<string, CatalogEntry> known = _copies.Where(copy => copy is { Kind: SaveKind.Checkpoint, IsKnownComplete: true } && copy.Step != saved).ToDictionary(copy => copy.Folder, StringComparer.Ordinal);
+        Dictionary<string, CatalogEntry> known = _copies.Where(copy => copy is { Kind: SaveKind.Checkpoint, IsKnownComplete: true } && copy.Step != saved && line.Holds(copy)).ToDictionary(copy => copy.Folder, StringComparer.Ordinal);
         return _copies = [.. Catalog.Read(files).Entries.Select(copy => known.GetValueOrDefault(copy.Folder, copy))];
     }
 

@@ -23,8 +23,8 @@ internal sealed record RetirementResult(IReadOnlyList<long> Retired, IReadOnlyLi
 /// </summary>
 internal sealed class Retirement(IRunFiles files, KnownCopies known, IRetentionPolicy? policy, string? metric, int? keepOptimizer, TimeProvider time)
 {
-    // Besides the copy that was saved just now: as many as two faults can take.
-    private const int ReliedOn = 2;
+    // Of the copies that stay, so many of the newest are looked at again before others go: with the usual rules all of them, and of a run that keeps hundreds enough.
+    private const int MostLookedAtAgain = 8;
 
     /// <summary>As the options say; <see langword="null"/> when they keep all and know no best.</summary>
     public static Retirement? Of(CheckpointOptions options, IRunFiles files, TimeProvider time) => options is { KeepsAll: true, BestRule: null, KeepOptimizer: null } ? null
@@ -70,22 +70,24 @@ internal sealed class Retirement(IRunFiles files, KnownCopies known, IRetentionP
     private Removals Plan(ICopyPublisher publisher, Marker saved)
     {
         var line = LineView.Of(saved);
-        IReadOnlyList<CatalogEntry> entries = known.Read(publisher.Files, saved.Step);
+        IReadOnlyList<CatalogEntry> entries = known.Read(publisher.Files, line, saved.Step);
         CopyPins pins = CopyPins.Read(files, time.GetUtcNow());
-        (IReadOnlyList<long> retire, string? note) = policy is null ? ([], null) : ToRetire(policy, saved, entries, line, pins);
-        CatalogEntry[] staying = [.. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && !retire.Contains(entry.Step))];
-        CatalogEntry[] shrink = keepOptimizer is { } keep ? [.. WeightsOnly.Among(staying, line, keep, pins)] : [];
-        // What a restart would take if the copy of this save were lost.
-        CatalogEntry[] reliedOn = retire.Count + shrink.Length == 0 ? [] : [.. staying.Where(entry => entry.Step != saved.Step && line.Holds(entry)).Take(Math.Max(ReliedOn, keepOptimizer ?? 0))];
-        return new Removals(retire, shrink, [.. reliedOn.Union(shrink)], note);
+        long? best = saved.Best is null ? null : BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter))?.Step;
+        (IReadOnlyList<long> retire, string? note) = policy is null ? ([], null) : ToRetire(policy, saved, best, entries, line, pins);
+        CatalogEntry[] own = [.. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && entry.Step != saved.Step && line.Holds(entry))];
+        CatalogEntry[] goes = [.. own.Where(entry => retire.Contains(entry.Step))];
+        CatalogEntry[] shrink = keepOptimizer is { } keep ? [.. WeightsOnly.Among(entries.Except(goes), line, keep, pins)] : [];
+        CatalogEntry[] reliedOn = goes.Length + shrink.Length == 0 ? []
+            : [.. goes, .. shrink, .. own.Except(goes).Take(Math.Max(MostLookedAtAgain, keepOptimizer ?? 0)), .. own.Where(entry => entry.Step == best)];
+        return new Removals(retire, shrink, [.. reliedOn.Distinct()], note);
     }
 
-    private (IReadOnlyList<long> Steps, string? Note) ToRetire(IRetentionPolicy rule, Marker saved, IReadOnlyList<CatalogEntry> entries, LineView line, CopyPins pins)
+    private (IReadOnlyList<long> Steps, string? Note) ToRetire(IRetentionPolicy rule, Marker saved, long? best, IReadOnlyList<CatalogEntry> entries, LineView line, CopyPins pins)
     {
         RetainedCheckpoint[] checkpoints = Known(entries, line);
         HashSet<long> stay = [saved.Step, .. entries.Where(entry => entry.Kind == SaveKind.Checkpoint && pins.Hold(entry)).Select(entry => entry.Step)];
-        if (saved.Best is not null && BestCopy.Of(entries, line, new BestRule(saved.Best.Metric, saved.Best.HigherIsBetter)) is { } kept)
-            stay.Add(kept.Step);
+        if (best is { } kept)
+            stay.Add(kept);
         return (RetentionPlan.Decide(rule, checkpoints, stay), metric is null ? null : UnmeasuredCheckpoints.AtDecision(checkpoints, metric, TrainState.FromState(saved.Train).StepOfMetric(metric)));
     }
 

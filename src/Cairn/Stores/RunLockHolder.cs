@@ -31,7 +31,7 @@ internal sealed record RunLockHolder(
             PidNamespace = ProcessIdentity.PidNamespace,
             StartTicks = ProcessIdentity.StartTicks(process.Id),
         };
-    });
+    }, LazyThreadSafetyMode.PublicationOnly);
 
     /// <summary>The boot of the machine in which the process runs; <see langword="null"/> where the system does not tell.</summary>
     [JsonPropertyName("boot")]
@@ -72,7 +72,7 @@ internal sealed record RunLockHolder(
     /// <summary>For messages: the process, its program, host and time.</summary>
     public override string ToString() => $"process {ProcessId} ({Program}) on host '{Host}' since {Acquired:u}";
 
-    internal static RunLockHolder ThisProcess(TimeProvider time) => Own.Value with { Acquired = time.GetUtcNow() };
+    internal static RunLockHolder ThisProcess(TimeProvider time) => Own.Value with { Host = Environment.MachineName, Acquired = time.GetUtcNow() };
 
     /// <summary>Whether its process id means something here: the same host, boot and namespace.</summary>
     internal bool IsOfThisMachine => Host == Environment.MachineName

@@ -34,8 +34,8 @@ public sealed class KnownCopiesTests
             {
                 store.Opened.Clear();
                 store.Listed.Clear();
-                training.Train.Metrics["loss"] = 1.0 / (training.Train.Step + 1);
                 training.Batch();
+                training.Train.Metrics["loss"] = 1.0 / training.Train.Step;
                 checkpoints.AfterBatch();
             }
             // A look at whether somebody asks for something comes by the clock.
@@ -43,7 +43,8 @@ public sealed class KnownCopiesTests
         }
     }
 
-    [Theory, InlineData("3/3.step"), InlineData("3"), InlineData("2/context.json")]
+    // The third is one that would be kept, the first one that would go: what is damaged is left for inspection.
+    [Theory, InlineData("3/3.step"), InlineData("3"), InlineData("2/context.json"), InlineData("1/context.json")]
     public async Task A_copy_that_a_hand_spoiled_since_is_not_relied_on(string removed)
     {
         var files = new SimulatedFileSystem();
@@ -61,6 +62,7 @@ public sealed class KnownCopiesTests
         Complete().ShouldBe(new long[] { 1, 2, 3, 4 }.Where(step => !removed.StartsWith($"{step}", StringComparison.Ordinal)));
         Batch();
         Complete().Length.ShouldBe(3);
+        Catalog.Read(files).Entries.Any(entry => entry.Step == 1).ShouldBe(removed[0] == '1');
 
         void Batch()
         {
@@ -69,6 +71,25 @@ public sealed class KnownCopiesTests
         }
 
         long[] Complete() => [.. Catalog.Read(files).Entries.Where(entry => entry.Marker is not null).Select(entry => entry.Step).Order()];
+    }
+
+    [Fact]
+    public async Task The_next_best_stays_when_a_hand_spoiled_the_best()
+    {
+        var files = new SimulatedFileSystem();
+        var training = new SampleTraining();
+        CheckpointOptions options = Options();
+        (options.KeepLast, options.KeepEvery, options.SaveBestMetric) = (10, 10, "loss");
+        await using CheckpointManager checkpoints = Start(new DiskHome(files), options, training);
+        for (int step = 1; step <= 30; step++)
+        {
+            if (step == 15)
+                files.DeleteFile("1/context.json");
+            training.Batch();
+            training.Train.Metrics["loss"] = step switch { 1 => 0.1, 2 => 0.2, _ => 1 + step };
+            checkpoints.AfterBatch();
+        }
+        Catalog.Read(files).Entries.Where(entry => entry.Marker is not null).Select(entry => entry.Step).Order().ShouldBe([5, 10, .. Enumerable.Range(20, 11).Select(step => (long)step)]);
     }
 
     [Fact]
