@@ -34,7 +34,7 @@ run() {
     flock "$LOGS" grep -E '\[SKIP\]|\[FAIL\]|  Total: ' "$log"
 }
 export -f run
-# Three keep two processors busy: the first two mostly wait, for time limits and for one another. With a fourth, jobs of several ranks take more than twice as long.
+# Three keep two processors busy: jobs of several ranks wait for one another, and for time limits. With a fourth, jobs of several ranks take more than twice as long.
 printf '%s\n' "${modules[@]}" | xargs -P 3 -I {} bash -c 'run {}'
 
 passed=0 failed=0

@@ -139,10 +139,10 @@ public class EarlyStoppingTests
         var files = new SimulatedFileSystem();
         Run(files).ShouldBe(7);
         int states = 0;
-        int drawn = Random.Shared.Next(4 * RandomFaults.Stride);
+        int drawn = Random.Shared.Next(3 * RandomFaults.Stride);
         foreach (CrashState state in files.CrashStates())
         {
-            if (states++ % (4 * RandomFaults.Stride) == drawn)
+            if (states++ % (3 * RandomFaults.Stride) == drawn)
                 Run(state.FileSystem).ShouldBe(7, state.Description);
         }
         states.ShouldBeGreaterThan(50);

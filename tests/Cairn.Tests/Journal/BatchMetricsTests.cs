@@ -44,7 +44,7 @@ public class BatchMetricsTests
     [Fact]
     public void Very_many_batches_are_some_thousand_windows_and_a_single_spike_stays()
     {
-        int batches = RandomFaults.Count(some: 100_000, all: 1_000_000);
+        int batches = RandomFaults.AreAll ? 1_000_000 : 100_000;
         for (int batch = 1; batch <= batches; batch++)
             Batch(batch == batches / 3 * 2 ? 99 : 1, 0.01);
         _metrics.Write();

@@ -103,11 +103,7 @@ public class ContinuousSnapshotTests
         await using (CheckpointManager checkpoints = CheckpointManager.Start(_files, Options(asynchronous: false), again.Train, [again.Weights], time: _time, cancellationToken: TestContext.Current.CancellationToken))
         {
             checkpoints.Resume.Step.ShouldBe(17);
-            while (again.Train.Step < 40)
-            {
-                again.Batch();
-                checkpoints.AfterBatch();
-            }
+            again.TrainTo(checkpoints, 40);
         }
         var whole = new SampleTraining();
         while (whole.Train.Step < 40)

@@ -241,14 +241,7 @@ public class EndTests
         public void Restore(Cairn.State.StateMap saved) { }
     }
 
-    void Train(CheckpointManager checkpoints, long until)
-    {
-        while (_training.Train.Step < until)
-        {
-            _training.Batch();
-            checkpoints.AfterBatch();
-        }
-    }
+    void Train(CheckpointManager checkpoints, long until) => _training.TrainTo(checkpoints, until);
 
     IEnumerable<long> Steps() => Catalog.Read(_files).Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step);
 }

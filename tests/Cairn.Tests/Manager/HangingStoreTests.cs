@@ -127,14 +127,7 @@ public class HangingStoreTests
     CheckpointManager Start(HangingFileSystem files, CheckpointOptions options) =>
         CheckpointManager.Start(files, options, _training.Train, [_training.Weights], time: _time, cancellationToken: TestContext.Current.CancellationToken);
 
-    void Train(CheckpointManager checkpoints, long until)
-    {
-        while (_training.Train.Step < until)
-        {
-            _training.Batch();
-            checkpoints.AfterBatch();
-        }
-    }
+    void Train(CheckpointManager checkpoints, long until) => _training.TrainTo(checkpoints, until);
 
     IEnumerable<long> Steps() => Catalog.Read(_files).Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step);
 }

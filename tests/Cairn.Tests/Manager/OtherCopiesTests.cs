@@ -48,11 +48,7 @@ public class OtherCopiesTests
         var second = new SampleTraining();
         await using (CheckpointManager checkpoints = second.Start(_files, options))
         {
-            while (second.Train.Step < 49)
-            {
-                second.Batch();
-                checkpoints.AfterBatch();
-            }
+            second.TrainTo(checkpoints, 49);
         }
         Steps().ShouldBe([50, 49, 40]);
         (await CheckReadableAsync()).ShouldBe(49);
@@ -76,11 +72,7 @@ public class OtherCopiesTests
             await using CheckpointManager checkpoints = training.Start(_files, options);
             checkpoints.Resume.Branch.Id.ShouldBe(0);
             long until = training.Train.Step + 20;
-            while (training.Train.Step < until)
-            {
-                training.Batch();
-                checkpoints.AfterBatch();
-            }
+            training.TrainTo(checkpoints, until);
         }
         Steps().ShouldBe([50, 40, 15, 5]);
     }
@@ -96,11 +88,7 @@ public class OtherCopiesTests
         // Killed where the line that was left has its last checkpoint.
         var killed = new SampleTraining();
         CheckpointManager before = killed.Start(_files, options);
-        while (killed.Train.Step < 10)
-        {
-            killed.Batch();
-            before.AfterBatch();
-        }
+        killed.TrainTo(before, 10);
         await using CheckpointManager again = new SampleTraining().Start(_files, options);
         (again.Resume.Step, again.LastCheckpoint).ShouldBe((10, 5));
         again.Complete();
@@ -113,14 +101,7 @@ public class OtherCopiesTests
         return checkpoints.Resume.Step;
     }
 
-    void Train(CheckpointManager checkpoints, long until)
-    {
-        while (_training.Train.Step < until)
-        {
-            _training.Batch();
-            checkpoints.AfterBatch();
-        }
-    }
+    void Train(CheckpointManager checkpoints, long until) => _training.TrainTo(checkpoints, until);
 
     IEnumerable<long> Steps() => Catalog.Read(_files).Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step);
 }

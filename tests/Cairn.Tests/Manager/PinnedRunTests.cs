@@ -23,14 +23,14 @@ public sealed class PinnedRunTests : IDisposable
         CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]);
         await using (checkpoints)
         {
-            Train(training, checkpoints, 4);
+            training.TrainTo(checkpoints, 4);
             CheckpointPin pin = CheckpointPins.Keep(_folder["run"], 2, "table 2");
             (pin.Kind, pin.Why, pin.ExpiresAt).ShouldBe((SaveKind.Checkpoint, "table 2", null));
-            Train(training, checkpoints, 10);
+            training.TrainTo(checkpoints, 10);
             Steps("run").ShouldBe([10, 8, 2]);
             CheckpointPins.Of(_folder["run"]).ShouldHaveSingleItem().ShouldBe(pin);
             CheckpointPins.Release(_folder["run"], 2).ShouldHaveSingleItem().ShouldBe(pin);
-            Train(training, checkpoints, 12);
+            training.TrainTo(checkpoints, 12);
             Steps("run").ShouldBe([12, 10]);
             Should.Throw<CheckpointException>(() => CheckpointPins.Keep(_folder["run"], 2)).Message.ShouldContain("no complete copy of step 2. Its steps: 12, 10");
         }
@@ -43,13 +43,13 @@ public sealed class PinnedRunTests : IDisposable
         CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]);
         await using (checkpoints)
         {
-            Train(training, checkpoints, 4);
+            training.TrainTo(checkpoints, 4);
             CheckpointPin? during = null;
             var reader = new WatchingPart(() =>
             {
                 during = CheckpointPins.Of(_folder["run"]).ShouldHaveSingleItem();
                 // As much as retention may do meanwhile.
-                Train(training, checkpoints, 20);
+                training.TrainTo(checkpoints, 20);
             });
             CheckpointOptions options = Options("other");
             (options.ResumeFrom, options.ResumeParts) = (_folder["run"], ["model"]);
@@ -61,7 +61,7 @@ public sealed class PinnedRunTests : IDisposable
                 Steps("run").ShouldBe([20, 18, 4]);
                 CheckpointPins.Of(_folder["run"]).ShouldBeEmpty("what is read is read");
             }
-            Train(training, checkpoints, 22);
+            training.TrainTo(checkpoints, 22);
             Steps("run").ShouldBe([22, 20]);
         }
     }
@@ -71,7 +71,7 @@ public sealed class PinnedRunTests : IDisposable
     {
         var training = new SampleTraining();
         await using (CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]))
-            Train(training, checkpoints, 4);
+            training.TrainTo(checkpoints, 4);
         CheckpointOptions options = Options("other");
         (options.ResumeFrom, options.ResumeParts) = (_folder["run"], ["model"]);
         await using (Start(options, new TrainState(), [new WatchingPart(static () => { })]))
@@ -83,7 +83,7 @@ public sealed class PinnedRunTests : IDisposable
     {
         var training = new SampleTraining();
         await using (CheckpointManager checkpoints = Start(Options("run"), training.Train, [training.Weights]))
-            Train(training, checkpoints, 2);
+            training.TrainTo(checkpoints, 2);
         using (CheckpointPins.KeepWhile(_folder["run"], 2, "evaluation"))
             CheckpointPins.Of(_folder["run"]).ShouldHaveSingleItem().ExpiresAt.ShouldNotBeNull();
         CheckpointPins.Of(_folder["run"]).ShouldBeEmpty();
@@ -93,15 +93,6 @@ public sealed class PinnedRunTests : IDisposable
 
     static CheckpointManager Start(CheckpointOptions options, TrainState train, IEnumerable<IStatePart> parts) =>
         CheckpointManager.Start(new LocalFileSystem(options.Folder), options, train, parts, NullLoggerFactory.Instance);
-
-    static void Train(SampleTraining training, CheckpointManager checkpoints, long until)
-    {
-        while (training.Train.Step < until)
-        {
-            training.Batch();
-            checkpoints.AfterBatch();
-        }
-    }
 
     IEnumerable<long> Steps(string run) => Catalog.Read(new LocalFileSystem(_folder[run])).Entries.Select(entry => entry.Step);
 

@@ -17,11 +17,7 @@ public class PolicyFaultTests
         var (training, log) = (new SampleTraining(), new RecordedLog());
         await using CheckpointManager checkpoints = CheckpointManager.Start(
             new SimulatedFileSystem(), Options(new Throwing(from: 5)), training.Train, [training.Weights], log, cancellationToken: TestContext.Current.CancellationToken);
-        while (training.Train.Step < 10)
-        {
-            training.Batch();
-            checkpoints.AfterBatch();
-        }
+        training.TrainTo(checkpoints, 10);
         checkpoints.LastCheckpoint.ShouldBe(4);
         checkpoints.RequestSave();
         checkpoints.AfterBatch();
@@ -48,11 +44,7 @@ public class PolicyFaultTests
         options.RetentionPolicy = new Clearing();
         var training = new SampleTraining();
         await using CheckpointManager checkpoints = training.Start(files, options);
-        while (training.Train.Step < 6)
-        {
-            training.Batch();
-            checkpoints.AfterBatch();
-        }
+        training.TrainTo(checkpoints, 6);
         files.FolderExists("6").ShouldBeTrue();
         files.FolderExists("4").ShouldBeFalse();
     }

@@ -24,6 +24,16 @@ internal sealed class SampleTraining
         Weights.Value = Weights.Value * 0.75f + Train.Batch;
         Train.CompleteStep(samples: 4, loss: 1.0 / (Train.Step + 1));
     }
+
+    /// <summary>Batches until so many steps are made.</summary>
+    public void TrainTo(CheckpointManager checkpoints, long until)
+    {
+        while (Train.Step < until)
+        {
+            Batch();
+            checkpoints.AfterBatch();
+        }
+    }
 }
 
 internal sealed class WeightsPart : IStatePart

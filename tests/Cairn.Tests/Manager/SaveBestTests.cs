@@ -67,13 +67,13 @@ public sealed class SaveBestTests
             Train(_training, checkpoints, i + 1, measure: step => step switch { 2 => 1.0, 5 => 0.8, 7 => 0.9, 11 => 0.4, 13 => 0.6, _ => null });
             _files.Mark($"{checkpoints.Best?.Step ?? 0}");
         }
-        (int states, int restarts) = (0, Random.Shared.Next(6 * RandomFaults.Stride));
+        (int states, int restarts) = (0, Random.Shared.Next(5 * RandomFaults.Stride));
         foreach (CrashState state in _files.CrashStates())
         {
             states++;
             if (BestPointer.Read(state.FileSystem) is { } named)
                 Stands(state.FileSystem, named).ShouldBeTrue($"{named}: {state.Description}");
-            if (restarts++ % (6 * RandomFaults.Stride) != 0)
+            if (restarts++ % (5 * RandomFaults.Stride) != 0)
                 continue;
             long promised = state.Marks.Count == 0 ? 0 : long.Parse(state.Marks[^1], System.Globalization.CultureInfo.InvariantCulture);
             CheckpointManager again = Start(new SampleTraining(), new DiskHome(state.FileSystem), Options(options => options.CheckpointEvery = 4));

@@ -63,11 +63,7 @@ public class SplitStoreTests
         var training = new SampleTraining();
         await using CheckpointManager checkpoints = training.Start(files, Options);
         checkpoints.SaveEnded += (_, report) => report.Outcome.ShouldBe(SaveOutcome.Saved, report.Error?.ToString());
-        while (training.Train.Step < until)
-        {
-            training.Batch();
-            checkpoints.AfterBatch();
-        }
+        training.TrainTo(checkpoints, until);
         checkpoints.Complete();
     }
 

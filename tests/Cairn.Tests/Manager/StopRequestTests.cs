@@ -181,11 +181,7 @@ public class StopRequestTests
         var again = new SampleTraining();
         await using (CheckpointManager checkpoints = again.Start(_files, older))
         {
-            while (again.Train.Step < 6)
-            {
-                again.Batch();
-                checkpoints.AfterBatch();
-            }
+            again.TrainTo(checkpoints, 6);
         }
         (await RestartedAsync(older)).Step.ShouldBe(6);
         (await RestartedAsync(older)).IsComplete.ShouldBeFalse();
@@ -213,14 +209,7 @@ public class StopRequestTests
         return again.Train;
     }
 
-    void Train(CheckpointManager checkpoints, long until)
-    {
-        while (_training.Train.Step < until)
-        {
-            _training.Batch();
-            checkpoints.AfterBatch();
-        }
-    }
+    void Train(CheckpointManager checkpoints, long until) => _training.TrainTo(checkpoints, until);
 
     IEnumerable<long> Steps() => Catalog.Read(_files).Entries.Where(entry => entry.Kind == SaveKind.Checkpoint).Select(entry => entry.Step);
 }

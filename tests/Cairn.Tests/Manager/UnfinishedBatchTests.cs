@@ -173,14 +173,7 @@ public class UnfinishedBatchTests
     CheckpointManager Start(MarkedPart part) =>
         CheckpointManager.Start(_files, Options, _training.Train, [_training.Weights, part], cancellationToken: TestContext.Current.CancellationToken);
 
-    void Train(CheckpointManager checkpoints, long until)
-    {
-        while (_training.Train.Step < until)
-        {
-            _training.Batch();
-            checkpoints.AfterBatch();
-        }
-    }
+    void Train(CheckpointManager checkpoints, long until) => _training.TrainTo(checkpoints, until);
 
     static void Handled()
     {

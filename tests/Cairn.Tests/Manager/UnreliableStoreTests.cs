@@ -20,7 +20,7 @@ public class UnreliableStoreTests
     {
         float[] values = Values(Lives * BatchesOfALife + 1);
         int faults = 0, saved = 0, unsaved = 0;
-        int runs = RandomFaults.Count(some: 8, all: 25), first = Random.Shared.Next(1_000_000);
+        int runs = RandomFaults.Count(some: 8, all: 25), least = RandomFaults.Count(some: 6, all: 25), first = Random.Shared.Next(1_000_000);
         for (int seed = first; seed < first + runs; seed++)
         {
             var objects = new MemoryRunStore();
@@ -60,11 +60,11 @@ public class UnreliableStoreTests
             last.Train.Step.ShouldBeGreaterThanOrEqualTo(promised, $"seed {seed}, at the end");
             last.Weights.Value.ShouldBe(values[last.Train.Step], $"seed {seed}, at the end");
         }
-        saved.ShouldBePositive();
+        saved.ShouldBeGreaterThan(least);
         if (how == Unreliability.Slow)
             unsaved.ShouldBe(0);
         else
-            faults.ShouldBePositive();
+            faults.ShouldBeGreaterThan(least);
     }
 
     // A start that the store refuses is tried again, as a scheduler does.

@@ -108,11 +108,7 @@ public sealed class KnownCopiesTests
         {
             var training = new SampleTraining();
             await using CheckpointManager checkpoints = Start(new DiskHome(files), options, training);
-            while (training.Train.Step < until)
-            {
-                training.Batch();
-                checkpoints.AfterBatch();
-            }
+            training.TrainTo(checkpoints, until);
         }
     }
 

@@ -14,11 +14,7 @@ public class SavedTiersTests
         var training = new SampleTraining();
         await using (CheckpointManager checkpoints = training.Start(files, options))
         {
-            while (training.Train.Step < 40)
-            {
-                training.Batch();
-                checkpoints.AfterBatch();
-            }
+            training.TrainTo(checkpoints, 40);
         }
         var read = new HashSet<string>(StringComparer.Ordinal);
         await using CheckpointManager again = new SampleTraining().Start(new Watched(files, path =>

@@ -148,11 +148,7 @@ public class StartTests
         await using (CheckpointManager checkpoints = Start(folder, named, out SampleTraining training))
         {
             (training.Train.Step, checkpoints.Resume.Parts.Single()).ShouldBe((0, "model"));
-            while (training.Train.Step < 3)
-            {
-                training.Batch();
-                checkpoints.AfterBatch();
-            }
+            training.TrainTo(checkpoints, 3);
         }
         // What it began with has a higher step, and does not win over what it has made.
         await using CheckpointManager again = Start(folder, named, out SampleTraining resumed);
@@ -233,11 +229,7 @@ public class StartTests
     {
         var training = new SampleTraining();
         await using CheckpointManager checkpoints = training.Start(new LocalFileSystem(folder), Options(folder));
-        while (training.Train.Step < until)
-        {
-            training.Batch();
-            checkpoints.AfterBatch();
-        }
+        training.TrainTo(checkpoints, until);
         checkpoints.Complete();
         return training.Weights.Value;
     }
